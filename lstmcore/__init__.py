@@ -1,0 +1,54 @@
+"""lstmcore: LSTM networks computed from scratch.
+
+Follow one batch: `SequenceSet` → `pack` → ``backend.forward`` → `Objective` →
+``backend.backward`` → ``backend.update``; `Trainer` goes round that loop.  The engine
+knows nothing of music, files or command lines.
+"""
+
+from lstmcore.autoencoder import as_autoencoder_set, new_autoencoder, start_from_autoencoder
+from lstmcore.backends import BACKENDS, Backend, get_backend
+from lstmcore.batches import Batch, pack
+from lstmcore.errors import DivergedError, EngineError
+from lstmcore.gradient_check import GradientCheck, gradient_check
+from lstmcore.layers import LSTM, Linear
+from lstmcore.network import Architecture, Network, initial_network
+from lstmcore.objective import SSE, Objective
+from lstmcore.predict import predict, total_error
+from lstmcore.seeds import stream
+from lstmcore.sequences import SequenceSet
+from lstmcore.sgd import SGD
+from lstmcore.standardise import Standardiser
+from lstmcore.train import EpochReport, Trainer, TrainingSettings, TrainingState, train
+
+__all__ = [
+    "BACKENDS",
+    "LSTM",
+    "SGD",
+    "SSE",
+    "Architecture",
+    "Backend",
+    "Batch",
+    "DivergedError",
+    "EngineError",
+    "EpochReport",
+    "GradientCheck",
+    "Linear",
+    "Network",
+    "Objective",
+    "SequenceSet",
+    "Standardiser",
+    "Trainer",
+    "TrainingSettings",
+    "TrainingState",
+    "as_autoencoder_set",
+    "get_backend",
+    "gradient_check",
+    "initial_network",
+    "new_autoencoder",
+    "pack",
+    "predict",
+    "start_from_autoencoder",
+    "stream",
+    "total_error",
+    "train",
+]

@@ -1,0 +1,34 @@
+"""The scalar functions that the LSTM cell is written in, in their NumPy form.
+
+The reference backend calls these as they stand, on float64 arrays.  A compiled
+backend puts its own versions in their place (``backends/cpu_math.py``): the same
+functions, for scalars, in the precision of the argument.
+"""
+
+from typing import Any
+
+import numpy as np
+from scipy.special import expit
+
+# A NumPy array in the reference backend, a scalar of either precision in a kernel.
+Real = Any
+
+
+def tanh(x: Real) -> Real:
+    """Hyperbolic tangent."""
+    return np.tanh(x)
+
+
+def logistic(x: Real) -> Real:
+    """Logistic function 1 / (1 + exp(-x)), without overflow."""
+    return expit(x)
+
+
+def one(x: Real) -> Real:
+    """Return 1 in the precision of `x`; a bare literal would widen float32 kernels to double."""
+    return 1.0
+
+
+def limit(x: Real, bound: Real) -> Real:
+    """Cut `x` to [-bound, bound]."""
+    return np.clip(x, -bound, bound)

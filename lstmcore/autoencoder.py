@@ -1,0 +1,64 @@
+"""The de-noising auto-encoder: unsupervised pre-training of the first hidden layer.
+
+Vincent, Larochelle, Bengio and Manzagol, ICML 2008, with an LSTM layer as Coutinho et al.
+(MediaEval 2015) have it: one hidden layer and a linear output are trained to give back the
+clean input from a noisy one, the noise being drawn anew at each epoch and time step.  Its
+hidden layer then starts the regression network.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from lstmcore.errors import EngineError
+from lstmcore.layers import LSTM, Linear
+from lstmcore.network import Network, initial_network
+from lstmcore.sequences import SequenceSet
+
+
+def new_autoencoder(
+    input_size: int, hidden: LSTM, generator: np.random.Generator, *, dtype: DTypeLike = np.float32
+) -> Network:
+    """Make an auto-encoder: an LSTM layer with a linear output of the input's size.
+
+    Train it like any network, on `as_autoencoder_set` and with ``input_noise`` above 0.
+    """
+    return initial_network(input_size, [hidden, Linear(input_size)], generator, dtype=dtype)
+
+
+def as_autoencoder_set(sequences: SequenceSet) -> SequenceSet:
+    """Return the set with its own clean inputs as targets."""
+    return SequenceSet(sequences.inputs, sequences.inputs, sequences.lengths)
+
+
+def start_from_autoencoder(network: Network, autoencoder: Network) -> Network:
+    """Copy the auto-encoder's hidden layer into the first layer of a network.
+
+    Parameters
+    ----------
+    network
+        Gives all other layers; it is left as it is.
+    autoencoder
+        Gives the first layer.
+
+    Returns
+    -------
+    Network
+        A new network.
+
+    Raises
+    ------
+    EngineError
+        If the first layers differ in kind, size or inputs.
+    """
+    ours, theirs = network.architecture, autoencoder.architecture
+    if (ours.input_size, ours.layers[0]) != (theirs.input_size, theirs.layers[0]):
+        raise EngineError(
+            f"the auto-encoder's hidden layer is {theirs.layers[0]} on {theirs.input_size} inputs; "
+            f"the network's first layer is {ours.layers[0]} on {ours.input_size}"
+        )
+    started = network.copy()
+    for name, piece in autoencoder.pieces[0].items():
+        started.pieces[0][name][:] = piece
+    return started

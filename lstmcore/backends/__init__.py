@@ -1,0 +1,39 @@
+"""The backends: implementations of one small protocol on packed batches.
+
+========== =========================================================================
+reference  plain NumPy, float64, one sequence at a time: slow, and the oracle
+cpu        Numba kernels, float32 and float64, any number of sequences side by side
+========== =========================================================================
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from lstmcore.backends.protocol import Backend, Workspace
+from lstmcore.errors import EngineError
+
+BACKENDS = ("cpu", "reference")
+
+__all__ = ["BACKENDS", "Backend", "Workspace", "get_backend"]
+
+
+def get_backend(name: str) -> Backend:
+    """Return the backend of that name; it is imported only now, for Numba takes a while.
+
+    Raises
+    ------
+    EngineError
+        If there is none of that name.
+    """
+    if name == "cpu":
+        from lstmcore.backends.cpu import CpuBackend
+
+        return CpuBackend()
+    if name == "reference":
+        from lstmcore.backends.reference import ReferenceBackend
+
+        return ReferenceBackend()
+    near = get_close_matches(name, BACKENDS, 1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise EngineError(f"unknown backend {name!r}; expected one of {', '.join(BACKENDS)}{hint}")

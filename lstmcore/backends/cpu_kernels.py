@@ -1,0 +1,250 @@
+"""The CPU kernels: arrays in, arrays out, no Python object, nothing allocated.
+
+Shapes stand in brackets behind each argument: N packed frames, n sequences (the rows of
+the first step), T steps, P inputs, E units, O outputs.  Packed arrays hold step after
+step, ``counts[t]`` rows each (see `lstmcore.batches`).  ``h`` and ``c`` begin with one
+block more, of n rows: the initial state.  All gradients are overwritten.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lstmcore.backends.cpu_math import cell_backward, cell_forward
+from lstmcore.backends.jit import kernel
+
+Array = Any
+
+
+@kernel
+def _gates_forward(
+    z: Array,  # net inputs, become activations [E] each
+    i: Array,
+    f: Array,
+    o: Array,
+    rz: Array,  # recurrent part of the net inputs [E] each
+    ri: Array,
+    rf: Array,
+    ro: Array,
+    c_before: Array,  # [E]
+    p_i: Array,  # peepholes [E] each
+    p_f: Array,
+    p_o: Array,
+    c: Array,  # [E]
+    h: Array,  # [E]
+) -> None:
+    # Each array its own argument: with offsets into one array LLVM can't tell that they
+    # don't overlap, and computes one unit at a time.
+    for j in range(c.shape[0]):
+        z[j], i[j], f[j], o[j], c[j], h[j] = cell_forward(
+            z[j] + rz[j], i[j] + ri[j], f[j] + rf[j], o[j] + ro[j], c_before[j], p_i[j], p_f[j], p_o[j]
+        )
+
+
+@kernel
+def lstm_forward(
+    x: Array,  # inputs [N, P]
+    counts: Array,  # sequences alive at each step [T]
+    w: Array,  # input weights [4E, P]
+    b: Array,  # bias weights [4E]
+    r: Array,  # recurrent weights [4E, E]
+    p: Array,  # peepholes [3, E]
+    bias: Any,  # constant that the bias weights are multiplied with
+    gates: Array,  # out: activations z, i, f, o side by side [N, 4E]
+    c: Array,  # out: cell states, initial state first [n+N, E]
+    h: Array,  # out: block outputs, initial state first [n+N, E]
+    recurrent: Array,  # scratch [n, 4E]
+) -> None:
+    """Compute an LSTM layer over all steps."""
+    units = p.shape[1]
+    np.dot(x, w.T, gates)
+    before, now = 0, 0  # first row of the step before in h and c, of this step in gates
+    for t in range(counts.shape[0]):
+        alive = counts[t]
+        after = counts[0] + now  # first row of this step in h and c
+        np.dot(h[before : before + alive], r.T, recurrent[:alive])
+        for s in range(alive):
+            g, a = gates[now + s], recurrent[s]
+            for j in range(4 * units):
+                a[j] += bias * b[j]
+            _gates_forward(
+                g[:units],
+                g[units : 2 * units],
+                g[2 * units : 3 * units],
+                g[3 * units :],
+                a[:units],
+                a[units : 2 * units],
+                a[2 * units : 3 * units],
+                a[3 * units :],
+                c[before + s],
+                p[0],
+                p[1],
+                p[2],
+                c[after + s],
+                h[after + s],
+            )
+        before = after
+        now += alive
+
+
+@kernel
+def _gates_backward(
+    e: Array,  # error of the block output [E]
+    z: Array,  # activations, become deltas [E] each
+    i: Array,
+    f: Array,
+    o: Array,
+    c_before: Array,  # [E]
+    c: Array,  # [E]
+    carry: Array,  # error that reaches c from the next step, becomes that for the step before [E]
+    p_i: Array,  # peepholes [E] each
+    p_f: Array,
+    p_o: Array,
+    limit: Any,
+) -> None:
+    for j in range(c.shape[0]):
+        z[j], i[j], f[j], o[j], carry[j] = cell_backward(
+            e[j], z[j], i[j], f[j], o[j], c_before[j], c[j], carry[j], p_i[j], p_f[j], p_o[j], limit
+        )
+
+
+@kernel
+def _peephole_gradient(
+    d: Array,  # deltas [4E]
+    c_before: Array,  # [E]
+    c: Array,  # [E]
+    dp: Array,  # added to [3, E]
+) -> None:
+    units = c.shape[0]
+    for j in range(units):
+        dp[0, j] += d[units + j] * c_before[j]
+    for j in range(units):
+        dp[1, j] += d[2 * units + j] * c_before[j]
+    for j in range(units):
+        dp[2, j] += d[3 * units + j] * c[j]
+
+
+@kernel
+def lstm_backward(
+    e: Array,  # error of the block outputs from above, overwritten [N, E]
+    x: Array,  # inputs [N, P]
+    counts: Array,  # sequences alive at each step [T]
+    w: Array,  # input weights [4E, P]
+    r: Array,  # recurrent weights [4E, E]
+    p: Array,  # peepholes [3, E]
+    bias: Any,  # constant that the bias weights are multiplied with
+    limit: Any,  # limit of the deltas
+    gates: Array,  # activations from the forward pass, become the deltas D [N, 4E]
+    c: Array,  # cell states [n+N, E]
+    h: Array,  # block outputs [n+N, E]
+    carry: Array,  # scratch [n, E]
+    recurrent: Array,  # scratch [n, E]
+    h_before: Array,  # scratch [N, E]
+    dw: Array,  # out: gradients, shapes of w, b, r, p
+    db: Array,
+    dr: Array,
+    dp: Array,
+    e_below: Array,  # out: error of the inputs [N, P], or no row if nobody wants it
+) -> None:
+    """Back-propagate through an LSTM layer and all steps."""
+    units = p.shape[1]
+    carry[:] = 0
+    dp[:] = 0
+    now = x.shape[0]
+    next_alive = 0
+    for t in range(counts.shape[0] - 1, -1, -1):
+        alive = counts[t]
+        now -= alive
+        after = counts[0] + now
+        before = 0 if t == 0 else after - counts[t - 1]
+        if next_alive > 0:
+            np.dot(gates[now + alive : now + alive + next_alive], r, recurrent[:next_alive])
+            for s in range(next_alive):
+                for j in range(units):
+                    e[now + s, j] += recurrent[s, j]
+        for s in range(alive):
+            g = gates[now + s]
+            _gates_backward(
+                e[now + s],
+                g[:units],
+                g[units : 2 * units],
+                g[2 * units : 3 * units],
+                g[3 * units :],
+                c[before + s],
+                c[after + s],
+                carry[s],
+                p[0],
+                p[1],
+                p[2],
+                limit,
+            )
+            _peephole_gradient(g, c[before + s], c[after + s], dp)
+        h_before[now : now + alive] = h[before : before + alive]
+        next_alive = alive
+    np.dot(gates.T, x, dw)
+    np.dot(gates.T, h_before, dr)
+    _column_sums(gates, bias, db)
+    if e_below.shape[0] > 0:
+        np.dot(gates, w, e_below)
+
+
+@kernel
+def _column_sums(
+    rows: Array,  # [N, E]
+    factor: Any,
+    sums: Array,  # out: factor · Σ rows [E]
+) -> None:
+    sums[:] = 0
+    for n in range(rows.shape[0]):
+        for j in range(sums.shape[0]):
+            sums[j] += rows[n, j]
+    for j in range(sums.shape[0]):
+        sums[j] *= factor
+
+
+@kernel
+def linear_forward(
+    x: Array,  # inputs [N, P]
+    w: Array,  # weights [O, P]
+    b: Array,  # bias weights [O]
+    bias: Any,
+    y: Array,  # out [N, O]
+) -> None:
+    """Compute a linear layer."""
+    np.dot(x, w.T, y)
+    for n in range(y.shape[0]):
+        for j in range(y.shape[1]):
+            y[n, j] += bias * b[j]
+
+
+@kernel
+def linear_backward(
+    e: Array,  # error of the outputs [N, O]
+    x: Array,  # inputs [N, P]
+    w: Array,  # weights [O, P]
+    bias: Any,
+    dw: Array,  # out: gradients, shapes of w and b
+    db: Array,
+    e_below: Array,  # out: error of the inputs [N, P], or no row if nobody wants it
+) -> None:
+    """Back-propagate through a linear layer."""
+    np.dot(e.T, x, dw)
+    _column_sums(e, bias, db)
+    if e_below.shape[0] > 0:
+        np.dot(e, w, e_below)
+
+
+@kernel
+def momentum_update(
+    weights: Array,  # [parameters]
+    deltas: Array,  # [parameters]
+    gradient: Array,  # [parameters]
+    learning_rate: Any,
+    momentum: Any,
+) -> None:
+    """Δ ← μ Δ − η g, w ← w + Δ, in one pass over memory."""
+    for k in range(weights.shape[0]):
+        deltas[k] = momentum * deltas[k] - learning_rate * gradient[k]
+        weights[k] += deltas[k]

@@ -1,0 +1,116 @@
+"""The gradient check: back-propagation against central differences, parameter by parameter."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstmcore.backends import Backend, get_backend
+from lstmcore.batches import pack
+from lstmcore.errors import EngineError
+from lstmcore.network import Network
+from lstmcore.objective import SSE, Objective
+from lstmcore.sequences import SequenceSet
+
+
+@dataclass(frozen=True)
+class GradientCheck:
+    """Result of a gradient check.
+
+    Parameters
+    ----------
+    errors
+        Largest relative error of each piece of parameters, by "layer.piece".
+    """
+
+    errors: dict[str, float]
+
+    @property
+    def largest(self) -> float:
+        """Largest relative error of all."""
+        return max(self.errors.values())
+
+    @property
+    def worst(self) -> str:
+        """The piece it is in."""
+        return max(self.errors, key=self.errors.__getitem__)
+
+
+def gradient_check(
+    network: Network,
+    sequences: SequenceSet,
+    *,
+    backend: Backend | str = "cpu",
+    objective: Objective = SSE,
+    step: float = 2e-3,
+) -> GradientCheck:
+    """Compare back-propagation with central differences for every parameter.
+
+    The differences (L(w+h) − L(w−h)) / 2h at h and h/2 are extrapolated to h = 0
+    (Richardson), which leaves an error of order h⁴.  The limit on the deltas is taken off,
+    because with it the signal is not the derivative.
+
+    Parameters
+    ----------
+    network
+        In float64.
+    sequences
+        All of them are computed as one batch.
+    backend
+        A backend or its name: its own kernels are checked.
+    objective
+        One whose signal is the derivative of its error.
+    step
+        h; weights should be of the order of 1 or below.
+
+    Returns
+    -------
+    GradientCheck
+        For each piece the largest of |a − n| / max(|a|, |n|, g / 10⁴), with a the
+        back-propagated and n the numerical derivative and g the largest derivative of the
+        network: below g / 10⁴ the differences have no six digits to compare with.
+
+    Raises
+    ------
+    EngineError
+        If the network is not in float64.
+    """
+    if network.dtype != np.float64:
+        raise EngineError(f"the gradient check needs a float64 network, not {network.dtype}")
+    backend = get_backend(backend) if isinstance(backend, str) else backend
+    network = network.copy()
+    workspace = backend.workspace(network)
+    batch = pack(sequences, np.arange(len(sequences)))
+    outputs = backend.forward(network, batch, workspace)
+    analytic = np.full_like(network.weights, np.nan)
+    signal = objective.signal(outputs, batch.targets)
+    backend.backward(network, batch, workspace, signal, analytic, math.inf)
+
+    def loss() -> float:
+        return objective.error(backend.forward(network, batch, workspace), batch.targets)
+
+    numeric = np.empty_like(analytic)
+    for k, weight in enumerate(network.weights.copy()):
+        slopes = []
+        for h in (step, step / 2):
+            network.weights[k] = weight + h
+            above = loss()
+            network.weights[k] = weight - h
+            slopes.append((above - loss()) / (2 * h))
+        network.weights[k] = weight
+        numeric[k] = (4 * slopes[1] - slopes[0]) / 3
+    return GradientCheck(_errors(network, analytic, numeric))
+
+
+def _errors(
+    network: Network, analytic: NDArray[np.floating], numeric: NDArray[np.floating]
+) -> dict[str, float]:
+    floor = np.abs(numeric).max() / 1e4
+    scale = np.maximum(np.maximum(np.abs(analytic), np.abs(numeric)), floor)
+    error = np.abs(analytic - numeric) / np.where(scale > 0, scale, 1)
+    error[np.isnan(error)] = math.inf
+    views = network.architecture.views(error)
+    return {f"{k}.{name}": float(part.max()) for k, layer in enumerate(views) for name, part in layer.items()}

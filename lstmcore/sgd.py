@@ -1,0 +1,34 @@
+"""Stochastic gradient descent with momentum, as CURRENNT has it.
+
+Δ ← μ Δ − η g,  w ← w + Δ, with g the sum (not the mean) over all frames since the last
+update.  Because g is a sum, a learning rate suits one length and number of sequences.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from lstmcore.errors import EngineError
+
+
+@dataclass(frozen=True)
+class SGD:
+    """Settings of the optimiser.
+
+    Parameters
+    ----------
+    learning_rate
+        η, not negative.
+    momentum
+        μ in [0, 1).
+    """
+
+    learning_rate: float = 1e-5
+    momentum: float = 0.9
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.learning_rate) and self.learning_rate >= 0):
+            raise EngineError(f"learning_rate is {self.learning_rate}; expected a number from 0")
+        if not 0 <= self.momentum < 1:
+            raise EngineError(f"momentum is {self.momentum}; expected a number from 0 to below 1")

@@ -1,0 +1,31 @@
+"""Random small networks and sequences for tests."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lstmcore import LSTM, Linear, Network, SequenceSet, initial_network
+
+
+def random_sequences(
+    lengths: list[int], inputs: int, outputs: int, seed: int = 0, dtype: str = "float64"
+) -> SequenceSet:
+    rng = np.random.default_rng(seed)
+    return SequenceSet.from_lists(
+        [rng.standard_normal((n, inputs)) for n in lengths],
+        [rng.standard_normal((n, outputs)) for n in lengths],
+        dtype=dtype,
+    )
+
+
+def random_network(
+    inputs: int,
+    hidden: list[tuple[int, float]],
+    outputs: int,
+    seed: int = 0,
+    dtype: str = "float64",
+    size: float = 0.8,
+) -> Network:
+    """Hidden LSTM layers as (units, bias value), then a linear output with bias value 1.3."""
+    layers = [*(LSTM(units, bias) for units, bias in hidden), Linear(outputs, 1.3)]
+    return initial_network(inputs, layers, np.random.default_rng(seed), dtype=dtype, low=-size, high=size)

@@ -1,0 +1,89 @@
+"""The engine against CURRENNT 0.2: outputs, gradients, weights, momentum, errors, early stopping."""
+
+import numpy as np
+import pytest
+
+from lstmcore import SGD, SequenceSet, Trainer, TrainingSettings, predict
+from tests.lstmcore.currennt_golden import INDEX, flat, load, network, option, sequences
+
+# float64 to 1e-12, float32 to 2e-6: relative to the largest value of the vector, because a
+# weight that happens to lie near zero carries the rounding of the sums it came from.
+TOLERANCE = {"float64": 1e-12, "float32": 2e-6}
+PRECISION = {"float64": "f64", "float32": "f32"}
+FORWARD = [case for case, entry in INDEX.items() if entry["kind"] == "forward"]
+TRAINING = [case for case in INDEX if case not in FORWARD]
+BACKENDS = [("cpu", "float64"), ("cpu", "float32"), ("reference", "float64")]
+
+
+def assert_near(found, expected, dtype):
+    expected = np.asarray(expected, np.float64)
+    assert found.shape == expected.shape
+    np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE[dtype] * np.abs(expected).max())
+
+
+@pytest.mark.parametrize(("backend", "dtype"), BACKENDS)
+@pytest.mark.parametrize("case", FORWARD)
+def test_outputs(case, backend, dtype):
+    entry = INDEX[case]
+    data = sequences(entry["data"], dtype)
+    parallel = int(option(case, "parallel_sequences", "1"))
+    outputs = predict(network(entry["net"], dtype), data, backend=backend, parallel_sequences=parallel)
+    expected = load(entry["file"])["precisions"][PRECISION[dtype]]
+    for found, wanted in zip(data.split(outputs), expected.values(), strict=True):
+        assert_near(found, wanted, dtype)
+
+
+def trainer_of(case: str, backend: str, dtype: str) -> Trainer:
+    entry = INDEX[case]
+    validation: SequenceSet | None = None
+    if option(case, "val_file", ""):
+        validation = sequences("data/val3.json", dtype)
+    settings = TrainingSettings(
+        sgd=SGD(float(option(case, "learning_rate", "1e-5")), float(option(case, "momentum", "0.9"))),
+        parallel_sequences=int(option(case, "parallel_sequences", "1")),
+        stochastic=option(case, "stochastic", "false") == "true",
+        shuffle=False,
+        max_epochs=int(option(case, "max_epochs", "")),
+        patience=int(option(case, "max_epochs_no_best", "20")),
+    )
+    net, data = network(entry["net"], dtype), sequences(entry["data"], dtype)
+    return Trainer(net, data, validation, settings, seed=np.random.SeedSequence(1), backend=backend)
+
+
+@pytest.mark.parametrize(("backend", "dtype"), BACKENDS)
+@pytest.mark.parametrize("case", TRAINING)
+def test_training(case, backend, dtype):
+    expected = load(INDEX[case]["file"])["precisions"][PRECISION[dtype]]
+    trainer = trainer_of(case, backend, dtype)
+    checked = 0
+    for row in expected["rows"]:
+        assert not trainer.finished
+        report = trainer.run_epoch()
+        assert report.epoch == row["epoch"]
+        assert report.training_error == pytest.approx(row["train_error"], rel=TOLERANCE[dtype])
+        if row["val_error"] is not None:
+            assert report.validation_error == pytest.approx(row["val_error"], rel=TOLERANCE[dtype])
+            assert report.new_best == (row["new_best"] == "yes")
+        after = expected["epochs"].get(str(report.epoch))
+        if after is not None:
+            checked += 1
+            weights = trainer.best_network().weights if trainer.finished else trainer.state.weights
+            assert_near(weights, flat(after["weights"]), dtype)
+            assert_near(trainer.state.deltas, [v for part in after["weight_deltas"] for v in part], dtype)
+    assert trainer.finished
+    assert checked == len(expected["epochs"]) > 0
+    if "final_weights" in expected:
+        assert_near(trainer.best_network().weights, flat(expected["final_weights"]), dtype)
+
+
+def test_the_limit_acts_in_the_cases_with_large_targets():
+    """Without the limit the gradient of the `big7` case is another one, so that case proves it."""
+    case = "grad_lstm54_big7"
+    trainer = trainer_of(case, "cpu", "float64")
+    trainer._settings = TrainingSettings(
+        sgd=SGD(1, 0), parallel_sequences=3, stochastic=False, shuffle=False, max_epochs=1, delta_limit=np.inf
+    )
+    trainer.run_epoch()
+    after = load(INDEX[case]["file"])["precisions"]["f64"]["epochs"]["1"]
+    expected = np.array([v for part in after["weight_deltas"] for v in part])
+    assert np.abs(trainer.state.deltas - expected).max() > 1

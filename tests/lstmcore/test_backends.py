@@ -1,0 +1,81 @@
+"""One module for all backends: the same results as the reference, whatever the batch."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lstmcore import SGD, SSE, EngineError, get_backend, pack, predict
+from tests.lstmcore.networks import random_network, random_sequences
+
+BACKENDS = [("cpu", "float64", 1e-12), ("cpu", "float32", 1e-5), ("reference", "float64", 0.0)]
+
+
+def outputs_and_gradient(name, network, sequences):
+    backend = get_backend(name)
+    workspace = backend.workspace(network)
+    batch = pack(sequences, np.arange(len(sequences)))
+    outputs = backend.forward(network, batch, workspace).copy()
+    gradient = np.full_like(network.weights, np.nan)
+    backend.backward(network, batch, workspace, SSE.signal(outputs, batch.targets), gradient)
+    return outputs, gradient
+
+
+@pytest.mark.parametrize(("name", "dtype", "tolerance"), BACKENDS)
+@settings(max_examples=25, deadline=None)
+@given(
+    hidden=st.lists(st.tuples(st.integers(1, 20), st.sampled_from([1.0, 0.5])), min_size=1, max_size=3),
+    lengths=st.lists(st.integers(1, 12), min_size=1, max_size=6),
+    scale=st.sampled_from([1.0, 40.0]),  # 40: the limit on the deltas acts
+    seed=st.integers(0, 1000),
+)
+def test_outputs_and_gradient_are_the_references(name, dtype, tolerance, hidden, lengths, scale, seed):
+    network, sequences = random_network(3, hidden, 2, seed), random_sequences(lengths, 3, 2, seed)
+    sequences.targets[:] *= scale
+    expected = outputs_and_gradient("reference", network, sequences)
+    found = outputs_and_gradient(
+        name,
+        random_network(3, hidden, 2, seed, dtype),
+        type(sequences)(sequences.inputs.astype(dtype), sequences.targets.astype(dtype), sequences.lengths),
+    )
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours.dtype == dtype
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=tolerance * np.abs(theirs).max())
+
+
+@pytest.mark.parametrize(("name", "dtype", "tolerance"), BACKENDS)
+def test_update(name, dtype, tolerance):
+    weights, deltas, gradient = np.random.default_rng(1).standard_normal((3, 50)).astype(dtype)
+    expected = 0.9 * deltas - 0.1 * gradient
+    moved = weights + expected
+    get_backend(name).update(weights, deltas, gradient, SGD(0.1, 0.9))
+    np.testing.assert_allclose(deltas, expected, rtol=0, atol=max(tolerance, 1e-15))
+    np.testing.assert_allclose(weights, moved, rtol=0, atol=max(tolerance, 1e-15))
+
+
+@pytest.mark.parametrize("name", ["cpu", "reference"])
+def test_a_sequence_does_not_depend_on_its_neighbours(name):
+    network, sequences = random_network(3, [(7, 1.0)], 2), random_sequences([5, 2, 9, 1], 3, 2)
+    alone = predict(network, sequences, backend=name, parallel_sequences=1)
+    together = predict(network, sequences, backend=name, parallel_sequences=4)
+    np.testing.assert_allclose(alone, together, rtol=0, atol=1e-14)
+
+
+def test_a_workspace_serves_batches_of_any_shape():
+    network, backend = random_network(3, [(4, 1.0), (3, 1.0)], 2), get_backend("cpu")
+    workspace = backend.workspace(network)
+    for lengths in ([3, 2], [9, 9, 9], [1], [2, 12]):
+        batch = pack(random_sequences(lengths, 3, 2), np.arange(len(lengths)))
+        used = backend.forward(network, batch, workspace).copy()
+        new = backend.forward(network, batch, backend.workspace(network))
+        np.testing.assert_array_equal(used, new)
+
+
+def test_the_reference_refuses_float32():
+    with pytest.raises(EngineError, match="float64"):
+        get_backend("reference").workspace(random_network(2, [(2, 1.0)], 1, dtype="float32"))
+
+
+def test_an_unknown_backend_is_named_with_the_nearest():
+    with pytest.raises(EngineError, match=r"unknown backend 'cpus'.*did you mean 'cpu'"):
+        get_backend("cpus")

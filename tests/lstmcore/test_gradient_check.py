@@ -1,0 +1,154 @@
+"""Back-propagation against central differences, and proof that the check notices what is missing."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import inspect
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lstmcore import EngineError, activations, cell, gradient_check
+from lstmcore.backends import cpu, cpu_kernels
+from tests.lstmcore.networks import random_network, random_sequences
+
+layer = st.tuples(st.integers(1, 6), st.sampled_from([1.0, 0.5, -0.3, 2.0]))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    inputs=st.integers(1, 5),
+    hidden=st.lists(layer, max_size=3),
+    outputs=st.integers(1, 3),
+    lengths=st.lists(st.integers(1, 9), min_size=1, max_size=5),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_every_parameter_of_the_production_kernels(inputs, hidden, outputs, lengths, seed):
+    network = random_network(inputs, hidden, outputs, seed)
+    check = gradient_check(network, random_sequences(lengths, inputs, outputs, seed), backend="cpu")
+    assert check.largest < 1e-6, check.worst
+
+
+def test_every_parameter_of_the_reference():
+    network = random_network(3, [(4, 1.0), (2, 0.5)], 2, seed=3)
+    check = gradient_check(network, random_sequences([3, 5, 1], 3, 2), backend="reference")
+    assert check.largest < 1e-6, check.worst
+
+
+def test_every_piece_is_reported():
+    check = gradient_check(random_network(2, [(2, 1.0)], 1), random_sequences([2], 2, 1))
+    assert list(check.errors) == ["0.W", "0.b", "0.R", "0.p", "1.W", "1.b"]
+
+
+def test_needs_float64():
+    network = random_network(2, [(2, 1.0)], 1, dtype="float32")
+    with pytest.raises(EngineError, match="float64"):
+        gradient_check(network, random_sequences([2], 2, 1, dtype="float32"))
+
+
+# --- what the check must notice: the backward pass with one term taken out ---------------
+
+KERNELS = ("_peephole_gradient", "lstm_backward", "_column_sums", "linear_backward")
+
+
+def _mutants(tree: ast.AST) -> Iterator[tuple[str, ast.AST]]:
+    """All trees with one operand, one accumulation or one product taken out."""
+    for number, node in enumerate(ast.walk(tree)):
+        for replacement in _replacements(node):
+            mutant = copy.deepcopy(tree)
+            original = list(ast.walk(mutant))[number]
+            _replace(mutant, original, replacement)
+            yield f"{ast.unparse(node)}  ->  {ast.unparse(replacement)}", ast.fix_missing_locations(mutant)
+
+
+def _replacements(node: ast.AST) -> list[ast.AST]:
+    if isinstance(node, ast.BinOp):
+        return [node.left, node.right]
+    if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Subscript):
+        return [ast.Pass()]
+    if isinstance(node, ast.Expr) and ast.unparse(node).startswith("np.dot"):
+        out = ast.unparse(node.value.args[2])  # type: ignore[attr-defined]
+        return [ast.parse(f"{out}[:] = 0").body[0]]
+    return []
+
+
+def _replace(tree: ast.AST, old: ast.AST, new: ast.AST) -> None:
+    for parent in ast.walk(tree):
+        for name, value in ast.iter_fields(parent):
+            if value is old:
+                setattr(parent, name, new)
+            elif isinstance(value, list) and old in value:
+                value[value.index(old)] = new
+
+
+def _functions(module: Any, names: tuple[str, ...]) -> list[ast.FunctionDef]:
+    """The functions' trees without decorators, annotations and docstrings."""
+    tree = ast.parse(inspect.getsource(module))
+    found = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name in names]
+    for function in found:
+        function.decorator_list = []
+        function.returns = None
+        for argument in function.args.args:
+            argument.annotation = None
+        if ast.get_docstring(function) is not None:
+            del function.body[0]
+    return found
+
+
+def _cell_mutants() -> Iterator[tuple[str, str, ast.AST]]:
+    (function,) = _functions(cell, ("cell_backward",))
+    for what, mutant in _mutants(function):
+        yield "cell_backward", what, mutant
+
+
+def _kernel_mutants() -> Iterator[tuple[str, str, ast.AST]]:
+    for function in _functions(cpu_kernels, KERNELS):
+        for what, mutant in _mutants(function):
+            arithmetic_of_indices = not (what.endswith(("pass", "= 0")))
+            if not arithmetic_of_indices:
+                yield function.name, what, mutant
+
+
+MUTANTS = [*_cell_mutants(), *_kernel_mutants()]
+
+
+def _interpreted_kernels(name: str = "", mutant: ast.AST | None = None) -> SimpleNamespace:
+    """The production kernels: forward compiled, backward run by Python, with one function replaced."""
+    space: dict[str, Any] = {n: getattr(activations, n) for n in ("tanh", "logistic", "one", "limit")}
+    space["np"] = np
+    sources = [*_functions(cell, ("cell_backward",)), *_functions(cpu_kernels, ("_gates_backward", *KERNELS))]
+    for source in sources:
+        tree = mutant if source.name == name else source
+        exec(compile(ast.Module([tree], []), source.name, "exec"), space)  # type: ignore[list-item]
+    return SimpleNamespace(**{**vars(cpu_kernels), **{n: space[n] for n in KERNELS}})
+
+
+def _check_with(kernels: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> float:
+    monkeypatch.setattr(cpu, "kernels", kernels)
+    network = random_network(3, [(3, 0.7), (2, 1.0)], 2, seed=5)
+    return gradient_check(network, random_sequences([4, 1, 3], 3, 2, seed=5)).largest
+
+
+def test_the_interpreted_backward_pass_is_right(monkeypatch):
+    assert _check_with(_interpreted_kernels(), monkeypatch) < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("name", "mutant"), [(n, m) for n, _, m in MUTANTS], ids=[f"{n}: {what}" for n, what, _ in MUTANTS]
+)
+@pytest.mark.filterwarnings("ignore:.*(overflow|invalid value).*:RuntimeWarning")
+def test_the_check_fails_without_one_term(name, mutant, monkeypatch):
+    assert _check_with(_interpreted_kernels(name, mutant), monkeypatch) > 1e-4
+
+
+def test_all_places_where_gradients_arise_are_broken():
+    """Guards the test above against silently losing its mutants."""
+    assert len(list(_cell_mutants())) >= 40
+    assert {n for n, _, _ in _kernel_mutants()} == set(KERNELS)
+    assert len(list(_kernel_mutants())) >= 12

@@ -1,0 +1,190 @@
+"""Training: stopping, resuming, noise, order, the auto-encoder."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lstmcore import (
+    LSTM,
+    SGD,
+    DivergedError,
+    EngineError,
+    Trainer,
+    TrainingSettings,
+    as_autoencoder_set,
+    new_autoencoder,
+    start_from_autoencoder,
+    total_error,
+    train,
+)
+from lstmcore.seeds import stream
+from tests.lstmcore.networks import random_network, random_sequences
+
+TRAINING = random_sequences([9, 4, 7, 12, 3, 6, 10], 3, 2, seed=1, dtype="float32")
+VALIDATION = random_sequences([5, 8], 3, 2, seed=2, dtype="float32")
+NETWORK = random_network(3, [(5, 1.0), (4, 1.0)], 2, seed=3, dtype="float32")
+SETTINGS = TrainingSettings(SGD(1e-3, 0.9), parallel_sequences=2, input_noise=0.3, max_epochs=12, patience=5)
+SEED = np.random.SeedSequence(7)
+
+
+def new_trainer(settings=SETTINGS, validation=VALIDATION, seed=SEED, **more):
+    return Trainer(NETWORK, TRAINING, validation, settings, seed=seed, **more)
+
+
+@pytest.mark.parametrize("stop_after", [1, 3, 8])
+@pytest.mark.parametrize("stochastic", [True, False])
+def test_interrupted_and_continued_is_uninterrupted_bit_for_bit(stop_after, stochastic):
+    settings = replace(SETTINGS, stochastic=stochastic, patience=30)
+    whole = new_trainer(settings)
+    reports = [whole.run_epoch() for _ in range(12)]
+
+    first = new_trainer(settings)
+    for _ in range(stop_after):
+        first.run_epoch()
+    second = new_trainer(settings, state=first.state)
+    continued = [second.run_epoch() for _ in range(12 - stop_after)]
+
+    for a, b in zip(reports[stop_after:], continued, strict=True):
+        assert replace(a, seconds=0) == replace(b, seconds=0)
+    for name in ("weights", "deltas", "best_weights"):
+        np.testing.assert_array_equal(getattr(whole.state, name), getattr(second.state, name))
+
+
+def test_a_callback_can_interrupt_and_nothing_is_lost():
+    trainer = new_trainer()
+
+    def interrupt(report):
+        if report.epoch == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(trainer, interrupt)
+    assert trainer.state.epoch == 4
+    heard = []
+    train(trainer, heard.append)
+    assert heard[0].epoch == 5
+
+
+def test_stops_after_patience_and_gives_back_the_best_weights():
+    trainer = new_trainer(replace(SETTINGS, sgd=SGD(3e-2, 0.9), max_epochs=200, patience=6))
+    reports = []
+    best = train(trainer, reports.append)
+    errors = [r.validation_error for r in reports]
+    best_epoch = int(np.argmin(errors)) + 1
+    assert len(reports) == best_epoch + 6 < 200
+    assert reports[-1].best_epoch == best_epoch
+    assert reports[-1].best_error == errors[best_epoch - 1]
+    assert [r.new_best for r in reports] == [e < min([np.inf, *errors[:k]]) for k, e in enumerate(errors)]
+    assert total_error(best, VALIDATION) / len(VALIDATION) == pytest.approx(errors[best_epoch - 1], rel=1e-6)
+
+
+def test_an_equal_error_is_no_improvement():
+    trainer = new_trainer(replace(SETTINGS, sgd=SGD(0.0), patience=3))
+    assert [trainer.run_epoch().new_best for _ in range(4)] == [True, False, False, False]
+    assert trainer.finished
+    assert trainer.state.best_epoch == 1
+
+
+def test_without_validation_the_last_weights_are_the_best():
+    trainer = new_trainer(validation=None)
+    best = train(trainer)
+    np.testing.assert_array_equal(best.weights, trainer.state.weights)
+    assert trainer.state.epoch == 12
+
+
+def test_errors_are_reported_by_sequence_and_by_frame():
+    report = new_trainer().run_epoch()
+    assert report.training_error * 7 == pytest.approx(report.training_error_per_frame * TRAINING.frames)
+    assert report.validation_error * 2 == pytest.approx(report.validation_error_per_frame * VALIDATION.frames)
+
+
+def test_the_training_set_is_left_alone_and_noise_is_fresh_at_each_visit():
+    before = TRAINING.inputs.copy()
+    still = new_trainer(replace(SETTINGS, sgd=SGD(0.0)))
+    errors = [still.run_epoch().training_error for _ in range(3)]
+    assert len(set(errors)) == 3
+    np.testing.assert_array_equal(TRAINING.inputs, before)
+
+
+def test_noise_has_the_asked_for_deviation():
+    noise = 0.3 * stream(SEED, "noise", 1).standard_normal((2000, 50), np.float32)
+    assert noise.std() == pytest.approx(0.3, rel=0.01)
+    assert abs(noise.mean()) < 0.01
+
+
+def test_each_epoch_has_its_own_order_and_each_seed_its_own():
+    orders = [tuple(new_trainer(seed=np.random.SeedSequence(s))._order(e)) for s in (1, 2) for e in (1, 2, 3)]
+    assert len(set(orders)) == 6
+    assert all(sorted(o) == list(range(7)) for o in orders)
+
+
+def test_batch_mode_does_not_depend_on_parallel_sequences():
+    weights = []
+    for parallel in (1, 3, 7):
+        settings = replace(SETTINGS, stochastic=False, parallel_sequences=parallel, input_noise=0.0)
+        trainer = new_trainer(settings)
+        trainer.run_epoch()
+        weights.append(trainer.state.weights)
+    np.testing.assert_allclose(weights[0], weights[1], rtol=0, atol=1e-6)
+    np.testing.assert_allclose(weights[0], weights[2], rtol=0, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:.*(overflow|invalid value).*:RuntimeWarning")
+def test_divergence_says_the_epoch_and_keeps_the_state():
+    trainer = new_trainer(replace(SETTINGS, sgd=SGD(1e30, 0.9), max_epochs=50))
+    with pytest.raises(DivergedError, match=r"epoch \d+: .*learning_rate"):
+        train(trainer)
+    assert np.isfinite(trainer.state.best_weights).all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"parallel_sequences": 0}, "parallel_sequences is 0"),
+        ({"patience": 0}, "patience is 0"),
+        ({"max_epochs": 0}, "max_epochs is 0"),
+        ({"input_noise": -1.0}, "input_noise is -1.0"),
+        ({"input_noise": np.nan}, "input_noise is nan"),
+        ({"delta_limit": 0.0}, "delta_limit is 0.0"),
+    ],
+)
+def test_settings_out_of_range(settings, message):
+    with pytest.raises(EngineError, match=message):
+        TrainingSettings(**settings)
+
+
+def test_a_set_that_does_not_fit_is_refused():
+    with pytest.raises(EngineError, match="validation set has 4 inputs and 2 targets"):
+        new_trainer(validation=random_sequences([3], 4, 2, dtype="float32"))
+    with pytest.raises(EngineError, match="float64"):
+        new_trainer(validation=random_sequences([3], 3, 2))
+
+
+def test_training_that_would_never_end_is_refused():
+    with pytest.raises(EngineError, match="max_epochs"):
+        new_trainer(replace(SETTINGS, max_epochs=None), validation=None)
+
+
+def test_the_autoencoder_learns_to_remove_noise():
+    rng = np.random.default_rng(0)
+    clean = random_sequences([40] * 12, 6, 1, seed=4, dtype="float32")
+    clean.inputs[:] = (rng.standard_normal((480, 2)) @ rng.standard_normal((2, 6))).astype(np.float32)
+    sequences = as_autoencoder_set(clean)
+    network = new_autoencoder(6, LSTM(8), np.random.default_rng(1))
+    settings = TrainingSettings(SGD(1e-3, 0.9), parallel_sequences=2, input_noise=0.3, max_epochs=60)
+    trained = train(Trainer(network, sequences, None, settings, seed=SEED))
+    assert sequences.targets is sequences.inputs
+    assert total_error(trained, sequences) < 0.1 * total_error(network, sequences)
+
+
+def test_the_autoencoders_hidden_layer_starts_the_network_and_nothing_else_changes():
+    auto = new_autoencoder(3, LSTM(5), np.random.default_rng(9))
+    started = start_from_autoencoder(NETWORK, auto)
+    for name in ("W", "b", "R", "p"):
+        np.testing.assert_array_equal(started.pieces[0][name], auto.pieces[0][name])
+    after = auto.pieces[0]["W"].size + auto.pieces[0]["b"].size + auto.pieces[0]["R"].size + 15
+    np.testing.assert_array_equal(started.weights[after:], NETWORK.weights[after:])
+    assert not np.array_equal(started.weights[:after], NETWORK.weights[:after])
+    with pytest.raises(EngineError, match="hidden layer"):
+        start_from_autoencoder(NETWORK, new_autoencoder(3, LSTM(6), np.random.default_rng(9)))
