@@ -1,0 +1,52 @@
+"""Features: from an audio file to 260 numbers, twice a second.
+
+Follow one file through the room:
+
+``audio`` decodes it → ``compare`` writes it as 16-bit WAV and has openSMILE compute FS1,
+the 260 features of the DEAM data set, through ``smile`` (one run of openSMILE) on the
+``grid`` (windows of 1 s, one every 0.5 s) under the names and in the order of ``sets``
+→ ``store`` keeps the table, found again by the content of the file → ``extract`` does
+this for one file or for many side by side.  ``errors`` says what can be wrong.
+
+    >>> from features import FeatureStore, extract_features
+    >>> table = extract_features("song.mp3", "FS1", FeatureStore())  # doctest: +SKIP
+
+The room knows nothing of networks or experiments.
+
+FS1 is computed by openSMILE, whose Python package audEERING licenses for private,
+research and educational use only; commercial use needs a licence from audEERING.
+"""
+
+from features.audio import Audio, read_audio, write_wav16
+from features.compare import extract_fs1
+from features.errors import AudioError, ExtractionStopped
+from features.extract import Extraction, extract_features, extract_many
+from features.grid import HOP_SECONDS, RATE_HZ, TIME_COLUMN, WINDOW_SECONDS, grid_times
+from features.sets import FEATURE_SETS, columns, feature_names
+from features.smile import SmileError
+from features.store import FeatureKey, FeatureStore, default_folder, digest_of
+
+__all__ = [
+    "FEATURE_SETS",
+    "HOP_SECONDS",
+    "RATE_HZ",
+    "TIME_COLUMN",
+    "WINDOW_SECONDS",
+    "Audio",
+    "AudioError",
+    "Extraction",
+    "ExtractionStopped",
+    "FeatureKey",
+    "FeatureStore",
+    "SmileError",
+    "columns",
+    "default_folder",
+    "digest_of",
+    "extract_features",
+    "extract_fs1",
+    "extract_many",
+    "feature_names",
+    "grid_times",
+    "read_audio",
+    "write_wav16",
+]

@@ -1,0 +1,125 @@
+"""One run of openSMILE: a configuration in, rows of numbers out.
+
+openSMILE is a library without files or words of its own here: it writes no log, prints
+nothing, and hands each row to a callback.  It releases the interpreter's lock while it
+computes, shares nothing between runs, and several runs in threads of one process give
+the same bits as one after the other.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.errors import ExtractionStopped
+
+_POLL_SECONDS = 0.05
+
+
+class SmileError(RuntimeError):
+    """openSMILE refused its configuration or gave up on its input."""
+
+
+@dataclass(frozen=True, eq=False)
+class SmileResult:
+    """What a run gave.
+
+    Parameters
+    ----------
+    names
+        openSMILE's names of the columns.
+    rows
+        Values, shape (rows, columns), float32 as openSMILE computes them.
+    """
+
+    names: tuple[str, ...]
+    rows: NDArray[np.float32]
+
+
+def run_smile(
+    conf: Path,
+    options: Mapping[str, Path],
+    sink: str,
+    stop: threading.Event | None = None,
+) -> SmileResult:
+    """Run a configuration once and collect what reaches its external sink.
+
+    Parameters
+    ----------
+    conf
+        openSMILE configuration file.
+    options
+        Its options that name files.
+    sink
+        Name of the cExternalSink whose rows are wanted.
+    stop
+        Set it, from any thread, to end the run within about a tenth of a second.
+
+    Returns
+    -------
+    SmileResult
+        Names and rows; no row if the input is shorter than the first window.
+
+    Raises
+    ------
+    SmileError
+        If openSMILE refuses the configuration or gives up.
+    ExtractionStopped
+        If `stop` was set.
+    """
+    from opensmile.core.lib import OpenSMILE, OpenSmileException
+
+    stop = stop or threading.Event()
+    given = {name: _ascii(path) for name, path in options.items()}
+    smile = OpenSMILE()
+    rows: list[NDArray[np.float32]] = []
+    try:
+        smile.initialize(_ascii(conf), options=given, loglevel=0, console_output=False, log_file=None)
+        smile.external_sink_set_callback(sink, lambda row: rows.append(row.copy()))
+        count = smile.external_sink_get_num_elements(sink)
+        names = tuple(smile.external_sink_get_element_name(sink, i) for i in range(count))
+        _run_interruptibly(smile, stop)
+    except OpenSmileException as error:
+        raise SmileError(f"openSMILE failed with {conf} on {given}: {error}") from error
+    finally:
+        smile.free()
+    if stop.is_set():
+        raise ExtractionStopped("the extraction was stopped")
+    return SmileResult(names, np.array(rows, dtype=np.float32).reshape(-1, count))
+
+
+def _ascii(path: Path) -> str:
+    """Check that a path has only letters that openSMILE's binding can pass on."""
+    text = str(path)
+    if not text.isascii():
+        advice = "set TMPDIR to a folder with such a name"
+        raise SmileError(f"openSMILE takes only ASCII file names, it would get {text!r}; {advice}")
+    return text
+
+
+def _run_interruptibly(smile: Any, stop: threading.Event) -> None:
+    """Run in a helper thread, so that Ctrl-C reaches the caller at once and not after the run.
+
+    An interrupt during a callback in the main thread would be swallowed by ctypes.
+    """
+    from opensmile.core.lib import OpenSmileException
+
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="opensmile") as helper:
+        running = helper.submit(smile.run)
+        try:
+            while not stop.is_set() and not wait([running], _POLL_SECONDS).done:
+                pass
+        finally:
+            while not running.done():
+                with suppress(OpenSmileException):  # asked before it began, or after it ended
+                    smile.abort()
+                wait([running], _POLL_SECONDS)
+        running.result()

@@ -1,0 +1,195 @@
+"""The store of features: computed once, found again by the content of the audio file.
+
+A stored table is named after the SHA-256 digest of the audio file's bytes, the feature
+set and the version of the code that computed it.  So a renamed or copied file is found,
+and a changed file, another set or another version is computed anew.
+
+A file of the store is a NumPy ``.npz`` archive (``values``: rows x features, full
+precision; ``names``: one a line) followed by the SHA-256 digest of its bytes.  It is
+written whole or not at all; one that does not hold what it should counts as absent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.audio import check_file
+from features.errors import AudioError, naming
+from features.grid import TIME_COLUMN, grid_table, grid_times
+from features.sets import feature_names
+
+if TYPE_CHECKING:
+    import pandas
+
+CACHE_VARIABLE = "LSTMCORE_CACHE"
+_DIGEST_BYTES = hashlib.sha256().digest_size
+
+
+def default_folder() -> Path:
+    """Tell where features are kept unless told otherwise.
+
+    Returns
+    -------
+    Path
+        ``features`` in the folder that the environment variable ``LSTMCORE_CACHE``
+        names, or else in the user's cache folder for lstmcore.
+    """
+    named = os.environ.get(CACHE_VARIABLE)
+    if named:
+        return Path(named) / "features"
+    import platformdirs
+
+    return platformdirs.user_cache_path("lstmcore") / "features"
+
+
+@dataclass(frozen=True)
+class FeatureKey:
+    """What a stored table is found by.
+
+    Parameters
+    ----------
+    digest
+        SHA-256 of the audio file's bytes, hexadecimal.
+    feature_set
+        Name of the set.
+    version
+        Which code computed it.
+    """
+
+    digest: str
+    feature_set: str
+    version: str
+
+
+def digest_of(path: str | os.PathLike[str]) -> str:
+    """SHA-256 digest of an audio file's bytes, hexadecimal.
+
+    Parameters
+    ----------
+    path
+        The file; it is read once, in blocks.
+
+    Raises
+    ------
+    AudioError
+        If the file is missing, empty, not a file, or cannot be read.
+    """
+    check_file(path)
+    try:
+        with Path(path).open("rb") as handle:
+            return hashlib.file_digest(handle, "sha256").hexdigest()
+    except OSError as error:
+        raise AudioError(path, f"cannot be read, {error.strerror}; an audio file is expected") from error
+
+
+class FeatureStore:
+    """A folder of computed features.
+
+    Parameters
+    ----------
+    folder
+        Where; `default_folder` if None.  It is made when first written to.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str] | None = None) -> None:
+        self.folder = default_folder() if folder is None else Path(folder)
+
+    def path_of(self, key: FeatureKey) -> Path:
+        """Tell which file holds a table, whether or not it exists."""
+        return self.folder / f"{key.feature_set}-{key.version}" / f"{key.digest}.npz"
+
+    def load(self, key: FeatureKey) -> pandas.DataFrame | None:
+        """Read a table.
+
+        Returns
+        -------
+        pandas.DataFrame or None
+            As it was saved, bit for bit; None if there is none, or if its file is cut
+            off, damaged or holds other features.
+
+        Raises
+        ------
+        OSError
+            If the file is there but cannot be read.
+        ValueError
+            If the key names an unknown feature set.
+        """
+        names = feature_names(key.feature_set)
+        try:
+            content = self.path_of(key).read_bytes()
+        except FileNotFoundError:
+            return None
+        values = _unpack(content, names)
+        return None if values is None else grid_table(values, names)
+
+    def save(self, key: FeatureKey, table: pandas.DataFrame) -> Path:
+        """Write a table, whole or not at all; an older one is replaced.
+
+        Parameters
+        ----------
+        key
+            What it will be found by.
+        table
+            ``frameTime`` and the features of the key's set, in order.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written (disk full, no permission); ``filename`` names it.
+        ValueError
+            If the table's columns are not those of the set, or its times not the grid's.
+        """
+        names = feature_names(key.feature_set)
+        on_grid = np.array_equal(table[TIME_COLUMN].to_numpy(), grid_times(len(table)))
+        if tuple(table.columns) != (TIME_COLUMN, *names) or not on_grid:
+            raise ValueError(f"a table of {key.feature_set} on the 2 Hz grid is expected")
+        target = self.path_of(key)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _write_whole(target, _pack(table[list(names)].to_numpy(), names))
+        return target
+
+
+def _pack(values: NDArray[Any], names: tuple[str, ...]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, values=values, names=np.frombuffer("\n".join(names).encode(), np.uint8))
+    archive = buffer.getvalue()
+    return archive + hashlib.sha256(archive).digest()
+
+
+def _unpack(content: bytes, names: tuple[str, ...]) -> NDArray[Any] | None:
+    archive, digest = content[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
+    if hashlib.sha256(archive).digest() != digest:
+        return None
+    with np.load(io.BytesIO(archive), allow_pickle=False) as arrays:
+        held = arrays["names"].tobytes().decode()
+        values: NDArray[Any] = arrays["values"]
+    return values if held == "\n".join(names) else None
+
+
+def _write_whole(target: Path, content: bytes) -> None:
+    """Write to a temporary file in the same folder, bring it to the disk, then rename it."""
+    with naming(target):
+        handle, name = tempfile.mkstemp(prefix=f".{target.stem[:8]}-", dir=target.parent)
+        try:
+            with os.fdopen(handle, "wb") as out:
+                out.write(content)
+                out.flush()
+                os.fsync(out.fileno())
+            Path(name).replace(target)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise

@@ -1,0 +1,41 @@
+"""Names, order and times of the features."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from features import FEATURE_SETS, columns, feature_names, grid_times
+from features.extract import EXTRACTORS
+
+
+def test_the_names_and_their_order_are_those_of_the_deam_files(golden: Path) -> None:
+    header = (golden / "deam_feature_header.txt").read_text().strip().split(";")
+    assert list(columns("FS1")) == header
+
+
+def test_fs1_has_260_different_names() -> None:
+    assert len(set(feature_names("FS1"))) == len(FEATURE_SETS["FS1"]) == 260
+
+
+def test_every_set_has_its_extractor() -> None:
+    assert EXTRACTORS.keys() == FEATURE_SETS.keys()
+
+
+def test_an_unknown_set_is_refused_with_the_names_of_those_there_are() -> None:
+    with pytest.raises(ValueError, match=r"unknown feature set 'fs1' \(did you mean 'FS1'\?\)"):
+        feature_names("fs1")
+
+
+def test_a_row_bears_the_time_of_its_windows_start() -> None:
+    np.testing.assert_array_equal(grid_times(4), [0.0, 0.5, 1.0, 1.5])
+    with pytest.raises(ValueError, match="-1 rows"):
+        grid_times(-1)
+
+
+def test_importing_the_room_stays_light() -> None:
+    code = "import sys, features; print({'pandas', 'opensmile', 'soundfile'} & set(sys.modules))"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "set()"

@@ -1,0 +1,161 @@
+"""The store: found by content, written whole, damaged files computed anew."""
+
+import errno
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import soundfile
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from features import (
+    AudioError,
+    FeatureKey,
+    FeatureStore,
+    default_folder,
+    digest_of,
+    extract_features,
+    extract_fs1,
+)
+from features.extract import EXTRACTORS
+
+
+class Counted:
+    """Stands in for `extract_fs1` and counts the calls that reach it."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, path: Path, **options: Any) -> pd.DataFrame:
+        self.calls += 1
+        return extract_fs1(path, **options)
+
+
+@pytest.fixture
+def computed(monkeypatch: pytest.MonkeyPatch) -> Counted:
+    counted = Counted()
+    monkeypatch.setitem(EXTRACTORS, "FS1", EXTRACTORS["FS1"]._replace(compute=counted))
+    return counted
+
+
+def stored_files(store: FeatureStore) -> list[Path]:
+    return [path for path in store.folder.rglob("*") if path.is_file()]
+
+
+def test_the_second_time_nothing_is_computed(clip: Path, store: FeatureStore, computed: Counted) -> None:
+    first = extract_features(clip, "FS1", store)
+    second = extract_features(clip, "FS1", store)
+    assert computed.calls == 1
+    pd.testing.assert_frame_equal(first, second, check_exact=True)
+
+
+def test_without_a_store_nothing_is_kept(clip: Path, tmp_path: Path) -> None:
+    before = set(tmp_path.rglob("*"))
+    extract_features(clip)
+    assert set(tmp_path.rglob("*")) == before
+
+
+def test_the_same_content_under_another_name_is_found(
+    clip: Path, store: FeatureStore, computed: Counted
+) -> None:
+    extract_features(clip, "FS1", store)
+    extract_features(shutil.copy(clip, clip.with_name("copy.bin")), "FS1", store)
+    assert computed.calls == 1
+
+
+def test_changed_content_is_computed_anew(clip: Path, store: FeatureStore, computed: Counted) -> None:
+    first = extract_features(clip, "FS1", store)
+    samples, rate = soundfile.read(clip, dtype="int16")
+    soundfile.write(clip, samples // 2, rate)
+    second = extract_features(clip, "FS1", store)
+    assert computed.calls == 2
+    assert not first.equals(second)
+    assert len(stored_files(store)) == 2
+
+
+def test_another_version_is_computed_anew(
+    clip: Path, store: FeatureStore, computed: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extract_features(clip, "FS1", store)
+    monkeypatch.setitem(EXTRACTORS, "FS1", EXTRACTORS["FS1"]._replace(version=lambda: "another"))
+    extract_features(clip, "FS1", store)
+    assert computed.calls == 2
+
+
+@pytest.mark.parametrize("damage", ["", "half", "junk"])
+def test_a_damaged_file_is_computed_anew(
+    damage: str, clip: Path, store: FeatureStore, computed: Counted
+) -> None:
+    first = extract_features(clip, "FS1", store)
+    (file,) = stored_files(store)
+    whole = file.read_bytes()
+    file.write_bytes({"": b"", "half": whole[: len(whole) // 2], "junk": b"PK junk" * 99}[damage])
+    second = extract_features(clip, "FS1", store)
+    assert computed.calls == 2
+    pd.testing.assert_frame_equal(first, second, check_exact=True)
+    assert file.read_bytes() == whole
+
+
+@pytest.fixture(scope="session")
+def kept(golden: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[FeatureStore, FeatureKey, bytes]:
+    """A store with one table, its key, and the bytes of its file."""
+    store = FeatureStore(tmp_path_factory.mktemp("kept"))
+    key = FeatureKey("d" * 64, "FS1", "v1")
+    content = store.save(key, extract_fs1(golden / "mix12.flac")).read_bytes()
+    return store, key, content
+
+
+@given(data=st.data())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_flipped_byte_goes_unnoticed(
+    data: st.DataObject, kept: tuple[FeatureStore, FeatureKey, bytes]
+) -> None:
+    store, key, content = kept
+    at = data.draw(st.integers(0, len(content) - 1))
+    flip = data.draw(st.integers(1, 255))
+    file = store.path_of(key)
+    file.write_bytes(content[:at] + bytes([content[at] ^ flip]) + content[at + 1 :])
+    assert store.load(key) is None
+    file.write_bytes(content)
+    assert store.load(key) is not None
+
+
+def test_the_columns_must_be_those_of_the_set(kept: tuple[FeatureStore, FeatureKey, bytes]) -> None:
+    store, key, _ = kept
+    table = store.load(key)
+    assert table is not None
+    for wrong in (table.iloc[:, :100], table.iloc[:, ::-1], table.iloc[1:]):
+        with pytest.raises(ValueError, match="a table of FS1 on the 2 Hz grid is expected"):
+            store.save(FeatureKey("e" * 64, "FS1", "v1"), wrong)
+
+
+def test_a_full_disk_is_an_oserror_and_leaves_nothing(
+    clip: Path, store: FeatureStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("features.store.os.fsync", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        extract_features(clip, "FS1", store)
+    key_file = str(caught.value.filename)
+    assert key_file.startswith(str(store.folder))
+    assert key_file.endswith(f"{digest_of(clip)}.npz")
+    assert stored_files(store) == []
+
+
+def test_where_the_store_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert FeatureStore(tmp_path).folder == tmp_path
+    assert FeatureStore().folder == default_folder() == tmp_path / "cache" / "features"
+    monkeypatch.delenv("LSTMCORE_CACHE")
+    assert default_folder().name == "features"
+    assert "lstmcore" in default_folder().parts
+
+
+def test_the_digest_of_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(AudioError, match="no such file"):
+        digest_of(tmp_path / "none.wav")
