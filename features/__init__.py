@@ -24,7 +24,7 @@ from features.extract import Extraction, extract_features, extract_many
 from features.grid import HOP_SECONDS, RATE_HZ, TIME_COLUMN, WINDOW_SECONDS, grid_times
 from features.sets import FEATURE_SETS, columns, feature_names
 from features.smile import SmileError
-from features.store import FeatureKey, FeatureStore, default_folder, digest_of
+from features.store import FeatureKey, FeatureStore, cache_root, default_folder, digest_of
 
 __all__ = [
     "FEATURE_SETS",
@@ -39,6 +39,7 @@ __all__ = [
     "FeatureKey",
     "FeatureStore",
     "SmileError",
+    "cache_root",
     "columns",
     "default_folder",
     "digest_of",

@@ -34,21 +34,26 @@ CACHE_VARIABLE = "LSTMCORE_CACHE"
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
 
-def default_folder() -> Path:
-    """Tell where features are kept unless told otherwise.
+def cache_root() -> Path:
+    """Tell where everything that can be made again is kept.
 
     Returns
     -------
     Path
-        ``features`` in the folder that the environment variable ``LSTMCORE_CACHE``
-        names, or else in the user's cache folder for lstmcore.
+        The folder that the environment variable ``LSTMCORE_CACHE`` names, or else the
+        user's cache folder for lstmcore.
     """
     named = os.environ.get(CACHE_VARIABLE)
     if named:
-        return Path(named) / "features"
+        return Path(named)
     import platformdirs
 
-    return platformdirs.user_cache_path("lstmcore") / "features"
+    return platformdirs.user_cache_path("lstmcore")
+
+
+def default_folder() -> Path:
+    """Tell where features are kept unless told otherwise: ``features`` in `cache_root`."""
+    return cache_root() / "features"
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ ROOMS = {
         "pydantic",
         "typer",
     }
-    | {"rich", "safetensors", "threadpoolctl", "tomli_w", "jinja2", "matplotlib", "click"},
+    | {"rich", "platformdirs", "safetensors", "threadpoolctl", "tomli_w", "jinja2", "matplotlib", "click"},
 }
 
 

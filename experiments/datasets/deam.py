@@ -1,0 +1,154 @@
+"""The DEAM data set in its official layout, whole or in part.
+
+Annotations and features are joined by song and time stamp, never by position.
+A. Aljanaki, Y.-H. Yang, M. Soleymani, "Developing a benchmark for emotional analysis of
+music", PLoS ONE 12(3), 2017.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from experiments.config import Data
+from experiments.datasets.annotations import Curve, joined_targets, read_csv, read_dynamic, whole_number
+from experiments.datasets.feature_tables import FeatureSource
+from experiments.datasets.song import TARGETS, Dataset, Song
+from experiments.errors import InputError
+
+DYNAMIC = Path("annotations/annotations averaged per song/dynamic (per second annotations)")
+
+
+class Annotations:
+    """All annotated songs of a collection, and which of them are for what.
+
+    Parameters
+    ----------
+    root
+        The folder of the data.
+    config
+        The ``data`` section.
+    """
+
+    def __init__(self, root: Path, config: Data) -> None:
+        if not root.is_dir():
+            raise InputError(f"data.root = {str(root)!r}: no such folder")
+        self._root, self._config = root, config
+        self._averaged = {t: read_dynamic(root / DYNAMIC / f"{t}.csv") for t in TARGETS}
+        self._own = self._averaged
+        if config.targets is not None:
+            self._own = {t: read_dynamic(root / getattr(config.targets, t)) for t in TARGETS}
+        for curves in (self._averaged, self._own):
+            _both_targets(curves)
+
+    def is_test(self, song: int) -> bool:
+        """Whether a song is one of the official test songs."""
+        above = self._config.official_test_above
+        return above is not None and song > above
+
+    def development(self) -> list[int]:
+        """Songs for training and cross-validation, in the order of their numbers."""
+        songs = {song for song in self._own["arousal"] if not self.is_test(song)}
+        if self._config.development_songs is not None:
+            path = self._root / self._config.development_songs
+            listed = _read_song_list(path)
+            missing = sorted(listed - songs)
+            if missing:
+                raise InputError(f"{path}: song {missing[0]} has no annotations ({len(missing)} such songs)")
+            songs = listed
+        if not songs:
+            raise InputError(f"{self._root}: no annotated development songs")
+        return sorted(songs)
+
+    def official_test(self) -> list[int]:
+        """Official test songs, in the order of their numbers."""
+        return sorted(song for song in self._averaged["arousal"] if self.is_test(song))
+
+    def curves(self, song: int) -> tuple[Curve, Curve]:
+        """Arousal and valence of a song: test songs have the averages, others may have their own."""
+        source = self._averaged if self.is_test(song) else self._own
+        return source["arousal"][song], source["valence"][song]
+
+    def stamps_of_any(self, song: int) -> list[int] | None:
+        """Time stamps of a song that needs no targets, if it has annotations at all."""
+        curve = self._averaged["arousal"].get(song)
+        return sorted(curve) if curve else None
+
+
+def _both_targets(curves: dict[str, dict[int, Curve]]) -> None:
+    only = sorted(curves["arousal"].keys() ^ curves["valence"].keys())
+    if only:
+        has, lacks = TARGETS if only[0] in curves["arousal"] else TARGETS[::-1]
+        raise InputError(f"song {only[0]} has {has} annotations and no {lacks} annotations")
+
+
+def _read_song_list(path: Path) -> set[int]:
+    rows = read_csv(path)
+    if "song_id" not in rows[0]:
+        raise InputError(f"{path}, line 1: no column 'song_id'")
+    column = rows[0].index("song_id")
+    return {whole_number(path, line, "song_id", row[column]) for line, row in enumerate(rows[1:], 2)}
+
+
+def assemble(annotations: Annotations, source: FeatureSource, config: Data, notes: list[str]) -> Dataset:
+    """Join annotations and features into a data set.
+
+    Parameters
+    ----------
+    annotations, source
+        The two sides of the join.
+    config
+        The ``data`` section.
+    notes
+        Sentences for the report; more may be added.
+
+    Returns
+    -------
+    Dataset
+        The three groups of songs.
+
+    Raises
+    ------
+    InputError
+        If a song that is asked for has no features, or fewer than two frames in common.
+    """
+    development, test = annotations.development(), annotations.official_test()
+    joined = {song: _join(song, annotations, source) for song in [*development, *test]}
+    missing = sum(len(annotations.curves(s)[0]) - song.frames for s, song in joined.items())
+    if missing:
+        notes = [*notes, f"{missing} annotated frames have no features and were left out."]
+    unlabelled = []
+    if config.unlabelled == "others":
+        others = sorted(s for s in source.songs() - set(joined) if not annotations.is_test(s))
+        unlabelled = [_without_targets(s, annotations, source) for s in others]
+    return Dataset(
+        [joined[s] for s in development],
+        unlabelled,
+        [joined[s] for s in test],
+        source.names,
+        source.name,
+        notes,
+    )
+
+
+def _join(song: int, annotations: Annotations, source: FeatureSource) -> Song:
+    if song not in source.songs():
+        raise InputError(f"song {song} is annotated but there are no {source.name} features of it")
+    annotated, targets = joined_targets(*annotations.curves(song))
+    stamps, rows = source.table(song, annotated)
+    position = {stamp: k for k, stamp in enumerate(stamps)}
+    common = [k for k, stamp in enumerate(annotated) if stamp in position]
+    if len(common) < 2:
+        raise InputError(
+            f"song {song}: {len(common)} of its {len(annotated)} annotated frames "
+            "have features at the same time; expected at least 2"
+        )
+    times = np.array([annotated[k] for k in common]) / 1000
+    features = rows[[position[annotated[k]] for k in common]]
+    return Song(song, times, features, targets[common])
+
+
+def _without_targets(song: int, annotations: Annotations, source: FeatureSource) -> Song:
+    stamps, rows = source.table(song, annotations.stamps_of_any(song))
+    return Song(song, np.array(stamps) / 1000, rows)

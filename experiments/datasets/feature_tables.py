@@ -1,0 +1,165 @@
+"""Where the features of a DEAM song come from: its own CSV, its audio, or a row a song."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.datasets.annotations import finite_number, read_csv, whole_number
+from experiments.errors import InputError
+
+# Milliseconds of each row, and the rows.
+Table = tuple[list[int], NDArray[np.float64]]
+
+AUDIO_SUFFIXES = (".mp3", ".wav", ".flac", ".ogg")
+
+
+class FeatureSource(Protocol):
+    """Gives the features of songs."""
+
+    name: str
+    names: list[str]
+
+    def songs(self) -> set[int]:
+        """Numbers of the songs there are features for."""
+
+    def table(self, song: int, stamps: list[int] | None) -> Table:
+        """Features of a song: at given time stamps where it must be told, else at its own."""
+
+
+class SongMeans:
+    """One row of features a song, repeated along the song (``song_mean_features.csv``).
+
+    Parameters
+    ----------
+    path
+        CSV with ``song_id`` and a column a feature.
+    """
+
+    name = "song_means"
+    # For a song whose length nobody knows: that of the 45 s excerpts, 15.0 to 44.5 s.
+    _DEFAULT_STAMPS = tuple(range(15_000, 45_000, 500))
+
+    def __init__(self, path: Path) -> None:
+        rows = read_csv(path)
+        if rows[0][0] != "song_id" or len(rows[0]) < 2:
+            raise InputError(f"{path}, line 1: expected 'song_id' and a column a feature")
+        self.names = rows[0][1:]
+        self._rows: dict[int, NDArray[np.float64]] = {}
+        for line, row in enumerate(rows[1:], 2):
+            song = whole_number(path, line, "song_id", row[0])
+            self._rows[song] = numbers(path, line, f"song {song}", self.names, row[1:])
+
+    def songs(self) -> set[int]:
+        """Numbers of the songs in the file."""
+        return set(self._rows)
+
+    def table(self, song: int, stamps: list[int] | None) -> Table:
+        """Repeat the song's row at the given time stamps."""
+        used = list(stamps if stamps is not None else self._DEFAULT_STAMPS)
+        return used, np.repeat(self._rows[song][None], len(used), 0)
+
+
+class FrameTables:
+    """Features at 2 Hz: ``features/<song_id>.csv`` where there is one, else from the audio.
+
+    Parameters
+    ----------
+    feature_set
+        Name of the feature set.
+    names
+        Its columns.
+    files
+        Song to feature file.
+    extracted
+        Song to table, for the songs whose features were taken from their audio.
+    """
+
+    def __init__(
+        self, feature_set: str, names: list[str], files: dict[int, Path], extracted: dict[int, Table]
+    ) -> None:
+        self.name, self.names = feature_set, names
+        self._files, self._extracted = files, extracted
+
+    def songs(self) -> set[int]:
+        """Numbers of the songs with a feature file or audio."""
+        return self._files.keys() | self._extracted.keys()
+
+    def table(self, song: int, stamps: list[int] | None) -> Table:
+        """Features of the song at its own time stamps."""
+        if song in self._files:
+            return read_feature_file(self._files[song], self.names)
+        return self._extracted[song]
+
+
+def feature_files(root: Path) -> dict[int, Path]:
+    """Files ``features/<song_id>.csv`` by song."""
+    return _numbered(root / "features", (".csv",))
+
+
+def audio_files(root: Path) -> dict[int, Path]:
+    """Files ``MEMD_audio/<song_id>.mp3`` (or wav, flac, ogg) by song."""
+    return _numbered(root / "MEMD_audio", AUDIO_SUFFIXES)
+
+
+def _numbered(folder: Path, suffixes: tuple[str, ...]) -> dict[int, Path]:
+    if not folder.is_dir():
+        return {}
+    files = [p for p in folder.iterdir() if p.suffix.lower() in suffixes and p.stem.isdecimal()]
+    return {int(p.stem): p for p in sorted(files)}
+
+
+def read_feature_file(path: Path, names: list[str]) -> Table:
+    """Read a song's feature file in DEAM's format.
+
+    Parameters
+    ----------
+    path
+        ``;``-separated, ``frameTime`` in seconds and a column a feature.
+    names
+        The columns expected, in order.
+
+    Returns
+    -------
+    stamps, rows
+        Milliseconds, and features, shape (frames, features).
+
+    Raises
+    ------
+    InputError
+        If the file can't be read, has other columns, a value that is not a finite number,
+        or time stamps that don't rise.
+    """
+    rows = read_csv(path, ";")
+    header = ["frameTime", *names]
+    if rows[0] != header:
+        wrong = next((k for k, (a, b) in enumerate(zip(rows[0], header, strict=False)) if a != b), None)
+        detail = "" if wrong is None else f"; column {wrong + 1} is {rows[0][wrong]!r}, not {header[wrong]!r}"
+        raise InputError(
+            f"{path}, line 1: {len(rows[0])} columns; expected the {len(header)} of the set{detail}"
+        )
+    stamps, values = [], np.empty((len(rows) - 1, len(names)))
+    for k, row in enumerate(rows[1:]):
+        stamps.append(round(1000 * finite_number(path, k + 2, "frameTime", row[0])))
+        values[k] = numbers(path, k + 2, f"song {path.stem}, frame {row[0]} s", names, row[1:])
+    if any(later <= earlier for earlier, later in pairwise(stamps)):
+        raise InputError(f"{path}: the time stamps in column frameTime don't rise from row to row")
+    return stamps, values
+
+
+def numbers(path: Path, line: int, where: str, names: list[str], cells: list[str]) -> NDArray[np.float64]:
+    """Read a row of finite numbers, or raise an InputError that names the column."""
+    if len(cells) != len(names):
+        raise InputError(f"{path}, line {line}: {where} has {len(cells)} features; expected {len(names)}")
+    try:
+        values = np.array(cells, np.float64)
+    except ValueError:
+        values = np.array([np.nan])
+    if not np.isfinite(values).all():
+        for name, cell in zip(names, cells, strict=True):
+            finite_number(path, line, f"{where}, column {name}", cell)
+    return values

@@ -1,0 +1,129 @@
+"""From the ``data`` section of an experiment to its songs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from pathlib import Path
+
+import numpy as np
+
+from experiments.config import Data, ProceduralData
+from experiments.datasets.deam import Annotations, assemble
+from experiments.datasets.feature_tables import (
+    FeatureSource,
+    FrameTables,
+    SongMeans,
+    Table,
+    audio_files,
+    feature_files,
+)
+from experiments.datasets.song import Dataset
+from experiments.errors import InputError, Interrupted
+from experiments.progress import Progress
+from features import cache_root
+
+SYNTHETIC = "Synthetic: procedural music and simulated raters, not real songs or listeners."
+
+
+def load_dataset(config: Data, *, workers: int, progress: Progress, stop: threading.Event) -> Dataset:
+    """Load the songs of an experiment: make, extract or read what it takes.
+
+    Parameters
+    ----------
+    config
+        The ``data`` section.
+    workers
+        Songs made or analysed side by side; the result doesn't depend on it.
+    progress
+        Told of each song.
+    stop
+        Set it to end early.
+
+    Returns
+    -------
+    Dataset
+        All songs with their features, annotated ones with targets.
+
+    Raises
+    ------
+    InputError
+        If a file is missing or wrong; it is named.
+    AudioError
+        If an audio file can't be used.
+    Interrupted
+        If `stop` was set.
+    """
+    notes = []
+    root = Path(config.root) if config.root is not None else None
+    if config.source == "procedural":
+        root = root or _procedural_folder(config.procedural)
+        _make_procedural(root, config.procedural, workers, progress, stop)
+        notes.append(SYNTHETIC)
+    assert root is not None  # the configuration has seen to it
+    annotations = Annotations(root, config)
+    if config.features == "song_means":
+        source: FeatureSource = SongMeans(root / "song_mean_features.csv")
+    else:
+        source = _frame_features(root, config, annotations, workers, progress, stop)
+    return assemble(annotations, source, config, notes)
+
+
+def _procedural_folder(plan: ProceduralData) -> Path:
+    name = hashlib.sha256(json.dumps(plan.model_dump()).encode()).hexdigest()[:12]
+    return cache_root() / "procedural" / name
+
+
+def _make_procedural(
+    root: Path, data: ProceduralData, workers: int, progress: Progress, stop: threading.Event
+) -> None:
+    from experiments.procedural import ProceduralPlan, write_collection
+
+    try:
+        plan = ProceduralPlan(**data.model_dump())
+        progress.stage("making procedural (synthetic) music", len(plan.songs()))
+        write_collection(root, plan, workers=workers, on_song=lambda _: progress.advance(), stop=stop.is_set)
+    except ValueError as error:
+        raise InputError(f"data.procedural: {error}") from None
+    if stop.is_set():
+        raise Interrupted
+
+
+def _frame_features(
+    root: Path,
+    config: Data,
+    annotations: Annotations,
+    workers: int,
+    progress: Progress,
+    stop: threading.Event,
+) -> FrameTables:
+    """Feature files where they exist; the other songs' audio is analysed, or read from the store."""
+    from features import FeatureStore, extract_many
+    from features.sets import feature_names
+
+    files, audio = feature_files(root), audio_files(root)
+    wanted = {*annotations.development(), *annotations.official_test()}
+    if config.unlabelled == "others":
+        wanted |= {song for song in files.keys() | audio.keys() if not annotations.is_test(song)}
+    songs = sorted(song for song in wanted - files.keys() if song in audio)
+    extracted: dict[int, Table] = {}
+    progress.stage(f"{config.features} features from audio", len(songs))
+    results = extract_many(
+        [audio[song] for song in songs],
+        config.features,
+        FeatureStore(),
+        workers=workers,
+        on_done=lambda _: progress.advance(),
+        stop=stop,
+    )
+    for song, result in zip(songs, results, strict=False):
+        if result.error is not None:
+            raise result.error
+        assert result.features is not None
+        table = result.features.to_numpy(np.float64)
+        extracted[song] = ([round(1000 * t) for t in table[:, 0]], table[:, 1:])
+    if stop.is_set():
+        raise Interrupted
+    names = list(feature_names(config.features))
+    return FrameTables(config.features, names, {s: f for s, f in files.items() if s in wanted}, extracted)

@@ -1,0 +1,82 @@
+"""A song as the experiment sees it, and the data set's three groups of songs."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+TARGETS = ("arousal", "valence")
+
+
+@dataclass(frozen=True)
+class Song:
+    """Features and, where it is annotated, targets of one song at 2 Hz.
+
+    Parameters
+    ----------
+    song_id
+        The data set's number of the song.
+    times
+        Time stamp of each frame in seconds, shape (frames,).
+    features
+        Shape (frames, features).
+    targets
+        Arousal and valence in the annotation's own scale, shape (frames, 2), or None.
+    """
+
+    song_id: int
+    times: NDArray[np.float64]
+    features: NDArray[np.float64]
+    targets: NDArray[np.float64] | None = None
+
+    @property
+    def frames(self) -> int:
+        """Number of frames."""
+        return len(self.times)
+
+    @property
+    def annotation(self) -> NDArray[np.float64]:
+        """The targets of a song that has them."""
+        assert self.targets is not None, f"song {self.song_id} has no annotation"
+        return self.targets
+
+    @cached_property
+    def digest(self) -> str:
+        """Hash of all that the song holds."""
+        content = hashlib.sha256(str(self.song_id).encode())
+        for array in (self.times, self.features, self.targets):
+            if array is not None:
+                content.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
+        return content.hexdigest()
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The songs of an experiment, each group in the order of its song numbers.
+
+    Parameters
+    ----------
+    development
+        Annotated songs for training and cross-validation.
+    unlabelled
+        Songs for the auto-encoder; no targets.
+    official_test
+        Annotated songs that nothing is ever chosen on.
+    feature_names
+        Names of the columns of ``features``.
+    feature_set
+        Name of the feature set.
+    notes
+        What a person should know about these data, a sentence each.
+    """
+
+    development: list[Song]
+    unlabelled: list[Song]
+    official_test: list[Song]
+    feature_names: list[str]
+    feature_set: str
+    notes: list[str]

@@ -1,0 +1,19 @@
+"""What is said to a person whose input can't be used."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+
+class InputError(ValueError):
+    """Something the user gave is wrong; the message says where, what was found and what is expected."""
+
+
+class Interrupted(Exception):
+    """The run was asked to stop; what is finished is kept."""
+
+
+def did_you_mean(word: str, known: list[str]) -> str:
+    """Return "; did you mean 'x'?" for the known word nearest to a misspelt one, or nothing."""
+    near = get_close_matches(word, known, 1, 0.5)
+    return f"; did you mean {near[0]!r}?" if near else ""

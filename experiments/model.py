@@ -1,0 +1,130 @@
+"""A trained ensemble on disk: all that predicting needs, and nothing of the data.
+
+``model.json`` says what the networks are and what they want; ``networks.safetensors``
+holds, stacked over networks, ``weights``, ``input_mean``, ``input_scale``,
+``target_mean`` and ``target_scale``.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.config import Experiment
+from experiments.datasets import TARGETS, Dataset
+from experiments.ensemble import Choice
+from experiments.errors import InputError
+from experiments.jobs import Result, Tensors, load_result, save_result
+from experiments.results import write_json
+from lstmcore import LSTM, Architecture, Linear, Network, SequenceSet, Standardiser, predict
+
+FORMAT = 1
+_STACKED = ("weights", "input_mean", "input_scale", "target_mean", "target_scale")
+
+
+def save_model(
+    folder: Path, experiment: Experiment, dataset: Dataset, choices: dict[str, Choice], networks: list[Result]
+) -> None:
+    """Write the networks of all chosen ensembles.
+
+    Parameters
+    ----------
+    folder
+        Where to; it is made.
+    experiment, dataset
+        Say what the networks are and what their inputs mean.
+    choices, networks
+        The ensembles, and the results of all network jobs.
+    """
+    used = sorted({member for choice in choices.values() for member in choice.members})
+    tensors = {name: np.stack([networks[k].tensors[name] for k in used]) for name in _STACKED}
+    save_result(folder / "networks.safetensors", Result(tensors, {"format": FORMAT}))
+    description = {
+        "format": FORMAT,
+        "experiment": experiment.name,
+        "hidden": experiment.network.hidden,
+        "bias": experiment.network.bias,
+        "gate_order": "z i f o",
+        "feature_set": dataset.feature_set,
+        "feature_names": dataset.feature_names,
+        "targets": list(TARGETS),
+        "target_range": [-1, 1],
+        "hop_seconds": 0.5,
+        "networks": [{name: networks[k].facts[name] for name in ("fold", "trial")} for k in used],
+        "systems": {name: [used.index(k) for k in choice.members] for name, choice in choices.items()},
+        "notes": dataset.notes,
+    }
+    write_json(folder / "model.json", description)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained ensemble.
+
+    Parameters
+    ----------
+    description
+        Content of ``model.json``.
+    tensors
+        Content of ``networks.safetensors``.
+    """
+
+    description: dict[str, Any]
+    tensors: Tensors
+
+    def predict(
+        self, features: NDArray[np.floating], system: str | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Predict arousal and valence of one song.
+
+        Parameters
+        ----------
+        features
+            Columns as in ``feature_names``, not standardised, shape (frames, features).
+        system
+            Which ensemble; the first if None.
+
+        Returns
+        -------
+        mean, spread
+            Over the networks, in the annotation's scale, shape (frames, 2).
+        """
+        members = self.description["systems"][system or next(iter(self.description["systems"]))]
+        outputs = np.stack([self._one(member, features) for member in members])
+        return outputs.mean(0), outputs.std(0)
+
+    def _one(self, member: int, features: NDArray[np.floating]) -> NDArray[np.float64]:
+        part = {name: tensor[member] for name, tensor in self.tensors.items()}
+        bias = self.description["bias"]
+        hidden = [LSTM(n, bias) for n in self.description["hidden"]]
+        architecture = Architecture(features.shape[1], (*hidden, Linear(len(TARGETS), bias)))
+        network = Network(architecture, part["weights"])
+        x = Standardiser(part["input_mean"], part["input_scale"]).apply(features)
+        unknown = np.zeros((len(x), len(TARGETS)))
+        sequences = SequenceSet.from_lists([x], [unknown], dtype=network.dtype)
+        return Standardiser(part["target_mean"], part["target_scale"]).invert(predict(network, sequences))
+
+
+def load_model(folder: Path) -> Model:
+    """Read a model.
+
+    Raises
+    ------
+    InputError
+        If a file is missing, damaged or of another format.
+    """
+    try:
+        description = json.loads((folder / "model.json").read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder / 'model.json'}: no readable model: {error}") from None
+    result = load_result(folder / "networks.safetensors")
+    if result is None:
+        raise InputError(f"{folder / 'networks.safetensors'}: missing or damaged")
+    if description.get("format") != FORMAT:
+        raise InputError(f"{folder}: model format {description.get('format')}; expected {FORMAT}")
+    return Model(description, result.tensors)

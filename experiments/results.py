@@ -1,0 +1,112 @@
+"""What a run leaves for others to read: predictions, metrics, history, environment."""
+
+from __future__ import annotations
+
+import json
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from experiments.datasets import TARGETS, Dataset
+from experiments.ensemble import Choice
+from experiments.files import write_whole
+from experiments.folds import Split
+from experiments.jobs import Job, Result
+from experiments.score import Score
+from experiments.systems import Predictions
+
+_PACKAGES = ("lstmcore", "numpy", "numba", "scipy", "pandas", "opensmile", "soundfile", "safetensors")
+
+
+def predictions_table(predictions: list[Predictions]) -> pd.DataFrame:
+    """Make a row a song, time stamp and system.
+
+    Returns
+    -------
+    DataFrame
+        song_id, time (s), system, arousal, valence, and the spread of both over the
+        networks averaged (empty for a baseline).
+    """
+    parts = []
+    for p in predictions:
+        for k, song in enumerate(p.songs):
+            columns: dict[str, Any] = {"song_id": song.song_id, "time": song.times, "system": p.system}
+            for n, target in enumerate(TARGETS):
+                columns[target] = p.values[k][:, n]
+            for n, target in enumerate(TARGETS):
+                columns[f"{target}_spread"] = np.nan if p.spread is None else p.spread[k][:, n]
+            parts.append(pd.DataFrame(columns))
+    return pd.concat(parts, ignore_index=True)
+
+
+def history_table(jobs: list[Job], results: list[Result]) -> pd.DataFrame:
+    """Make a row an epoch of every training."""
+    parts = []
+    for job, result in zip(jobs, results, strict=True):
+        frame = pd.DataFrame(result.facts["history"])
+        frame.insert(0, "job", job.title)
+        parts.append(frame)
+    return pd.concat(parts, ignore_index=True)
+
+
+def ensemble_facts(
+    choices: dict[str, Choice], networks: list[Result], dataset: Dataset, split: Split
+) -> dict[str, Any]:
+    """Say which networks were chosen, and which songs are in which set."""
+
+    def place(member: int) -> dict[str, int]:
+        return {name: networks[member].facts[name] for name in ("fold", "trial")}
+
+    return {
+        "ensembles": {
+            system: {
+                "criterion": choice.criterion,
+                "value_on_team_test": choice.value,
+                "networks": [place(member) for member in choice.members],
+            }
+            for system, choice in choices.items()
+        },
+        "folds": [[song.song_id for song in fold] for fold in split.folds],
+        "team_test_fold": split.team_test,
+        "official_test": [song.song_id for song in dataset.official_test],
+        "unlabelled_songs": len(dataset.unlabelled),
+        "notes": dataset.notes,
+    }
+
+
+def environment() -> dict[str, Any]:
+    """Describe machine and versions."""
+    return {
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "processor": _processor(),
+        "packages": {name: version(name) for name in _PACKAGES},
+    }
+
+
+def _processor() -> str:
+    """Name of the processor, as well as the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def write_csv(path: Path, table: pd.DataFrame, decimals: int) -> None:
+    """Write a table as CSV, whole or not at all."""
+    write_whole(path, table.to_csv(index=False, float_format=f"%.{decimals}f", lineterminator="\n"))
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON, whole or not at all."""
+    write_whole(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
+def write_metrics(path: Path, scores: list[Score]) -> None:
+    """Write ``metrics.json``, a list of rows."""
+    write_json(path, [s.as_row() for s in scores])

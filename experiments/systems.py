@@ -1,0 +1,122 @@
+"""All systems of an experiment applied to all sets of songs: ensembles and baselines.
+
+In cross-validation a song is predicted by the networks of its own fold, which were not
+trained on it (early stopping watched it).  That is the system ``lstm_all``: the average
+of all networks that may predict a song.  The chosen ensembles ``lstm_rmse`` and
+``lstm_ccc`` mix networks of all folds, so they have no cross-validation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from experiments.baselines import predict_baselines
+from experiments.datasets import Song
+from experiments.ensemble import Choice, Frames, choose, split_songs
+from experiments.jobs import Result
+from experiments.score import Score, score
+from experiments.trial import TrialData
+
+ALL_NETWORKS = "lstm_all"
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What one system says about one set of songs.
+
+    Parameters
+    ----------
+    system, group
+        Names of the system and of the set: cross_validation, team_test or official_test.
+    songs
+        The songs.
+    values
+        Arousal and valence of each song, shape (frames, 2).
+    spread
+        Standard deviation over the networks averaged, likewise; None for a baseline.
+    """
+
+    system: str
+    group: str
+    songs: list[Song]
+    values: list[Frames]
+    spread: list[Frames] | None = None
+
+    def scores(self) -> list[Score]:
+        """Score the predictions against the songs' annotations."""
+        return score(self.system, self.group, self.songs, self.values)
+
+
+def choose_ensembles(data: TrialData, networks: list[Result]) -> dict[str, Choice]:
+    """Choose an ensemble for each criterion; system name to choice."""
+    config = data.experiment.ensemble
+    stacked = np.stack([network.tensors["team_test"] for network in networks])
+    songs = data.split.team_test_songs
+    return {f"lstm_{metric}": choose(stacked, songs, metric, config) for metric in config.criteria}
+
+
+def predict_all(data: TrialData, networks: list[Result], choices: dict[str, Choice]) -> list[Predictions]:
+    """Apply every system to every set.
+
+    Parameters
+    ----------
+    data
+        Songs and folds.
+    networks
+        Results of the network jobs.
+    choices
+        The chosen ensembles.
+
+    Returns
+    -------
+    list of Predictions
+        By set, then by system; a set without songs is left out.
+    """
+    found = _cross_validation(data, networks)
+    members = {ALL_NETWORKS: list(range(len(networks))), **{n: c.members for n, c in choices.items()}}
+    groups = {"team_test": data.split.team_test_songs, "official_test": data.dataset.official_test}
+    for group, songs in groups.items():
+        if not songs:
+            continue
+        stacked = np.stack([network.tensors[group] for network in networks])
+        for system, chosen in members.items():
+            found.append(_average(system, group, songs, stacked[chosen]))
+        baselines = predict_baselines(data.split.training(None), songs)
+        found += [Predictions(name, group, songs, values) for name, values in baselines.items()]
+    return found
+
+
+def _average(system: str, group: str, songs: list[Song], stacked: Frames) -> Predictions:
+    """Average networks, shape (networks, frames, 2)."""
+    values, spread = split_songs(stacked.mean(0), songs), split_songs(stacked.std(0), songs)
+    return Predictions(system, group, songs, values, spread)
+
+
+def _cross_validation(data: TrialData, networks: list[Result]) -> list[Predictions]:
+    parts: dict[str, list[Predictions]] = {}
+    for fold in data.split.cross_validation:
+        songs = data.split.validation(fold)
+        stacked = np.stack([n.tensors["validation"] for n in networks if n.facts["fold"] == fold])
+        found = [_average(ALL_NETWORKS, "cross_validation", songs, stacked)]
+        baselines = predict_baselines(data.split.training(fold), songs)
+        found += [Predictions(name, "cross_validation", songs, v) for name, v in baselines.items()]
+        for part in found:
+            parts.setdefault(part.system, []).append(part)
+    return [_joined(list_of_parts) for list_of_parts in parts.values()]
+
+
+def _joined(parts: list[Predictions]) -> Predictions:
+    """Put the folds together, songs in the order of their numbers."""
+    songs = [song for part in parts for song in part.songs]
+    values = [v for part in parts for v in part.values]
+    spread = [s for part in parts for s in part.spread or []]
+    order = sorted(range(len(songs)), key=lambda k: songs[k].song_id)
+    return Predictions(
+        parts[0].system,
+        parts[0].group,
+        [songs[k] for k in order],
+        [values[k] for k in order],
+        [spread[k] for k in order] if spread else None,
+    )

@@ -1,0 +1,75 @@
+"""A tiny data set in DEAM's layout, and an experiment on it that takes a second."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+DYNAMIC = "annotations/annotations averaged per song/dynamic (per second annotations)"
+EXPERIMENT = """
+name = "tiny"
+seed = 1
+
+[data]
+source = "deam"
+root = "data"
+features = "song_means"
+
+[folds]
+count = 4
+team_test = 3
+
+[network]
+hidden = [3, 2]
+
+[training]
+learning_rate = 1e-3
+input_noise = 0.1
+parallel_sequences = 2
+max_epochs = 6
+patience = 3
+
+[pretraining]
+learning_rate = 1e-3
+max_epochs = 3
+
+[ensemble]
+trials = 2
+"""
+
+
+def write_dynamic(path: Path, curves: dict[int, list[float]]) -> None:
+    """Official format: a row a song, empty cells after its end."""
+    most = max(len(c) for c in curves.values())
+    lines = ["song_id," + ",".join(f"sample_{15000 + 500 * k}ms" for k in range(most))]
+    for song, curve in curves.items():
+        lines.append(",".join([str(song), *map(str, curve), *[""] * (most - len(curve))]))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines) + "\n")
+
+
+def write_tiny_deam(root: Path) -> None:
+    """Nine development, three unlabelled and two test songs of different lengths, five features."""
+    rng = np.random.default_rng(0)
+    songs = [*range(1, 10), 2001, 2002]
+    features = {song: rng.standard_normal(5) for song in [*songs, 11, 12, 13]}
+    for k, target in enumerate(("arousal", "valence")):
+        curves = {}
+        for song in songs:
+            steps = np.arange(6 + song % 3)
+            curve = 0.3 * np.tanh(features[song][k]) + 0.02 * np.sin(steps + song)
+            curves[song] = [round(float(v), 5) for v in curve]
+        write_dynamic(root / DYNAMIC / f"{target}.csv", curves)
+    lines = ["song_id," + ",".join(f"f{k}" for k in range(5))]
+    lines += [f"{song}," + ",".join(f"{v:.6f}" for v in row) for song, row in features.items()]
+    (root / "song_mean_features.csv").write_text("\n".join(lines) + "\n")
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    """Folder with ``tiny.toml`` and ``data/``."""
+    write_tiny_deam(tmp_path / "data")
+    (tmp_path / "tiny.toml").write_text(EXPERIMENT)
+    return tmp_path

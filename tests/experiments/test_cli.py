@@ -1,0 +1,69 @@
+"""The command: exit codes, messages without tracebacks, plain lines where there is no terminal."""
+
+import re
+
+import pytest
+from typer.testing import CliRunner
+
+from experiments import runner
+from experiments.cli import app
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+def test_prints_the_tables_and_where_the_results_are(tiny):
+    result = invoke(tiny / "tiny.toml", "--out", tiny / "out", "--workers", "1")
+    assert result.exit_code == 0, result.output
+    assert "cross-validation: 7 songs, by song" in result.stdout
+    assert "official test set: 2 songs, all frames pooled" in result.stdout
+    assert re.search(r"lstm_ccc .*\d\.\d{3}", result.stdout)
+    assert "* r of a constant curve is undefined and counted as 0" in result.stdout
+    assert f"results: {tiny / 'out'}" in result.stdout
+    assert "auto-encoders: 2 to do" in result.stderr
+    assert re.search(r"6/6 fold 2, trial 1: epoch \d+, training error", result.stderr)
+
+
+def test_quiet_prints_the_table_alone(tiny):
+    result = invoke(tiny / "tiny.toml", "--out", tiny / "out", "--quiet")
+    assert result.stderr == ""
+    assert "lstm_all" in result.stdout
+
+
+def test_the_default_folder_changes_with_the_configuration(tiny, monkeypatch):
+    monkeypatch.chdir(tiny)
+    assert invoke(tiny / "tiny.toml", "--quiet").exit_code == 0
+    assert invoke(tiny / "tiny.toml", "--quiet", "--set", "seed=2").exit_code == 0
+    assert len(list((tiny / "runs").glob("tiny-*"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere.toml"], "nowhere.toml: no such file"),
+        (["{tiny}", "--set", "training.learning_rte=1"], "did you mean 'learning_rate'"),
+        (["{tiny}", "--set", "folds.count=400"], "there are 9 development songs"),
+        (["{tiny}", "--set", "data.root=/nonexistent"], "no such folder"),
+        (["{tiny}", "--backend", "gpu"], "engine.backend is 'gpu'"),
+        (["{tiny}", "--workers", "0"], "--workers"),
+        (["{tiny}", "--out", "{tiny}"], "is a file; expected a folder"),
+        ([], "EXPERIMENT"),
+    ],
+)
+def test_mistakes_exit_with_2_and_no_traceback(tiny, arguments, message):
+    result = invoke(*(a.format(tiny=tiny / "tiny.toml") for a in arguments))
+    assert result.exit_code == 2
+    assert message in result.output
+    assert "Traceback" not in result.output
+    assert isinstance(result.exception, SystemExit)
+
+
+def test_an_error_of_the_disk_exits_with_2(tiny, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device", "x/config.toml")
+
+    monkeypatch.setattr(runner, "write_whole", full)
+    result = invoke(tiny / "tiny.toml", "--out", tiny / "out")
+    assert result.exit_code == 2
+    assert "error: x/config.toml: No space left on device; what is finished is kept in" in result.output

@@ -1,0 +1,115 @@
+"""The configuration: defaults, overrides, and what is said about mistakes."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from experiments.config import Experiment, load_experiment
+from experiments.errors import InputError
+
+SHIPPED = sorted((Path(__file__).parent.parent.parent / "experiments").glob("*.toml"))
+MINIMAL = 'name = "x"\n[data]\nsource = "procedural"\n'
+
+
+def load(tmp_path, text=MINIMAL, overrides=(), backend=None):
+    file = tmp_path / "e.toml"
+    file.write_text(text)
+    return load_experiment(file, list(overrides), backend)
+
+
+def test_defaults_are_the_papers(tmp_path):
+    e = load(tmp_path)
+    assert e.network.hidden == [200, 150, 25]
+    assert (e.training.learning_rate, e.training.momentum, e.training.input_noise) == (5e-6, 0.9, 0.3)
+    assert (e.training.patience, e.folds.count, e.ensemble.trials) == (20, 11, 5)
+
+
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda f: f.name)
+def test_shipped_experiments_are_valid(file):
+    assert load_experiment(file, ["data.root=."]).name == file.stem
+
+
+def test_the_resolved_configuration_reads_back_as_itself(tmp_path):
+    e = load(tmp_path, overrides=["training.learning_rate=1e-4"])
+    again = Experiment.model_validate(tomllib.loads(e.to_toml()))
+    assert again == e
+    assert again.fingerprint == e.fingerprint
+
+
+def test_every_change_is_another_run(tmp_path):
+    changes = [[], ["seed=3"], ["training.patience=5"], ["data.procedural.seed=1"], ["name=y"]]
+    assert len({load(tmp_path, overrides=c).fingerprint for c in changes}) == len(changes)
+
+
+def test_overrides_are_toml_values_or_bare_text(tmp_path):
+    e = load(
+        tmp_path, overrides=["network.hidden=[4, 2]", "ensemble.choice=greedy", "training.stochastic=false"]
+    )
+    assert (e.network.hidden, e.ensemble.choice, e.training.stochastic) == ([4, 2], "greedy", False)
+
+
+def test_a_root_in_the_file_is_relative_to_the_file_and_an_override_to_here(tmp_path, monkeypatch):
+    text = 'name = "x"\n[data]\nsource = "deam"\nroot = "d"\n'
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert load(tmp_path, text).data.root == str(tmp_path / "d")
+    assert load(tmp_path, text, ["data.root=d"]).data.root == str(tmp_path / "elsewhere" / "d")
+
+
+def test_the_reference_backend_computes_in_double(tmp_path):
+    assert load(tmp_path).engine.dtype == "float32"
+    assert load(tmp_path, backend="reference").engine.dtype == "float64"
+
+
+@pytest.mark.parametrize(
+    ("text", "overrides", "message"),
+    [
+        ("", [], r"e\.toml: the file is empty"),
+        ("name = = 1", [], r"e\.toml: not valid TOML: .*line 1"),
+        (MINIMAL + "[trainin]\n", [], "unknown key 'trainin'; did you mean 'training'"),
+        (
+            MINIMAL + "[training]\nlearning_rat = 1\n",
+            [],
+            "'training.learning_rat'; did you mean 'learning_rate'",
+        ),
+        (MINIMAL + "zzz = 1\n", [], "unknown key 'data.zzz'$"),
+        (MINIMAL, ["pretraining.enable=false"], "'pretraining.enable'; did you mean 'enabled'"),
+        (MINIMAL + "[training]\nmomentum = 1.0\n", [], "training.momentum is 1.0; expected less than 1"),
+        (
+            MINIMAL + "[training]\nlearning_rate = nan\n",
+            [],
+            "training.learning_rate is nan; expected a finite",
+        ),
+        (
+            MINIMAL + "[training]\npatience = 0\n",
+            [],
+            "training.patience is 0; expected greater than or equal to 1",
+        ),
+        (MINIMAL + "[network]\nhidden = []\n", [], "network.hidden"),
+        (MINIMAL + "[network]\nhidden = [0]\n", [], r"network.hidden.0 is 0; expected"),
+        (MINIMAL + "[folds]\ncount = 2\n", [], "folds.count is 2; expected greater than or equal to 3"),
+        (MINIMAL + "[folds]\nteam_test = 11\n", [], "folds.team_test is 11; expected a fold from 0 to 10"),
+        (MINIMAL, ["ensemble.choice=best"], "ensemble.choice is 'best'; expected 'best_k' or 'greedy'"),
+        (MINIMAL, ["data.source=deam"], "data.root is missing.*--set data.root=FOLDER"),
+        ('[data]\nsource = "procedural"\n', [], "key 'name' is missing"),
+        (MINIMAL, ["training"], "--set training: expected KEY=VALUE"),
+        (MINIMAL, ["engine.backend=gpu"], "engine.backend is 'gpu'; expected 'cpu' or 'reference'"),
+        (MINIMAL, ["engine.backend=reference", "engine.precision=float32"], "the reference backend computes"),
+    ],
+)
+def test_mistakes_are_named(tmp_path, text, overrides, message):
+    with pytest.raises(InputError, match=message):
+        load(tmp_path, text, overrides)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"none\.toml: no such file"):
+        load_experiment(tmp_path / "none.toml", [])
+
+
+def test_all_mistakes_are_told_at_once(tmp_path):
+    with pytest.raises(InputError) as error:
+        load(tmp_path, MINIMAL + "[training]\npatience = 0\nmomentum = 2\n")
+    assert "patience" in str(error.value)
+    assert "momentum" in str(error.value)
