@@ -1,19 +1,32 @@
-"""The command ``lstmcore-run``: from an experiment's TOML file to its table of scores."""
+"""The commands ``lstmcore-run`` (an experiment, from TOML to table) and ``lstmcore``."""
 
 from __future__ import annotations
 
 import os
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+if TYPE_CHECKING:
+    from experiments.progress import Progress
+    from experiments.runner import Run
+
+_TYPER = {"add_completion": False, "pretty_exceptions_enable": False, "rich_markup_mode": None}
+app = typer.Typer(help="Trace the emotion of music through time.", no_args_is_help=True, **_TYPER)  # type: ignore[arg-type]
+run_app = typer.Typer(**_TYPER)  # type: ignore[arg-type]
+
+Workers = Annotated[
+    int | None,
+    typer.Option(min=1, help="Jobs side by side; by default one a processor.", show_default=False),
+]
 
 
-def _workers_default() -> int:
+def _processors() -> int:
     """Processors this process may use."""
     try:
         return len(os.sched_getaffinity(0))
@@ -22,6 +35,7 @@ def _workers_default() -> int:
 
 
 @app.command()
+@run_app.command()
 def run(
     experiment: Annotated[
         Path, typer.Argument(help="The experiment, a TOML file.", metavar="EXPERIMENT.toml")
@@ -38,10 +52,7 @@ def run(
             "--set", help="Replace a value, such as training.learning_rate=1e-5.", metavar="KEY=VALUE"
         ),
     ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(min=1, help="Jobs side by side; by default one a processor.", show_default=False),
-    ] = None,
+    workers: Workers = None,
     backend: Annotated[
         str | None, typer.Option(help="What computes the networks: cpu or reference.", show_default=False)
     ] = None,
@@ -54,62 +65,104 @@ def run(
     non-commercial use only.
     """
     from experiments.config import load_experiment
-    from experiments.errors import InputError, Interrupted
     from experiments.progress import new_progress
     from experiments.runner import default_folder, run_experiment
+
+    with _errors_told(None):
+        config = load_experiment(experiment, set_ or [], backend)
+    folder = out or default_folder(config)
+    stop, progress = threading.Event(), new_progress(quiet)
+    with _errors_told(folder, progress, stop):
+        result = run_experiment(
+            config, folder, workers=workers or _processors(), progress=progress, stop=stop
+        )
+        progress.close()
+    _print_result(result)
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Argument(help="Folder of a finished run.", metavar="RUN")],
+    audio: Annotated[list[Path], typer.Argument(help="Songs: WAV, FLAC, OGG or MP3.", metavar="AUDIO...")],
+    out: Annotated[Path | None, typer.Option(help="CSV file to write; by default printed.")] = None,
+    system: Annotated[
+        str | None, typer.Option(help="Which ensemble, such as lstm_ccc; by default the first.")
+    ] = None,
+    workers: Workers = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+) -> None:
+    """Predict arousal and valence of songs, twice a second, in the annotation's scale (DEAM: -1 to 1).
+
+    FS1 features are computed by openSMILE, whose Python package is licensed for
+    non-commercial use only.
+    """
+    from experiments.predict import predict_files
+    from experiments.progress import new_progress
+    from experiments.results import write_csv
+
+    progress = new_progress(quiet)
+    with _errors_told(None, progress):
+        progress.stage("songs", len(audio))
+        table = predict_files(
+            model, audio, system=system, workers=workers or _processors(), on_done=progress.advance
+        )
+        progress.close()
+        if out is None:
+            sys.stdout.write(table.to_csv(index=False, float_format="%.6f", lineterminator="\n"))
+        else:
+            write_csv(out, table, 6)
+
+
+@contextmanager
+def _errors_told(
+    folder: Path | None, progress: Progress | None = None, stop: threading.Event | None = None
+) -> Iterator[None]:
+    """Turn what a user can cause into a message and an exit code: 2, or 130 after Ctrl-C."""
+    from experiments.errors import InputError, Interrupted
     from features import AudioError
     from lstmcore import EngineError
 
-    stop = threading.Event()
-    progress = None
-    folder = out
+    kept = f"what is finished is kept in {folder}" if folder else "nothing was written"
     try:
-        config = load_experiment(experiment, set_ or [], backend)
-        folder = out or default_folder(config)
-        progress = new_progress(quiet)
-        result = run_experiment(
-            config, folder, workers=workers or _workers_default(), progress=progress, stop=stop
-        )
-        progress.close()
+        yield
     except (KeyboardInterrupt, Interrupted):
-        stop.set()
-        if progress is not None:
-            progress.close()
-        _say(f"interrupted; what is finished is kept in {folder}. Run the same command again to go on.")
-        sys.stderr.flush()
+        if stop is not None:
+            stop.set()
+        _end(progress, f"interrupted; {kept}. Run the same command again to go on.")
         os._exit(130)  # at once: threads in a kernel can't be waited for
     except (InputError, EngineError, AudioError) as error:
-        _fail(progress, str(error))
+        _end(progress, f"error: {error}")
+        raise typer.Exit(2) from None
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        _fail(progress, f"{where}{error.strerror or error}; what is finished is kept in {folder}")
-    else:
-        _print_result(result.scores, result.notes, folder)
+        _end(progress, f"error: {where}{error.strerror or error}; {kept}")
+        raise typer.Exit(2) from None
 
 
-def _print_result(scores: list, notes: list[str], folder: Path) -> None:  # type: ignore[type-arg]
+def _end(progress: Progress | None, message: str) -> None:
+    if progress is not None:
+        progress.close()
+    print(message, file=sys.stderr, flush=True)
+
+
+def _print_result(result: Run) -> None:
     from rich.console import Console
 
     from experiments.table import print_tables
 
     console = Console() if sys.stdout.isatty() else Console(width=160)
-    print_tables(scores, console)
-    for note in notes:
+    print_tables(result.scores, console)
+    for note in result.notes:
         console.print(note)
-    console.print(f"results: {folder}", soft_wrap=True)
-
-
-def _fail(progress: object, message: str) -> None:
-    if progress is not None:
-        progress.close()  # type: ignore[attr-defined]
-    _say(f"error: {message}")
-    raise typer.Exit(2)
-
-
-def _say(message: str) -> None:
-    print(message, file=sys.stderr)
+    console.print(f"report: {result.folder / 'report.html'}", soft_wrap=True)
+    console.print(f"results: {result.folder}", soft_wrap=True)
 
 
 def main() -> None:
-    """Entry point of the command."""
+    """Entry point of ``lstmcore``."""
     app()
+
+
+def main_run() -> None:
+    """Entry point of ``lstmcore-run``."""
+    run_app()

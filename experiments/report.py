@@ -14,7 +14,7 @@ from experiments.files import write_whole
 from experiments.plots import learning_curves, song_curves
 from experiments.score import METRICS, SCOPES, Score
 from experiments.systems import Predictions
-from experiments.table import SETS, cell, keyed, systems_of, undefined_note
+from experiments.table import HEADINGS, SETS, cell, keyed, systems_of, undefined_note
 
 SONGS_SHOWN = 4
 
@@ -48,7 +48,7 @@ def write_report(
         config=experiment.to_toml(),
         facts=facts,
         targets=TARGETS,
-        metrics=METRICS,
+        metrics=[HEADINGS[m] for m in METRICS],
         tables=_tables(scores),
         undefined=undefined_note(scores),
         songs=_songs(predictions, experiment),

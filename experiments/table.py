@@ -8,6 +8,7 @@ from rich.table import Table
 from experiments.datasets import TARGETS
 from experiments.score import METRICS, Score
 
+HEADINGS = {"r": "r", "rmse": "RMSE", "ccc": "CCC"}
 SETS = {
     "cross_validation": "cross-validation",
     "team_test": "the team's test set (ensembles were chosen on it)",
@@ -23,8 +24,13 @@ def systems_of(scores: list[Score], group: str) -> list[str]:
 def cell(scores: dict[tuple[str, ...], Score], *key: str) -> str:
     """Write one score: mean ± standard deviation over songs, or the pooled value."""
     found = scores[key]
-    text = f"{found.mean:.3f}" if found.std is None else f"{found.mean:.3f} ± {found.std:.3f}"
+    text = _number(found.mean) if found.std is None else f"{_number(found.mean)} ± {_number(found.std)}"
     return text + ("*" if found.undefined else "")
+
+
+def _number(value: float) -> str:
+    """Write three decimals, and no minus sign before a zero."""
+    return f"{round(value, 3) + 0.0:.3f}"
 
 
 def keyed(scores: list[Score]) -> dict[tuple[str, ...], Score]:
@@ -47,7 +53,7 @@ def undefined_note(scores: list[Score]) -> str:
 
 
 def print_tables(scores: list[Score], console: Console) -> None:
-    """Print, for each set, the scores by song and pooled."""
+    """Print, for each set, the scores by song and pooled; a table a target where the terminal is narrow."""
     by_key = keyed(scores)
     for group, title in SETS.items():
         systems = systems_of(scores, group)
@@ -58,15 +64,30 @@ def print_tables(scores: list[Score], console: Console) -> None:
             ("per_song", "by song, mean ± standard deviation"),
             ("pooled", "all frames pooled"),
         ):
-            table = Table(title=f"{title}: {songs} songs, {form}", title_justify="left", title_style="bold")
-            table.add_column("system", no_wrap=True)
+            table = _table(by_key, group, systems, scope, TARGETS)
+            console.print(f"[bold]{title}: {songs} songs, {form}[/bold]")
+            if console.measure(table).maximum <= console.width:
+                console.print(table)
+                continue
             for target in TARGETS:
-                for metric in METRICS:
-                    table.add_column(f"{target}\n{metric}", justify="right", no_wrap=True)
-            for system in systems:
-                cells = [cell(by_key, group, system, scope, t, m) for t in TARGETS for m in METRICS]
-                table.add_row(system, *cells)
-            console.print(table)
+                console.print(_table(by_key, group, systems, scope, (target,)))
     note = undefined_note(scores)
     if note:
         console.print(note)
+
+
+def _table(
+    by_key: dict[tuple[str, ...], Score],
+    group: str,
+    systems: list[str],
+    scope: str,
+    targets: tuple[str, ...],
+) -> Table:
+    table = Table()
+    table.add_column("system", no_wrap=True)
+    for target in targets:
+        for metric in METRICS:
+            table.add_column(f"{target}\n{HEADINGS[metric]}", justify="right", no_wrap=True)
+    for system in systems:
+        table.add_row(system, *(cell(by_key, group, system, scope, t, m) for t in targets for m in METRICS))
+    return table

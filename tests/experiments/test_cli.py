@@ -6,11 +6,11 @@ import pytest
 from typer.testing import CliRunner
 
 from experiments import runner
-from experiments.cli import app
+from experiments.cli import run_app
 
 
 def invoke(*arguments):
-    return CliRunner().invoke(app, [str(a) for a in arguments])
+    return CliRunner().invoke(run_app, [str(a) for a in arguments])
 
 
 def test_prints_the_tables_and_where_the_results_are(tiny):

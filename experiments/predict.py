@@ -1,0 +1,73 @@
+"""Arousal and valence over time of songs that a trained ensemble has never met."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from experiments.datasets import TARGETS
+from experiments.errors import InputError, did_you_mean
+from experiments.model import load_model
+
+
+def predict_files(
+    run: Path, audio: list[Path], *, system: str | None, workers: int, on_done: Callable[[], None]
+) -> pd.DataFrame:
+    """Predict audio files with the model of a run.
+
+    Parameters
+    ----------
+    run
+        Folder of the run, or its ``model`` folder.
+    audio
+        WAV, FLAC, OGG or MP3 files.
+    system
+        Which ensemble; the model's first if None.
+    workers
+        Files analysed side by side.
+    on_done
+        Called after each file.
+
+    Returns
+    -------
+    DataFrame
+        file, time (s, start of the window), arousal and valence in the annotation's scale
+        (DEAM: −1 to 1), and their spread over the networks averaged.
+
+    Raises
+    ------
+    InputError
+        If there is no usable model or no such system.
+    AudioError
+        If a file can't be used.
+    """
+    from features import FEATURE_SETS, TIME_COLUMN, FeatureStore, extract_many
+
+    folder = run / "model" if (run / "model").is_dir() else run
+    model = load_model(folder)
+    wanted = model.description["feature_set"]
+    if wanted not in FEATURE_SETS:
+        raise InputError(f"{folder}: the model wants {wanted} features, which can't be computed from audio")
+    systems = list(model.description["systems"])
+    if system is not None and system not in systems:
+        hint = did_you_mean(system, systems)
+        raise InputError(f"{folder}: no system {system!r}; expected one of {', '.join(systems)}{hint}")
+    parts = []
+    results = extract_many(
+        audio, wanted, FeatureStore(), workers=workers, on_done=lambda _: on_done(), stop=threading.Event()
+    )
+    for result in results:
+        if result.features is None:
+            raise result.error or InputError(f"{result.path}: no features")
+        mean, spread = model.predict(
+            result.features[model.description["feature_names"]].to_numpy(np.float64), system
+        )
+        columns = {"file": str(result.path), "time": result.features[TIME_COLUMN].to_numpy()}
+        columns |= {t: mean[:, n] for n, t in enumerate(TARGETS)}
+        columns |= {f"{t}_spread": spread[:, n] for n, t in enumerate(TARGETS)}
+        parts.append(pd.DataFrame(columns))
+    return pd.concat(parts, ignore_index=True)

@@ -1,0 +1,93 @@
+"""The road from audio: procedural songs through FS1 to a table, and audio that can't be used."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from typer.testing import CliRunner
+
+from experiments.cli import app, run_app
+from features import feature_names
+
+PROCEDURAL = """
+name = "small"
+[data]
+source = "procedural"
+[data.procedural]
+development = 4
+unlabelled = 2
+test = 1
+seconds = 20.0
+test_seconds = 20.0
+raters = 3
+[folds]
+count = 4
+team_test = 0
+[network]
+hidden = [3]
+[training]
+learning_rate = 1e-4
+max_epochs = 2
+[pretraining]
+max_epochs = 2
+[ensemble]
+trials = 1
+"""
+
+
+def invoke(command, *arguments):
+    return CliRunner().invoke(command, [str(a) for a in arguments])
+
+
+def test_from_procedural_audio_to_a_table_and_to_the_prediction_of_a_song(tmp_path, monkeypatch):
+    monkeypatch.setenv("LSTMCORE_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "small.toml").write_text(PROCEDURAL)
+    result = invoke(run_app, tmp_path / "small.toml", "--out", tmp_path / "run")
+    assert result.exit_code == 0, result.output
+    assert "Synthetic" in result.stdout
+    assert "Synthetic" in (tmp_path / "run" / "report.html").read_text()
+    table = pd.read_csv(tmp_path / "run" / "predictions.csv")
+    song = table[(table.song_id == 2001) & (table.system == "lstm_rmse")]
+    assert song["time"].tolist() == [15 + k / 2 for k in range(10)]
+    assert len(json.loads((tmp_path / "run" / "model" / "model.json").read_text())["feature_names"]) == 260
+
+    (audio,) = (tmp_path / "cache" / "procedural").rglob("2001.flac")
+    again = invoke(app, "predict", tmp_path / "run", audio, "--out", tmp_path / "p.csv")
+    assert again.exit_code == 0, again.output
+    predicted = pd.read_csv(tmp_path / "p.csv")
+    assert list(predicted.columns[:4]) == ["file", "time", "arousal", "valence"]
+    # The model begins at the audio's start here and at the first annotation there: not equal, but close.
+    assert predicted["time"].tolist() == [k / 2 for k in range(len(predicted))]
+    assert np.isfinite(predicted[["arousal", "valence"]]).all().all()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"no audio at all", "cannot be decoded"),
+        (b"", "empty"),
+        (np.zeros(22050 * 3), "silent"),
+        (0.1 * np.sin(np.arange(22050)), "too short, 1.00 s"),
+    ],
+)
+def test_audio_that_cannot_be_used_is_named(tiny, monkeypatch, content, message):
+    monkeypatch.setenv("LSTMCORE_CACHE", str(tiny / "cache"))
+    names = feature_names("FS1")
+    (tiny / "data" / "features").mkdir()
+    (tiny / "data" / "MEMD_audio").mkdir()
+    header = ";".join(["frameTime", *names])
+    for song in [*range(2, 10), 2001, 2002]:
+        rows = [";".join([str(15 + k / 2), *["0.5"] * 260]) for k in range(4)]
+        (tiny / "data" / "features" / f"{song}.csv").write_text("\n".join([header, *rows]) + "\n")
+    path = tiny / "data" / "MEMD_audio" / "1.wav"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        soundfile.write(path, content, 22050)
+    result = invoke(run_app, tiny / "tiny.toml", "--set", "data.features=FS1", "--out", tiny / "out")
+    assert result.exit_code == 2
+    assert f"error: {path}" in result.output
+    assert message in result.output
+    assert "Traceback" not in result.output
