@@ -24,7 +24,6 @@ from experiments.jobs import Job, JobContext, JobFolder, Result
 from experiments.model import save_model
 from experiments.pretraining import autoencoder_jobs
 from experiments.progress import Progress, describe
-from experiments.report import write_report
 from experiments.results import (
     ensemble_facts,
     environment,
@@ -119,6 +118,8 @@ def _conclude(
     progress: Progress,
 ) -> Run:
     """Choose, average, score and write everything that is made from the jobs' results."""
+    from experiments.report import write_report  # plots take a second to import: not before they are needed
+
     progress.stage("ensemble, scores and report", 1)
     choices = choose_ensembles(data, networks)
     predictions = predict_all(data, networks, choices)
