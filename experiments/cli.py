@@ -96,9 +96,9 @@ def predict(
     FS1 features are computed by openSMILE, whose Python package is licensed for
     non-commercial use only.
     """
+    from experiments.files import write_csv
     from experiments.predict import predict_files
     from experiments.progress import new_progress
-    from experiments.results import write_csv
 
     progress = new_progress(quiet)
     with _errors_told(None, progress):

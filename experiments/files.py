@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas
 
 _SUFFIX = ".tmp"
 
@@ -44,3 +49,13 @@ def write_whole(path: Path, content: str | bytes) -> None:
         raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+def write_csv(path: Path, table: pandas.DataFrame, decimals: int) -> None:
+    """Write a table as CSV, whole or not at all."""
+    write_whole(path, table.to_csv(index=False, float_format=f"%.{decimals}f", lineterminator="\n"))
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON, whole or not at all; what is not finite is a ValueError."""
+    write_whole(path, json.dumps(content, indent=1, allow_nan=False) + "\n")

@@ -19,8 +19,8 @@ from experiments.config import Experiment
 from experiments.datasets import TARGETS, Dataset
 from experiments.ensemble import Choice
 from experiments.errors import InputError
+from experiments.files import write_json
 from experiments.jobs import Result, Tensors, load_result, save_result
-from experiments.results import write_json
 from lstmcore import LSTM, Architecture, Linear, Network, SequenceSet, Standardiser, predict
 
 FORMAT = 1

@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from lstmcore import EpochReport
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
 
 
 class Progress(Protocol):
@@ -109,9 +112,8 @@ class Live:
             console=Console(stderr=True),
             speed_estimate_period=600,
         )
-        self._errors = self._display
-        self._running: dict[str, object] = {}
-        self._task: object = None
+        self._running: dict[str, TaskID] = {}
+        self._task: TaskID | None = None
         self._display.start()
 
     def stage(self, name: str, total: int) -> None:
@@ -125,16 +127,16 @@ class Live:
         with self._lock:
             job = text.partition(":")[0]
             if job in self._running:
-                self._display.remove_task(self._running.pop(job))  # type: ignore[arg-type]
+                self._display.remove_task(self._running.pop(job))
             if self._task is not None:
-                self._display.advance(self._task)  # type: ignore[arg-type]
+                self._display.advance(self._task)
 
     def epoch(self, job: str, report: EpochReport) -> None:
         """Show the errors of a network in training."""
         with self._lock:
             if job not in self._running:
                 self._running[job] = self._display.add_task(job, total=None)
-            self._display.update(self._running[job], description=f"  {job}: {describe(report)}")  # type: ignore[arg-type]
+            self._display.update(self._running[job], description=f"  {job}: {describe(report)}")
 
     def close(self) -> None:
         """Stop the display and leave the finished bars."""
@@ -144,7 +146,7 @@ class Live:
 
     def _forget_jobs(self) -> None:
         for task in self._running.values():
-            self._display.remove_task(task)  # type: ignore[arg-type]
+            self._display.remove_task(task)
         self._running.clear()
 
 

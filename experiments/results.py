@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 from importlib.metadata import version
 from pathlib import Path
@@ -13,7 +12,7 @@ import pandas as pd
 
 from experiments.datasets import TARGETS, Dataset
 from experiments.ensemble import Choice
-from experiments.files import write_whole
+from experiments.files import write_json
 from experiments.folds import Split
 from experiments.jobs import Job, Result
 from experiments.score import Score
@@ -95,16 +94,6 @@ def _processor() -> str:
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
-
-
-def write_csv(path: Path, table: pd.DataFrame, decimals: int) -> None:
-    """Write a table as CSV, whole or not at all."""
-    write_whole(path, table.to_csv(index=False, float_format=f"%.{decimals}f", lineterminator="\n"))
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write JSON, whole or not at all."""
-    write_whole(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 
 def write_metrics(path: Path, scores: list[Score]) -> None:

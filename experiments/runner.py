@@ -18,7 +18,7 @@ from experiments.config import Experiment
 from experiments.datasets import load_dataset
 from experiments.errors import InputError, Interrupted
 from experiments.executor import Executor, Threads
-from experiments.files import remove_leftovers, write_whole
+from experiments.files import remove_leftovers, write_csv, write_json, write_whole
 from experiments.folds import split
 from experiments.jobs import Job, JobContext, JobFolder, Result
 from experiments.model import save_model
@@ -29,8 +29,6 @@ from experiments.results import (
     environment,
     history_table,
     predictions_table,
-    write_csv,
-    write_json,
     write_metrics,
 )
 from experiments.score import Score
