@@ -10,10 +10,10 @@ from lstmcore.backends import BACKENDS, Backend, get_backend
 from lstmcore.batches import Batch, pack
 from lstmcore.errors import DivergedError, EngineError
 from lstmcore.gradient_check import GradientCheck, gradient_check
-from lstmcore.layers import LSTM, Linear
+from lstmcore.layers import BLSTM, LSTM, Linear, Logistic, Softmax, Tanh
 from lstmcore.network import Architecture, Network, initial_network
-from lstmcore.objective import SSE, Objective
-from lstmcore.predict import predict, total_error
+from lstmcore.objective import OBJECTIVES, SSE, Objective
+from lstmcore.predict import Evaluation, evaluate, predict
 from lstmcore.seeds import stream
 from lstmcore.sequences import SequenceSet
 from lstmcore.sgd import SGD
@@ -22,7 +22,9 @@ from lstmcore.train import EpochReport, Trainer, TrainingSettings, TrainingState
 
 __all__ = [
     "BACKENDS",
+    "BLSTM",
     "LSTM",
+    "OBJECTIVES",
     "SGD",
     "SSE",
     "Architecture",
@@ -31,16 +33,21 @@ __all__ = [
     "DivergedError",
     "EngineError",
     "EpochReport",
+    "Evaluation",
     "GradientCheck",
     "Linear",
+    "Logistic",
     "Network",
     "Objective",
     "SequenceSet",
+    "Softmax",
     "Standardiser",
+    "Tanh",
     "Trainer",
     "TrainingSettings",
     "TrainingState",
     "as_autoencoder_set",
+    "evaluate",
     "get_backend",
     "gradient_check",
     "initial_network",
@@ -49,6 +56,5 @@ __all__ = [
     "predict",
     "start_from_autoencoder",
     "stream",
-    "total_error",
     "train",
 ]

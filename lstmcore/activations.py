@@ -29,6 +29,16 @@ def one(x: Real) -> Real:
     return 1.0
 
 
+def tanh_slope(y: Real) -> Real:
+    """Return the derivative of the hyperbolic tangent where its value is `y`."""
+    return one(y) - y * y
+
+
+def logistic_slope(y: Real) -> Real:
+    """Return the derivative of the logistic function where its value is `y`."""
+    return y * (one(y) - y)
+
+
 def limit(x: Real, bound: Real) -> Real:
     """Cut `x` to [-bound, bound]."""
     return np.clip(x, -bound, bound)

@@ -53,10 +53,11 @@ def start_from_autoencoder(network: Network, autoencoder: Network) -> Network:
         If the first layers differ in kind, size or inputs.
     """
     ours, theirs = network.architecture, autoencoder.architecture
-    if (ours.input_size, ours.layers[0]) != (theirs.input_size, theirs.layers[0]):
+    mine, other = ours.layers[0], theirs.layers[0]
+    if (ours.input_size, mine.kind, mine.size) != (theirs.input_size, other.kind, other.size):
         raise EngineError(
-            f"the auto-encoder's hidden layer is {theirs.layers[0]} on {theirs.input_size} inputs; "
-            f"the network's first layer is {ours.layers[0]} on {ours.input_size}"
+            f"the auto-encoder's hidden layer is {other} on {theirs.input_size} inputs; "
+            f"the network's first layer is {mine} on {ours.input_size}"
         )
     started = network.copy()
     for name, piece in autoencoder.pieces[0].items():

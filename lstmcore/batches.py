@@ -8,6 +8,7 @@ after another.  With three sequences of 4, 3 and 1 frames the rows are
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,8 +47,35 @@ class Batch:
         """Number of sequences."""
         return int(self.counts[0])
 
+    @cached_property
+    def reverse(self) -> NDArray[np.int64]:
+        """For each packed row, the row of its sequence as far from the end as it is from the start.
 
-def pack(sequences: SequenceSet, chosen: NDArray[np.integer]) -> Batch:
+        Taking these rows turns each sequence round in time; taking them again turns it back.
+        """
+        step, slot, lengths = _steps(self.counts)
+        return _row_of(self.counts, lengths[slot] - 1 - step, slot)
+
+
+def _steps(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Time step and slot of each packed row, and the length of the sequence in each slot."""
+    starts = np.cumsum(counts) - counts
+    step = np.repeat(np.arange(len(counts)), counts)
+    slot = np.arange(len(step)) - starts[step]
+    return step, slot, np.bincount(slot)
+
+
+def _row_of(counts: NDArray[np.int64], step: NDArray[np.int64], slot: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Packed rows of given time steps and slots."""
+    return (np.cumsum(counts) - counts)[step] + slot
+
+
+def pack(
+    sequences: SequenceSet,
+    chosen: NDArray[np.integer],
+    noise: np.random.Generator | None = None,
+    sigma: float = 0.0,
+) -> Batch:
     """Pack some sequences of a set.
 
     Parameters
@@ -56,6 +84,9 @@ def pack(sequences: SequenceSet, chosen: NDArray[np.integer]) -> Batch:
         The set.
     chosen
         Numbers of the sequences in the set, in any order.
+    noise, sigma
+        If `sigma` is not 0, Gaussian noise of this standard deviation is added to each input
+        value, the same to a frame in all the contexts that it is part of.
 
     Returns
     -------
@@ -67,8 +98,23 @@ def pack(sequences: SequenceSet, chosen: NDArray[np.integer]) -> Batch:
     lengths, starts = lengths[by_length], sequences.starts[chosen][by_length]
     steps = np.arange(lengths[0])
     alive = lengths[None, :] > steps[:, None]
-    rows = (starts[None, :] + steps[:, None])[alive]
-    return Batch(rows, alive.sum(1), sequences.inputs[rows], sequences.targets[rows])
+    rows, counts = (starts[None, :] + steps[:, None])[alive], alive.sum(1)
+    inputs = sequences.inputs[rows]
+    if noise is not None and sigma:
+        inputs += sigma * noise.standard_normal(inputs.shape, inputs.dtype)
+    if sequences.context != (0, 0):
+        inputs = _with_context(inputs, counts, *sequences.context)
+    return Batch(rows, counts, inputs, sequences.targets[rows])
+
+
+def _with_context(
+    inputs: NDArray[np.floating], counts: NDArray[np.int64], left: int, right: int
+) -> NDArray[np.floating]:
+    """Put the frames t − left … t + right side by side, ends repeated."""
+    step, slot, lengths = _steps(counts)
+    last = lengths[slot] - 1
+    rows = [_row_of(counts, np.clip(step + d, 0, last), slot) for d in range(-left, right + 1)]
+    return np.concatenate([inputs[r] for r in rows], axis=1)
 
 
 def in_groups(order: NDArray[np.integer], parallel_sequences: int) -> list[NDArray[np.integer]]:

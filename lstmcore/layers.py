@@ -7,6 +7,7 @@ z, i, f, o (peepholes: i, f, o).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -17,7 +18,7 @@ PEEPHOLES = ("i", "f", "o")
 
 
 @dataclass(frozen=True)
-class _Layer:
+class Layer:
     """What all layers have in common.
 
     Parameters
@@ -26,15 +27,21 @@ class _Layer:
         Number of units.
     bias
         The constant that the bias weights are multiplied with; 0 switches them off.
+    learning_rate
+        Instead of the optimiser's own; 0 freezes the layer.
     """
 
     size: int
     bias: float = 1.0
+    learning_rate: float | None = None
     kind: ClassVar[str]
 
     def __post_init__(self) -> None:
         if not isinstance(self.size, int) or self.size < 1:
             raise EngineError(f"{self.kind} layer: size is {self.size!r}; expected a whole number from 1")
+        rate = self.learning_rate
+        if rate is not None and not (math.isfinite(rate) and rate >= 0):
+            raise EngineError(f"{self.kind} layer: learning_rate is {rate}; expected a number from 0")
 
     def pieces(self, input_size: int) -> dict[str, tuple[int, ...]]:
         """Names and shapes of the parameters, in the order of the vector."""
@@ -42,7 +49,7 @@ class _Layer:
 
 
 @dataclass(frozen=True)
-class LSTM(_Layer):
+class LSTM(Layer):
     """Unidirectional LSTM layer with peepholes and no truncation in time.
 
     Pieces, for E units and P inputs: ``W`` (4, E, P), ``b`` (4, E), ``R`` (4, E, E)
@@ -53,24 +60,72 @@ class LSTM(_Layer):
 
     def pieces(self, input_size: int) -> dict[str, tuple[int, ...]]:
         """Names and shapes of the parameters, in the order of the vector."""
-        gates, units = len(GATES), self.size
-        return {
-            "W": (gates, units, input_size),
-            "b": (gates, units),
-            "R": (gates, units, units),
-            "p": (len(PEEPHOLES), units),
-        }
+        return _lstm_pieces(input_size, self.size, self.size)
 
 
 @dataclass(frozen=True)
-class Linear(_Layer):
-    """Layer without a non-linearity: W x + bias.  Pieces: ``W`` (E, P), ``b`` (E,)."""
+class BLSTM(Layer):
+    """Bidirectional LSTM layer: half of the units run forwards in time, half backwards.
 
-    kind: ClassVar[str] = "linear"
+    The output is the forward half followed by the backward half.  Pieces, for L units
+    (E = L/2 a direction) and P inputs: ``W`` (4, L, P), ``b`` (4, L), ``R`` (4, L, E) and
+    ``p`` (3, L); in each gate the forward units come first.
+    """
+
+    kind: ClassVar[str] = "blstm"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.size % 2:
+            raise EngineError(f"blstm layer: size is {self.size}; expected an even number")
+
+    def pieces(self, input_size: int) -> dict[str, tuple[int, ...]]:
+        """Names and shapes of the parameters, in the order of the vector."""
+        return _lstm_pieces(input_size, self.size, self.size // 2)
+
+
+def _lstm_pieces(inputs: int, units: int, direction: int) -> dict[str, tuple[int, ...]]:
+    gates = len(GATES)
+    return {
+        "W": (gates, units, inputs),
+        "b": (gates, units),
+        "R": (gates, units, direction),
+        "p": (len(PEEPHOLES), units),
+    }
+
+
+@dataclass(frozen=True)
+class Feedforward(Layer):
+    """Layer without memory: φ(W x + bias).  Pieces: ``W`` (E, P), ``b`` (E,)."""
 
     def pieces(self, input_size: int) -> dict[str, tuple[int, ...]]:
         """Names and shapes of the parameters, in the order of the vector."""
         return {"W": (self.size, input_size), "b": (self.size,)}
 
 
-Layer = LSTM | Linear
+@dataclass(frozen=True)
+class Linear(Feedforward):
+    """Feed-forward layer without a non-linearity."""
+
+    kind: ClassVar[str] = "linear"
+
+
+@dataclass(frozen=True)
+class Tanh(Feedforward):
+    """Feed-forward layer with the hyperbolic tangent."""
+
+    kind: ClassVar[str] = "tanh"
+
+
+@dataclass(frozen=True)
+class Logistic(Feedforward):
+    """Feed-forward layer with the logistic function."""
+
+    kind: ClassVar[str] = "logistic"
+
+
+@dataclass(frozen=True)
+class Softmax(Feedforward):
+    """Feed-forward layer whose outputs are positive and add up to 1."""
+
+    kind: ClassVar[str] = "softmax"

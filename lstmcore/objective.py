@@ -1,4 +1,9 @@
-"""What training minimises: the error of a batch and the signal it sends back."""
+"""What training minimises: the error of a batch and the signal it sends back.
+
+The objectives are those of CURRENNT 0.2.  Each error is summed over frames and divided
+by nothing.  Of some, the signal is not the derivative of the error: `signal_is_derivative`
+says so, and such an objective can't pass a gradient check.
+"""
 
 from __future__ import annotations
 
@@ -7,32 +12,218 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+Array = NDArray[np.floating]
+
+# The smallest normal float32: probabilities are not taken to be smaller.
+_TINY = float(np.finfo(np.float32).tiny)
+_CE_LIMIT = 100.0
+
 
 class Objective(Protocol):
-    """An error summed over the frames of a batch, and its derivative."""
+    """An error summed over the frames of a batch, and what goes back from it."""
 
     name: str
+    signal_is_derivative: bool
 
-    def error(self, outputs: NDArray[np.floating], targets: NDArray[np.floating]) -> float:
-        """Return the sum of the error over all frames and outputs, in float64."""
+    def target_size(self, outputs: int) -> int:
+        """Return the number of target values a frame for a network with so many outputs."""
 
-    def signal(self, outputs: NDArray[np.floating], targets: NDArray[np.floating]) -> NDArray[np.floating]:
-        """Return the derivative of the error with respect to the outputs, shape (frames, outputs)."""
+    def error(self, outputs: Array, targets: Array) -> float:
+        """Return the sum of the error over all frames, in float64."""
+
+    def signal(self, outputs: Array, targets: Array) -> Array:
+        """Return the error signal of the outputs, shape (frames, outputs)."""
+
+    def wrong(self, outputs: Array, targets: Array) -> int | None:
+        """Return the number of frames put into the wrong class; None if there are no classes."""
 
 
-class SumOfSquaredErrors:
-    """½ Σ (y − t)² over outputs, frames and sequences; the gradient is divided by nothing."""
+class _Regression:
+    """Objectives whose targets are numbers, one an output."""
+
+    signal_is_derivative = True
+
+    def target_size(self, outputs: int) -> int:
+        """Return the number of target values a frame."""
+        return outputs
+
+    def wrong(self, outputs: Array, targets: Array) -> int | None:
+        """Return None: there are no classes."""
+        return None
+
+
+class SumOfSquaredErrors(_Regression):
+    """½ Σ (y − t)² over outputs, frames and sequences."""
 
     name = "sse"
 
-    def error(self, outputs: NDArray[np.floating], targets: NDArray[np.floating]) -> float:
+    def error(self, outputs: Array, targets: Array) -> float:
         """Return ½ Σ (y − t)², in float64."""
         difference = outputs.astype(np.float64) - targets
         return 0.5 * float(np.vdot(difference, difference))
 
-    def signal(self, outputs: NDArray[np.floating], targets: NDArray[np.floating]) -> NDArray[np.floating]:
+    def signal(self, outputs: Array, targets: Array) -> Array:
         """Return y − t, shape (frames, outputs)."""
         return outputs - targets
 
 
+class RootMeanSquaredErrors(_Regression):
+    """Σ over frames of rmse = sqrt(mean over outputs of (y − t)²).
+
+    The signal is rmse · (y − t), which is not the derivative (y − t) / (outputs · rmse).
+    """
+
+    name = "rmse"
+    signal_is_derivative = False
+
+    @staticmethod
+    def _by_frame(outputs: Array, targets: Array) -> Array:
+        difference = outputs - targets
+        root: Array = np.sqrt(np.mean(difference * difference, axis=1, keepdims=True))
+        return root
+
+    def error(self, outputs: Array, targets: Array) -> float:
+        """Return the sum of the frames' RMSE, in float64."""
+        return float(self._by_frame(outputs.astype(np.float64), targets).sum())
+
+    def signal(self, outputs: Array, targets: Array) -> Array:
+        """Return rmse · (y − t), shape (frames, outputs)."""
+        signal: Array = self._by_frame(outputs, targets) * (outputs - targets)
+        return signal
+
+
+class CrossEntropy(_Regression):
+    """Σ t log(t / y): Kullback-Leibler divergence of distributions t and y.
+
+    The signal −t / y is limited to ±100.
+    """
+
+    name = "ce"
+
+    def error(self, outputs: Array, targets: Array) -> float:
+        """Return Σ t log(t / y), in float64."""
+        t, y = targets.astype(np.float64), outputs.astype(np.float64)
+        return float(np.sum(t * np.log(np.maximum(t, _TINY) / np.maximum(y, _TINY))))
+
+    def signal(self, outputs: Array, targets: Array) -> Array:
+        """Return −t / y, limited, shape (frames, outputs)."""
+        return np.clip(-targets / np.maximum(outputs, outputs.dtype.type(_TINY)), -_CE_LIMIT, _CE_LIMIT)
+
+
+class WeightedSumOfSquaredErrors(_Regression):
+    """½ Σ (w (y − t))² with targets and weights interleaved: t1, w1, t2, w2, and so on.
+
+    The signal is w (y − t), the derivative only where w is 0 or 1.
+    """
+
+    name = "weightedsse"
+    signal_is_derivative = False
+
+    def target_size(self, outputs: int) -> int:
+        """Return the number of target values a frame."""
+        return 2 * outputs
+
+    def error(self, outputs: Array, targets: Array) -> float:
+        """Return ½ Σ (w (y − t))², in float64."""
+        signal = self.signal(outputs.astype(np.float64), targets)
+        return 0.5 * float(np.vdot(signal, signal))
+
+    def signal(self, outputs: Array, targets: Array) -> Array:
+        """Return w (y − t), shape (frames, outputs)."""
+        signal: Array = targets[:, 1::2] * (outputs - targets[:, ::2])
+        return signal
+
+
+class MaskedSumOfSquaredErrors(_Regression):
+    """½ Σ (y i − o)² with o and i interleaved in the targets: the output masks the input i."""
+
+    name = "wf"
+
+    def target_size(self, outputs: int) -> int:
+        """Return the number of target values a frame."""
+        return 2 * outputs
+
+    def error(self, outputs: Array, targets: Array) -> float:
+        """Return ½ Σ (y i − o)², in float64."""
+        difference = outputs.astype(np.float64) * targets[:, 1::2] - targets[:, ::2]
+        return 0.5 * float(np.vdot(difference, difference))
+
+    def signal(self, outputs: Array, targets: Array) -> Array:
+        """Return (y i − o) i, shape (frames, outputs)."""
+        mask = targets[:, 1::2]
+        signal: Array = (outputs * mask - targets[:, ::2]) * mask
+        return signal
+
+
+class BinaryClassification:
+    """−Σ log p, with p = y for class 1 and 1 − y for class 0; one output, targets 0 or 1."""
+
+    name = "binary_classification"
+    signal_is_derivative = True
+
+    def target_size(self, outputs: int) -> int:
+        """Return the number of target values a frame."""
+        return 1
+
+    @staticmethod
+    def _probability(outputs: Array, targets: Array) -> Array:
+        p = np.where(targets > 0.5, outputs, 1 - outputs)
+        return np.maximum(p, outputs.dtype.type(_TINY))
+
+    def error(self, outputs: Array, targets: Array) -> float:
+        """Return −Σ log p, in float64."""
+        return -float(np.log(self._probability(outputs.astype(np.float64), targets)).sum())
+
+    def signal(self, outputs: Array, targets: Array) -> Array:
+        """Return −1 / y for class 1 and 1 / (1 − y) for class 0, shape (frames, 1)."""
+        sign = np.where(targets > 0.5, -1, 1).astype(outputs.dtype)
+        signal: Array = sign / self._probability(outputs, targets)
+        return signal
+
+    def wrong(self, outputs: Array, targets: Array) -> int | None:
+        """Return the number of frames on the wrong side of 0.5."""
+        return int(np.sum((outputs > 0.5) != (targets > 0.5)))
+
+
+class MulticlassClassification:
+    """−Σ log y of the target's class; targets are class numbers, shape (frames, 1)."""
+
+    name = "multiclass_classification"
+    signal_is_derivative = True
+
+    def target_size(self, outputs: int) -> int:
+        """Return the number of target values a frame."""
+        return 1
+
+    @staticmethod
+    def _chosen(outputs: Array, targets: Array) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:
+        rows, classes = np.arange(len(outputs)), targets[:, 0].astype(np.int64)
+        return rows, classes, np.maximum(outputs[rows, classes], outputs.dtype.type(_TINY))
+
+    def error(self, outputs: Array, targets: Array) -> float:
+        """Return −Σ log y of the target's class, in float64."""
+        return -float(np.log(self._chosen(outputs.astype(np.float64), targets)[2]).sum())
+
+    def signal(self, outputs: Array, targets: Array) -> Array:
+        """Return −1 / y at the target's class and 0 elsewhere, shape (frames, outputs)."""
+        rows, classes, y = self._chosen(outputs, targets)
+        signal = np.zeros_like(outputs)
+        signal[rows, classes] = -1 / y
+        return signal
+
+    def wrong(self, outputs: Array, targets: Array) -> int | None:
+        """Return the number of frames whose largest output is another class."""
+        return int(np.sum(outputs.argmax(1) != targets[:, 0]))
+
+
 SSE = SumOfSquaredErrors()
+_ALL: tuple[Objective, ...] = (
+    SSE,
+    RootMeanSquaredErrors(),
+    CrossEntropy(),
+    WeightedSumOfSquaredErrors(),
+    MaskedSumOfSquaredErrors(),
+    BinaryClassification(),
+    MulticlassClassification(),
+)
+OBJECTIVES: dict[str, Objective] = {objective.name: objective for objective in _ALL}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +55,49 @@ def predict(
     return result
 
 
-def total_error(
+@dataclass(frozen=True)
+class Evaluation:
+    """The error of a set.
+
+    Parameters
+    ----------
+    error
+        Summed over all frames.
+    wrong
+        Frames put into the wrong class; None if there are no classes.
+    sequences
+        The set.
+    """
+
+    error: float
+    wrong: int | None
+    sequences: SequenceSet
+
+    def plus(
+        self, objective: Objective, outputs: NDArray[np.floating], targets: NDArray[np.floating]
+    ) -> Evaluation:
+        """Add the frames of a batch."""
+        wrong = objective.wrong(outputs, targets)
+        total = None if wrong is None else (self.wrong or 0) + wrong
+        return Evaluation(self.error + objective.error(outputs, targets), total, self.sequences)
+
+    @property
+    def per_sequence(self) -> float:
+        """The error divided by the number of sequences."""
+        return self.error / len(self.sequences)
+
+    @property
+    def per_frame(self) -> float:
+        """The error divided by the number of frames."""
+        return self.error / self.sequences.frames
+
+    @property
+    def class_error(self) -> float | None:
+        """Share of the frames put into the wrong class."""
+        return None if self.wrong is None else self.wrong / self.sequences.frames
+
+
+def evaluate(
     network: Network,
     sequences: SequenceSet,
     *,
@@ -62,8 +105,8 @@ def total_error(
     backend: Backend | str = "cpu",
     workspace: Workspace = None,
     parallel_sequences: int = 16,
-) -> float:
-    """Sum the error of a network over a set, without noise.
+) -> Evaluation:
+    """Compute the error of a network on a set, without noise.
 
     Parameters
     ----------
@@ -78,13 +121,13 @@ def total_error(
 
     Returns
     -------
-    float
-        The sum over all frames and outputs.
+    Evaluation
+        The error, by sequence and by frame.
     """
     backend = get_backend(backend) if isinstance(backend, str) else backend
     if workspace is None:
         workspace = backend.workspace(network)
-    return sum(
-        objective.error(outputs, batch.targets)
-        for batch, outputs in _outputs(network, sequences, backend, workspace, parallel_sequences)
-    )
+    total = Evaluation(0.0, None, sequences)
+    for batch, outputs in _outputs(network, sequences, backend, workspace, parallel_sequences):
+        total = total.plus(objective, outputs, batch.targets)
+    return total

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 # The numbers are part of the results: never reuse or renumber one.
-PURPOSES = {"weights": 0, "order": 1, "noise": 2}
+PURPOSES = {"weights": 0, "order": 1, "noise": 2, "weight_noise": 3}
 
 
 def stream(seed: np.random.SeedSequence, purpose: str, *path: int) -> np.random.Generator:
@@ -21,7 +21,7 @@ def stream(seed: np.random.SeedSequence, purpose: str, *path: int) -> np.random.
     seed
         The job's seed.
     purpose
-        ``weights``, ``order`` or ``noise``.
+        One of `PURPOSES`.
     path
         Where within the purpose, such as the epoch.
 

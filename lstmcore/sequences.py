@@ -25,11 +25,15 @@ class SequenceSet:
         The targets of the same frames, shape (frames, outputs).
     lengths
         Frames of each sequence, shape (sequences,), int64.
+    context
+        How many frames to the left and to the right a network sees beside each frame, the
+        first and last frame of a sequence being repeated at its ends.
     """
 
     inputs: NDArray[np.floating]
     targets: NDArray[np.floating]
     lengths: NDArray[np.int64]
+    context: tuple[int, int] = (0, 0)
 
     @classmethod
     def from_lists(
@@ -85,6 +89,11 @@ class SequenceSet:
     def frames(self) -> int:
         """Number of frames of all sequences together."""
         return len(self.inputs)
+
+    @property
+    def input_size(self) -> int:
+        """Number of inputs that a network gets at each frame, context included."""
+        return int(self.inputs.shape[1] * (self.context[0] + 1 + self.context[1]))
 
     @property
     def starts(self) -> NDArray[np.int64]:

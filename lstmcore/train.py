@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -22,9 +23,9 @@ from numpy.typing import NDArray
 from lstmcore.backends import Backend, get_backend
 from lstmcore.batches import by_rising_length, in_groups, pack
 from lstmcore.errors import DivergedError, EngineError
-from lstmcore.network import Network
+from lstmcore.network import Architecture, Network
 from lstmcore.objective import SSE, Objective
-from lstmcore.predict import total_error
+from lstmcore.predict import Evaluation, evaluate
 from lstmcore.seeds import stream
 from lstmcore.sequences import SequenceSet
 from lstmcore.sgd import SGD
@@ -52,6 +53,11 @@ class TrainingSettings:
         Stop after so many validations in a row without a strictly lower error.
     delta_limit
         Limit of the LSTM deltas.
+    weight_noise
+        Standard deviation of the Gaussian noise that is added to all weights during each backward
+        pass and taken off before the update, so that it enters through the deltas only.
+    validate_every, test_every
+        Compute the error of the validation or test set after every so many epochs.
     """
 
     sgd: SGD = field(default_factory=SGD)
@@ -62,14 +68,19 @@ class TrainingSettings:
     max_epochs: int | None = None
     patience: int = 20
     delta_limit: float = 1.0
+    weight_noise: float = 0.0
+    validate_every: int = 1
+    test_every: int = 1
 
     def __post_init__(self) -> None:
-        for name, lowest in (("parallel_sequences", 1), ("patience", 1), ("max_epochs", 1)):
+        for name in ("parallel_sequences", "patience", "max_epochs", "validate_every", "test_every"):
             value = getattr(self, name)
-            if value is not None and value < lowest:
-                raise EngineError(f"{name} is {value}; expected at least {lowest}")
-        if not (math.isfinite(self.input_noise) and self.input_noise >= 0):
-            raise EngineError(f"input_noise is {self.input_noise}; expected a number from 0")
+            if value is not None and value < 1:
+                raise EngineError(f"{name} is {value}; expected at least 1")
+        for name in ("input_noise", "weight_noise"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= 0):
+                raise EngineError(f"{name} is {value}; expected a number from 0")
         if not self.delta_limit > 0:
             raise EngineError(f"delta_limit is {self.delta_limit}; expected a number above 0")
 
@@ -79,8 +90,9 @@ class EpochReport:
     """What an epoch came to.
 
     Errors are sums over a set divided by its number of sequences, as CURRENNT prints
-    them, or by its number of frames.  The training error is met while training (each group
-    before its own update), the validation error is that of the weights after the epoch.
+    them, or by its number of frames; class errors are the share of frames put into the wrong
+    class.  The training error is met while training (each group before its own update), the
+    others are those of the weights after the epoch.  None stands where a set wasn't looked at.
     """
 
     epoch: int
@@ -92,6 +104,10 @@ class EpochReport:
     best_epoch: int
     best_error: float | None
     new_best: bool
+    test_error: float | None = None
+    training_class_error: float | None = None
+    validation_class_error: float | None = None
+    test_class_error: float | None = None
 
 
 @dataclass(frozen=True)
@@ -140,6 +156,11 @@ class Trainer:
         A backend or its name.
     state
         Go on from here instead of from the network's weights.
+    test
+        A set whose error is reported and never influences anything.
+    order
+        Gives the order of the sequences in an epoch, counted from 1, instead of the order
+        that ``settings.shuffle`` means.
 
     Raises
     ------
@@ -158,15 +179,19 @@ class Trainer:
         objective: Objective = SSE,
         backend: Backend | str = "cpu",
         state: TrainingState | None = None,
+        test: SequenceSet | None = None,
+        order: Callable[[int], NDArray[np.integer]] | None = None,
     ) -> None:
-        for name, sequences in (("training", training), ("validation", validation)):
+        for name, sequences in (("training", training), ("validation", validation), ("test", test)):
             if sequences is not None:
-                check_fit(network, sequences, name)
+                check_fit(network, sequences, name, objective)
         if validation is None and settings.max_epochs is None:
             raise EngineError("without a validation set, training needs max_epochs to end")
         self._network = network.copy()
-        self._training, self._validation, self._settings = training, validation, settings
-        self._seed, self._objective = seed, objective
+        self._training, self._validation, self._test = training, validation, test
+        self._settings, self._seed, self._objective = settings, seed, objective
+        self._order = order or self._default_order
+        self._rates = _learning_rates(network.architecture, settings.sgd)
         self._backend = get_backend(backend) if isinstance(backend, str) else backend
         self._workspace = self._backend.workspace(self._network)
         self._gradient = np.zeros_like(network.weights)
@@ -201,97 +226,135 @@ class Trainer:
         """
         started = time.perf_counter()
         epoch = self.state.epoch + 1
-        error = self._train(epoch)
-        if not math.isfinite(error):
+        training = self._train(epoch)
+        if not math.isfinite(training.error):
             raise DivergedError(
-                f"epoch {epoch}: the training error is {error}; "
+                f"epoch {epoch}: the training error is {training.error}; "
                 f"try a learning_rate below {self._settings.sgd.learning_rate:g}"
             )
-        validation = self._validate()
-        new_best = validation is None or validation < self.state.best_error
+        validation = self._evaluate(self._validation, epoch, self._settings.validate_every)
+        test = self._evaluate(self._test, epoch, self._settings.test_every)
+        new_best = self._validation is None or (
+            validation is not None and validation.error < self.state.best_error
+        )
         self.state = self._next_state(epoch, validation, new_best)
-        return self._report(error, validation, new_best, time.perf_counter() - started)
+        return self._report(training, validation, test, new_best, time.perf_counter() - started)
 
-    def _order(self, epoch: int) -> NDArray[np.integer]:
+    def _default_order(self, epoch: int) -> NDArray[np.integer]:
         if self._settings.shuffle:
             return stream(self._seed, "order", epoch).permutation(len(self._training))
         return by_rising_length(self._training)
 
-    def _train(self, epoch: int) -> float:
-        """Run over the training set; return the sum of the error met on the way."""
+    def _train(self, epoch: int) -> Evaluation:
+        """Run over the training set; return what was met on the way."""
         settings, backend, network = self._settings, self._backend, self._network
         noise = stream(self._seed, "noise", epoch)
+        weight_noise = stream(self._seed, "weight_noise", epoch)
         self._gradient[:] = 0
-        error = 0.0
+        total = Evaluation(0.0, None, self._training)
         for group in in_groups(self._order(epoch), settings.parallel_sequences):
-            batch = pack(self._training, group)
-            if settings.input_noise:
-                batch.inputs[:] += settings.input_noise * noise.standard_normal(
-                    batch.inputs.shape, batch.inputs.dtype
-                )
+            batch = pack(self._training, group, noise, settings.input_noise)
             outputs = backend.forward(network, batch, self._workspace)
-            error += self._objective.error(outputs, batch.targets)
+            total = total.plus(self._objective, outputs, batch.targets)
             signal = self._objective.signal(outputs, batch.targets)
-            backend.backward(
-                network, batch, self._workspace, signal, self._group_gradient, settings.delta_limit
-            )
+            with self._noisy_weights(weight_noise):
+                backend.backward(
+                    network, batch, self._workspace, signal, self._group_gradient, settings.delta_limit
+                )
             if settings.stochastic:
-                backend.update(network.weights, self._deltas, self._gradient, settings.sgd)
+                self._update()
             else:
                 self._gradient += self._group_gradient
         if not settings.stochastic:
-            backend.update(network.weights, self._deltas, self._gradient, settings.sgd)
-        return error
+            self._update()
+        return total
 
-    def _validate(self) -> float | None:
-        if self._validation is None:
+    def _update(self) -> None:
+        for part, sgd in self._rates:
+            w, d, g = self._network.weights[part], self._deltas[part], self._gradient[part]
+            self._backend.update(w, d, g, sgd)
+
+    @contextmanager
+    def _noisy_weights(self, noise: np.random.Generator) -> Iterator[None]:
+        sigma, weights = self._settings.weight_noise, self._network.weights
+        if not sigma:
+            yield
+            return
+        clean = weights.copy()
+        weights += sigma * noise.standard_normal(weights.shape, weights.dtype)
+        yield
+        weights[:] = clean
+
+    def _evaluate(self, sequences: SequenceSet | None, epoch: int, every: int) -> Evaluation | None:
+        if sequences is None or epoch % every:
             return None
-        return total_error(
+        return evaluate(
             self._network,
-            self._validation,
+            sequences,
             objective=self._objective,
             backend=self._backend,
             workspace=self._workspace,
             parallel_sequences=max(self._settings.parallel_sequences, 16),
         )
 
-    def _next_state(self, epoch: int, validation: float | None, new_best: bool) -> TrainingState:
+    def _next_state(self, epoch: int, validation: Evaluation | None, new_best: bool) -> TrainingState:
         weights, deltas = self._network.weights.copy(), self._deltas.copy()
         state = replace(self.state, epoch=epoch, weights=weights, deltas=deltas)
-        if not new_best:
-            return replace(state, without_better=state.without_better + 1)
-        best_error = math.inf if validation is None else validation
-        return replace(state, best_weights=weights, best_epoch=epoch, best_error=best_error, without_better=0)
+        if new_best:
+            error = math.inf if validation is None else validation.error
+            return replace(state, best_weights=weights, best_epoch=epoch, best_error=error, without_better=0)
+        if validation is None:  # not validated in this epoch
+            return state
+        return replace(state, without_better=state.without_better + self._settings.validate_every)
 
-    def _report(self, error: float, validation: float | None, new_best: bool, seconds: float) -> EpochReport:
-        def per(divisor: str, value: float | None, sequences: SequenceSet | None) -> float | None:
-            if value is None or sequences is None:
-                return None
-            return value / (len(sequences) if divisor == "sequence" else sequences.frames)
-
-        best = self.state.best_error if self._validation is not None else None
+    def _report(
+        self,
+        training: Evaluation,
+        validation: Evaluation | None,
+        test: Evaluation | None,
+        new_best: bool,
+        seconds: float,
+    ) -> EpochReport:
+        state, found = self.state, self._validation
         return EpochReport(
-            epoch=self.state.epoch,
-            training_error=error / len(self._training),
-            training_error_per_frame=error / self._training.frames,
-            validation_error=per("sequence", validation, self._validation),
-            validation_error_per_frame=per("frame", validation, self._validation),
+            epoch=state.epoch,
+            training_error=training.per_sequence,
+            training_error_per_frame=training.per_frame,
+            validation_error=validation.per_sequence if validation else None,
+            validation_error_per_frame=validation.per_frame if validation else None,
             seconds=seconds,
-            best_epoch=self.state.best_epoch,
-            best_error=per("sequence", best, self._validation),
+            best_epoch=state.best_epoch,
+            best_error=state.best_error / len(found) if found and state.best_epoch else None,
             new_best=new_best,
+            test_error=test.per_sequence if test else None,
+            training_class_error=training.class_error,
+            validation_class_error=validation.class_error if validation else None,
+            test_class_error=test.class_error if test else None,
         )
 
 
-def check_fit(network: Network, sequences: SequenceSet, name: str) -> None:
-    """Raise an EngineError unless a set has the network's inputs, outputs and precision."""
+def _learning_rates(architecture: Architecture, sgd: SGD) -> list[tuple[slice, SGD]]:
+    """Parts of the parameter vector and how each is updated: one if no layer has its own rate."""
+    parts: list[tuple[slice, SGD]] = []
+    for piece in architecture.pieces:
+        rate = architecture.layers[piece.layer].learning_rate
+        own = sgd if rate is None else replace(sgd, learning_rate=rate)
+        start, end = piece.offset, piece.offset + piece.size
+        if parts and parts[-1][1] == own:
+            start = parts.pop()[0].start
+        parts.append((slice(start, end), own))
+    return parts
+
+
+def check_fit(network: Network, sequences: SequenceSet, name: str, objective: Objective = SSE) -> None:
+    """Raise an EngineError unless a set has the network's inputs, targets and precision."""
     a = network.architecture
-    found = (sequences.inputs.shape[1], sequences.targets.shape[1], sequences.inputs.dtype)
-    expected = (a.input_size, a.output_size, network.dtype)
+    found = (sequences.input_size, sequences.targets.shape[1], sequences.inputs.dtype)
+    expected = (a.input_size, objective.target_size(a.output_size), network.dtype)
     if found != expected:
         raise EngineError(
             f"{name} set has {found[0]} inputs and {found[1]} targets in {found[2]}; "
-            f"the network has {expected[0]} inputs and {expected[1]} outputs in {expected[2]}"
+            f"the network needs {expected[0]} inputs and {expected[1]} targets in {expected[2]}"
         )
 
 

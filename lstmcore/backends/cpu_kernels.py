@@ -12,7 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from lstmcore.backends.cpu_math import cell_backward, cell_forward
+from lstmcore.backends.cpu_math import (
+    cell_backward,
+    cell_forward,
+    logistic,
+    logistic_slope,
+    tanh,
+    tanh_slope,
+)
 from lstmcore.backends.jit import kernel
 
 Array = Any
@@ -234,6 +241,77 @@ def linear_backward(
     _column_sums(e, bias, db)
     if e_below.shape[0] > 0:
         np.dot(e, w, e_below)
+
+
+@kernel
+def tanh_forward(
+    y: Array,  # net inputs, become outputs [N, O]
+) -> None:
+    """Apply the hyperbolic tangent."""
+    for n in range(y.shape[0]):
+        for j in range(y.shape[1]):
+            y[n, j] = tanh(y[n, j])
+
+
+@kernel
+def tanh_backward(
+    e: Array,  # errors of the outputs, become those of the net inputs [N, O]
+    y: Array,  # outputs [N, O]
+) -> None:
+    """Take errors back through the hyperbolic tangent."""
+    for n in range(y.shape[0]):
+        for j in range(y.shape[1]):
+            e[n, j] *= tanh_slope(y[n, j])
+
+
+@kernel
+def logistic_forward(
+    y: Array,  # net inputs, become outputs [N, O]
+) -> None:
+    """Apply the logistic function."""
+    for n in range(y.shape[0]):
+        for j in range(y.shape[1]):
+            y[n, j] = logistic(y[n, j])
+
+
+@kernel
+def logistic_backward(
+    e: Array,  # errors of the outputs, become those of the net inputs [N, O]
+    y: Array,  # outputs [N, O]
+) -> None:
+    """Take errors back through the logistic function."""
+    for n in range(y.shape[0]):
+        for j in range(y.shape[1]):
+            e[n, j] *= logistic_slope(y[n, j])
+
+
+@kernel
+def softmax_forward(
+    y: Array,  # net inputs, become outputs [N, O]
+) -> None:
+    """Exponentiate each row and divide it by its sum."""
+    for n in range(y.shape[0]):
+        largest = y[n].max()
+        total = y[n, 0] - y[n, 0]
+        for j in range(y.shape[1]):
+            y[n, j] = np.exp(y[n, j] - largest)
+            total += y[n, j]
+        for j in range(y.shape[1]):
+            y[n, j] /= total
+
+
+@kernel
+def softmax_backward(
+    e: Array,  # errors of the outputs, become those of the net inputs [N, O]
+    y: Array,  # outputs [N, O]
+) -> None:
+    """Take errors back through the softmax: y (e − Σ y e)."""
+    for n in range(y.shape[0]):
+        total = y[n, 0] - y[n, 0]
+        for j in range(y.shape[1]):
+            total += y[n, j] * e[n, j]
+        for j in range(y.shape[1]):
+            e[n, j] = y[n, j] * (e[n, j] - total)
 
 
 @kernel

@@ -71,5 +71,19 @@ def _limit(x: Any, bound: Any) -> Any:
     return lambda x, bound: min(max(x, -bound), bound)
 
 
+@inlined
+def tanh(x: Any) -> Any:
+    """Hyperbolic tangent, for kernels."""
+    return activations.tanh(x)
+
+
+@inlined
+def logistic(x: Any) -> Any:
+    """Logistic function, for kernels."""
+    return activations.logistic(x)
+
+
+tanh_slope = inlined(activations.tanh_slope)
+logistic_slope = inlined(activations.logistic_slope)
 cell_forward = inlined(cell.cell_forward)
 cell_backward = inlined(cell.cell_backward)

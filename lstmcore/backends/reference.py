@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lstmcore.activations import logistic, logistic_slope, tanh, tanh_slope
 from lstmcore.batches import Batch
 from lstmcore.cell import cell_backward, cell_forward
 from lstmcore.errors import EngineError
-from lstmcore.layers import LSTM, Layer
+from lstmcore.layers import BLSTM, LSTM, Layer, Linear, Logistic, Softmax, Tanh
 from lstmcore.network import Network
 from lstmcore.sgd import SGD
 
@@ -25,13 +26,22 @@ Pieces = dict[str, Array]
 
 
 @dataclass
-class _Trace:
-    """What the forward pass of one layer over one sequence leaves for the backward pass."""
+class _Direction:
+    """What the forward pass of an LSTM direction over one sequence leaves for the backward pass."""
 
-    x: Array  # inputs [T, P]
+    x: Array  # inputs in the direction's own time [T, P]
     gates: Array  # activations z, i, f, o [T, 4, E]
     c: Array  # cell states [T+1, E], slot 0 the initial state
     h: Array  # outputs [T+1, E], slot 0 the initial state
+
+
+@dataclass
+class _Trace:
+    """What a layer leaves for the backward pass of one sequence."""
+
+    x: Array  # inputs [T, P]
+    y: Array  # outputs [T, L]
+    directions: list[_Direction]  # of an LSTM layer: forwards, and backwards if it has two
 
 
 class ReferenceBackend:
@@ -54,7 +64,7 @@ class ReferenceBackend:
             traces: list[_Trace] = []
             for layer, pieces in zip(network.architecture.layers, network.pieces, strict=True):
                 traces.append(_forward_layer(layer, pieces, x))
-                x = traces[-1].h[1:]
+                x = traces[-1].y
             workspace["traces"].append(traces)
             outputs[rows] = x
         return outputs
@@ -92,39 +102,101 @@ def _rows_of_sequences(batch: Batch) -> list[NDArray[np.int64]]:
 
 
 def _forward_layer(layer: Layer, w: Pieces, x: Array) -> _Trace:
-    steps, units = len(x), layer.size
-    trace = _Trace(x, np.zeros((steps, 4, units)), np.zeros((steps + 1, units)), np.zeros((steps + 1, units)))
-    if not isinstance(layer, LSTM):
-        trace.h[1:] = x @ w["W"].T + layer.bias * w["b"]
-        return trace
+    if isinstance(layer, LSTM):
+        direction = _forward_direction(layer.bias, w, x)
+        return _Trace(x, direction.h[1:], [direction])
+    if isinstance(layer, BLSTM):
+        there, back = _two_directions(w)
+        forwards = _forward_direction(layer.bias, there, x)
+        backwards = _forward_direction(layer.bias, back, x[::-1])
+        return _Trace(x, np.hstack([forwards.h[1:], backwards.h[:0:-1]]), [forwards, backwards])
+    return _Trace(x, _activate(layer, x @ w["W"].T + layer.bias * w["b"]), [])
+
+
+def _activate(layer: Layer, a: Array) -> Array:
+    y: Array
+    match layer:
+        case Linear():
+            y = a
+        case Tanh():
+            y = tanh(a)
+        case Logistic():
+            y = logistic(a)
+        case Softmax():
+            exponentials = np.exp(a - a.max(1, keepdims=True))
+            y = exponentials / exponentials.sum(1, keepdims=True)
+        case _:
+            raise EngineError(f"the reference backend has no {layer.kind} layer")
+    return y
+
+
+def _through_activation(layer: Layer, y: Array, error: Array) -> Array:
+    """Take an error from the outputs of a feed-forward layer to its net inputs."""
+    delta: Array
+    match layer:
+        case Tanh():
+            delta = tanh_slope(y) * error
+        case Logistic():
+            delta = logistic_slope(y) * error
+        case Softmax():
+            delta = y * (error - (y * error).sum(1, keepdims=True))
+        case _:
+            delta = error
+    return delta
+
+
+def _two_directions(pieces: Pieces) -> tuple[Pieces, Pieces]:
+    """Return views of the units that run forwards and of those that run backwards."""
+    half = pieces["b"].shape[1] // 2
+    return {n: a[:, :half] for n, a in pieces.items()}, {n: a[:, half:] for n, a in pieces.items()}
+
+
+def _forward_direction(bias: float, w: Pieces, x: Array) -> _Direction:
+    steps, units = len(x), w["b"].shape[1]
+    d = _Direction(x, np.zeros((steps, 4, units)), np.zeros((steps + 1, units)), np.zeros((steps + 1, units)))
     p_i, p_f, p_o = w["p"]
     for t in range(steps):
-        a = w["W"] @ x[t] + w["R"] @ trace.h[t] + layer.bias * w["b"]
-        z, i, f, o, c, h = cell_forward(a[0], a[1], a[2], a[3], trace.c[t], p_i, p_f, p_o)
-        trace.gates[t], trace.c[t + 1], trace.h[t + 1] = (z, i, f, o), c, h
-    return trace
+        a = w["W"] @ x[t] + w["R"] @ d.h[t] + bias * w["b"]
+        z, i, f, o, c, h = cell_forward(a[0], a[1], a[2], a[3], d.c[t], p_i, p_f, p_o)
+        d.gates[t], d.c[t + 1], d.h[t + 1] = (z, i, f, o), c, h
+    return d
 
 
 def _backward_layer(
     layer: Layer, w: Pieces, gradient: Pieces, trace: _Trace, error: Array, limit: float
 ) -> Array:
     """Add to the layer's gradient; return the error of its inputs, shape (T, P)."""
-    if not isinstance(layer, LSTM):
-        gradient["W"] += error.T @ trace.x
-        gradient["b"] += layer.bias * error.sum(0)
-        return error @ w["W"]
-    error_below = np.zeros_like(trace.x)
-    from_next, carry = np.zeros(layer.size), np.zeros(layer.size)
+    if isinstance(layer, LSTM):
+        return _backward_direction(layer.bias, w, gradient, trace.directions[0], error, limit)
+    if isinstance(layer, BLSTM):
+        half = layer.size // 2
+        there, back = _two_directions(w)
+        d_there, d_back = _two_directions(gradient)
+        forwards, backwards = trace.directions
+        below = _backward_direction(layer.bias, there, d_there, forwards, error[:, :half], limit)
+        turned = _backward_direction(layer.bias, back, d_back, backwards, error[::-1, half:], limit)
+        return below + turned[::-1]
+    delta = _through_activation(layer, trace.y, error)
+    gradient["W"] += delta.T @ trace.x
+    gradient["b"] += layer.bias * delta.sum(0)
+    return delta @ w["W"]
+
+
+def _backward_direction(
+    bias: float, w: Pieces, gradient: Pieces, d: _Direction, error: Array, limit: float
+) -> Array:
+    error_below = np.zeros_like(d.x)
+    from_next, carry = np.zeros(error.shape[1]), np.zeros(error.shape[1])
     p_i, p_f, p_o = w["p"]
     for t in reversed(range(len(error))):
-        c_before, c = trace.c[t], trace.c[t + 1]
-        e, (z, i, f, o) = error[t] + from_next, trace.gates[t]
+        c_before, c = d.c[t], d.c[t + 1]
+        e, (z, i, f, o) = error[t] + from_next, d.gates[t]
         *deltas, carry = cell_backward(e, z, i, f, o, c_before, c, carry, p_i, p_f, p_o, limit)
-        d = np.array(deltas)  # [4, E]
-        gradient["W"] += d[:, :, None] * trace.x[t]
-        gradient["b"] += layer.bias * d
-        gradient["R"] += d[:, :, None] * trace.h[t]
-        gradient["p"] += d[1:] * np.array([c_before, c_before, c])
-        error_below[t] = np.einsum("ku,kup->p", d, w["W"])
-        from_next = np.einsum("ku,kuv->v", d, w["R"])
+        delta = np.array(deltas)  # [4, E]
+        gradient["W"] += delta[:, :, None] * d.x[t]
+        gradient["b"] += bias * delta
+        gradient["R"] += delta[:, :, None] * d.h[t]
+        gradient["p"] += delta[1:] * np.array([c_before, c_before, c])
+        error_below[t] = np.einsum("ku,kup->p", delta, w["W"])
+        from_next = np.einsum("ku,kuv->v", delta, w["R"])
     return error_below

@@ -10,11 +10,30 @@ from typing import Any
 
 import numpy as np
 
-from lstmcore import LSTM, Architecture, Linear, Network, SequenceSet
+from lstmcore import (
+    BLSTM,
+    LSTM,
+    OBJECTIVES,
+    Architecture,
+    Linear,
+    Logistic,
+    Network,
+    Objective,
+    SequenceSet,
+    Softmax,
+    Tanh,
+)
 
 FOLDER = Path(__file__).parent.parent / "golden" / "currennt"
 INDEX: dict[str, dict[str, str]] = json.loads((FOLDER / "index.json").read_text())
-_KINDS = {"lstm": LSTM, "feedforward_identity": Linear}
+_KINDS = {
+    "lstm": LSTM,
+    "blstm": BLSTM,
+    "feedforward_identity": Linear,
+    "feedforward_tanh": Tanh,
+    "feedforward_logistic": Logistic,
+    "softmax": Softmax,
+}
 _PIECES = ("input", "bias", "internal")
 
 
@@ -30,15 +49,23 @@ def flat(weights: dict[str, dict[str, list[float]]]) -> np.ndarray:
 
 def network(name: str, dtype: str) -> Network:
     description = load(name)
-    layers = tuple(_KINDS[d["type"]](d["size"], d["bias"]) for d in description["layers"][1:-1])
+    layers = tuple(
+        _KINDS[d["type"]](d["size"], d["bias"], d.get("learningRate")) for d in description["layers"][1:-1]
+    )
     architecture = Architecture(description["layers"][0]["size"], layers)
     return Network(architecture, flat(description["weights"]).astype(np.float32).astype(dtype))
+
+
+def objective(name: str) -> Objective:
+    return OBJECTIVES[load(name)["layers"][-1]["type"]]
 
 
 def sequences(name: str, dtype: str) -> SequenceSet:
     """The data, read through float32 as the original does."""
     found = load(name)["sequences"]
-    x, y = ([np.array(s[k], np.float32) for s in found] for k in ("inputs", "targets"))
+    x = [np.array(s["inputs"], np.float32) for s in found]
+    y = [np.array(s["targets"] if "targets" in s else s["classes"], np.float32) for s in found]
+    y = [a.reshape(len(a), -1) for a in y]
     return SequenceSet.from_lists(x, y, dtype=dtype)
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from lstmcore import LSTM, Linear, Network, SequenceSet, initial_network
+from lstmcore import BLSTM, LSTM, Linear, Logistic, Network, SequenceSet, Softmax, Tanh, initial_network
+from lstmcore.layers import Layer
+
+HIDDEN_KINDS: dict[str, type[Layer]] = {k.kind: k for k in (LSTM, BLSTM, Tanh, Logistic, Softmax, Linear)}
 
 
 def random_sequences(
@@ -28,4 +31,11 @@ def random_network(
 ) -> Network:
     """Hidden LSTM layers as (units, bias value), then a linear output with bias value 1.3."""
     layers = [*(LSTM(units, bias) for units, bias in hidden), Linear(outputs, 1.3)]
+    return initial_network(inputs, layers, np.random.default_rng(seed), dtype=dtype, low=-size, high=size)
+
+
+def random_mixture(
+    inputs: int, layers: list[Layer], seed: int = 0, dtype: str = "float64", size: float = 0.8
+) -> Network:
+    """A network of any layers."""
     return initial_network(inputs, layers, np.random.default_rng(seed), dtype=dtype, low=-size, high=size)

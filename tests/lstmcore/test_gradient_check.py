@@ -14,9 +14,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lstmcore import EngineError, activations, cell, gradient_check
-from lstmcore.backends import cpu, cpu_kernels
-from tests.lstmcore.networks import random_network, random_sequences
+from lstmcore import (
+    BLSTM,
+    LSTM,
+    OBJECTIVES,
+    EngineError,
+    Linear,
+    Logistic,
+    SequenceSet,
+    Softmax,
+    Tanh,
+    activations,
+    cell,
+    gradient_check,
+)
+from lstmcore.backends import cpu_kernels, cpu_layers
+from tests.lstmcore.networks import HIDDEN_KINDS, random_mixture, random_network, random_sequences
 
 layer = st.tuples(st.integers(1, 6), st.sampled_from([1.0, 0.5, -0.3, 2.0]))
 
@@ -33,6 +46,68 @@ def test_every_parameter_of_the_production_kernels(inputs, hidden, outputs, leng
     network = random_network(inputs, hidden, outputs, seed)
     check = gradient_check(network, random_sequences(lengths, inputs, outputs, seed), backend="cpu")
     assert check.largest < 1e-6, check.worst
+
+
+kind = st.sampled_from(list(HIDDEN_KINDS.values()))
+any_layer = st.builds(
+    lambda k, half, bias: k(2 * half, bias), kind, st.integers(1, 3), st.sampled_from([1.0, 0.5])
+)
+
+
+@pytest.mark.parametrize("backend", ["cpu", "reference"])
+@settings(max_examples=40, deadline=None)
+@given(
+    inputs=st.integers(1, 4),
+    hidden=st.lists(any_layer, min_size=1, max_size=3),
+    lengths=st.lists(st.integers(1, 6), min_size=1, max_size=4),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_every_parameter_of_every_kind_of_layer(backend, inputs, hidden, lengths, seed):
+    if backend == "reference":
+        hidden, lengths = hidden[:2], lengths[:2]  # it is slow
+    network = random_mixture(inputs, [*hidden, Linear(2, 1.3)], seed)
+    check = gradient_check(network, random_sequences(lengths, inputs, 2, seed), backend=backend)
+    assert check.largest < 1e-6, check.worst
+
+
+def _targets(objective: str, frames: int, outputs: int, rng: np.random.Generator) -> np.ndarray:
+    match objective:
+        case "ce":
+            return rng.dirichlet(np.ones(outputs), frames)
+        case "wf":
+            return rng.standard_normal((frames, 2 * outputs))
+        case "binary_classification":
+            return rng.integers(0, 2, (frames, 1)).astype(float)
+        case "multiclass_classification":
+            return rng.integers(0, outputs, (frames, 1)).astype(float)
+    return rng.standard_normal((frames, outputs))
+
+
+@pytest.mark.parametrize("name", [n for n, o in OBJECTIVES.items() if o.signal_is_derivative])
+@pytest.mark.parametrize("seed", range(5))
+def test_every_objective_whose_signal_is_the_derivative(name, seed):
+    rng, outputs = np.random.default_rng(seed), 1 if name == "binary_classification" else 3
+    output = {"sse": Linear, "wf": Linear, "binary_classification": Logistic}.get(name, Softmax)
+    network = random_mixture(3, [BLSTM(4), LSTM(3, 0.5), output(outputs)], seed)
+    x, y = zip(
+        *((rng.standard_normal((n, 3)), _targets(name, n, outputs, rng)) for n in (4, 2, 5)), strict=True
+    )
+    sequences = SequenceSet.from_lists(x, y, dtype="float64")
+    check = gradient_check(network, sequences, objective=OBJECTIVES[name])
+    assert check.largest < 1e-6, check.worst
+
+
+@pytest.mark.parametrize("name", [n for n, o in OBJECTIVES.items() if not o.signal_is_derivative])
+def test_the_other_objectives_fail_the_check_as_their_documentation_says(name):
+    rng, sizes = np.random.default_rng(1), (4, 2, 5)
+    network = random_mixture(3, [LSTM(3), Linear(3)], 1)
+    width = OBJECTIVES[name].target_size(3)
+    sequences = SequenceSet.from_lists(
+        [rng.standard_normal((n, 3)) for n in sizes],
+        [rng.standard_normal((n, width)) for n in sizes],
+        dtype="float64",
+    )
+    assert gradient_check(network, sequences, objective=OBJECTIVES[name]).largest > 1e-3
 
 
 def test_every_parameter_of_the_reference():
@@ -54,7 +129,20 @@ def test_needs_float64():
 
 # --- what the check must notice: the backward pass with one term taken out ---------------
 
-KERNELS = ("_peephole_gradient", "lstm_backward", "_column_sums", "linear_backward")
+KERNELS = (
+    "_peephole_gradient",
+    "lstm_backward",
+    "_column_sums",
+    "linear_backward",
+    "tanh_backward",
+    "logistic_backward",
+    "softmax_backward",
+)
+SLOPES = ("tanh_slope", "logistic_slope")
+NETWORKS = {
+    "lstm": [LSTM(3, 0.7), LSTM(2, 1.0), Linear(2, 1.3)],
+    "feedforward": [Tanh(3), Logistic(3), Softmax(3), LSTM(2), Linear(2)],
+}
 
 
 def _mutants(tree: ast.AST) -> Iterator[tuple[str, ast.AST]]:
@@ -107,36 +195,47 @@ def _cell_mutants() -> Iterator[tuple[str, str, ast.AST]]:
         yield "cell_backward", what, mutant
 
 
+def _slope_mutants() -> Iterator[tuple[str, str, ast.AST]]:
+    for function in _functions(activations, SLOPES):
+        for what, mutant in _mutants(function):
+            yield function.name, what, mutant
+
+
 def _kernel_mutants() -> Iterator[tuple[str, str, ast.AST]]:
     for function in _functions(cpu_kernels, KERNELS):
         for what, mutant in _mutants(function):
-            arithmetic_of_indices = not (what.endswith(("pass", "= 0")))
-            if not arithmetic_of_indices:
+            arithmetic = "softmax" in function.name and "->  pass" not in what
+            if arithmetic or what.endswith(("pass", "= 0")):  # elsewhere it is that of indices
                 yield function.name, what, mutant
 
 
-MUTANTS = [*_cell_mutants(), *_kernel_mutants()]
+MUTANTS = [*_cell_mutants(), *_slope_mutants(), *_kernel_mutants()]
 
 
 def _interpreted_kernels(name: str = "", mutant: ast.AST | None = None) -> SimpleNamespace:
     """The production kernels: forward compiled, backward run by Python, with one function replaced."""
     space: dict[str, Any] = {n: getattr(activations, n) for n in ("tanh", "logistic", "one", "limit")}
     space["np"] = np
-    sources = [*_functions(cell, ("cell_backward",)), *_functions(cpu_kernels, ("_gates_backward", *KERNELS))]
+    sources = [
+        *_functions(cell, ("cell_backward",)),
+        *_functions(activations, SLOPES),
+        *_functions(cpu_kernels, ("_gates_backward", *KERNELS)),
+    ]
     for source in sources:
         tree = mutant if source.name == name else source
         exec(compile(ast.Module([tree], []), source.name, "exec"), space)  # type: ignore[list-item]
     return SimpleNamespace(**{**vars(cpu_kernels), **{n: space[n] for n in KERNELS}})
 
 
-def _check_with(kernels: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> float:
-    monkeypatch.setattr(cpu, "kernels", kernels)
-    network = random_network(3, [(3, 0.7), (2, 1.0)], 2, seed=5)
-    return gradient_check(network, random_sequences([4, 1, 3], 3, 2, seed=5)).largest
+def _check_with(kernels: SimpleNamespace, network: str, monkeypatch: pytest.MonkeyPatch) -> float:
+    monkeypatch.setattr(cpu_layers, "kernels", kernels)
+    mixture = random_mixture(3, NETWORKS[network], seed=5)
+    return gradient_check(mixture, random_sequences([4, 1, 3], 3, 2, seed=5)).largest
 
 
-def test_the_interpreted_backward_pass_is_right(monkeypatch):
-    assert _check_with(_interpreted_kernels(), monkeypatch) < 1e-6
+@pytest.mark.parametrize("network", NETWORKS)
+def test_the_interpreted_backward_pass_is_right(network, monkeypatch):
+    assert _check_with(_interpreted_kernels(), network, monkeypatch) < 1e-6
 
 
 @pytest.mark.parametrize(
@@ -144,11 +243,33 @@ def test_the_interpreted_backward_pass_is_right(monkeypatch):
 )
 @pytest.mark.filterwarnings("ignore:.*(overflow|invalid value).*:RuntimeWarning")
 def test_the_check_fails_without_one_term(name, mutant, monkeypatch):
-    assert _check_with(_interpreted_kernels(name, mutant), monkeypatch) > 1e-4
+    network = "feedforward" if name.startswith(("tanh", "logistic", "softmax")) else "lstm"
+    assert _check_with(_interpreted_kernels(name, mutant), network, monkeypatch) > 1e-4
+
+
+@pytest.mark.parametrize("direction", ["_forwards", "_backwards"])
+def test_the_check_fails_without_the_error_of_one_direction(direction, monkeypatch):
+    network = random_mixture(3, [Tanh(3), BLSTM(4), Linear(2)], seed=5)
+    sequences = random_sequences([4, 1, 3], 3, 2, seed=5)
+    assert gradient_check(network, sequences).largest < 1e-6
+    real = cpu_layers._Blstm.backward
+
+    def without(self, *arguments):
+        layer = getattr(self, direction)
+        whole = layer.backward
+        layer.backward = lambda *a: np.zeros_like(whole(*a))
+        try:
+            return real(self, *arguments)
+        finally:
+            layer.backward = whole
+
+    monkeypatch.setattr(cpu_layers._Blstm, "backward", without)
+    assert gradient_check(network, sequences).largest > 1e-4
 
 
 def test_all_places_where_gradients_arise_are_broken():
     """Guards the test above against silently losing its mutants."""
     assert len(list(_cell_mutants())) >= 40
     assert {n for n, _, _ in _kernel_mutants()} == set(KERNELS)
-    assert len(list(_kernel_mutants())) >= 12
+    assert len(list(_kernel_mutants())) >= 15
+    assert len(list(_slope_mutants())) >= 8

@@ -10,16 +10,20 @@ from lstmcore import (
     SGD,
     DivergedError,
     EngineError,
+    Linear,
+    SequenceSet,
     Trainer,
     TrainingSettings,
     as_autoencoder_set,
+    evaluate,
     new_autoencoder,
+    pack,
+    predict,
     start_from_autoencoder,
-    total_error,
     train,
 )
 from lstmcore.seeds import stream
-from tests.lstmcore.networks import random_network, random_sequences
+from tests.lstmcore.networks import random_mixture, random_network, random_sequences
 
 TRAINING = random_sequences([9, 4, 7, 12, 3, 6, 10], 3, 2, seed=1, dtype="float32")
 VALIDATION = random_sequences([5, 8], 3, 2, seed=2, dtype="float32")
@@ -76,7 +80,7 @@ def test_stops_after_patience_and_gives_back_the_best_weights():
     assert reports[-1].best_epoch == best_epoch
     assert reports[-1].best_error == errors[best_epoch - 1]
     assert [r.new_best for r in reports] == [e < min([np.inf, *errors[:k]]) for k, e in enumerate(errors)]
-    assert total_error(best, VALIDATION) / len(VALIDATION) == pytest.approx(errors[best_epoch - 1], rel=1e-6)
+    assert evaluate(best, VALIDATION).per_sequence == pytest.approx(errors[best_epoch - 1], rel=1e-6)
 
 
 def test_an_equal_error_is_no_improvement():
@@ -175,7 +179,7 @@ def test_the_autoencoder_learns_to_remove_noise():
     settings = TrainingSettings(SGD(1e-3, 0.9), parallel_sequences=2, input_noise=0.3, max_epochs=60)
     trained = train(Trainer(network, sequences, None, settings, seed=SEED))
     assert sequences.targets is sequences.inputs
-    assert total_error(trained, sequences) < 0.1 * total_error(network, sequences)
+    assert evaluate(trained, sequences).error < 0.1 * evaluate(network, sequences).error
 
 
 def test_the_autoencoders_hidden_layer_starts_the_network_and_nothing_else_changes():
@@ -188,3 +192,81 @@ def test_the_autoencoders_hidden_layer_starts_the_network_and_nothing_else_chang
     assert not np.array_equal(started.weights[:after], NETWORK.weights[:after])
     with pytest.raises(EngineError, match="hidden layer"):
         start_from_autoencoder(NETWORK, new_autoencoder(3, LSTM(6), np.random.default_rng(9)))
+
+
+def test_a_layer_may_have_its_own_learning_rate_and_0_freezes_it():
+    layers = [LSTM(4, learning_rate=0.0), LSTM(3), Linear(2, learning_rate=1e-4)]
+    network = random_mixture(3, layers, seed=1, dtype="float32")
+    settings = replace(SETTINGS, sgd=SGD(1e-3, 0.0), stochastic=False, input_noise=0.0)
+    trainer = Trainer(network, TRAINING, None, settings, seed=SEED)
+    trainer.run_epoch()
+    moved = network.architecture.views(trainer.state.weights - network.weights)
+    alone = Trainer(
+        random_mixture(3, [LSTM(4), LSTM(3), Linear(2)], seed=1, dtype="float32"),
+        TRAINING,
+        None,
+        settings,
+        seed=SEED,
+    )
+    alone.run_epoch()
+    reference = network.architecture.views(alone.state.weights - network.weights)
+    assert all((piece == 0).all() for piece in moved[0].values())
+    for name in reference[1]:
+        np.testing.assert_array_equal(moved[1][name], reference[1][name])
+    np.testing.assert_allclose(moved[2]["W"], 0.1 * reference[2]["W"], rtol=0, atol=1e-7)
+
+
+def test_weight_noise_reaches_the_lower_layers_only_and_is_taken_off():
+    settings = replace(SETTINGS, stochastic=False, input_noise=0.0, shuffle=False)
+    clean, noisy = (new_trainer(replace(settings, weight_noise=s)) for s in (0.0, 0.3))
+    errors = [t.run_epoch().training_error for t in (clean, noisy)]
+    assert errors[0] == errors[1]
+    a, b = (NETWORK.architecture.views(t.state.deltas) for t in (clean, noisy))
+    np.testing.assert_array_equal(a[2]["W"], b[2]["W"])
+    assert not np.allclose(a[0]["W"], b[0]["W"])
+    np.testing.assert_array_equal(noisy.state.weights, NETWORK.weights + noisy.state.deltas)
+
+
+def test_validation_and_test_at_their_own_intervals():
+    settings = replace(SETTINGS, sgd=SGD(0.0), validate_every=3, test_every=2, patience=7, max_epochs=None)
+    trainer = new_trainer(settings, test=VALIDATION)
+    reports = []
+    train(trainer, reports.append)
+    assert [r.epoch for r in reports if r.validation_error is not None] == [3, 6, 9, 12]
+    assert [r.epoch for r in reports if r.test_error is not None] == [2, 4, 6, 8, 10, 12]
+    assert trainer.state.without_better == 9  # counts epochs, in steps of the interval
+
+
+def test_a_context_of_frames_is_the_same_as_frames_side_by_side():
+    left, right = 2, 1
+    x = TRAINING.split(TRAINING.inputs)
+    spliced = []
+    for frames in x:
+        padded = np.concatenate([frames[:1]] * left + [frames] + [frames[-1:]] * right)
+        n = len(frames)
+        spliced.append(np.hstack([padded[k : k + n] for k in range(left + 1 + right)]))
+    by_hand = SequenceSet.from_lists(spliced, TRAINING.split(TRAINING.targets))
+    with_context = replace(TRAINING, context=(left, right))
+    network = random_network(12, [(5, 1.0)], 2, dtype="float32")
+    np.testing.assert_array_equal(predict(network, with_context), predict(network, by_hand))
+    assert with_context.input_size == 12
+
+
+def test_noise_is_the_same_for_a_frame_in_all_its_contexts():
+    with_context = replace(TRAINING, context=(1, 1))
+    batch = pack(with_context, np.array([3]), np.random.default_rng(0), 1.0)
+    np.testing.assert_array_equal(batch.inputs[1:, :3], batch.inputs[:-1, 3:6])
+    np.testing.assert_array_equal(batch.inputs[:-1, 6:], batch.inputs[1:, 3:6])
+
+
+def test_a_given_order_is_followed():
+    asked = []
+
+    def order(epoch):
+        asked.append(epoch)
+        return np.arange(7)[::-1]
+
+    trainer = new_trainer(order=order)
+    trainer.run_epoch()
+    trainer.run_epoch()
+    assert asked == [1, 2]

@@ -1,0 +1,309 @@
+"""NetCDF's classic formats: dimensions and variables, without what they mean.
+
+Read and written are the classic format (CDF-1), the 64-bit offset format (CDF-2) and the 64-bit data
+format (CDF-5), after Unidata's "NetCDF Classic Format Specification". What a header claims is held
+against the size of the file before anything is allocated or read.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.errors import InputError
+
+MAGIC = b"CDF"
+_VERSIONS = (1, 2, 5)
+_DIMENSIONS, _VARIABLES, _ATTRIBUTES = 10, 11, 12
+_TYPES = dict(enumerate("i1 S1 >i2 >i4 >f4 >f8 u1 >u2 >u4 >i8 >u8".split(), 1))
+_CODES = {np.dtype(name).newbyteorder("="): code for code, name in _TYPES.items()}
+_CLASSIC_TYPES = 6  # the codes above exist in CDF-5 only
+_STREAMING = 2**32 - 1
+# No sound file comes near; a damaged count must not be counted through.
+_MOST_ENTRIES, _LONGEST_NAME = 2**16, 1024
+
+Arrays = dict[str, tuple[tuple[str, ...], NDArray[Any]]]
+
+
+@dataclass(frozen=True)
+class Variable:
+    """Where a variable lies.
+
+    Parameters
+    ----------
+    dimensions, shape
+        Names and sizes of its dimensions.
+    dtype
+        As stored (big-endian).
+    begin
+        Its first byte in the file.
+    stride
+        Bytes from one record to the next if its first dimension is the unlimited one, else 0.
+    """
+
+    dimensions: tuple[str, ...]
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    begin: int
+    stride: int = 0
+
+    @property
+    def end(self) -> int:
+        """One past its last byte."""
+        if not self.stride:
+            return self.begin + math.prod(self.shape) * self.dtype.itemsize
+        row = math.prod(self.shape[1:]) * self.dtype.itemsize
+        return self.begin + max(0, self.shape[0] - 1) * self.stride + row
+
+
+class ClassicFile:
+    """A file whose header has been read.
+
+    Parameters
+    ----------
+    file
+        Opened for reading in binary.
+    size
+        Its length in bytes.
+    name
+        What it is called in messages.
+
+    Raises
+    ------
+    InputError
+        If the header is damaged, or longer than the file.
+    """
+
+    def __init__(self, file: BinaryIO, size: int, name: str) -> None:
+        self.name = name
+        self._file = file
+        self._size = size
+        header = _Header(file, size, name)
+        self.dimensions, self.variables = header.dimensions, header.variables
+
+    def read(self, name: str, rows: int | None = None) -> NDArray[Any]:
+        """Read a variable.
+
+        Parameters
+        ----------
+        name
+            Its name; it must be in ``variables``.
+        rows
+            Read only so many of the first dimension.
+
+        Returns
+        -------
+        ndarray
+            In the machine's byte order.
+
+        Raises
+        ------
+        InputError
+            If the file ends before the variable does.
+        """
+        variable = self.variables[name]
+        if variable.end > self._size:
+            raise InputError(
+                f"{self.name}: variable {name!r} should end at byte {variable.end}; "
+                f"found the end of the file at byte {self._size}: it is truncated or damaged"
+            )
+        shape = (variable.shape[0] if rows is None else rows, *variable.shape[1:])
+        self._file.seek(variable.begin)
+        if variable.stride:
+            data = self._records(variable, shape)
+        else:
+            data = np.fromfile(self._file, variable.dtype, math.prod(shape)).reshape(shape)
+        return _native(data)
+
+    def _records(self, variable: Variable, shape: tuple[int, ...]) -> NDArray[Any]:
+        """Collect what lies in every record, between the other variables' parts."""
+        row = math.prod(shape[1:]) * variable.dtype.itemsize
+        if not (row and shape[0]):
+            return np.empty(shape, variable.dtype)
+        buffer = np.fromfile(self._file, np.uint8, (shape[0] - 1) * variable.stride + row)
+        rows = np.lib.stride_tricks.as_strided(buffer, (shape[0], row), (variable.stride, 1))
+        return np.ascontiguousarray(rows).view(variable.dtype).reshape(shape)
+
+
+def _native(data: NDArray[Any]) -> NDArray[Any]:
+    if data.dtype.isnative:
+        return data
+    data.byteswap(inplace=True)
+    return data.view(data.dtype.newbyteorder())
+
+
+class _Header:
+    """Reads a header from its start."""
+
+    def __init__(self, file: BinaryIO, size: int, name: str) -> None:
+        self._file, self._left, self._name = file, size, name
+        magic = self._take(4)
+        if magic[:3] != MAGIC or magic[3] not in _VERSIONS:
+            raise self._damaged(f"it begins with {magic!r}; expected 'CDF' and a version of {_VERSIONS}")
+        self._wide = magic[3] == 5
+        self._offset = 4 if magic[3] == 1 else 8
+        self._records = self._count()
+        if self._records == (2**64 - 1 if self._wide else _STREAMING):
+            raise self._damaged("its number of records was never written")
+        sizes = [(self._text(), self._count()) for _ in range(self._list(_DIMENSIONS))]
+        self._names = [key for key, _ in sizes]
+        self._unlimited = {key for key, length in sizes if length == 0}
+        self.dimensions = {key: length or self._records for key, length in sizes}
+        self._attributes()
+        found = [self._variable() for _ in range(self._list(_VARIABLES))]
+        self.variables = self._with_strides(dict(found))
+        if len(self.dimensions) < len(sizes) or len(self.variables) < len(found):
+            raise self._damaged("a dimension or variable appears twice")
+
+    def _damaged(self, what: str) -> InputError:
+        return InputError(f"{self._name}: the header is damaged: {what}")
+
+    def _take(self, count: int) -> bytes:
+        if count > self._left:
+            raise self._damaged(f"{count} bytes are missing at its end (a truncated file?)")
+        self._left -= count
+        return self._file.read(count)
+
+    def _integer(self, width: int) -> int:
+        return int.from_bytes(self._take(width), "big")
+
+    def _count(self) -> int:
+        return self._integer(8 if self._wide else 4)
+
+    def _text(self) -> str:
+        length = self._count()
+        if not 0 < length <= _LONGEST_NAME:
+            raise self._damaged(f"a name of {length} bytes; expected 1 to {_LONGEST_NAME}")
+        text = self._take(length + -length % 4)[:length]
+        try:
+            return text.decode()
+        except UnicodeDecodeError as error:
+            raise self._damaged(f"a name is {text!r}; expected UTF-8") from error
+
+    def _list(self, tag: int) -> int:
+        """Read what introduces a list; return its length."""
+        found, count = self._integer(4), self._count()
+        if found not in (0, tag) or (found == 0 and count):
+            raise self._damaged(f"a list of kind {found} with {count} entries; expected kind {tag}")
+        if count > _MOST_ENTRIES:
+            raise self._damaged(f"a list of {count} entries; expected {_MOST_ENTRIES} at most")
+        return count
+
+    def _type(self) -> np.dtype[Any]:
+        code = self._integer(4)
+        if code not in _TYPES:
+            raise self._damaged(f"a type {code}; expected 1 to {len(_TYPES)}")
+        return np.dtype(_TYPES[code])
+
+    def _attributes(self) -> None:
+        """Walk over attributes: CURRENNT's data have none that mean anything."""
+        for _ in range(self._list(_ATTRIBUTES)):
+            self._text()
+            size = self._type().itemsize * self._count()
+            size += -size % 4
+            if size > self._left:
+                raise self._damaged(f"an attribute of {size} bytes, beyond the file's end")
+            self._left -= size
+            self._file.seek(size, 1)
+
+    def _variable(self) -> tuple[str, Variable]:
+        name, rank = self._text(), self._count()
+        if rank > _LONGEST_NAME:
+            raise self._damaged(f"variable {name!r} has {rank} dimensions")
+        numbers = [self._count() for _ in range(rank)]
+        if any(k >= len(self._names) for k in numbers):
+            raise self._damaged(f"variable {name!r} has a dimension that is not there")
+        if any(self._names[k] in self._unlimited for k in numbers[1:]):
+            raise self._damaged(f"variable {name!r} has the unlimited dimension in another place than the first")
+        self._attributes()
+        dtype = self._type()
+        self._count()  # its size, which follows from its shape; large ones don't fit into the field
+        begin = self._integer(self._offset)
+        dimensions = tuple(self._names[k] for k in numbers)
+        return name, Variable(dimensions, tuple(self.dimensions[d] for d in dimensions), dtype, begin)
+
+    def _with_strides(self, variables: dict[str, Variable]) -> dict[str, Variable]:
+        """Tell the variables with records how far apart these are."""
+        sizes = {
+            name: math.prod(v.shape[1:]) * v.dtype.itemsize
+            for name, v in variables.items()
+            if v.dimensions and v.dimensions[0] in self._unlimited
+        }
+        # The format's one exception: a single variable's records are not padded.
+        record = sum(s + -s % 4 for s in sizes.values()) if len(sizes) > 1 else sum(sizes.values())
+        return {
+            name: Variable(v.dimensions, v.shape, v.dtype, v.begin, record) if name in sizes else v
+            for name, v in variables.items()
+        }
+
+
+def classic_bytes(dimensions: dict[str, int], arrays: Arrays) -> bytes:
+    """Return a file in the oldest of the classic formats that can hold the arrays.
+
+    Parameters
+    ----------
+    dimensions
+        Name to size (1 or more).
+    arrays
+        Name to names of dimensions and values, in the order they shall have in the file.
+
+    Returns
+    -------
+    bytes
+        The file's content: CDF-1 up to 2 GiB, CDF-2 while no variable has 4 GiB, else CDF-5.
+    """
+    sizes = [a.nbytes + -a.nbytes % 4 for _, a in arrays.values()]
+    wide = max(sizes) >= 2**32 or any(_CODES[a.dtype] > _CLASSIC_TYPES for _, a in arrays.values())
+    version = 5 if wide else 1 if sum(sizes) + 2**16 < 2**31 else 2
+    begin = len(_header(version, dimensions, arrays, sizes, 0))
+    parts = [_header(version, dimensions, arrays, sizes, begin)]
+    for (_, array), size in zip(arrays.values(), sizes, strict=True):
+        parts += [array.astype(array.dtype.newbyteorder(">")).tobytes(), bytes(size - array.nbytes)]
+    return b"".join(parts)
+
+
+def _header(version: int, dimensions: dict[str, int], arrays: Arrays, sizes: list[int], begin: int) -> bytes:
+    width, offset = (8 if version == 5 else 4), (4 if version == 1 else 8)
+
+    def count(value: int) -> bytes:
+        return value.to_bytes(width, "big")
+
+    def text(name: str) -> bytes:
+        data = name.encode()
+        return count(len(data)) + data + bytes(-len(data) % 4)
+
+    def tag(kind: int) -> bytes:
+        return kind.to_bytes(4, "big")
+
+    names = list(dimensions)
+    none = tag(0) + count(0)
+    parts = [MAGIC, bytes([version]), count(0), tag(_DIMENSIONS), count(len(names))]
+    parts += [text(name) + count(size) for name, size in dimensions.items()]
+    parts += [none, tag(_VARIABLES), count(len(arrays))]
+    for (name, (used, array)), size in zip(arrays.items(), sizes, strict=True):
+        parts += [text(name), count(len(used)), *(count(names.index(d)) for d in used), none]
+        parts += [tag(_CODES[array.dtype]), count(size), begin.to_bytes(offset, "big")]
+        begin += size
+    return b"".join(parts)
+
+
+def open_size(path: Path) -> int:
+    """Return the size of a file, if it is one that can be read.
+
+    Raises
+    ------
+    InputError
+        If it is missing, empty or not an ordinary file.
+    """
+    if not path.exists():
+        raise InputError(f"{path}: no such file")
+    if not path.is_file():
+        raise InputError(f"{path}: not an ordinary file")
+    if not (size := path.stat().st_size):
+        raise InputError(f"{path}: the file is empty")
+    return size
