@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from lstmcore import EpochReport
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.progress import TaskID
 
 
@@ -88,66 +89,60 @@ class PlainLines:
 
 
 class Live:
-    """A bar with the time left and, for each network in training, its current errors."""
+    """A bar a stage with the time left and, for each network in training, a line with its current errors."""
 
     def __init__(self) -> None:
+        from rich import progress
         from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
-        from rich.progress import Progress as RichProgress
+        from rich.live import Live as Display
 
         self._lock = threading.Lock()
-        self._display = RichProgress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=30),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
+        self._bars = progress.Progress(
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(bar_width=30),
+            progress.MofNCompleteColumn(),
+            progress.TimeElapsedColumn(),
+            progress.TextColumn("left"),
+            progress.TimeRemainingColumn(),
             speed_estimate_period=600,
         )
-        self._running: dict[str, TaskID] = {}
+        self._running: dict[str, str] = {}
         self._task: TaskID | None = None
+        console = Console(stderr=True)
+        self._display = Display(console=console, get_renderable=self._renderable, refresh_per_second=4)
         self._display.start()
+
+    def _renderable(self) -> RenderableType:
+        from rich.console import Group
+        from rich.text import Text
+
+        with self._lock:
+            lines = [f"  {job}: {text}" for job, text in self._running.items()]
+        return Group(self._bars, *(Text(line, no_wrap=True, overflow="ellipsis") for line in lines))
 
     def stage(self, name: str, total: int) -> None:
         """Begin a new bar."""
         with self._lock:
-            self._forget_jobs()
-            self._task = self._display.add_task(name, total=total)
+            self._running.clear()
+            self._task = self._bars.add_task(name, total=total)
 
     def advance(self, text: str = "", *, fresh: bool = True) -> None:
-        """Move the bar."""
+        """Move the bar; a finished job loses its line."""
         with self._lock:
-            job = text.partition(":")[0]
-            if job in self._running:
-                self._display.remove_task(self._running.pop(job))
+            self._running.pop(text.partition(":")[0], None)
             if self._task is not None:
-                self._display.advance(self._task)
+                self._bars.advance(self._task)
 
     def epoch(self, job: str, report: EpochReport) -> None:
         """Show the errors of a network in training."""
         with self._lock:
-            if job not in self._running:
-                self._running[job] = self._display.add_task(job, total=None)
-            self._display.update(self._running[job], description=f"  {job}: {describe(report)}")
+            self._running[job] = describe(report)
 
     def close(self) -> None:
-        """Stop the display and leave the finished bars."""
+        """Stop the display and leave the bars."""
         with self._lock:
-            self._forget_jobs()
-            self._display.stop()
-
-    def _forget_jobs(self) -> None:
-        for task in self._running.values():
-            self._display.remove_task(task)
-        self._running.clear()
+            self._running.clear()
+        self._display.stop()
 
 
 def new_progress(quiet: bool) -> Progress:

@@ -1,0 +1,58 @@
+"""What a person sees while it runs."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from experiments.progress import Live, PlainLines, Quiet, describe, duration, new_progress
+from lstmcore import EpochReport
+
+REPORT = EpochReport(7, 9.0, 0.15, 12.0, 0.2, 1.0, 4, 11.0, False)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0 s"), (59, "59 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")]
+)
+def test_durations(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_errors_by_frame_and_the_best_epoch():
+    assert describe(REPORT) == "epoch 7, training error 0.1500, validation error 0.2000 (best: epoch 4)"
+
+
+def test_plain_lines_tell_stage_jobs_and_time_left(capsys):
+    progress = PlainLines()
+    progress.stage("networks", 3)
+    progress.advance("fold 0, trial 0: done before", fresh=False)
+    progress.advance("fold 0, trial 1: epoch 7")
+    progress.advance("fold 0, trial 2: epoch 9")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "networks: 3 to do"
+    assert lines[1] == "  1/3 fold 0, trial 0: done before"
+    assert lines[2].startswith("  2/3 fold 0, trial 1: epoch 7; about ")
+    assert lines[3] == "  3/3 fold 0, trial 2: epoch 9"
+
+
+def test_the_live_display_shows_a_line_for_each_network_in_training():
+    progress = Live()
+    try:
+        progress.stage("networks", 2)
+        progress.epoch("fold 0, trial 0", REPORT)
+        progress.epoch("fold 0, trial 1", REPORT)
+        progress.advance("fold 0, trial 0: done")
+        console = Console(width=100, record=True, file=io.StringIO())
+        console.print(progress._renderable())
+        text = console.export_text()
+    finally:
+        progress.close()
+    assert "networks" in text
+    assert "1/2" in text
+    assert "fold 0, trial 1: epoch 7" in text
+    assert "fold 0, trial 0" not in text
+
+
+def test_the_display_is_chosen_by_terminal_and_wish():
+    assert isinstance(new_progress(quiet=True), Quiet)
+    assert isinstance(new_progress(quiet=False), PlainLines)  # tests have no terminal
