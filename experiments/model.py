@@ -21,7 +21,9 @@ from experiments.ensemble import Choice
 from experiments.errors import InputError
 from experiments.files import write_json
 from experiments.jobs import Result, Tensors, load_result, save_result
-from lstmcore import LSTM, Architecture, Linear, Network, SequenceSet, Standardiser, predict
+from experiments.trial import architecture_of
+from lstmcore import Architecture, Network, SequenceSet, Standardiser, predict
+from lstmcore.layers import LAYERS
 
 FORMAT = 1
 _STACKED = ("weights", "input_mean", "input_scale", "target_mean", "target_scale")
@@ -47,8 +49,7 @@ def save_model(
     description = {
         "format": FORMAT,
         "experiment": experiment.name,
-        "hidden": experiment.network.hidden,
-        "bias": experiment.network.bias,
+        "layers": layers_as_json(architecture_of(experiment, len(dataset.feature_names))),
         "gate_order": "z i f o",
         "feature_set": dataset.feature_set,
         "feature_names": dataset.feature_names,
@@ -60,6 +61,11 @@ def save_model(
         "notes": dataset.notes,
     }
     write_json(folder / "model.json", description)
+
+
+def layers_as_json(architecture: Architecture) -> list[dict[str, Any]]:
+    """Describe layers for ``model.json``."""
+    return [{"kind": layer.kind, "size": layer.size, "bias": layer.bias} for layer in architecture.layers]
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,12 @@ class Model:
 
     description: dict[str, Any]
     tensors: Tensors
+
+    @property
+    def architecture(self) -> Architecture:
+        """Layers of the networks."""
+        layers = [LAYERS[d["kind"]](d["size"], d["bias"]) for d in self.description["layers"]]
+        return Architecture(len(self.description["feature_names"]), tuple(layers))
 
     def predict(
         self, features: NDArray[np.floating], system: str | None = None
@@ -100,12 +112,9 @@ class Model:
 
     def _one(self, member: int, features: NDArray[np.floating]) -> NDArray[np.float64]:
         part = {name: tensor[member] for name, tensor in self.tensors.items()}
-        bias = self.description["bias"]
-        hidden = [LSTM(n, bias) for n in self.description["hidden"]]
-        architecture = Architecture(features.shape[1], (*hidden, Linear(len(TARGETS), bias)))
-        network = Network(architecture, part["weights"])
+        network = Network(self.architecture, part["weights"])
         x = Standardiser(part["input_mean"], part["input_scale"]).apply(features)
-        unknown = np.zeros((len(x), len(TARGETS)))
+        unknown = np.zeros((len(x), network.architecture.output_size))
         sequences = SequenceSet.from_lists([x], [unknown], dtype=network.dtype)
         return Standardiser(part["target_mean"], part["target_scale"]).invert(predict(network, sequences))
 

@@ -129,3 +129,6 @@ class Softmax(Feedforward):
     """Feed-forward layer whose outputs are positive and add up to 1."""
 
     kind: ClassVar[str] = "softmax"
+
+
+LAYERS: dict[str, type[Layer]] = {kind.kind: kind for kind in (LSTM, BLSTM, Linear, Tanh, Logistic, Softmax)}

@@ -222,15 +222,17 @@ class Trainer:
         Raises
         ------
         DivergedError
-            If the training error is not finite; `state` is still that before the epoch.
+            If the training error or a weight is not finite; `state` is still that before the epoch.
         """
         started = time.perf_counter()
         epoch = self.state.epoch + 1
         training = self._train(epoch)
-        if not math.isfinite(training.error):
+        if not (math.isfinite(training.error) and np.isfinite(self._network.weights).all()):
+            found = f"the training error is {training.error:g}"
+            if math.isfinite(training.error):
+                found += " and some weights are no longer finite"
             raise DivergedError(
-                f"epoch {epoch}: the training error is {training.error}; "
-                f"try a learning_rate below {self._settings.sgd.learning_rate:g}"
+                f"epoch {epoch}: {found}; try a learning_rate below {self._settings.sgd.learning_rate:g}"
             )
         validation = self._evaluate(self._validation, epoch, self._settings.validate_every)
         test = self._evaluate(self._test, epoch, self._settings.test_every)

@@ -32,7 +32,7 @@ class MersenneTwister:
 
     def __init__(self, seed: int) -> None:
         # Drop-in compatibility is the one place where the stream is not ours to choose.
-        self._source = np.random.RandomState(seed)  # noqa: NPY002
+        self._source = np.random.RandomState(seed)
         self._block = np.empty(0, np.uint32)
         self._used = 0
 

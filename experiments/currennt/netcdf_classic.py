@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -20,9 +19,10 @@ from experiments.errors import InputError
 MAGIC = b"CDF"
 _VERSIONS = (1, 2, 5)
 _DIMENSIONS, _VARIABLES, _ATTRIBUTES = 10, 11, 12
-_TYPES = dict(enumerate("i1 S1 >i2 >i4 >f4 >f8 u1 >u2 >u4 >i8 >u8".split(), 1))
+_TYPES = dict(enumerate(["i1", "S1", ">i2", ">i4", ">f4", ">f8", "u1", ">u2", ">u4", ">i8", ">u8"], 1))
 _CODES = {np.dtype(name).newbyteorder("="): code for code, name in _TYPES.items()}
 _CLASSIC_TYPES = 6  # the codes above exist in CDF-5 only
+_SMALL, _LARGE = 2**31 - 2**20, 2**32 - 4  # bytes: of a file in CDF-1, of a variable in CDF-2
 _STREAMING = 2**32 - 1
 # No sound file comes near; a damaged count must not be counted through.
 _MOST_ENTRIES, _LONGEST_NAME = 2**16, 1024
@@ -157,6 +157,8 @@ class _Header:
         self._attributes()
         found = [self._variable() for _ in range(self._list(_VARIABLES))]
         self.variables = self._with_strides(dict(found))
+        if any(v.begin < size - self._left for v in self.variables.values()):
+            raise self._damaged("a variable lies within it")
         if len(self.dimensions) < len(sizes) or len(self.variables) < len(found):
             raise self._damaged("a dimension or variable appears twice")
 
@@ -219,7 +221,9 @@ class _Header:
         if any(k >= len(self._names) for k in numbers):
             raise self._damaged(f"variable {name!r} has a dimension that is not there")
         if any(self._names[k] in self._unlimited for k in numbers[1:]):
-            raise self._damaged(f"variable {name!r} has the unlimited dimension in another place than the first")
+            raise self._damaged(
+                f"variable {name!r} has the unlimited dimension in another place than the first"
+            )
         self._attributes()
         dtype = self._type()
         self._count()  # its size, which follows from its shape; large ones don't fit into the field
@@ -258,8 +262,9 @@ def classic_bytes(dimensions: dict[str, int], arrays: Arrays) -> bytes:
         The file's content: CDF-1 up to 2 GiB, CDF-2 while no variable has 4 GiB, else CDF-5.
     """
     sizes = [a.nbytes + -a.nbytes % 4 for _, a in arrays.values()]
-    wide = max(sizes) >= 2**32 or any(_CODES[a.dtype] > _CLASSIC_TYPES for _, a in arrays.values())
-    version = 5 if wide else 1 if sum(sizes) + 2**16 < 2**31 else 2
+    large = max(sizes) >= _LARGE or max(dimensions.values()) >= 2**31
+    wide = large or any(_CODES[a.dtype] > _CLASSIC_TYPES for _, a in arrays.values())
+    version = 5 if wide else 1 if sum(sizes) < _SMALL else 2
     begin = len(_header(version, dimensions, arrays, sizes, 0))
     parts = [_header(version, dimensions, arrays, sizes, begin)]
     for (_, array), size in zip(arrays.values(), sizes, strict=True):
@@ -290,20 +295,3 @@ def _header(version: int, dimensions: dict[str, int], arrays: Arrays, sizes: lis
         parts += [tag(_CODES[array.dtype]), count(size), begin.to_bytes(offset, "big")]
         begin += size
     return b"".join(parts)
-
-
-def open_size(path: Path) -> int:
-    """Return the size of a file, if it is one that can be read.
-
-    Raises
-    ------
-    InputError
-        If it is missing, empty or not an ordinary file.
-    """
-    if not path.exists():
-        raise InputError(f"{path}: no such file")
-    if not path.is_file():
-        raise InputError(f"{path}: not an ordinary file")
-    if not (size := path.stat().st_size):
-        raise InputError(f"{path}: the file is empty")
-    return size

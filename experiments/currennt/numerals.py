@@ -29,7 +29,15 @@ def number(value: float | np.float32 | np.float64) -> str:
 
 def numbers(values: NDArray[np.float32] | NDArray[np.float64]) -> list[str]:
     """Return :func:`number` of each value of an array, in the order of its memory."""
-    return [_in_style(text) for text in values.ravel().astype("U32").tolist()]
+    flat = values.ravel()
+    if not flat.size:
+        return []
+    # There are millions of them: Python is faster for doubles, NumPy for single precision.
+    if flat.dtype == np.float64:
+        texts = list(map(repr, flat.tolist()))
+    else:
+        texts = b"\n".join(flat.astype("S32").tolist()).decode().split("\n")
+    return [_in_style(text) if text.endswith(".0") else text for text in texts]
 
 
 def _in_style(text: str) -> str:

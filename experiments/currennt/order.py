@@ -12,6 +12,7 @@ from experiments.currennt.mersenne import MersenneTwister
 
 _Item = TypeVar("_Item")
 
+
 def truncated_lengths(length: int, limit: int) -> list[int]:
     """Return the lengths of the pieces that ``truncate_seq`` cuts a sequence into.
 

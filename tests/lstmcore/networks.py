@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from lstmcore import BLSTM, LSTM, Linear, Logistic, Network, SequenceSet, Softmax, Tanh, initial_network
+from lstmcore import LSTM, Linear, Network, SequenceSet, initial_network
 from lstmcore.layers import Layer
-
-HIDDEN_KINDS: dict[str, type[Layer]] = {k.kind: k for k in (LSTM, BLSTM, Tanh, Logistic, Softmax, Linear)}
 
 
 def random_sequences(

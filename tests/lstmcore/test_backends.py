@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lstmcore import SGD, SSE, EngineError, get_backend, pack, predict
-from tests.lstmcore.networks import random_network, random_sequences
+from lstmcore import SGD, SSE, EngineError, Linear, get_backend, pack, predict
+from lstmcore.layers import LAYERS
+from tests.lstmcore.networks import random_mixture, random_network, random_sequences
 
 BACKENDS = [("cpu", "float64", 1e-12), ("cpu", "float32", 1e-5), ("reference", "float64", 0.0)]
 
@@ -21,21 +22,28 @@ def outputs_and_gradient(name, network, sequences):
     return outputs, gradient
 
 
+kind = st.sampled_from(list(LAYERS.values()))
+any_layer = st.builds(
+    lambda k, half, bias: k(2 * half, bias), kind, st.integers(1, 9), st.sampled_from([1.0, 0.5])
+)
+
+
 @pytest.mark.parametrize(("name", "dtype", "tolerance"), BACKENDS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
-    hidden=st.lists(st.tuples(st.integers(1, 20), st.sampled_from([1.0, 0.5])), min_size=1, max_size=3),
+    hidden=st.lists(any_layer, min_size=1, max_size=3),
     lengths=st.lists(st.integers(1, 12), min_size=1, max_size=6),
     scale=st.sampled_from([1.0, 40.0]),  # 40: the limit on the deltas acts
     seed=st.integers(0, 1000),
 )
 def test_outputs_and_gradient_are_the_references(name, dtype, tolerance, hidden, lengths, scale, seed):
-    network, sequences = random_network(3, hidden, 2, seed), random_sequences(lengths, 3, 2, seed)
+    layers = [*hidden, Linear(2, 1.3)]
+    network, sequences = random_mixture(3, layers, seed), random_sequences(lengths, 3, 2, seed)
     sequences.targets[:] *= scale
     expected = outputs_and_gradient("reference", network, sequences)
     found = outputs_and_gradient(
         name,
-        random_network(3, hidden, 2, seed, dtype),
+        random_mixture(3, layers, seed, dtype),
         type(sequences)(sequences.inputs.astype(dtype), sequences.targets.astype(dtype), sequences.lengths),
     )
     for ours, theirs in zip(found, expected, strict=True):

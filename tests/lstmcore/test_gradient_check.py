@@ -29,7 +29,8 @@ from lstmcore import (
     gradient_check,
 )
 from lstmcore.backends import cpu_kernels, cpu_layers
-from tests.lstmcore.networks import HIDDEN_KINDS, random_mixture, random_network, random_sequences
+from lstmcore.layers import LAYERS
+from tests.lstmcore.networks import random_mixture, random_network, random_sequences
 
 layer = st.tuples(st.integers(1, 6), st.sampled_from([1.0, 0.5, -0.3, 2.0]))
 
@@ -48,7 +49,7 @@ def test_every_parameter_of_the_production_kernels(inputs, hidden, outputs, leng
     assert check.largest < 1e-6, check.worst
 
 
-kind = st.sampled_from(list(HIDDEN_KINDS.values()))
+kind = st.sampled_from(list(LAYERS.values()))
 any_layer = st.builds(
     lambda k, half, bias: k(2 * half, bias), kind, st.integers(1, 3), st.sampled_from([1.0, 0.5])
 )

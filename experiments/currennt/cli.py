@@ -1,0 +1,84 @@
+"""The command ``lstmcore-currennt``: CURRENNT 0.2's command line, its files, its numbers."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from experiments.currennt import messages
+from experiments.currennt.mersenne import system_seed
+from experiments.currennt.opening import hybrid_notice, start_lines
+from experiments.currennt.options import OptionError, Options, from_autosave, help_text, parse
+from experiments.currennt.printing import say
+from experiments.errors import InputError
+from lstmcore import EngineError
+
+
+def run(arguments: list[str]) -> int:
+    """Do what a command line of CURRENNT asks for.
+
+    Parameters
+    ----------
+    arguments
+        Without the name of the program.
+
+    Returns
+    -------
+    int
+        The exit code: 0, 1 (options), 2 (all other failures).
+    """
+    try:
+        options = parse(arguments)
+    except OptionError as error:
+        say(f"{error}")
+        return 1
+    if options.help:
+        say(help_text())
+        return 0
+    if options.list_devices:
+        say("No CUDA devices: computations are performed on the CPU.")
+        return 0
+    try:
+        return _work(options)
+    except (InputError, EngineError) as error:
+        say("", messages.failed(str(error)))
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        say("", messages.failed(f"{where}{error.strerror or error}"))
+    except KeyboardInterrupt:
+        return 130
+    return 2
+
+
+def _work(options: Options) -> int:
+    from experiments.currennt.autosave import read_autosave
+    from experiments.currennt.forward import forward
+    from experiments.currennt.training import train
+
+    resumed, network = None, Path(options.network)
+    if options.continue_ is not None:
+        network = Path(options.continue_)
+        resumed = read_autosave(network)
+        options = from_autosave(resumed.options, str(network))
+    if options.random_seed == 0:
+        options = replace(options, random_seed=system_seed())
+    say(*start_lines(options))
+    notice = hybrid_notice(options)
+    if notice is not None:
+        say(notice)
+    if options.train:
+        train(options, network, resumed)
+    else:
+        forward(options)
+    return 0
+
+
+def main() -> None:
+    """Entry point of the command."""
+    code = run(sys.argv[1:])
+    sys.stdout.flush()
+    if code == 130:
+        os._exit(code)
+    sys.exit(code)

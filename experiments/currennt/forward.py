@@ -1,0 +1,111 @@
+"""The forward pass as CURRENNT 0.2's program does it: from a network and data to output files."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.currennt import messages
+from experiments.currennt.data import build_network, sequence_set
+from experiments.currennt.netcdf import NetcdfData, read_many
+from experiments.currennt.network_file import read_network
+from experiments.currennt.options import Options
+from experiments.currennt.outputs import write_csv_folder, write_htk_folder, write_single_csv
+from experiments.currennt.printing import close_line, say, set_summary
+from experiments.currennt.training import print_layers
+from experiments.errors import InputError
+from lstmcore import SequenceSet, predict, stream
+
+
+def forward(options: Options) -> None:
+    """Compute the outputs of a network for data files and write them.
+
+    The data need no targets.  With ``input_noise_sigma`` the inputs are noisy here too, as in
+    the original.
+
+    Parameters
+    ----------
+    options
+        With the seed that is used.
+
+    Raises
+    ------
+    InputError
+        If a file is wrong or they don't fit each other.
+    """
+    path = Path(options.network)
+    say(messages.reading_network(str(path)), end="")
+    file = read_network(path)
+    for spec in file.layers[1:-1]:
+        if spec.name not in file.weights:
+            raise InputError(f"{path}: no weights of layer {spec.name!r}; the forward pass needs all")
+    close_line()
+    say("")
+    say(messages.loading_set("feed forward input set", options.ff_input_file), end="")
+    data = read_many([Path(p) for p in options.ff_input_file])
+    close_line()
+    context = (options.input_left_context, options.input_right_context)
+    sequences = sequence_set(data, "float64" if options.float64 else "float32", context=context)
+    say(*messages.set_lines(set_summary(sequences, 1.0)))
+    if file.layers[0].size != sequences.input_size:
+        raise InputError(
+            f"{path}: the input layer has size {file.layers[0].size}; the data give {sequences.input_size} "
+            "inputs a frame"
+        )
+    say(messages.CREATING_NETWORK, end="")
+    network = build_network(file, options, sequences.input_size, options.random_seed)
+    close_line()
+    print_layers(file, network)
+    scaled = options.revert_std and data.output_means is not None and data.output_stdevs is not None
+    if scaled:
+        say(messages.OUTPUTS_ARE_SCALED)
+    noisy = _with_noise(sequences, options)
+    outputs = predict(network, noisy, parallel_sequences=options.parallel_sequences)
+    for fraction in range(1, -(-len(sequences) // options.parallel_sequences) + 1):
+        say(messages.computing_outputs(fraction), end="")
+        close_line()
+    if scaled:
+        outputs = _scaled(outputs, data)
+    _write(options, data.tags, [_earlier(y, options.output_time_lag) for y in sequences.split(outputs)])
+
+
+def _with_noise(sequences: SequenceSet, options: Options) -> SequenceSet:
+    if not options.input_noise_sigma:
+        return sequences
+    noise = stream(np.random.SeedSequence(options.random_seed), "noise", 0)
+    values = noise.standard_normal(sequences.inputs.shape, sequences.inputs.dtype)
+    return replace(sequences, inputs=sequences.inputs + options.input_noise_sigma * values)
+
+
+def _scaled(outputs: NDArray[np.floating], data: NetcdfData) -> NDArray[np.floating]:
+    """Undo the standardisation of the targets."""
+    assert data.output_means is not None
+    assert data.output_stdevs is not None
+    if len(data.output_means) != outputs.shape[1]:
+        raise InputError(
+            f"outputMeans and outputStdevs are of {len(data.output_means)} outputs; the network has "
+            f"{outputs.shape[1]} (--revert_std false leaves outputs as they are)"
+        )
+    scale = data.output_stdevs.astype(outputs.dtype)
+    result: NDArray[np.floating] = outputs * scale + data.output_means.astype(outputs.dtype)
+    return result
+
+
+def _earlier(outputs: NDArray[np.floating], lag: int) -> NDArray[np.floating]:
+    """Move outputs back by the steps that the targets came later; the last is repeated."""
+    rows = np.minimum(np.arange(len(outputs)) + lag, len(outputs) - 1)
+    return outputs[rows]
+
+
+def _write(options: Options, tags: list[str], outputs: list[NDArray[np.floating]]) -> None:
+    path = Path(options.ff_output_file)
+    match options.ff_output_format:
+        case "single_csv":
+            write_single_csv(path, tags, outputs)
+        case "csv":
+            write_csv_folder(path, tags, outputs)
+        case _:
+            write_htk_folder(path, tags, outputs, options.feature_period, options.ff_output_kind)

@@ -1,0 +1,313 @@
+"""Sequences in CURRENNT 0.2's NetCDF format.
+
+Dimensions ``numSeqs``, ``numTimesteps``, ``inputPattSize``, ``maxSeqTagLength`` and ``targetPattSize``
+(regression) or ``numLabels`` (classification); variables ``seqTags``, ``seqLengths``, ``inputs``,
+``targetPatterns`` or ``targetClasses``, and those of standardisation.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.currennt import netcdf_hdf5
+from experiments.currennt.netcdf_check import check_classes, check_data
+from experiments.currennt.netcdf_classic import MAGIC, Arrays, ClassicFile, classic_bytes
+from experiments.currennt.reading import file_size
+from experiments.errors import InputError
+from experiments.files import write_whole
+
+_MEANS = ("outputMeans", "outputStdevs", "inputMeans", "inputStdevs")
+_VARIABLES = ("seqTags", "seqLengths", "inputs", "targetPatterns", "targetClasses", *_MEANS)
+
+Float32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class NetcdfData:
+    """Sequences, one after another.
+
+    Parameters
+    ----------
+    tags
+        Name of each sequence; names may repeat.
+    lengths
+        (sequences,) int64, in frames.
+    inputs
+        (frames, inputs) float32.
+    targets
+        (frames, outputs) float32, or None.
+    classes
+        (frames,) int32 from 0, or None.
+    labels
+        Number of classes, or None if the data are not for classification.
+    output_means, output_stdevs
+        (outputs,) float32: what undoes the standardisation of targets, or None.
+    input_means, input_stdevs
+        (inputs,) float32: what the inputs were standardised with, or None.
+    """
+
+    tags: list[str]
+    lengths: NDArray[np.int64]
+    inputs: Float32
+    targets: Float32 | None = None
+    classes: NDArray[np.int32] | None = None
+    labels: int | None = None
+    output_means: Float32 | None = None
+    output_stdevs: Float32 | None = None
+    input_means: Float32 | None = None
+    input_stdevs: Float32 | None = None
+
+
+def read_netcdf(path: Path, *, fraction: float = 1.0) -> NetcdfData:
+    """Read a file in CURRENNT 0.2's file format.
+
+    Unlike the original's, files without targets are read too. Numbers of any type are converted.
+
+    Parameters
+    ----------
+    path
+        Classic, 64-bit offset, 64-bit data, or netCDF-4 (that with the extra ``netcdf4``).
+    fraction
+        Read only the first max(1, ⌊sequences · fraction⌋) sequences; above 0, at most 1.
+
+    Returns
+    -------
+    NetcdfData
+        Lengths are positive and add up to the frames, all numbers are finite, classes are in range.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged or not NetCDF, if a variable or dimension is missing or has another
+        size than the others ask for, or a value is not allowed.
+    """
+    if not 0 < fraction <= 1:
+        raise InputError(f"{path}: a fraction of {fraction:g} of its sequences; expected above 0, at most 1")
+    try:
+        with _opened(path) as file:
+            data = _read(file, fraction)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from error
+    check_data(str(path), data)
+    return data
+
+
+def read_many(paths: Sequence[Path], fraction: float = 1.0) -> NetcdfData:
+    """Read several files and join them in order.
+
+    Parameters
+    ----------
+    paths
+        At least one.
+    fraction
+        As in :func:`read_netcdf`, of each file.
+
+    Returns
+    -------
+    NetcdfData
+        Means and standard deviations are the first file's.
+
+    Raises
+    ------
+    InputError
+        As :func:`read_netcdf`, and if the files differ in the size of inputs or targets.
+    """
+    if not paths:
+        raise InputError("no data file is given; expected one or more")
+    parts = [read_netcdf(path, fraction=fraction) for path in paths]
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    for path, part in zip(paths[1:], parts[1:], strict=True):
+        if _kind(part) != _kind(first):
+            raise InputError(f"{path}: {_kind(part)}; expected {_kind(first)} as in {paths[0]}")
+    return NetcdfData(
+        [tag for part in parts for tag in part.tags],
+        np.concatenate([part.lengths for part in parts]),
+        np.concatenate([part.inputs for part in parts]),
+        None
+        if first.targets is None
+        else np.concatenate([p.targets for p in parts if p.targets is not None]),
+        None
+        if first.classes is None
+        else np.concatenate([p.classes for p in parts if p.classes is not None]),
+        first.labels,
+        first.output_means,
+        first.output_stdevs,
+        first.input_means,
+        first.input_stdevs,
+    )
+
+
+def write_netcdf(path: Path, data: NetcdfData) -> None:
+    """Write a file that CURRENNT 0.2 reads.
+
+    Parameters
+    ----------
+    path
+        The file; it is in the classic format up to 2 GiB.
+    data
+        What to write. Without targets the file is readable here, but not by CURRENNT 0.2.
+
+    Raises
+    ------
+    InputError
+        If sizes don't fit together or a value is not allowed.
+    OSError
+        If the file can't be written.
+    """
+    check_data(str(path), data)
+    tags = [tag.encode() for tag in data.tags]
+    longest = max(map(len, tags)) + 1  # the original reads up to a NUL
+    padded = b"".join(tag.ljust(longest, b"\0") for tag in tags)
+    frames, inputs = data.inputs.shape
+    sizes = {
+        "numSeqs": len(tags),
+        "numTimesteps": frames,
+        "inputPattSize": inputs,
+        "maxSeqTagLength": longest,
+    }
+    arrays: Arrays = {
+        "seqTags": (("numSeqs", "maxSeqTagLength"), np.frombuffer(padded, "S1").reshape(-1, longest)),
+        "seqLengths": (("numSeqs",), data.lengths.astype(np.int32)),
+        "inputs": (("numTimesteps", "inputPattSize"), data.inputs.astype(np.float32)),
+    }
+    outputs = [a for a in (data.targets, data.output_means, data.output_stdevs) if a is not None]
+    if data.labels is not None:
+        sizes["numLabels"] = data.labels
+    elif outputs:
+        sizes["targetPattSize"] = outputs[0].shape[-1]
+    if data.targets is not None:
+        arrays["targetPatterns"] = (("numTimesteps", "targetPattSize"), data.targets.astype(np.float32))
+    if data.classes is not None:
+        arrays["targetClasses"] = (("numTimesteps",), data.classes.astype(np.int32))
+    found = (data.output_means, data.output_stdevs, data.input_means, data.input_stdevs)
+    for name, values in zip(_MEANS, found, strict=True):
+        if values is not None:
+            dimension = "targetPattSize" if name.startswith("output") else "inputPattSize"
+            arrays[name] = ((dimension,), values.astype(np.float32))
+    write_whole(path, classic_bytes(sizes, arrays))
+
+
+def _kind(data: NetcdfData) -> str:
+    if data.labels is not None:
+        targets = f"{data.labels} classes"
+    else:
+        targets = "no targets" if data.targets is None else f"{data.targets.shape[1]} targets"
+    missing = " (but no targetClasses)" if data.labels is not None and data.classes is None else ""
+    return f"{data.inputs.shape[1]} inputs and {targets}{missing}"
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[ClassicFile]:
+    """Open a file of any of the formats; a netCDF-4 file by way of a temporary classic one."""
+    size = file_size(path)
+    with path.open("rb") as file:
+        start = file.read(len(netcdf_hdf5.MAGIC))
+        file.seek(0)
+        if start[: len(MAGIC)] == MAGIC:
+            yield ClassicFile(file, size, str(path))
+            return
+    if start != netcdf_hdf5.MAGIC:
+        raise InputError(f"{path}: not a NetCDF file: it begins with {start!r}; expected 'CDF' or '\\x89HDF'")
+    with tempfile.TemporaryDirectory() as folder:
+        classic = Path(folder) / "classic.nc"
+        netcdf_hdf5.convert(path, classic, _VARIABLES)
+        with classic.open("rb") as file:
+            yield ClassicFile(file, classic.stat().st_size, str(path))
+
+
+def _read(file: ClassicFile, fraction: float) -> NetcdfData:
+    sequences, inputs = _size(file, "numSeqs"), _size(file, "inputPattSize")
+    lengths = _lengths(file, sequences)
+    frames = sum(lengths.tolist())
+    rows = {"the sum of seqLengths": frames}
+    kept = max(1, math.floor(np.float32(sequences) * np.float32(fraction)))
+    used = sum(lengths[:kept].tolist())
+    tags = _tags(file, sequences, kept)
+    # Shapes are held against lengths that were read: nothing is claimed that is not there.
+    x = _floats(file, "inputs", rows | {"inputPattSize": inputs}, used)
+    targets, classes, labels = None, None, None
+    outputs = 0
+    if "numLabels" in file.dimensions:
+        labels = _size(file, "numLabels")
+        if "targetClasses" in file.variables:
+            values = _array(file, "targetClasses", rows, used)
+            check_classes(file.name, values, labels, tags, lengths[:kept])
+            classes = values.astype(np.int32)
+    elif "targetPattSize" in file.dimensions or "targetPatterns" in file.variables:
+        outputs = _size(file, "targetPattSize")
+        if "targetPatterns" in file.variables:
+            targets = _floats(file, "targetPatterns", rows | {"targetPattSize": outputs}, used)
+    sizes = [{"targetPattSize": outputs}] * 2 + [{"inputPattSize": inputs}] * 2
+    means = [
+        _floats(file, name, size) if name in file.variables and 0 not in size.values() else None
+        for name, size in zip(_MEANS, sizes, strict=True)
+    ]
+    return NetcdfData(tags, lengths[:kept], x, targets, classes, labels, *means)
+
+
+def _size(file: ClassicFile, name: str) -> int:
+    if name not in file.dimensions:
+        raise InputError(f"{file.name}: no dimension {name!r}; found {', '.join(file.dimensions) or 'none'}")
+    if not (size := file.dimensions[name]):
+        raise InputError(f"{file.name}: dimension {name!r} is 0; expected 1 or more")
+    return size
+
+
+def _array(file: ClassicFile, name: str, sizes: dict[str, int], rows: int | None = None) -> NDArray[Any]:
+    """Read a variable that must have certain sizes."""
+    if name not in file.variables:
+        raise InputError(f"{file.name}: no variable {name!r}; found {', '.join(file.variables) or 'none'}")
+    variable = file.variables[name]
+    if variable.shape != tuple(sizes.values()):
+        found = " × ".join(f"{d} = {n}" for d, n in zip(variable.dimensions, variable.shape, strict=True))
+        expected = " × ".join(f"{d} = {n}" for d, n in sizes.items())
+        raise InputError(
+            f"{file.name}: variable {name!r} has the size {found or 'of one value'}; expected {expected}"
+        )
+    if (variable.dtype.kind == "S") != (name == "seqTags"):
+        expected = "characters" if name == "seqTags" else "numbers"
+        raise InputError(f"{file.name}: variable {name!r} has the type {variable.dtype}; expected {expected}")
+    return file.read(name, rows)
+
+
+def _floats(file: ClassicFile, name: str, sizes: dict[str, int], rows: int | None = None) -> Float32:
+    with np.errstate(over="ignore"):  # becomes infinite, which is reported with its place
+        return _array(file, name, sizes, rows).astype(np.float32, copy=False)
+
+
+def _lengths(file: ClassicFile, sequences: int) -> NDArray[np.int64]:
+    values = _array(file, "seqLengths", {"numSeqs": sequences})
+    wrong = np.flatnonzero(~((values >= 1) & (values < 2**31) & (values == np.floor(values))))
+    if len(wrong):
+        raise InputError(
+            f"{file.name}: variable 'seqLengths', sequence {wrong[0]} (from 0): found {values[wrong[0]]}; "
+            "expected a whole number of 1 or more"
+        )
+    return values.astype(np.int64)
+
+
+def _tags(file: ClassicFile, sequences: int, kept: int) -> list[str]:
+    if "maxSeqTagLength" not in file.dimensions:
+        _size(file, "maxSeqTagLength")
+    sizes = {"numSeqs": sequences, "maxSeqTagLength": file.dimensions["maxSeqTagLength"]}
+    rows = _array(file, "seqTags", sizes, kept)
+    return [_text(row.tobytes().split(b"\0", 1)[0]) for row in rows]
+
+
+def _text(tag: bytes) -> str:
+    """Decode a tag; what is no UTF-8 was most likely written on an older system."""
+    try:
+        return tag.decode()
+    except UnicodeDecodeError:
+        return tag.decode("latin-1")

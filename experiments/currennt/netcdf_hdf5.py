@@ -1,0 +1,97 @@
+"""NetCDF-4 files, which are HDF5, brought into a classic format.
+
+The library that reads them is C, and a damaged file can make it crash or go on for ever. It therefore
+runs in a process of its own, with a time limit; what arrives here is a classic file.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import os
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+
+from experiments.currennt.netcdf_classic import classic_bytes
+from experiments.errors import InputError
+
+MAGIC = b"\x89HDF\r\n\x1a\n"
+# Compression can't do better, so that a file that claims more data than this is damaged.
+_BEST_COMPRESSION = 1100
+_SECONDS, _BYTES_A_SECOND = 30.0, 2e6
+
+
+def convert(path: Path, to: Path, names: tuple[str, ...]) -> None:
+    """Copy variables of a netCDF-4 file into a classic one.
+
+    Parameters
+    ----------
+    path
+        The netCDF-4 file.
+    to
+        The file to write.
+    names
+        The variables that are wanted; those that are not there are left out.
+
+    Raises
+    ------
+    InputError
+        If netCDF4 is not installed or can't read the file.
+    """
+    if importlib.util.find_spec("netCDF4") is None:
+        raise InputError(
+            f"{path}: netCDF-4 files (HDF5) need another package: pip install 'lstmcore[netcdf4]' "
+            "(or convert the file: nccopy -k classic)"
+        )
+    limit = _SECONDS + path.stat().st_size / _BYTES_A_SECOND
+    command = [sys.executable, "-m", __name__, str(path), str(to), *names]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=limit, env=environment, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise InputError(f"{path}: not read after {limit:.0f} s: the file is damaged") from error
+    if done.returncode == 1:
+        raise InputError(f"{path}: {done.stdout.decode(errors='replace').strip()}")
+    if done.returncode:
+        raise InputError(f"{path}: the netCDF library could not read it: the file is damaged")
+
+
+def _copy(path: Path, to: Path, names: list[str]) -> None:
+    dataset = import_module("netCDF4").Dataset(path)
+    # Values as they are stored: CURRENNT knows no fill values and no scaling.
+    dataset.set_auto_maskandscale(False)
+    dataset.set_auto_chartostring(False)
+    limit = _BEST_COMPRESSION * path.stat().st_size
+    arrays = {}
+    for name in names:
+        if name not in dataset.variables:
+            continue
+        variable = dataset.variables[name]
+        dtype = np.dtype(variable.dtype) if variable.dtype is not str else np.dtype(object)
+        if dtype.kind not in "Siuf":
+            raise InputError(f"variable {name!r} is of type {dtype}; expected numbers or characters")
+        claimed = math.prod(variable.shape) * dtype.itemsize
+        if claimed > limit:
+            raise InputError(f"variable {name!r} claims {claimed} bytes: the file is damaged")
+        arrays[name] = (tuple(variable.dimensions), np.asarray(variable[...], dtype.newbyteorder("=")))
+        limit -= claimed
+    sizes = {name: len(dimension) for name, dimension in dataset.dimensions.items()}
+    if not arrays:
+        raise InputError(f"none of the variables {', '.join(names)} is in it")
+    to.write_bytes(classic_bytes(sizes, arrays))
+
+
+def _main() -> None:
+    try:
+        _copy(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])
+    except Exception as error:  # noqa: BLE001 (whatever the library raises; the other process reports it)
+        print(error)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,22 @@
+"""How the drop-in command prints: at once, on the standard output, as the original does."""
+
+from __future__ import annotations
+
+from experiments.currennt.messages import DONE, SetSummary
+from lstmcore import SequenceSet
+
+
+def say(*lines: str, end: str = "\n") -> None:
+    """Print lines at once."""
+    print("\n".join(lines), end=end, flush=True)
+
+
+def close_line() -> None:
+    """Print that what the line began with is done."""
+    say(DONE)
+
+
+def set_summary(sequences: SequenceSet, fraction: float) -> SetSummary:
+    """Sum up a set for `set_lines`."""
+    lengths = sequences.lengths
+    return SetSummary(fraction, len(sequences), int(lengths.min()), int(lengths.max()), sequences.frames)

@@ -1,0 +1,61 @@
+"""Damaged files: what hypothesis makes of good ones, and bounds on what reading them may take."""
+
+import signal
+import tracemalloc
+from contextlib import contextmanager
+
+from hypothesis import strategies as st
+
+_WORDS = [0, 1, 2, 5, 6, 7, 10, 11, 12, 50, 51, 2**16, 2**24, 2**31 - 1, 2**31, 2**32 - 1]
+SECONDS, BASE_BYTES, BYTES_A_BYTE = 5.0, 2**20, 100
+
+
+@st.composite
+def damaged(draw, originals: list[bytes], tokens: list[bytes], first: int) -> bytes:
+    """A good file with one to four changes, half of them within its first bytes."""
+    data = draw(st.sampled_from(originals))
+    for _ in range(draw(st.integers(1, 4))):
+        end = min(len(data), first) if draw(st.booleans()) else len(data)
+        k = draw(st.integers(0, max(0, end - 1)))
+        match draw(st.sampled_from(["flip", "word", "token", "insert", "remove", "cut"])):
+            case "flip":
+                data = data[:k] + bytes([draw(st.integers(0, 255))]) + data[k + 1 :]
+            case "word":  # where length fields are
+                k -= k % 4
+                data = data[:k] + draw(st.sampled_from(_WORDS)).to_bytes(4, "big") + data[k + 4 :]
+            case "token":
+                token = draw(st.sampled_from(tokens))
+                data = data[:k] + token + data[k + draw(st.integers(0, len(token))) :]
+            case "insert":
+                data = data[:k] + draw(st.binary(min_size=1, max_size=8)) + data[k:]
+            case "remove":
+                data = data[:k] + data[k + draw(st.integers(1, 64)) :]
+            case _:
+                data = data[:k]
+    return data
+
+
+def bytes_like(originals: list[bytes], tokens: list[bytes], first: int, magics: list[bytes]):
+    """Damaged files, and noise behind the first bytes of a good one."""
+    noise = st.builds(bytes.__add__, st.sampled_from(magics), st.binary(max_size=200))
+    return st.one_of(damaged(originals, tokens, first), damaged(originals, tokens, first), noise)
+
+
+@contextmanager
+def bounded(size: int):
+    """Fail what takes more than 5 seconds, or more memory than 1 MiB and 100 bytes for each of the file's."""
+
+    def late(*_):
+        raise AssertionError(f"still running after {SECONDS} s")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    tracemalloc.start()
+    try:
+        yield
+        peak = tracemalloc.get_traced_memory()[1]
+        assert peak < BASE_BYTES + BYTES_A_BYTE * size, f"{peak} bytes for a file of {size}"
+    finally:
+        tracemalloc.stop()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
