@@ -20,6 +20,7 @@ from lstmcore.backends.cpu_math import (
     tanh,
     tanh_slope,
 )
+from lstmcore.backends.cpu_products import add_product
 from lstmcore.backends.jit import kernel
 
 Array = Any
@@ -31,10 +32,6 @@ def _gates_forward(
     i: Array,
     f: Array,
     o: Array,
-    rz: Array,  # recurrent part of the net inputs [E] each
-    ri: Array,
-    rf: Array,
-    ro: Array,
     c_before: Array,  # [E]
     p_i: Array,  # peepholes [E] each
     p_f: Array,
@@ -46,8 +43,32 @@ def _gates_forward(
     # don't overlap, and computes one unit at a time.
     for j in range(c.shape[0]):
         z[j], i[j], f[j], o[j], c[j], h[j] = cell_forward(
-            z[j] + rz[j], i[j] + ri[j], f[j] + rf[j], o[j] + ro[j], c_before[j], p_i[j], p_f[j], p_o[j]
+            z[j], i[j], f[j], o[j], c_before[j], p_i[j], p_f[j], p_o[j]
         )
+
+
+@kernel
+def _add_scaled(
+    row: Array,  # added to [M]
+    values: Array,  # [M]
+    factor: Any,
+) -> None:
+    for j in range(row.shape[0]):
+        row[j] += factor * values[j]
+
+
+@kernel
+def _transpose(
+    a: Array,  # [M, N]
+    out: Array,  # [N, M]
+) -> None:
+    # In squares that stay in the first-level cache.
+    square = 32
+    for top in range(0, a.shape[0], square):
+        for left in range(0, a.shape[1], square):
+            for n in range(left, min(left + square, a.shape[1])):
+                for m in range(top, min(top + square, a.shape[0])):
+                    out[n, m] = a[m, n]
 
 
 @kernel
@@ -62,29 +83,26 @@ def lstm_forward(
     gates: Array,  # out: activations z, i, f, o side by side [N, 4E]
     c: Array,  # out: cell states, initial state first [n+N, E]
     h: Array,  # out: block outputs, initial state first [n+N, E]
-    recurrent: Array,  # scratch [n, 4E]
+    r_transposed: Array,  # scratch [E, 4E]
 ) -> None:
     """Compute an LSTM layer over all steps."""
     units = p.shape[1]
     np.dot(x, w.T, gates)
+    for n in range(gates.shape[0]):
+        _add_scaled(gates[n], b, bias)
+    _transpose(r, r_transposed)
     before, now = 0, 0  # first row of the step before in h and c, of this step in gates
     for t in range(counts.shape[0]):
         alive = counts[t]
         after = counts[0] + now  # first row of this step in h and c
-        np.dot(h[before : before + alive], r.T, recurrent[:alive])
+        add_product(h[before : before + alive], r_transposed, gates[now : now + alive])
         for s in range(alive):
-            g, a = gates[now + s], recurrent[s]
-            for j in range(4 * units):
-                a[j] += bias * b[j]
+            g = gates[now + s]
             _gates_forward(
                 g[:units],
                 g[units : 2 * units],
                 g[2 * units : 3 * units],
                 g[3 * units :],
-                a[:units],
-                a[units : 2 * units],
-                a[2 * units : 3 * units],
-                a[3 * units :],
                 c[before + s],
                 p[0],
                 p[1],
@@ -147,7 +165,6 @@ def lstm_backward(
     c: Array,  # cell states [n+N, E]
     h: Array,  # block outputs [n+N, E]
     carry: Array,  # scratch [n, E]
-    recurrent: Array,  # scratch [n, E]
     h_before: Array,  # scratch [N, E]
     dw: Array,  # out: gradients, shapes of w, b, r, p
     db: Array,
@@ -167,10 +184,7 @@ def lstm_backward(
         after = counts[0] + now
         before = 0 if t == 0 else after - counts[t - 1]
         if next_alive > 0:
-            np.dot(gates[now + alive : now + alive + next_alive], r, recurrent[:next_alive])
-            for s in range(next_alive):
-                for j in range(units):
-                    e[now + s, j] += recurrent[s, j]
+            add_product(gates[now + alive : now + alive + next_alive], r, e[now : now + next_alive])
         for s in range(alive):
             g = gates[now + s]
             _gates_backward(

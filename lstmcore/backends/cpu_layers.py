@@ -82,9 +82,9 @@ class _Lstm:
         self._c, self._h = rows("c", frames + sequences, units), rows("h", frames + sequences, units)
         self._c[:sequences] = 0
         self._h[:sequences] = 0
-        recurrent = rows("recurrent", sequences, 4 * units)
+        transposed = rows("r_transposed", units, 4 * units)
         weights = _flat(w, "W", "b", "R", "p")
-        kernels.lstm_forward(x, batch.counts, *weights, self._bias, self._gates, self._c, self._h, recurrent)
+        kernels.lstm_forward(x, batch.counts, *weights, self._bias, self._gates, self._c, self._h, transposed)
         return self._h[sequences:]
 
     def backward(
@@ -103,7 +103,6 @@ class _Lstm:
             self._c,
             self._h,
             rows("carry", sequences, units),
-            rows("recurrent_back", sequences, units),
             rows("h_before", frames, units),
             *_flat(dw, "W", "b", "R", "p"),
             e_below,

@@ -28,7 +28,7 @@ from lstmcore import (
     cell,
     gradient_check,
 )
-from lstmcore.backends import cpu_kernels, cpu_layers
+from lstmcore.backends import cpu_kernels, cpu_layers, cpu_products
 from lstmcore.layers import LAYERS
 from tests.lstmcore.networks import random_mixture, random_network, random_sequences
 
@@ -164,6 +164,8 @@ def _replacements(node: ast.AST) -> list[ast.AST]:
     if isinstance(node, ast.Expr) and ast.unparse(node).startswith("np.dot"):
         out = ast.unparse(node.value.args[2])  # type: ignore[attr-defined]
         return [ast.parse(f"{out}[:] = 0").body[0]]
+    if isinstance(node, ast.Expr) and ast.unparse(node).startswith("add_product"):
+        return [ast.Pass()]
     return []
 
 
@@ -216,7 +218,7 @@ MUTANTS = [*_cell_mutants(), *_slope_mutants(), *_kernel_mutants()]
 def _interpreted_kernels(name: str = "", mutant: ast.AST | None = None) -> SimpleNamespace:
     """The production kernels: forward compiled, backward run by Python, with one function replaced."""
     space: dict[str, Any] = {n: getattr(activations, n) for n in ("tanh", "logistic", "one", "limit")}
-    space["np"] = np
+    space |= {"np": np, "add_product": cpu_products.add_product}
     sources = [
         *_functions(cell, ("cell_backward",)),
         *_functions(activations, SLOPES),
@@ -273,4 +275,5 @@ def test_all_places_where_gradients_arise_are_broken():
     assert len(list(_cell_mutants())) >= 40
     assert {n for n, _, _ in _kernel_mutants()} == set(KERNELS)
     assert len(list(_kernel_mutants())) >= 15
+    assert any("add_product" in what for _, what, _ in _kernel_mutants())
     assert len(list(_slope_mutants())) >= 8
