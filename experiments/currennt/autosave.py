@@ -113,7 +113,7 @@ def read_autosave(path: Path) -> Autosave:
     return Autosave(
         network,
         _options(path, _get(path, content, "configuration", str, "text")),
-        _get(path, content, "info_rows", str, "text").split(_SEPARATOR)[:-1],
+        _rows(path, _get(path, content, "info_rows", str, "text")),
         finished,
         epoch=_count(path, content, "optimizer_cur_epoch"),
         epochs_since_lowest_error=_count(path, content, "optimizer_epochs_since_lowest_error"),
@@ -189,13 +189,21 @@ def _options(path: Path, text: str) -> dict[str, str]:
     options: dict[str, str] = {}
     for item in re.split(r"(?:;;;)+(?!;)", text):
         name, equals, value = item.partition("=")
-        if not equals and item:
+        if item and (not equals or not name or ";" in name):
             raise InputError(f"{path}: 'configuration': found {shown(item)}; expected name=value")
         if name in options:
             raise InputError(f"{path}: 'configuration': option {shown(name)} appears twice")
         if item:
             options[name] = value
     return options
+
+
+def _rows(path: Path, text: str) -> list[str]:
+    rows = [row for row in text.split(_SEPARATOR) if row]
+    for row in rows:
+        if ";" in row:
+            raise InputError(f"{path}: 'info_rows': found {shown(row)}; expected rows between {_SEPARATOR!r}")
+    return rows
 
 
 def _option(path: Path, name: str, value: str) -> str:

@@ -59,6 +59,10 @@ def read_json(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: lists or objects are nested too deeply") from error
     except _Defect as error:
         raise InputError(f"{path}: {error}") from error
+    if "\\u" in text and not _encodable(content):
+        raise InputError(
+            f"{path}: half a surrogate pair (\\ud800 … \\udfff) in a text; expected both or none"
+        )
     if not isinstance(content, dict):
         raise InputError(f"{path}: found {shown(content)}; expected a JSON object {{…}}")
     return content
@@ -94,6 +98,14 @@ class _Defect(Exception):
     """Found while the JSON is read, where its file is not known."""
 
 
+def _encodable(content: Any) -> bool:
+    try:
+        json.dumps(content, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
@@ -113,8 +125,8 @@ def _no_constant(text: str) -> float:
 
 def _explained(error: json.JSONDecodeError) -> str:
     # Parsing stops behind the "1" of "1.#INF" and before "nan".
-    rest = error.doc[max(0, error.pos - 1) : error.pos + 20]
-    for start in (rest, rest[1:]):
+    rest = error.doc[max(0, error.pos - 2) : error.pos + 20]
+    for start in (rest, rest[1:], rest[2:]):
         if _NO_NUMBER.match(start):
             found = start.strip().split()[0].rstrip(",]}")
             return f"found {found}; expected a finite number (had the training diverged?)"

@@ -12,7 +12,8 @@ def number(value: float | np.float32 | np.float64) -> str:
     """Return the shortest text that reads back as the same number.
 
     It is what ``%.Ng`` gives for the smallest N ≥ 6 that loses nothing. A number that CURRENNT 0.2
-    wrote (always with N = 6) is therefore written as it was found.
+    wrote (always with N = 6) is therefore written as it was
+    found, unless it is subnormal.
 
     Parameters
     ----------

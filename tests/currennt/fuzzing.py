@@ -10,14 +10,25 @@ _WORDS = [0, 1, 2, 5, 6, 7, 10, 11, 12, 50, 51, 2**16, 2**24, 2**31 - 1, 2**31, 
 SECONDS, BASE_BYTES, BYTES_A_BYTE = 5.0, 2**20, 100
 
 
+class Content(bytes):
+    """Bytes of a file, which are told about by what differs from a good one."""
+
+    changes: tuple = ()
+
+    def __repr__(self):
+        return f"<{len(self)} bytes after {self.changes}>"
+
+
 @st.composite
-def damaged(draw, originals: list[bytes], tokens: list[bytes], first: int) -> bytes:
+def damaged(draw, originals: list[bytes], tokens: list[bytes], first: int) -> Content:
     """A good file with one to four changes, half of them within its first bytes."""
-    data = draw(st.sampled_from(originals))
+    original = draw(st.integers(0, len(originals) - 1))
+    data, changes = originals[original], [original]
     for _ in range(draw(st.integers(1, 4))):
         end = min(len(data), first) if draw(st.booleans()) else len(data)
         k = draw(st.integers(0, max(0, end - 1)))
-        match draw(st.sampled_from(["flip", "word", "token", "insert", "remove", "cut"])):
+        kind = draw(st.sampled_from(["flip", "word", "token", "insert", "remove", "cut"]))
+        match kind:
             case "flip":
                 data = data[:k] + bytes([draw(st.integers(0, 255))]) + data[k + 1 :]
             case "word":  # where length fields are
@@ -32,7 +43,10 @@ def damaged(draw, originals: list[bytes], tokens: list[bytes], first: int) -> by
                 data = data[:k] + data[k + draw(st.integers(1, 64)) :]
             case _:
                 data = data[:k]
-    return data
+        changes.append((kind, k, data[k : k + 12]))
+    content = Content(data)
+    content.changes = tuple(changes)
+    return content
 
 
 def bytes_like(originals: list[bytes], tokens: list[bytes], first: int, magics: list[bytes]):
