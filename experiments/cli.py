@@ -113,6 +113,63 @@ def predict(
             write_csv(out, table, 6)
 
 
+@app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(help="What to convert.", metavar="IN")],
+    target: Annotated[Path, typer.Argument(help="What to write.", metavar="OUT")],
+    network: Annotated[
+        int | None, typer.Option(help="Which network of a model, from 0.", show_default=False)
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Standardised data: their means become the model's scalers.", metavar="FILE.nc"),
+    ] = None,
+    labels: Annotated[
+        int | None,
+        typer.Option(min=1, help="Classes of a table; by default the largest + 1.", show_default=False),
+    ] = None,
+    float64: Annotated[
+        bool, typer.Option("--float64", help="Keep a network's weights in double precision.")
+    ] = False,
+) -> None:
+    """Convert between CURRENNT's files and ours.
+
+    A network (.jsn, .autosave) becomes a model (a folder), a model's network a .jsn; data (.nc) become a
+    table (.csv), a table data.
+    """
+    with _errors_told(None):
+        from experiments.currennt.convert import Wishes
+        from experiments.currennt.convert import convert as convert_file
+
+        for note in convert_file(source, target, Wishes(network, data, labels, float64)):
+            print(note)
+
+
+@app.command("nc-standardize")
+def nc_standardize(
+    file: Annotated[Path, typer.Argument(help="Data to change in place.", metavar="FILE.nc")],
+    reference: Annotated[
+        Path | None,
+        typer.Argument(help="Standardised data to take means and deviations from.", metavar="REFERENCE.nc"),
+    ] = None,
+    inputs_only: Annotated[
+        bool, typer.Option("--inputs-only", help="Leave targets alone, as classes always are.")
+    ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Even if they are standardised; the first means are lost.")
+    ] = False,
+) -> None:
+    """Standardise CURRENNT's data: means 0, standard deviations (divisor N - 1) 1.
+
+    What undoes it is written beside them: inputMeans, inputStdevs, outputMeans, outputStdevs.
+    """
+    with _errors_told(None):
+        from experiments.currennt.standardise import standardise
+
+        for note in standardise(file, reference, inputs_only=inputs_only, again=again):
+            print(note)
+
+
 @contextmanager
 def _errors_told(
     folder: Path | None, progress: Progress | None = None, stop: threading.Event | None = None

@@ -27,6 +27,7 @@ from lstmcore.layers import LAYERS
 
 FORMAT = 1
 _STACKED = ("weights", "input_mean", "input_scale", "target_mean", "target_scale")
+_DESCRIBED = ("layers", "feature_set", "feature_names", "networks", "systems")
 
 
 def save_model(
@@ -45,9 +46,7 @@ def save_model(
     """
     used = sorted({member for choice in choices.values() for member in choice.members})
     tensors = {name: np.stack([networks[k].tensors[name] for k in used]) for name in _STACKED}
-    save_result(folder / "networks.safetensors", Result(tensors, {"format": FORMAT}))
     description = {
-        "format": FORMAT,
         "experiment": experiment.name,
         "layers": layers_as_json(architecture_of(experiment, len(dataset.feature_names))),
         "gate_order": "z i f o",
@@ -60,12 +59,21 @@ def save_model(
         "systems": {name: [used.index(k) for k in choice.members] for name, choice in choices.items()},
         "notes": dataset.notes,
     }
-    write_json(folder / "model.json", description)
+    write_model(folder, description, tensors)
+
+
+def write_model(folder: Path, description: dict[str, Any], tensors: Tensors) -> None:
+    """Write both files of a model; ``model.json`` comes last."""
+    save_result(folder / "networks.safetensors", Result(tensors, {"format": FORMAT}))
+    write_json(folder / "model.json", {"format": FORMAT} | description)
 
 
 def layers_as_json(architecture: Architecture) -> list[dict[str, Any]]:
     """Describe layers for ``model.json``."""
-    return [{"kind": layer.kind, "size": layer.size, "bias": layer.bias} for layer in architecture.layers]
+    layers = [{"kind": layer.kind, "size": layer.size, "bias": layer.bias} for layer in architecture.layers]
+    rates = [layer.learning_rate for layer in architecture.layers]
+    own = [{} if rate is None else {"learning_rate": rate} for rate in rates]
+    return [layer | rate for layer, rate in zip(layers, own, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -86,7 +94,8 @@ class Model:
     @property
     def architecture(self) -> Architecture:
         """Layers of the networks."""
-        layers = [LAYERS[d["kind"]](d["size"], d["bias"]) for d in self.description["layers"]]
+        described = self.description["layers"]
+        layers = [LAYERS[d["kind"]](d["size"], d["bias"], d.get("learning_rate")) for d in described]
         return Architecture(len(self.description["feature_names"]), tuple(layers))
 
     def predict(
@@ -125,7 +134,7 @@ def load_model(folder: Path) -> Model:
     Raises
     ------
     InputError
-        If a file is missing, damaged or of another format.
+        If a file is missing, damaged or of another format, or lacks something.
     """
     try:
         description = json.loads((folder / "model.json").read_text())
@@ -134,6 +143,10 @@ def load_model(folder: Path) -> Model:
     result = load_result(folder / "networks.safetensors")
     if result is None:
         raise InputError(f"{folder / 'networks.safetensors'}: missing or damaged")
-    if description.get("format") != FORMAT:
-        raise InputError(f"{folder}: model format {description.get('format')}; expected {FORMAT}")
+    found = description.get("format") if isinstance(description, dict) else None
+    if found != FORMAT:
+        raise InputError(f"{folder}: model format {found}; expected {FORMAT}")
+    missing = {*_DESCRIBED} - {*description} | {*_STACKED} - {*result.tensors}
+    if missing:
+        raise InputError(f"{folder}: no {', '.join(sorted(missing))}: damaged, or of another version")
     return Model(description, result.tensors)
