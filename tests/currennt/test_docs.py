@@ -50,12 +50,8 @@ def test_every_option_has_a_row_and_every_row_an_option():
 
 def test_every_layer_is_there():
     named = [re.findall(r"`(\w+)`", row[0]) for row in rows("Layers")]
-    assert [names[0] for names in named] == [INPUT, *TRAINABLE_AS_WRITTEN, *ERRORS_AS_WRITTEN]
+    assert sorted(names[0] for names in named) == sorted([INPUT, *TRAINABLE, *POST_OUTPUT])
     assert {names[1]: names[0] for names in named if len(names) > 1} == ALIASES
-
-
-TRAINABLE_AS_WRITTEN = sorted(TRAINABLE, key=[row[0].strip("`") for row in rows("Layers")].index)
-ERRORS_AS_WRITTEN = sorted(POST_OUTPUT, key=[row[0].split("`")[1] for row in rows("Layers")].index)
 
 
 def test_signals_that_are_not_derivatives_are_marked():
@@ -124,3 +120,44 @@ def test_standardised_and_reverted(here):
     np.testing.assert_allclose(train.inputs.mean(0), 0, atol=1e-6)
     np.testing.assert_allclose(train.inputs.std(0, ddof=1), 1, atol=1e-6)
     np.testing.assert_array_equal(val.output_stdevs, train.output_stdevs)
+
+
+CONTEXT = np.array([-2, -1, 0, 1])
+PIECES = [4, 5, 4, 4, 3, 4, 4, 4, 3, 6, 4, 6]  # of 9, 4, 7, 12, 3, 6 and 10 steps, at most 4 (or 6 at an end)
+
+
+def spliced(data):
+    parts = np.split(data.inputs, np.cumsum(data.lengths)[:-1])
+    frames = [np.clip(np.arange(len(x))[:, None] + CONTEXT, 0, len(x) - 1) for x in parts]
+    inputs = [x[f].reshape(len(x), -1) for x, f in zip(parts, frames, strict=True)]
+    return replace(data, inputs=np.concatenate(inputs))
+
+
+def cut(data):
+    return replace(data, lengths=np.array(PIECES), tags=[str(k) for k in range(len(PIECES))])
+
+
+@pytest.mark.parametrize(
+    ("options", "by_hand"),
+    [
+        ("--input_left_context 2 --input_right_context 1", spliced),
+        ("--truncate_seq 4", cut),
+        ("", lambda data: data),
+    ],
+)
+def test_what_no_golden_case_covers_is_what_is_done_by_hand(options, by_hand, here):
+    data = read_netcdf(FILES / "data" / "train7.nc")
+    write_netcdf(Path("whole.nc"), by_hand(data))
+    n = int(data.lengths[:3].sum())
+    for name, s, f in (("one", slice(3), slice(n)), ("two", slice(3, None), slice(n, None))):
+        part = {"tags": data.tags[s], "lengths": data.lengths[s]}
+        write_netcdf(
+            Path(f"{name}.nc"), replace(data, inputs=data.inputs[f], targets=data.targets[f], **part)
+        )
+    line = (
+        "--network network.jsn --train true --stochastic true --parallel_sequences 2 --shuffle_sequences true"
+    )
+    line += " --learning_rate 1e-3 --max_epochs 3 --random_seed 1 --train_file"
+    assert run(f"{line} whole.nc --save_network hand.jsn".split()) == 0
+    assert run(f"{line} one.nc,two.nc {options} --save_network options.jsn".split()) == 0
+    assert Path("hand.jsn").read_bytes() == Path("options.jsn").read_bytes()
