@@ -44,6 +44,10 @@ def run(arguments: list[str]) -> int:
         return _work(options)
     except (InputError, EngineError) as error:
         say("", messages.failed(str(error)))
+    except BrokenPipeError:
+        # Whoever read our output has gone; so that Python doesn't complain at its end:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 2
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         say("", messages.failed(f"{where}{error.strerror or error}"))
@@ -62,12 +66,13 @@ def _work(options: Options) -> int:
         network = Path(options.continue_)
         resumed = read_autosave(network)
         options = from_autosave(resumed.options, str(network))
+        if not resumed.extra:  # the original's: what it did with the old name of stochastic goes on
+            options = replace(options, strict_currennt=True)
     if options.random_seed == 0:
         options = replace(options, random_seed=system_seed())
-    say(*start_lines(options))
+    *opening, empty = start_lines(options)
     notice = hybrid_notice(options)
-    if notice is not None:
-        say(notice)
+    say(*opening, *([notice] if notice is not None else []), empty)
     if options.train:
         train(options, network, resumed)
     else:

@@ -95,7 +95,9 @@ class Options:
     weights_normal_mean: float = _option(NUMBER, 0.0, "mean of initial weights")
 
     float64: bool = _option(BOOLEAN, False, "compute in double precision (not in CURRENNT)")
-    strict_currennt: bool = _option(BOOLEAN, False, "do as CURRENNT 0.2 even where it errs (not in CURRENNT)")
+    strict_currennt: bool = _option(
+        BOOLEAN, False, "no effect of hybrid_online_batch, as in CURRENNT 0.2 (not in CURRENNT)"
+    )
 
     @property
     def stochastic_effective(self) -> bool:

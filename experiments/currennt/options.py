@@ -107,7 +107,7 @@ def to_configuration(options: Options) -> dict[str, str]:
 
 def help_text() -> str:
     """Return the list of all options: name, value, default and meaning."""
-    lines = ["Usage: currennt [options] [options_file]", ""]
+    lines = ["Usage: lstmcore-currennt [options] [options_file]", ""]
     for name, option in TABLE.items():
         kind: Kind = option.metadata["kind"]
         meaning = wrap(option.metadata["meaning"] + _default_text(kind, option.default), 66)

@@ -58,16 +58,13 @@ def train(options: Options, network_path: Path, resumed: Autosave | None = None)
         If a file is wrong, they don't fit each other, or training diverges; then the best
         network so far has been written.
     """
-    say(messages.reading_network(str(network_path)), end="")
-    data = {name: _read(options, name) for name in _SETS}
+    data = {name: _read(options, name) for name in _SETS}  # the network's input layer follows them
     if data["train"] is None:
         raise InputError("train_file is missing; training needs one")
     windows = options.input_left_context + 1 + options.input_right_context
     data_size = int(data["train"].inputs.shape[1]) * windows
-    try:
-        file = read_network(network_path, input_size=data_size)
-    except InputError as error:
-        raise InputError(f"{error} (the data have {data_size} inputs a frame)") from None
+    say(messages.reading_network(str(network_path)), end="")
+    file = _read_network(network_path, data_size)
     close_line()
     say("")
     sets = [_prepare(options, file, name, found) for name, found in data.items()]
@@ -80,6 +77,17 @@ def train(options: Options, network_path: Path, resumed: Autosave | None = None)
     close_line()
     say(*messages.optimizer_lines(options))
     _Session(options, file, trainer, resumed).run()
+
+
+def _read_network(path: Path, inputs: int) -> NetworkFile:
+    """Read a network for data with so many inputs a frame, whatever its own input layer says."""
+    try:
+        return read_network(path, input_size=inputs)
+    except InputError:
+        own = read_network(path).layers[0].size  # says what is wrong, if it is anything else
+        raise InputError(
+            f"{path}: the first layer's weights are for {own} inputs; the data have {inputs} inputs a frame"
+        ) from None
 
 
 _SETS = {"train": "training set", "val": "validation set", "test": "test set"}
@@ -199,6 +207,12 @@ class _Session:
         self._names = [spec.name for spec in file.layers[1:-1]]
         self._rows = list(resumed.info_rows) if resumed is not None else []
         self._last: EpochReport | None = None
+        known = resumed is not None and math.isfinite(resumed.lowest_validation_error)
+        self._lowest_before = resumed.lowest_validation_error if resumed is not None and known else None
+
+    def _lowest(self) -> float | None:
+        """Lowest validation error so far; None if there was none yet."""
+        return self._last.best_error if self._last is not None else self._lowest_before
 
     def run(self) -> None:
         """Train to the end and write the network; on divergence write the best and raise."""
@@ -209,17 +223,15 @@ class _Session:
                 self._after(trainer.run_epoch())
         except DivergedError as error:
             self._store()
-            raise InputError(
-                f"{error}. The best weights so far are in '{self._options.save_network}'"
-            ) from None
+            what = "best weights so far" if trainer.state.epoch else "initial weights"
+            raise InputError(f"{error}. The {what} are in '{self._options.save_network}'") from None
         except KeyboardInterrupt:
             if trainer.state.epoch:
                 path = self._autosave()
                 say("", f"Interrupted. Go on with --continue {path}")
             raise
         state = trainer.state
-        best = self._last.best_error if self._last is not None else None
-        say(*messages.stop_lines(state.without_better, self._options, best))
+        say(*messages.stop_lines(state.without_better, self._options, self._lowest()))
         self._store()
 
     def _after(self, report: EpochReport) -> None:
@@ -261,7 +273,7 @@ class _Session:
         finished = self._trainer.finished
         prefix = f"{self._options.autosave_prefix}_" if self._options.autosave_prefix else ""
         path = Path(f"{prefix}epoch{state.epoch:03d}.autosave")
-        lowest = report.best_error if report is not None and report.best_error is not None else math.inf
+        lowest = self._lowest()
         write_autosave(
             path,
             Autosave(
@@ -271,7 +283,7 @@ class _Session:
                 finished=finished,
                 epoch=state.epoch,
                 epochs_since_lowest_error=state.without_better,
-                lowest_validation_error=lowest,
+                lowest_validation_error=math.inf if lowest is None else lowest,
                 **_current_errors(report),
                 best_weights=self._by_layer(state.best_weights),
                 weight_deltas=self._by_layer(state.deltas),

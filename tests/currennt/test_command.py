@@ -285,7 +285,7 @@ def test_other_output_formats(here):
         (
             "--network nets/lstm54.jsn --train true --train_file data/train7.nc --input_left_context 1",
             2,
-            "found 120 numbers; expected 240 (the data have 12 inputs a frame)",
+            "the first layer's weights are for 6 inputs; the data have 12 inputs a frame",
         ),
         ("--continue nets/lstm54.jsn", 2, "not an autosave"),
         ("--help", 0, "--parallel_sequences"),
@@ -315,3 +315,33 @@ def test_an_interrupted_training_can_go_on(here, capsys, monkeypatch):
     continued = (here / "n.jsn").read_text()
     assert run([*STOCHASTIC, "--max_epochs", "6", "--save_network", "whole.jsn"]) == 0
     assert (here / "whole.jsn").read_text() == continued
+
+
+def test_a_finished_training_says_so_again_and_changes_nothing(here, capsys):
+    line = [*STOCHASTIC, "--val_file", "data/val3.nc", "--autosave", "true", "--max_epochs", "3"]
+    assert run([*line, "--save_network", "n.jsn"]) == 0
+    lowest = next(t for t in text_of(capsys).splitlines() if t.startswith("Lowest validation error"))
+    before = (here / "n.jsn").read_text()
+    assert run(["--continue", "epoch003.autosave"]) == 0
+    assert lowest in text_of(capsys)
+    assert (here / "n.jsn").read_text() == before
+
+
+def test_what_the_original_did_with_the_old_name_of_stochastic_goes_on(here, capsys):
+    text = (FILES / "samples" / "as_epoch001.autosave").read_text().replace("../", "")
+    text = text.replace("hybrid_online_batch=0", "hybrid_online_batch=1").replace(
+        "stochastic=1", "stochastic=0"
+    )
+    (here / "a.autosave").write_text(text)
+    assert run(["--continue", "a.autosave"]) == 0
+    assert "Started in batch training mode." in text_of(capsys)
+
+
+def test_diverging_at_once_keeps_the_initial_weights(here, capsys):
+    assert run([*TRAIN, "--learning_rate", "1e38", "--max_epochs", "9", "--save_network", "first.jsn"]) == 2
+    assert "FAILED: epoch 1: the training error is" in (text := text_of(capsys))
+    assert "The initial weights are in 'first.jsn'" in text
+    assert (
+        read_network(here / "first.jsn").weights.keys()
+        == read_network(here / "nets/lstm54.jsn").weights.keys()
+    )
