@@ -11,7 +11,6 @@ import math
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,50 +20,15 @@ from numpy.typing import NDArray
 from experiments.currennt import netcdf_hdf5
 from experiments.currennt.netcdf_check import check_classes, check_data
 from experiments.currennt.netcdf_classic import MAGIC, Arrays, ClassicFile, classic_bytes
+from experiments.currennt.netcdf_data import Float32, NetcdfData
 from experiments.currennt.reading import file_size
 from experiments.errors import InputError
 from experiments.files import write_whole
 
+__all__ = ["Float32", "NetcdfData", "read_many", "read_netcdf", "write_netcdf"]
+
 _MEANS = ("outputMeans", "outputStdevs", "inputMeans", "inputStdevs")
 _VARIABLES = ("seqTags", "seqLengths", "inputs", "targetPatterns", "targetClasses", *_MEANS)
-
-Float32 = NDArray[np.float32]
-
-
-@dataclass(frozen=True, eq=False)
-class NetcdfData:
-    """Sequences, one after another.
-
-    Parameters
-    ----------
-    tags
-        Name of each sequence; names may repeat.
-    lengths
-        (sequences,) int64, in frames.
-    inputs
-        (frames, inputs) float32.
-    targets
-        (frames, outputs) float32, or None.
-    classes
-        (frames,) int32 from 0, or None.
-    labels
-        Number of classes, or None if the data are not for classification.
-    output_means, output_stdevs
-        (outputs,) float32: what undoes the standardisation of targets, or None.
-    input_means, input_stdevs
-        (inputs,) float32: what the inputs were standardised with, or None.
-    """
-
-    tags: list[str]
-    lengths: NDArray[np.int64]
-    inputs: Float32
-    targets: Float32 | None = None
-    classes: NDArray[np.int32] | None = None
-    labels: int | None = None
-    output_means: Float32 | None = None
-    output_stdevs: Float32 | None = None
-    input_means: Float32 | None = None
-    input_stdevs: Float32 | None = None
 
 
 def read_netcdf(path: Path, *, fraction: float = 1.0) -> NetcdfData:

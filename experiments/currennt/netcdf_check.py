@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.currennt.netcdf_data import NetcdfData
 from experiments.errors import InputError
-
-if TYPE_CHECKING:
-    from experiments.currennt.netcdf import NetcdfData
 
 
 def check_data(name: str, data: NetcdfData) -> None:
