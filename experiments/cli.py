@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from experiments.progress import Progress
     from experiments.runner import Run
 
-_TYPER = {"add_completion": False, "pretty_exceptions_enable": False, "rich_markup_mode": None}
-app = typer.Typer(help="Trace the emotion of music through time.", no_args_is_help=True, **_TYPER)  # type: ignore[arg-type]
-run_app = typer.Typer(**_TYPER)  # type: ignore[arg-type]
+_TYPER: Any = {"add_completion": False, "pretty_exceptions_enable": False, "rich_markup_mode": None}
+app = typer.Typer(help="Trace the emotion of music through time.", no_args_is_help=True, **_TYPER)
+run_app = typer.Typer(**_TYPER)
 
 Workers = Annotated[
     int | None,

@@ -24,13 +24,13 @@ class _Section(BaseModel):
 class ProceduralData(_Section):
     """Size of the procedural collection; seconds are the annotated length of a song."""
 
-    development: int = Field(44, ge=1)
-    unlabelled: int = Field(22, ge=0)
-    test: int = Field(6, ge=0)
-    seconds: float = Field(30.0, ge=20.0)
-    test_seconds: float = Field(45.0, ge=20.0)
-    raters: int = Field(10, ge=2)
-    seed: int = Field(2015, ge=0)
+    development: int = Field(default=44, ge=1)
+    unlabelled: int = Field(default=22, ge=0)
+    test: int = Field(default=6, ge=0)
+    seconds: float = Field(default=30.0, ge=20.0)
+    test_seconds: float = Field(default=45.0, ge=20.0)
+    raters: int = Field(default=10, ge=2)
+    seed: int = Field(default=2015, ge=0)
 
 
 class TargetFiles(_Section):
@@ -50,7 +50,7 @@ class Data(_Section):
     development_songs: str | None = None
     unlabelled: Literal["others", "none"] = "others"
     official_test_above: int | None = 2000
-    procedural: ProceduralData = ProceduralData()  # type: ignore[call-arg]
+    procedural: ProceduralData = ProceduralData()
 
     @model_validator(mode="after")
     def _needs_root(self) -> Data:
@@ -64,8 +64,8 @@ class Data(_Section):
 class Folds(_Section):
     """A song's fold is its index modulo ``count``; fold ``team_test`` is kept out."""
 
-    count: int = Field(11, ge=3)
-    team_test: int = Field(10, ge=0)
+    count: int = Field(default=11, ge=3)
+    team_test: int = Field(default=10, ge=0)
 
     @model_validator(mode="after")
     def _in_range(self) -> Folds:
@@ -77,21 +77,21 @@ class Folds(_Section):
 class NetworkConfig(_Section):
     """Hidden LSTM layers, from the input on; the output layer is linear."""
 
-    hidden: list[Annotated[int, Field(ge=1, le=100_000)]] = Field([200, 150, 25], min_length=1)
+    hidden: list[Annotated[int, Field(ge=1, le=100_000)]] = Field(default=[200, 150, 25], min_length=1)
     bias: float = 1.0
 
 
 class Training(_Section):
     """Gradient descent and early stopping."""
 
-    learning_rate: float = Field(5e-6, gt=0)
-    momentum: float = Field(0.9, ge=0, lt=1)
-    input_noise: float = Field(0.3, ge=0)
-    parallel_sequences: int = Field(1, ge=1)
+    learning_rate: float = Field(default=5e-6, gt=0)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    input_noise: float = Field(default=0.3, ge=0)
+    parallel_sequences: int = Field(default=1, ge=1)
     stochastic: bool = True
     shuffle: bool = True
-    max_epochs: int = Field(1000, ge=1)
-    patience: int = Field(20, ge=1)
+    max_epochs: int = Field(default=1000, ge=1)
+    patience: int = Field(default=20, ge=1)
 
 
 class Pretraining(Training):
@@ -103,10 +103,10 @@ class Pretraining(Training):
 class Ensemble(_Section):
     """How many networks a fold, and which of them are averaged."""
 
-    trials: int = Field(5, ge=1)
-    criteria: list[Literal["rmse", "ccc"]] = Field(["rmse", "ccc"], min_length=1)
+    trials: int = Field(default=5, ge=1)
+    criteria: list[Literal["rmse", "ccc"]] = Field(default=["rmse", "ccc"], min_length=1)
     choice: Literal["best_k", "greedy"] = "best_k"
-    networks: int | None = Field(None, ge=1)
+    networks: int | None = Field(default=None, ge=1)
     scope: Literal["pooled", "per_song"] = "pooled"
 
 
@@ -132,13 +132,13 @@ class Experiment(_Section):
     """A whole experiment."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    seed: int = Field(2015, ge=0)
+    seed: int = Field(default=2015, ge=0)
     data: Data
-    folds: Folds = Folds()  # type: ignore[call-arg]
-    network: NetworkConfig = NetworkConfig()  # type: ignore[call-arg]
-    training: Training = Training()  # type: ignore[call-arg]
-    pretraining: Pretraining = Pretraining()  # type: ignore[call-arg]
-    ensemble: Ensemble = Ensemble()  # type: ignore[call-arg]
+    folds: Folds = Folds()
+    network: NetworkConfig = NetworkConfig()
+    training: Training = Training()
+    pretraining: Pretraining = Pretraining()
+    ensemble: Ensemble = Ensemble()
     engine: Engine = Engine()
 
     def to_toml(self) -> str:
