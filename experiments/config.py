@@ -45,7 +45,7 @@ class Data(_Section):
 
     source: Literal["procedural", "deam"]
     root: str | None = None
-    features: Literal["FS1", "song_means"] = "FS1"
+    features: Literal["FS1", "FS2", "song_means"] = "FS1"
     targets: TargetFiles | None = None
     development_songs: str | None = None
     unlabelled: Literal["others", "none"] = "others"

@@ -1,10 +1,12 @@
-"""Features: from an audio file to 260 numbers, twice a second.
+"""Features: from an audio file to 260 or 264 numbers, twice a second.
 
 Follow one file through the room:
 
 ``audio`` decodes it → ``compare`` writes it as 16-bit WAV and has openSMILE compute FS1,
 the 260 features of the DEAM data set, through ``smile`` (one run of openSMILE) on the
 ``grid`` (windows of 1 s, one every 0.5 s) under the names and in the order of ``sets``
+→ ``music`` adds for FS2 what ``roughness`` (by way of ``spectrum`` and ``peaks``), ``tempo``
+(``gammatone``) and ``onsets`` tell of the signal's ``frames``, compiled in ``kernels`` and ``pairs``
 → ``store`` keeps the table, found again by the content of the file → ``extract`` does
 this for one file or for many side by side.  ``errors`` says what can be wrong.
 
@@ -22,6 +24,7 @@ from features.compare import extract_fs1
 from features.errors import AudioError, ExtractionStopped
 from features.extract import Extraction, extract_features, extract_many
 from features.grid import HOP_SECONDS, RATE_HZ, TIME_COLUMN, WINDOW_SECONDS, grid_times
+from features.music import MusicSettings, extract_fs2, music_rows
 from features.sets import FEATURE_SETS, columns, feature_names
 from features.smile import SmileError
 from features.store import FeatureKey, FeatureStore, cache_root, default_folder, digest_of
@@ -38,6 +41,7 @@ __all__ = [
     "ExtractionStopped",
     "FeatureKey",
     "FeatureStore",
+    "MusicSettings",
     "SmileError",
     "cache_root",
     "columns",
@@ -45,9 +49,11 @@ __all__ = [
     "digest_of",
     "extract_features",
     "extract_fs1",
+    "extract_fs2",
     "extract_many",
     "feature_names",
     "grid_times",
+    "music_rows",
     "read_audio",
     "write_wav16",
 ]

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from features.compare import extract_fs1, fs1_version
 from features.errors import AudioError
+from features.music import extract_fs2, fs2_version
 from features.sets import feature_names
 from features.store import FeatureKey, FeatureStore, digest_of
 
@@ -32,7 +33,10 @@ class Extractor(NamedTuple):
     version: Callable[[], str]
 
 
-EXTRACTORS: dict[str, Extractor] = {"FS1": Extractor(extract_fs1, fs1_version)}
+EXTRACTORS: dict[str, Extractor] = {
+    "FS1": Extractor(extract_fs1, fs1_version),
+    "FS2": Extractor(extract_fs2, fs2_version),
+}
 """One for each set of `features.sets.FEATURE_SETS`."""
 
 _POLL_SECONDS = 0.05
@@ -73,7 +77,8 @@ def extract_features(
         WAV, FLAC, OGG or MP3 file, any rate and number of channels, at least about 1.04 s.
     feature_set
         "FS1": the 260 features of the DEAM data set, computed by openSMILE, which is
-        licensed for non-commercial use.
+        licensed for non-commercial use.  "FS2": these and sensory dissonance, roughness,
+        tempo and event density.
     store
         Where computed features are kept; None: nowhere.
     stop
@@ -119,7 +124,7 @@ def extract_many(
     """Features of many files, several at a time, in the order of the files.
 
     The features are the same bits whatever the number of workers.  Threads are enough:
-    openSMILE releases the interpreter's lock.  Memory does not grow with the number of
+    openSMILE and our kernels release the interpreter's lock.  Memory does not grow with the number of
     files.
 
     Parameters

@@ -3,6 +3,8 @@
 FS1 is the set the DEAM data set came with: 65 low-level descriptors and their 65 time
 derivatives, each summarised over a 1 s window by standard deviation and mean, 260
 numbers in all.  The names follow a rule, so they are built, not listed.
+
+FS2 is FS1 and four descriptors of what is heard as music, in the order of the paper.
 """
 
 from __future__ import annotations
@@ -45,7 +47,10 @@ def _fs1() -> tuple[str, ...]:
     return tuple(contour + summary for contour in contours for summary in _SUMMARIES)
 
 
-FEATURE_SETS: dict[str, tuple[str, ...]] = {"FS1": _fs1()}
+MUSIC = ("sensory_dissonance", "roughness_vassilakis", "tempo", "event_density")
+"""What FS2 adds to FS1."""
+
+FEATURE_SETS: dict[str, tuple[str, ...]] = {"FS1": _fs1(), "FS2": (*_fs1(), *MUSIC)}
 """Names of the features of each set, in column order, without the time column."""
 
 
@@ -55,12 +60,12 @@ def feature_names(feature_set: str) -> tuple[str, ...]:
     Parameters
     ----------
     feature_set
-        "FS1".
+        "FS1" or "FS2".
 
     Returns
     -------
     tuple of str
-        260 names for FS1.
+        260 names for FS1, 264 for FS2.
 
     Raises
     ------
@@ -82,12 +87,12 @@ def columns(feature_set: str) -> tuple[str, ...]:
     Parameters
     ----------
     feature_set
-        "FS1".
+        "FS1" or "FS2".
 
     Returns
     -------
     tuple of str
-        261 names for FS1, as in the header of DEAM's feature files.
+        261 names for FS1, as in the header of DEAM's feature files; 265 for FS2.
 
     Raises
     ------

@@ -63,6 +63,17 @@ def test_from_procedural_audio_to_a_table_and_to_the_prediction_of_a_song(tmp_pa
     assert np.isfinite(predicted[["arousal", "valence"]]).all().all()
 
 
+def test_the_four_features_of_fs2_by_one_key(tmp_path, monkeypatch):
+    monkeypatch.setenv("LSTMCORE_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "small.toml").write_text(PROCEDURAL.replace("unlabelled = 2", "unlabelled = 0"))
+    line = [tmp_path / "small.toml", "--set", "data.features=FS2", "--out", tmp_path / "run"]
+    result = invoke(run_app, *line)
+    assert result.exit_code == 0, result.output
+    names = json.loads((tmp_path / "run" / "model" / "model.json").read_text())["feature_names"]
+    assert len(names) == 264
+    assert names[260:] == ["sensory_dissonance", "roughness_vassilakis", "tempo", "event_density"]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -1,0 +1,119 @@
+"""The peaks of a signal's spectra: what roughness hears as simultaneous tones.
+
+Conventions are those of Lartillot's MIRtoolbox 1.6.1 (mirspectrum, mirpeaks).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.frames import Frames, cut, frames_of, mono
+from features.peaks import Peaks, pick_peaks
+
+FRAME_SECONDS = 0.05
+HOP_SECONDS = 0.025
+
+_CONTRAST = 0.01
+_BLOCK_POINTS = 1 << 18  # a block of spectra stays near the processor
+_KEPT_BYTES = 1 << 26  # spectra of a longer signal are computed twice instead of kept
+
+
+@dataclass(frozen=True, eq=False)
+class SpectralPeaks:
+    """Peaks of the magnitude spectra of frames.
+
+    Parameters
+    ----------
+    frequencies
+        Shape (peaks,): Hz, at the centre of a bin, frame after frame, rising in each.
+    magnitudes
+        Shape (peaks,): of the bins.  Not divided by the window's sum or length.
+    counts
+        Shape (frames,): peaks of each frame.
+    centres
+        Shape (frames,): middles of the frames, seconds.
+    """
+
+    frequencies: NDArray[np.float64]
+    magnitudes: NDArray[np.float64]
+    counts: NDArray[np.int64]
+    centres: NDArray[np.float64]
+
+
+def transform_points(length: int) -> int:
+    """Tell how many points a frame's transform has: the smallest power of two that holds `length`."""
+    return 1 << (length - 1).bit_length()
+
+
+def spectral_peaks(
+    samples: NDArray[Any],
+    rate: float,
+    frame_seconds: float = FRAME_SECONDS,
+    hop_seconds: float = HOP_SECONDS,
+) -> SpectralPeaks:
+    """Find the peaks of the spectra of a signal's frames.
+
+    Hamming window; peaks stand out by .01 of the range of all spectra together, and may lie
+    at either end.  A signal shorter than a frame is one frame.
+
+    Parameters
+    ----------
+    samples
+        Shape (n,) or (n, channels), channels are averaged; int16, or floating point with
+        full scale at 1.
+    rate
+        Samples a second, Hz.
+    frame_seconds, hop_seconds
+        Length and distance of the frames.
+
+    Returns
+    -------
+    SpectralPeaks
+        For all measures of roughness to share.
+
+    Raises
+    ------
+    ValueError
+        If there is no sample, or if a length is not above 0.
+
+    Notes
+    -----
+    Memory grows with the number of peaks, not of spectra: those of a long signal are
+    computed twice, once for their range and once for their peaks.  MIRtoolbox itself takes
+    the range over chunks of some seconds when it reads from a file.
+    """
+    frames = frames_of(len(samples), rate, frame_seconds, hop_seconds)
+    points = transform_points(frames.length)
+    keep = len(frames.starts) * points * 4 <= _KEPT_BYTES
+    kept, low, high = [], np.inf, -np.inf
+    for block in _spectra(samples, frames, points):
+        low, high = min(low, float(block.min())), max(high, float(block.max()))
+        if keep:
+            kept.append(block)
+    places, magnitudes, counts = [], [], []
+    for block in kept or _spectra(samples, frames, points):
+        found: Peaks = pick_peaks(block, _CONTRAST, limits=(low, high))
+        places.append(found.places)
+        counts.append(found.counts)
+        magnitudes.append(block[np.repeat(np.arange(len(block)), found.counts), found.places])
+    frequencies = np.asarray(np.concatenate(places) * (rate / points), np.float64)
+    return SpectralPeaks(frequencies, np.concatenate(magnitudes), np.concatenate(counts), frames.centres)
+
+
+def _spectra(samples: NDArray[Any], frames: Frames, points: int) -> Iterator[NDArray[np.float64]]:
+    """Blocks of magnitude spectra, shape (frames, points / 2 + 1) each."""
+    length = frames.length
+    window = 0.54 - 0.46 * np.cos(2 * np.pi * np.arange(length) / max(length - 1, 1))
+    step = max(1, _BLOCK_POINTS // points)
+    for at in range(0, len(frames.starts), step):
+        starts = frames.starts[at : at + step]
+        signal = mono(samples[starts[0] : starts[-1] + length])
+        windowed = cut(signal, Frames(starts - starts[0], length, frames.rate))
+        windowed *= window
+        bins = np.fft.rfft(windowed, points)
+        yield np.sqrt(bins.real**2 + bins.imag**2)
