@@ -18,8 +18,6 @@ from experiments.training import standardiser_of
 
 Predictions = list[NDArray[np.float64]]
 
-BASELINES = ("global_mean", "song_mean_oracle", "linear_regression")
-
 
 def predict_baselines(training: list[Song], songs: list[Song]) -> dict[str, Predictions]:
     """Predict songs by every baseline.

@@ -184,11 +184,6 @@ def write_network(path: Path, network: NetworkFile) -> None:
     write_whole(path, json_text(content))
 
 
-def with_input_size(network: NetworkFile, size: int) -> NetworkFile:
-    """Return the network with another size of its input layer; weights are not touched."""
-    return replace(network, layers=[replace(network.layers[0], size=size), *network.layers[1:]])
-
-
 def _layer_content(layer: LayerSpec) -> dict[str, Any]:
     content: dict[str, Any] = {"name": layer.name, "type": layer.type, "size": int(layer.size)}
     if layer.bias is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -205,6 +204,7 @@ class _Session:
     ) -> None:
         self._options, self._file, self._trainer = options, file, trainer
         self._names = [spec.name for spec in file.layers[1:-1]]
+        self._architecture = trainer.best_network().architecture
         self._rows = list(resumed.info_rows) if resumed is not None else []
         self._last: EpochReport | None = None
         known = resumed is not None and math.isfinite(resumed.lowest_validation_error)
@@ -260,10 +260,7 @@ class _Session:
         close_line()
 
     def _with_weights(self, vector: NDArray[np.floating]) -> NetworkFile:
-        architecture = self._trainer.best_network().architecture
-        size = architecture.input_size
-        layers = [replace(self._file.layers[0], size=size), *self._file.layers[1:]]
-        return NetworkFile(layers, file_weights(architecture, vector, self._names))
+        return NetworkFile(self._file.layers, file_weights(self._architecture, vector, self._names))
 
     def _write(self, path: Path, vector: NDArray[np.floating]) -> None:
         write_network(path, self._with_weights(vector))
@@ -294,7 +291,7 @@ class _Session:
 
     def _by_layer(self, vector: NDArray[np.floating]) -> list[NDArray[np.floating]]:
         """Cut into a flat vector a layer, empty for input and error layer."""
-        architecture = self._trainer.best_network().architecture
+        architecture = self._architecture
         empty: NDArray[np.floating] = np.empty(0, vector.dtype)
         parts = [
             vector[

@@ -16,7 +16,6 @@ from experiments.currennt.network_file import (
     NetworkFile,
     read_network,
     weight_sizes,
-    with_input_size,
     write_network,
 )
 from experiments.errors import InputError
@@ -117,9 +116,6 @@ def test_a_minus_before_a_zero_stays(tmp_path):
 
 
 def test_the_datas_number_of_inputs_may_replace_the_files(tmp_path):
-    network = read(tmp_path, {"layers": small()["layers"]})
-    assert with_input_size(network, 7).layers[0].size == 7
-    assert with_input_size(network, 7).layers[1:] == network.layers[1:]
     (tmp_path / "x.jsn").write_text(json.dumps(layer(0, size=1)))
     with pytest.raises(InputError, match="'input': found 8 numbers; expected 4"):
         read_network(tmp_path / "x.jsn")
