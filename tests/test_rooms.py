@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 ROOMS = {
-    "lstmcore": {"numpy", "numba", "scipy"},
+    "lstmcore": {"numpy", "numba", "llvmlite", "scipy"},
     "features": {"numpy", "numba", "scipy", "soundfile", "opensmile", "pandas", "platformdirs"},
     "experiments": {
         "lstmcore",

@@ -48,54 +48,33 @@ def _gates_forward(
 
 
 @kernel
-def _add_scaled(
-    row: Array,  # added to [M]
-    values: Array,  # [M]
-    factor: Any,
+def fill_with_bias(
+    y: Array,  # out: bias · b in every row [N, M]
+    b: Array,  # bias weights [M]
+    bias: Any,
 ) -> None:
-    for j in range(row.shape[0]):
-        row[j] += factor * values[j]
-
-
-@kernel
-def _transpose(
-    a: Array,  # [M, N]
-    out: Array,  # [N, M]
-) -> None:
-    # In squares that stay in the first-level cache.
-    square = 32
-    for top in range(0, a.shape[0], square):
-        for left in range(0, a.shape[1], square):
-            for n in range(left, min(left + square, a.shape[1])):
-                for m in range(top, min(top + square, a.shape[0])):
-                    out[n, m] = a[m, n]
+    """Begin the net inputs with the bias."""
+    for n in range(y.shape[0]):
+        for j in range(y.shape[1]):
+            y[n, j] = bias * b[j]
 
 
 @kernel
 def lstm_forward(
-    x: Array,  # inputs [N, P]
     counts: Array,  # sequences alive at each step [T]
-    w: Array,  # input weights [4E, P]
-    b: Array,  # bias weights [4E]
-    r: Array,  # recurrent weights [4E, E]
+    recurrent: Array,  # recurrent weights, transposed, in panels [E, 4E]
     p: Array,  # peepholes [3, E]
-    bias: Any,  # constant that the bias weights are multiplied with
-    gates: Array,  # out: activations z, i, f, o side by side [N, 4E]
+    gates: Array,  # bias and input weights times input, become activations z, i, f, o side by side [N, 4E]
     c: Array,  # out: cell states, initial state first [n+N, E]
     h: Array,  # out: block outputs, initial state first [n+N, E]
-    r_transposed: Array,  # scratch [E, 4E]
 ) -> None:
     """Compute an LSTM layer over all steps."""
     units = p.shape[1]
-    np.dot(x, w.T, gates)
-    for n in range(gates.shape[0]):
-        _add_scaled(gates[n], b, bias)
-    _transpose(r, r_transposed)
     before, now = 0, 0  # first row of the step before in h and c, of this step in gates
     for t in range(counts.shape[0]):
         alive = counts[t]
         after = counts[0] + now  # first row of this step in h and c
-        add_product(h[before : before + alive], r_transposed, gates[now : now + alive])
+        add_product(h[before : before + alive], recurrent, gates[now : now + alive])
         for s in range(alive):
             g = gates[now + s]
             _gates_forward(
@@ -154,29 +133,22 @@ def _peephole_gradient(
 @kernel
 def lstm_backward(
     e: Array,  # error of the block outputs from above, overwritten [N, E]
-    x: Array,  # inputs [N, P]
     counts: Array,  # sequences alive at each step [T]
-    w: Array,  # input weights [4E, P]
-    r: Array,  # recurrent weights [4E, E]
+    recurrent: Array,  # recurrent weights in panels [4E, E]
     p: Array,  # peepholes [3, E]
-    bias: Any,  # constant that the bias weights are multiplied with
     limit: Any,  # limit of the deltas
     gates: Array,  # activations from the forward pass, become the deltas D [N, 4E]
     c: Array,  # cell states [n+N, E]
     h: Array,  # block outputs [n+N, E]
     carry: Array,  # scratch [n, E]
-    h_before: Array,  # scratch [N, E]
-    dw: Array,  # out: gradients, shapes of w, b, r, p
-    db: Array,
-    dr: Array,
-    dp: Array,
-    e_below: Array,  # out: error of the inputs [N, P], or no row if nobody wants it
+    h_before: Array,  # out: block outputs of the step before [N, E]
+    dp: Array,  # out: gradient of the peepholes [3, E]
 ) -> None:
     """Back-propagate through an LSTM layer and all steps."""
     units = p.shape[1]
     carry[:] = 0
     dp[:] = 0
-    now = x.shape[0]
+    now = gates.shape[0]
     next_alive = 0
     for t in range(counts.shape[0] - 1, -1, -1):
         alive = counts[t]
@@ -184,7 +156,7 @@ def lstm_backward(
         after = counts[0] + now
         before = 0 if t == 0 else after - counts[t - 1]
         if next_alive > 0:
-            add_product(gates[now + alive : now + alive + next_alive], r, e[now : now + next_alive])
+            add_product(gates[now + alive : now + alive + next_alive], recurrent, e[now : now + next_alive])
         for s in range(alive):
             g = gates[now + s]
             _gates_backward(
@@ -204,57 +176,21 @@ def lstm_backward(
             _peephole_gradient(g, c[before + s], c[after + s], dp)
         h_before[now : now + alive] = h[before : before + alive]
         next_alive = alive
-    np.dot(gates.T, x, dw)
-    np.dot(gates.T, h_before, dr)
-    _column_sums(gates, bias, db)
-    if e_below.shape[0] > 0:
-        np.dot(gates, w, e_below)
 
 
 @kernel
-def _column_sums(
+def column_sums(
     rows: Array,  # [N, E]
     factor: Any,
     sums: Array,  # out: factor · Σ rows [E]
 ) -> None:
+    """Sum up over frames: the gradient of the bias weights."""
     sums[:] = 0
     for n in range(rows.shape[0]):
         for j in range(sums.shape[0]):
             sums[j] += rows[n, j]
     for j in range(sums.shape[0]):
         sums[j] *= factor
-
-
-@kernel
-def linear_forward(
-    x: Array,  # inputs [N, P]
-    w: Array,  # weights [O, P]
-    b: Array,  # bias weights [O]
-    bias: Any,
-    y: Array,  # out [N, O]
-) -> None:
-    """Compute a linear layer."""
-    np.dot(x, w.T, y)
-    for n in range(y.shape[0]):
-        for j in range(y.shape[1]):
-            y[n, j] += bias * b[j]
-
-
-@kernel
-def linear_backward(
-    e: Array,  # error of the outputs [N, O]
-    x: Array,  # inputs [N, P]
-    w: Array,  # weights [O, P]
-    bias: Any,
-    dw: Array,  # out: gradients, shapes of w and b
-    db: Array,
-    e_below: Array,  # out: error of the inputs [N, P], or no row if nobody wants it
-) -> None:
-    """Back-propagate through a linear layer."""
-    np.dot(e.T, x, dw)
-    _column_sums(e, bias, db)
-    if e_below.shape[0] > 0:
-        np.dot(e, w, e_below)
 
 
 @kernel

@@ -12,12 +12,16 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from lstmcore.backends import cpu_kernels as kernels
+from lstmcore.backends import cpu_products as products
+from lstmcore.backends.cpu_products import block_size, packed_size, panel_width
 from lstmcore.batches import Batch
 from lstmcore.errors import EngineError
 from lstmcore.layers import BLSTM, LSTM, Feedforward, Layer, Linear
 
 Array = NDArray[np.floating]
 Pieces = dict[str, Array]
+
+_MANY = 60  # rows of a product that doesn't run in the time loop
 
 
 class CpuLayer(Protocol):
@@ -52,29 +56,69 @@ class _Memory:
 
     def __init__(self, dtype: DTypeLike) -> None:
         self._arrays: dict[str, Array] = {}
-        self._dtype = np.dtype(dtype)
-        self.nobody = np.empty((0, 0), self._dtype)  # where nobody wants the error below
+        self.dtype = np.dtype(dtype)
+        self.nobody = np.empty((0, 0), self.dtype)  # where nobody wants the error below
+
+    def number(self, value: float) -> Any:
+        """Return a number in this precision."""
+        return np.array(value, self.dtype)[()]
 
     def rows(self, name: str, count: int, width: int) -> Array:
         """Return an array of this shape; its content is what was last in it, or anything."""
+        return self.flat(name, count * width).reshape(count, width)
+
+    def flat(self, name: str, size: int) -> Array:
+        """Return an array of this length; its content is what was last in it, or anything."""
         found = self._arrays.get(name)
-        if found is None or len(found) < count:
-            found = self._arrays[name] = np.empty((count, width), self._dtype)
-        return found[:count]
+        if found is None or len(found) < size:
+            found = self._arrays[name] = _aligned(size, self.dtype)
+        return found[:size]
 
 
-def _scalar(dtype: DTypeLike) -> Any:
-    """Type of a single number in this precision."""
-    return np.dtype(dtype).type
+def _aligned(count: int, dtype: np.dtype[Any]) -> Array:
+    """Make an array that begins with a line of the cache."""
+    line = 64
+    memory = np.empty(count * dtype.itemsize + line, np.uint8)
+    start = -memory.ctypes.data % line
+    return memory[start : start + count * dtype.itemsize].view(dtype)
+
+
+class _Affine:
+    """The affine map of a layer's inputs: W x + b · bias, as rows of a matrix."""
+
+    def __init__(self, inputs: int, outputs: int, bias: float, memory: _Memory) -> None:
+        self._inputs, self._memory = inputs, memory
+        self._bias = memory.number(bias)
+        self._width = panel_width(memory.dtype, _MANY)
+        matrices = (packed_size(inputs, outputs, self._width), packed_size(outputs, inputs, self._width))
+        self._packed = max(*matrices, block_size(inputs, self._width))
+
+    def forward(self, x: Array, w: Array, b: Array, y: Array) -> None:
+        """Overwrite y [N, O], given x [N, P], w [O, P] and b [O]."""
+        kernels.fill_with_bias(y, b, self._bias)
+        products.add_product(x, products.pack_transposed(w, self._panels(), self._width), y)
+
+    def backward(self, e: Array, x: Array, w: Array, dw: Array, db: Array, below: bool) -> Array:
+        """Overwrite the gradients, given the error e [N, O]; return that of x, empty unless wanted."""
+        products.product_over_frames(e, x, self._panels(), self._width, dw)
+        kernels.column_sums(e, self._bias, db)
+        if not below:
+            return self._memory.nobody
+        e_below = self._memory.rows("below", len(e), self._inputs)
+        e_below[:] = 0
+        products.add_product(e, products.pack(w, self._panels(), self._width), e_below)
+        return e_below
+
+    def _panels(self) -> Array:
+        return self._memory.flat("panels", self._packed)
 
 
 class _Lstm:
     """One direction of an LSTM layer."""
 
     def __init__(self, inputs: int, units: int, bias: float, dtype: DTypeLike) -> None:
-        self._inputs, self._units = inputs, units
-        self._memory, self._real = _Memory(dtype), _scalar(dtype)
-        self._bias = self._real(bias)
+        self._units, self._memory = units, _Memory(dtype)
+        self._inputs = _Affine(inputs, 4 * units, bias, self._memory)
 
     def forward(self, x: Array, batch: Batch, w: Pieces) -> Array:
         rows, frames, sequences, units = self._memory.rows, batch.frames, batch.sequences, self._units
@@ -82,32 +126,42 @@ class _Lstm:
         self._c, self._h = rows("c", frames + sequences, units), rows("h", frames + sequences, units)
         self._c[:sequences] = 0
         self._h[:sequences] = 0
-        transposed = rows("r_transposed", units, 4 * units)
-        weights = _flat(w, "W", "b", "R", "p")
-        kernels.lstm_forward(x, batch.counts, *weights, self._bias, self._gates, self._c, self._h, transposed)
+        w_all, b, r = _flat(w, "W", "b", "R")
+        self._inputs.forward(x, w_all, b, self._gates)
+        recurrent = products.pack_transposed(r, *self._panels(sequences))
+        kernels.lstm_forward(batch.counts, recurrent, w["p"], self._gates, self._c, self._h)
         return self._h[sequences:]
 
     def backward(
         self, error: Array, x: Array, batch: Batch, w: Pieces, dw: Pieces, limit: float, below: bool
     ) -> Array:
         rows, frames, sequences, units = self._memory.rows, batch.frames, batch.sequences, self._units
-        e_below = rows("below", frames, self._inputs) if below else self._memory.nobody
+        w_all, r = _flat(w, "W", "R")
+        dw_all, db, dr = _flat(dw, "W", "b", "R")
+        carry, h_before = rows("carry", sequences, units), rows("h_before", frames, units)
         kernels.lstm_backward(
             error,
-            x,
             batch.counts,
-            *_flat(w, "W", "R", "p"),
-            self._bias,
-            self._real(limit),
+            products.pack(r, *self._panels(sequences)),
+            w["p"],
+            self._memory.number(limit),
             self._gates,
             self._c,
             self._h,
-            rows("carry", sequences, units),
-            rows("h_before", frames, units),
-            *_flat(dw, "W", "b", "R", "p"),
-            e_below,
+            carry,
+            h_before,
+            dw["p"],
         )
-        return e_below
+        width = panel_width(self._memory.dtype, _MANY)
+        scratch = self._memory.flat("panels", block_size(units, width))
+        products.product_over_frames(self._gates, h_before, scratch, width, dr)
+        return self._inputs.backward(self._gates, x, w_all, dw_all, db, below)
+
+    def _panels(self, sequences: int) -> tuple[Array, int]:
+        """Memory for the recurrent weights, either way round, and the width of their panels."""
+        width, units = panel_width(self._memory.dtype, sequences), self._units
+        size = max(packed_size(units, 4 * units, width), packed_size(4 * units, units, width))
+        return self._memory.flat("panels", size), width
 
 
 class _Blstm:
@@ -156,13 +210,12 @@ class _Feedforward:
     """A layer without memory in time."""
 
     def __init__(self, inputs: int, layer: Feedforward, dtype: DTypeLike) -> None:
-        self._inputs, self._layer = inputs, layer
-        self._memory = _Memory(dtype)
-        self._bias = _scalar(dtype)(layer.bias)
+        self._layer, self._memory = layer, _Memory(dtype)
+        self._affine = _Affine(inputs, layer.size, layer.bias, self._memory)
 
     def forward(self, x: Array, batch: Batch, w: Pieces) -> Array:
         self._y = self._memory.rows("y", batch.frames, self._layer.size)
-        kernels.linear_forward(x, w["W"], w["b"], self._bias, self._y)
+        self._affine.forward(x, w["W"], w["b"], self._y)
         if not isinstance(self._layer, Linear):
             getattr(kernels, f"{self._layer.kind}_forward")(self._y)
         return self._y
@@ -172,9 +225,7 @@ class _Feedforward:
     ) -> Array:
         if not isinstance(self._layer, Linear):
             getattr(kernels, f"{self._layer.kind}_backward")(error, self._y)
-        e_below = self._memory.rows("below", batch.frames, self._inputs) if below else self._memory.nobody
-        kernels.linear_backward(error, x, w["W"], self._bias, dw["W"], dw["b"], e_below)
-        return e_below
+        return self._affine.backward(error, x, w["W"], dw["W"], dw["b"], below)
 
 
 def _flat(pieces: Pieces, *names: str) -> list[Array]:

@@ -1,117 +1,219 @@
-"""Matrix products of few rows, for the steps of the time loop.
+"""Matrix products: the right factor laid out in panels, the result computed tile by tile.
 
-With some ten sequences side by side a step multiplies a matrix of ten rows.  A general
-library packs its operands first, which such a product doesn't pay back.  Here the rows are taken
-as they lie: a few rows of the result and four rows of `b` at a time, along the columns, so that
-each value read of `b` serves all rows of the block and each sum stays in the first-level cache.
+A panel holds some columns of a matrix side by side, padded with zeros to a whole number of
+vectors: what a tile reads of it is contiguous.  A matrix that many rows are multiplied with is
+packed once, transposed on the way where need be.  A panel is two vectors wide; if there are
+only one to three rows, four or eight, because that many independent sums keep the arithmetic busy.
+
+Every element of a product is added up in the order of k, whatever the number of rows: a
+sequence's outputs have the same bits alone and among others.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from numpy.typing import DTypeLike
+
+from lstmcore.backends.cpu_tiles import VECTOR_BYTES, add_tile, copy_vectors, lanes, transpose_square
 from lstmcore.backends.jit import inlined, kernel
 
 Array = Any
 
-_STEP = 4  # rows of b at a time; the blocks below are written for it
+_CHUNK = 48  # rows that stay in the second-level cache while all panels pass
+_SQUARE = 8  # rows that are packed at a time
+_FRAMES = 120  # frames of a block in a product over frames
+_BLOCKS = 8  # blocks that are packed at a time
+
+
+def panel_width(dtype: DTypeLike, rows: int) -> int:
+    """Columns of a panel that suits a product of so many rows."""
+    vectors = 8 if rows == 1 else 4 if rows <= 3 else 2
+    return vectors * lanes(dtype)
 
 
 @inlined
-def _five_rows(
-    o0: Array,  # rows of the result, added to [M] each
-    o1: Array,
-    o2: Array,
-    o3: Array,
-    o4: Array,
-    b0: Array,  # four rows of b [M] each
-    b1: Array,
-    b2: Array,
-    b3: Array,
-    a: Array,  # [n, K]
-    s: Any,  # first of the five rows of a
-    k: Any,  # first of the four columns of a
-) -> None:
-    p0, p1, p2, p3 = a[s, k], a[s, k + 1], a[s, k + 2], a[s, k + 3]
-    q0, q1, q2, q3 = a[s + 1, k], a[s + 1, k + 1], a[s + 1, k + 2], a[s + 1, k + 3]
-    r0, r1, r2, r3 = a[s + 2, k], a[s + 2, k + 1], a[s + 2, k + 2], a[s + 2, k + 3]
-    t0, t1, t2, t3 = a[s + 3, k], a[s + 3, k + 1], a[s + 3, k + 2], a[s + 3, k + 3]
-    u0, u1, u2, u3 = a[s + 4, k], a[s + 4, k + 1], a[s + 4, k + 2], a[s + 4, k + 3]
-    for j in range(o0.shape[0]):
-        c0, c1, c2, c3 = b0[j], b1[j], b2[j], b3[j]
-        o0[j] += p0 * c0 + p1 * c1 + p2 * c2 + p3 * c3
-        o1[j] += q0 * c0 + q1 * c1 + q2 * c2 + q3 * c3
-        o2[j] += r0 * c0 + r1 * c1 + r2 * c2 + r3 * c3
-        o3[j] += t0 * c0 + t1 * c1 + t2 * c2 + t3 * c3
-        o4[j] += u0 * c0 + u1 * c1 + u2 * c2 + u3 * c3
+def packed_size(steps: Any, columns: Any, width: Any) -> Any:
+    """Length of the memory that a matrix [steps, columns] needs in panels of some width."""
+    return -(-columns // width) * width * steps
+
+
+def block_size(columns: int, width: int) -> int:
+    """Length of the memory that `product_over_frames` needs for so many columns."""
+    return int(_BLOCKS * packed_size(_FRAMES, columns, width) + _FRAMES * _CHUNK)
 
 
 @inlined
-def _two_rows(
-    o0: Array,  # rows of the result, added to [M] each
-    o1: Array,
-    b0: Array,  # four rows of b [M] each
-    b1: Array,
-    b2: Array,
-    b3: Array,
-    a: Array,  # [n, K]
-    s: Any,  # first of the two rows of a
-    k: Any,  # first of the four columns of a
-) -> None:
-    p0, p1, p2, p3 = a[s, k], a[s, k + 1], a[s, k + 2], a[s, k + 3]
-    q0, q1, q2, q3 = a[s + 1, k], a[s + 1, k + 1], a[s + 1, k + 2], a[s + 1, k + 3]
-    for j in range(o0.shape[0]):
-        c0, c1, c2, c3 = b0[j], b1[j], b2[j], b3[j]
-        o0[j] += p0 * c0 + p1 * c1 + p2 * c2 + p3 * c3
-        o1[j] += q0 * c0 + q1 * c1 + q2 * c2 + q3 * c3
+def _panels(
+    memory: Array,  # [at least packed_size]
+    steps: Any,
+    columns: Any,
+    width: Any,
+) -> Any:
+    count = (columns + width - 1) // width
+    return memory[: count * steps * width].reshape((count, steps, width))
 
 
-@inlined
-def _one_row(
-    o0: Array,  # row of the result, added to [M]
-    b0: Array,  # four rows of b [M] each
-    b1: Array,
-    b2: Array,
-    b3: Array,
-    a: Array,  # [n, K]
-    s: Any,  # row of a
-    k: Any,  # first of the four columns of a
-) -> None:
-    p0, p1, p2, p3 = a[s, k], a[s, k + 1], a[s, k + 2], a[s, k + 3]
-    for j in range(o0.shape[0]):
-        o0[j] += p0 * b0[j] + p1 * b1[j] + p2 * b2[j] + p3 * b3[j]
+@kernel
+def pack(
+    b: Array,  # [K, M]
+    memory: Array,  # [at least packed_size]
+    width: Any,
+) -> Any:
+    """Lay b out in panels [M / width, K, width]."""
+    steps, columns = b.shape
+    panels = _panels(memory, steps, columns, width)
+    pair = 2 * (VECTOR_BYTES // b.itemsize)
+    for top in range(0, steps, _SQUARE):
+        bottom = min(top + _SQUARE, steps)
+        for left in range(0, panels.shape[0] * width, pair):
+            target = panels[left // width, :, left % width :]
+            if left + pair <= columns:
+                for k in range(top, bottom):
+                    copy_vectors(b[k, left:], target[k], 2)
+            else:
+                for k in range(top, bottom):
+                    for j in range(left, left + pair):
+                        target[k, j - left] = b[k, j] if j < columns else 0
+    return panels
 
 
-@inlined
-def _remainder(
-    out: Array,  # row of the result, added to [M]
-    b: Array,  # row of b [M]
-    factor: Any,
-) -> None:
-    for j in range(out.shape[0]):
-        out[j] += factor * b[j]
+@kernel
+def pack_transposed(
+    b: Array,  # [M, K]
+    memory: Array,  # [at least packed_size]
+    width: Any,
+) -> Any:
+    """Lay the transpose of b out in panels [M / width, K, width]."""
+    columns, steps = b.shape
+    panels = _panels(memory, steps, columns, width)
+    side = VECTOR_BYTES // b.itemsize
+    for left in range(0, panels.shape[0] * width, side):
+        target = panels[left // width, :, left % width :]
+        whole = steps - steps % side if left + side <= columns else 0
+        for k in range(0, whole, side):
+            transpose_square(b[left:, k:], target[k:])
+        for j in range(left, left + side):
+            for k in range(whole, steps):
+                target[k, j - left] = b[j, k] if j < columns else 0
+    return panels
 
 
 @kernel
 def add_product(
     a: Array,  # [n, K]
-    b: Array,  # [K, M]
+    panels: Array,  # of b: [M / width, K, width]
     out: Array,  # added to [n, M]
 ) -> None:
     """Add a · b to `out`."""
-    rows, columns = a.shape
-    whole = columns - columns % _STEP
-    for k in range(0, whole, _STEP):
-        b0, b1, b2, b3 = b[k], b[k + 1], b[k + 2], b[k + 3]
-        s = 0
-        while s + 5 <= rows:
-            _five_rows(out[s], out[s + 1], out[s + 2], out[s + 3], out[s + 4], b0, b1, b2, b3, a, s, k)
-            s += 5
-        while s + 2 <= rows:
-            _two_rows(out[s], out[s + 1], b0, b1, b2, b3, a, s, k)
-            s += 2
-        if s < rows:
-            _one_row(out[s], b0, b1, b2, b3, a, s, k)
-    for k in range(whole, columns):
-        for s in range(rows):
-            _remainder(out[s], b[k], a[s, k])
+    rows, width = a.shape[0], panels.shape[2]
+    vector = VECTOR_BYTES // a.itemsize
+    for top in range(0, rows, _CHUNK):
+        bottom = min(top + _CHUNK, rows)
+        for p in range(panels.shape[0]):
+            columns = out[:, p * width : (p + 1) * width]
+            if width == 2 * vector:
+                _narrow(a, panels[p], columns, top, bottom)
+            else:
+                _wide(a, panels[p], columns, top, bottom, vector)
+
+
+@inlined
+def _narrow(
+    a: Array,  # [n, K]
+    b: Array,  # panel two vectors wide [K, width]
+    out: Array,  # columns of the result, added to [n, up to width]
+    top: Any,  # first row
+    bottom: Any,  # behind the last row
+) -> None:
+    s = top
+    while bottom - s >= 6 and bottom - s != 8 and bottom - s != 10:
+        add_tile(a[s:], b, out[s:], 6, 2)
+        s += 6
+    while bottom - s >= 5 and bottom - s != 8:
+        add_tile(a[s:], b, out[s:], 5, 2)
+        s += 5
+    while bottom - s >= 4:
+        add_tile(a[s:], b, out[s:], 4, 2)
+        s += 4
+    while bottom - s >= 2:
+        add_tile(a[s:], b, out[s:], 2, 2)
+        s += 2
+    if s < bottom:
+        add_tile(a[s:], b, out[s:], 1, 2)
+
+
+@inlined
+def _wide(
+    a: Array,  # [n, K]
+    b: Array,  # panel four or eight vectors wide [K, width]
+    out: Array,  # columns of the result, added to [n, up to width]
+    top: Any,  # first row
+    bottom: Any,  # behind the last row
+    vector: Any,  # columns of a vector
+) -> None:
+    columns = out.shape[1]
+    s = top
+    while s < bottom:
+        left = 0
+        if bottom - s >= 3:
+            taken = 3
+            while left < columns:
+                add_tile(a[s:], b[:, left:], out[s:, left:], 3, 4)
+                left += 4 * vector
+        elif bottom - s == 2:
+            taken = 2
+            while left < columns:
+                add_tile(a[s:], b[:, left:], out[s:, left:], 2, 4)
+                left += 4 * vector
+        else:
+            taken = 1
+            while columns - left >= 8 * vector:
+                add_tile(a[s:], b[:, left:], out[s:, left:], 1, 8)
+                left += 8 * vector
+            while left < columns:
+                add_tile(a[s:], b[:, left:], out[s:, left:], 1, 2)
+                left += 2 * vector
+        s += taken
+
+
+@kernel
+def product_over_frames(
+    e: Array,  # [N, M]
+    x: Array,  # [N, K]
+    memory: Array,  # scratch [at least block_size of K]
+    width: Any,  # of a narrow panel
+    out: Array,  # [M, K]
+) -> None:
+    """Compute the sum over frames of the outer products, eᵀ x."""
+    out[:] = 0
+    size = packed_size(_FRAMES, x.shape[1], width)  # of a block of frames
+    for start in range(0, x.shape[0], _BLOCKS * _FRAMES):
+        end = min(start + _BLOCKS * _FRAMES, x.shape[0])
+        for first in range(start, end, _FRAMES):
+            pack(x[first : min(first + _FRAMES, end)], memory[(first - start) // _FRAMES * size :], width)
+        # These rows of the result stay in the second-level cache while all frames pass.
+        for top in range(0, e.shape[1], _CHUNK):
+            bottom = min(top + _CHUNK, e.shape[1])
+            for first in range(start, end, _FRAMES):
+                frames = min(_FRAMES, end - first)
+                panels = _panels(memory[(first - start) // _FRAMES * size :], frames, x.shape[1], width)
+                chunk = memory[_BLOCKS * size :][: (bottom - top) * frames].reshape((bottom - top, frames))
+                _transpose(e[first : first + frames, top:bottom], chunk)
+                add_product(chunk, panels, out[top:bottom])
+
+
+@inlined
+def _transpose(
+    e: Array,  # [N, M]
+    chunk: Array,  # out [M, N]
+) -> None:
+    frames, columns = e.shape
+    side = VECTOR_BYTES // e.itemsize
+    whole, whole_columns = frames - frames % side, columns - columns % side
+    for n in range(0, whole, side):
+        for j in range(0, whole_columns, side):
+            transpose_square(e[n:, j:], chunk[j:, n:])
+    for n in range(frames):
+        for j in range(whole_columns if n < whole else 0, columns):
+            chunk[j, n] = e[n, j]

@@ -7,7 +7,6 @@ from scipy.special import expit
 
 from lstmcore import activations
 from lstmcore.backends import cpu_math  # noqa: F401  (registers the compiled versions)
-from lstmcore.backends.cpu_products import add_product
 
 
 @njit
@@ -41,19 +40,3 @@ def test_nan_stays_nan(dtype):
     squashed, gate = both(np.array([np.nan], dtype))
     assert np.isnan(squashed).all()
     assert np.isnan(gate).all()
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("rows", [1, 2, 3, 4, 5, 6, 7, 9, 10, 12])
-@pytest.mark.parametrize("columns", [1, 3, 4, 5, 8, 50])
-@pytest.mark.parametrize("width", [1, 7, 33])
-def test_products_of_few_rows(dtype, rows, columns, width):
-    rng = np.random.default_rng(rows * columns)
-    a, b = (
-        rng.standard_normal((rows, columns)).astype(dtype),
-        rng.standard_normal((columns, width)).astype(dtype),
-    )
-    out = rng.standard_normal((rows, width)).astype(dtype)
-    expected = out.astype(float) + a.astype(float) @ b.astype(float)
-    add_product(a, b, out)
-    np.testing.assert_allclose(out, expected, rtol=0, atol={"float32": 1e-5, "float64": 1e-13}[dtype])

@@ -1,0 +1,7 @@
+"""Benchmarks: what this project costs beside what one would use instead.
+
+Each module is a command, ``python -m benchmarks.NAME``: it checks results first, then times the
+candidates in turn in one run, prints a table and writes ``benchmarks/results/NAME.json`` with
+the machine and the versions.  Speeds are told as ratios within one run; they are never part
+of the tests.  What they compare with is an extra of its own: ``pip install lstmcore[bench]``.
+"""

@@ -1,0 +1,135 @@
+"""What all benchmarks share: timing in turn, the table, the JSON file, the machine's description."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from experiments.files import write_json
+
+RESULTS = Path(__file__).parent / "results"
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long one candidate took.
+
+    Parameters
+    ----------
+    seconds
+        One call each, in the order of the rounds.
+    """
+
+    seconds: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """Median time of a call, s."""
+        return statistics.median(self.seconds)
+
+    def ratio(self, other: Timing) -> float:
+        """Median over the rounds of the other's time by this one's: how many times faster this is."""
+        return statistics.median(b / a for a, b in zip(self.seconds, other.seconds, strict=True))
+
+    def spread(self, other: Timing) -> tuple[float, float]:
+        """Lower and upper quartile over the rounds of the ratio."""
+        ratios = [b / a for a, b in zip(self.seconds, other.seconds, strict=True)]
+        low, _, high = statistics.quantiles(ratios, n=4)
+        return low, high
+
+
+def alternate(
+    candidates: Mapping[str, Callable[[], object]], rounds: int = 9, least_seconds: float = 0.05
+) -> dict[str, Timing]:
+    """Time candidates in turn, so that what else the machine does meets all alike.
+
+    Parameters
+    ----------
+    candidates
+        Name and what is to be timed.  Each is called once before, to be warm.
+    rounds
+        How often each has its turn, at least 2.
+    least_seconds
+        A turn repeats the call until about this much time is filled, and counts the mean.
+
+    Returns
+    -------
+    dict of str to Timing
+        By name, a value a round.
+    """
+    repeats = {}
+    for name, call in candidates.items():
+        call()
+        started = time.perf_counter()
+        call()
+        repeats[name] = max(1, round(least_seconds / max(time.perf_counter() - started, 1e-9)))
+    taken: dict[str, list[float]] = {name: [] for name in candidates}
+    for turn in range(rounds):
+        names = list(candidates)
+        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+            started = time.perf_counter()
+            for _ in range(repeats[name]):
+                candidates[name]()
+            taken[name].append((time.perf_counter() - started) / repeats[name])
+    return {name: Timing(tuple(seconds)) for name, seconds in taken.items()}
+
+
+def machine(packages: Sequence[str] = ()) -> dict[str, Any]:
+    """Describe machine and versions, those of further packages too; None for one that is absent."""
+    from experiments.results import environment
+
+    described = environment()
+    described["processors"] = os.cpu_count()
+    described["load"] = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    for name in packages:
+        try:
+            described["packages"][name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            described["packages"][name] = None
+    return described
+
+
+def publish(name: str, title: str, rows: Sequence[Mapping[str, Any]], packages: Sequence[str] = ()) -> Path:
+    """Print rows as a table and write them with the machine to ``benchmarks/results/NAME.json``.
+
+    Parameters
+    ----------
+    name
+        Of the benchmark and its file.
+    title
+        Over the table.
+    rows
+        All with the same keys, which head the columns; numbers are printed with four digits.
+    packages
+        Whose versions matter besides our own requirements.
+
+    Returns
+    -------
+    Path
+        The file.
+    """
+    table = Table(title=title, title_justify="left")
+    for key in rows[0]:
+        table.add_column(key, justify="left" if isinstance(rows[0][key], str) else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*(_shown(value) for value in row.values()))
+    Console(width=None if os.isatty(1) else 140).print(table)
+    path = RESULTS / f"{name}.json"
+    write_json(path, {"title": title, "machine": machine(packages), "rows": [dict(row) for row in rows]})
+    print(f"{path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")
+    return path
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

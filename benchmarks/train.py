@@ -1,0 +1,172 @@
+"""Training speed: ours, PyTorch's and the reference's, on the paper's network.
+
+    python -m benchmarks.train
+
+For each number of sequences side by side and each length, one step of training (forward,
+backward, update of all weights) from data in memory.  Gradients are compared first.  The
+arithmetic counted is that of the matrix products alone, the yardstick the rate of a large product
+of NumPy's BLAS, measured in the same run.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from threadpoolctl import threadpool_limits
+
+from benchmarks.measuring import Timing, alternate, publish
+from benchmarks.torch_network import TorchNetwork
+from lstmcore import LSTM, SGD, SSE, Linear, Network, SequenceSet, get_backend, initial_network
+from lstmcore.batches import pack
+
+INPUTS, UNITS, OUTPUTS = 260, (200, 150, 25), 2
+RATE = SGD(1e-6, momentum=0.9)
+
+
+def paper_network(dtype: Any = np.float32) -> Network:
+    """Make the paper's network 260-200-150-25-2, peepholes 0."""
+    layers = [*(LSTM(units) for units in UNITS), Linear(OUTPUTS)]
+    network = initial_network(INPUTS, layers, np.random.default_rng(1), dtype=dtype)
+    for pieces in network.pieces[:-1]:
+        pieces["p"][:] = 0
+    return network
+
+
+def songs(count: int, frames: int, dtype: Any = np.float32) -> SequenceSet:
+    """Make standardised random inputs and targets of so many songs of so many frames."""
+    generator = np.random.default_rng(2)
+    inputs = generator.standard_normal((count * frames, INPUTS)).astype(dtype)
+    targets = generator.uniform(-1, 1, (count * frames, OUTPUTS)).astype(dtype)
+    return SequenceSet(inputs, targets, np.full(count, frames))
+
+
+def operations() -> float:
+    """Floating-point operations of the products for one frame: forward, and twice that backward."""
+    sizes = (INPUTS, *UNITS)
+    products = sum(4 * e * (p + e) for p, e in zip(sizes, UNITS, strict=False)) + UNITS[-1] * OUTPUTS
+    unwanted = 4 * UNITS[0] * INPUTS  # nobody asks for the error of the inputs
+    return 2.0 * (3 * products - unwanted)
+
+
+def our_step(backend_name: str, network: Network, data: SequenceSet) -> tuple[Callable[[], None], Any]:
+    """Return a step of our training and where its gradient is left."""
+    backend = get_backend(backend_name)
+    workspace = backend.workspace(network)
+    gradient, deltas = np.zeros_like(network.weights), np.zeros_like(network.weights)
+    everyone = np.arange(len(data))
+
+    def step() -> None:
+        batch = pack(data, everyone)
+        outputs = backend.forward(network, batch, workspace)
+        backend.backward(network, batch, workspace, SSE.signal(outputs, batch.targets), gradient)
+        backend.update(network.weights, deltas, gradient, RATE)
+
+    return step, gradient
+
+
+def torch_step(model: TorchNetwork, data: SequenceSet, threads: int) -> Callable[[], None]:
+    """Return a step of PyTorch's training; its gradient stays in the parameters."""
+    frames = int(data.lengths[0])
+    shape = (len(data), frames, -1)
+    inputs = torch.from_numpy(data.inputs.reshape(shape)).transpose(0, 1).contiguous()
+    targets = torch.from_numpy(data.targets.reshape(shape)).transpose(0, 1).contiguous()
+    weights = [p for p in model.parameters() if p.requires_grad]
+    optimiser = torch.optim.SGD(weights, RATE.learning_rate, RATE.momentum, foreach=True)
+
+    def step() -> None:
+        torch.set_num_threads(threads)
+        optimiser.zero_grad()
+        error = model(inputs) - targets
+        (0.5 * (error * error).sum()).backward()
+        optimiser.step()
+
+    return step
+
+
+def check(count: int, frames: int) -> float:
+    """Return the largest difference of our gradient from PyTorch's, relative to the largest of all."""
+    network, data = paper_network(), songs(count, frames)
+    model = TorchNetwork(network)
+    step, gradient = our_step("cpu", network.copy(), data)
+    step()
+    torch_step(model, data, 1)()
+    theirs, ours = model.flat(network, gradient=True), gradient.copy()
+    for pieces in network.architecture.views(ours)[:-1]:
+        pieces["p"][:] = 0
+    return float(np.abs(ours - theirs).max() / np.abs(theirs).max())
+
+
+def product_rate(size: int = 1024) -> Callable[[], object]:
+    """Return a large single-precision product of NumPy's BLAS, 2 size³ operations."""
+    a = np.random.default_rng(3).standard_normal((size, size)).astype(np.float32)
+    out = np.empty_like(a)
+    return lambda: np.dot(a, a, out)
+
+
+def one_case(count: int, frames: int, rounds: int, with_reference: bool) -> dict[str, Any]:
+    """Check, then time one number of sequences and frames; return a row of the table."""
+    difference = check(count, frames)
+    if difference > 2e-5:
+        raise SystemExit(f"{count} x {frames}: our gradient differs from PyTorch's by {difference:.1e}")
+    network, data = paper_network(), songs(count, frames)
+    candidates = {
+        "ours": our_step("cpu", network.copy(), data)[0],
+        "torch1": torch_step(TorchNetwork(network), data, 1),
+        "torch2": torch_step(TorchNetwork(network), data, 2),
+        "product": product_rate(),
+    }
+    if with_reference:
+        wide = paper_network(np.float64)
+        candidates["reference"] = our_step("reference", wide, songs(count, frames, np.float64))[0]
+    timings = alternate(candidates, rounds)
+    return _row(count, frames, timings, difference)
+
+
+def _row(count: int, frames: int, timings: dict[str, Timing], difference: float) -> dict[str, Any]:
+    total = count * frames
+    micro = {name: timing.median / total * 1e6 for name, timing in timings.items()}
+    ours, rate = timings["ours"], 2 * 1024**3 / timings["product"].median
+    best = min(("torch1", "torch2"), key=lambda name: timings[name].median)
+    reference = timings.get("reference")
+    return {
+        "sequences": count,
+        "frames": frames,
+        "ours us/frame": micro["ours"],
+        "torch 1 thread": micro["torch1"],
+        "torch 2 threads": micro["torch2"],
+        "x torch 1 thread": ours.ratio(timings["torch1"]),
+        "x torch best": ours.ratio(timings[best]),
+        "x reference": ours.ratio(reference) if reference else None,
+        "GFLOP/s": operations() / micro["ours"] / 1e3,
+        "sgemm GFLOP/s": rate / 1e9,
+        "share of sgemm": operations() / (micro["ours"] * 1e-6) / rate,
+        "gradient differs": difference,
+    }
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description="Training speed against PyTorch.")
+    parser.add_argument("--sequences", type=int, nargs="+", default=[1, 5, 10, 40, 430])
+    parser.add_argument("--frames", type=int, nargs="+", default=[60, 600])
+    parser.add_argument("--rounds", type=int, default=9)
+    arguments = parser.parse_args()
+    rows = []
+    with threadpool_limits(1, user_api="blas"):
+        for frames in arguments.frames:
+            for count in arguments.sequences:
+                if count * frames > 430 * 60:  # the activations of PyTorch's graph fill the memory
+                    continue
+                rows.append(one_case(count, frames, arguments.rounds, with_reference=count * frames <= 600))
+                print(
+                    f"{count} sequences of {frames} frames: {rows[-1]['x torch 1 thread']:.2f} x", flush=True
+                )
+    publish("train", "Training the paper's network, one core", rows, ["torch"])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,235 @@
+"""The one piece of the engine below Numba: a tile of a matrix product, held in registers.
+
+A tile is a few rows by a few vectors of the result.  All its sums stay in the processor's
+registers while k runs: each step loads the vectors of b once and uses them for every row, so that
+the arithmetic, not the memory, sets the pace.  LLVM's vectoriser doesn't find this form in a
+plain loop, so it is written in LLVM's own language, by way of ``numba.extending.intrinsic``.
+
+Each sum begins with 0, is added up in the order of k, one fused multiply-add a step, and then added
+to the result, whatever the shape of the tile: the same bits however rows are grouped.
+
+Source of the form: Goto and van de Geijn, "Anatomy of high-performance matrix
+multiplication", ACM Transactions on Mathematical Software 34(3), 2008.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import llvmlite.binding
+import numba.core.cgutils
+import numba.extending
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numpy.typing import DTypeLike
+
+cgutils: Any = numba.core.cgutils  # it has no types
+
+
+def intrinsic(function: Callable[..., Any]) -> Any:
+    """Make a function that writes its own instructions; numbers it is called with stay literal."""
+    return numba.extending.intrinsic(prefer_literal=True)(function)
+
+
+def _vector_bytes() -> int:
+    """Width of this processor's vectors."""
+    features = llvmlite.binding.get_host_cpu_features()
+    if features.get("avx512f"):
+        return 64
+    return 32 if features.get("avx") else 16
+
+
+VECTOR_BYTES = _vector_bytes()
+"""Bytes of a vector register: 64 with AVX-512, 32 with AVX, else 16."""
+
+
+def lanes(dtype: DTypeLike) -> int:
+    """Tell how many numbers of a type a vector holds."""
+    return VECTOR_BYTES // np.dtype(dtype).itemsize
+
+
+@intrinsic
+def add_tile(typing: Any, a: Any, b: Any, out: Any, rows: Any, vectors: Any) -> Any:
+    """Add a · b to `out`; `rows` and `vectors` are literal numbers.
+
+    `a` is [≥ rows, K] with any strides.  `b` is [K, ≥ vectors · lanes], each row contiguous.  `out`
+    is [≥ rows, M], each row contiguous; of the tile's columns only the first M are written.
+    """
+    shape = rows.literal_value, vectors.literal_value
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        a, b, out = _arrays(context, builder, signature.args[:3], arguments[:3])
+        _Tile(builder, a, b, out, *shape).generate()
+        return context.get_dummy_value()
+
+    return types.void(a, b, out, rows, vectors), generate
+
+
+_INT = ir.IntType(64)
+_INT32 = ir.IntType(32)
+_BYTES = ir.IntType(8).as_pointer()
+
+
+class _Array:
+    """Address, shape and strides (in bytes) of an array, as LLVM values."""
+
+    def __init__(self, context: Any, builder: Any, kind: Any, value: Any) -> None:
+        structure = context.make_array(kind)(context, builder, value)
+        self.scalar, self.size = context.get_value_type(kind.dtype), kind.dtype.bitwidth // 8
+        self.start = builder.bitcast(structure.data, _BYTES)
+        self.shape = cgutils.unpack_tuple(builder, structure.shape)
+        self.strides = cgutils.unpack_tuple(builder, structure.strides)
+
+
+def _arrays(context: Any, builder: Any, kinds: Any, values: Any) -> list[_Array]:
+    return [_Array(context, builder, kind, value) for kind, value in zip(kinds, values, strict=True)]
+
+
+class _Writer:
+    """Writes instructions on vectors."""
+
+    def __init__(self, builder: Any, scalar: Any, size: int) -> None:
+        self.builder, self.scalar, self.size = builder, scalar, size
+        self.lanes = VECTOR_BYTES // size
+        self.vector = ir.VectorType(scalar, self.lanes)
+
+    def row(self, array: _Array, r: int) -> Any:
+        """Return the address of row r."""
+        return self.builder.gep(array.start, [self.builder.mul(array.strides[0], _INT(r))])
+
+    def address(self, row: Any, v: int) -> Any:
+        """Return a pointer to vector v of a row."""
+        place = self.builder.gep(row, [_INT(v * VECTOR_BYTES)])
+        return self.builder.bitcast(place, self.vector.as_pointer())
+
+    def load(self, row: Any, v: int) -> Any:
+        """Load vector v of a row."""
+        value = self.builder.load(self.address(row, v))
+        value.align = self.size
+        return value
+
+    def store(self, value: Any, row: Any, v: int) -> None:
+        """Store vector v of a row."""
+        self.builder.store(value, self.address(row, v)).align = self.size
+
+    def shuffle(self, a: Any, b: Any, lanes: list[int]) -> Any:
+        """Choose lanes of a, or counted from `self.lanes`, of b."""
+        return self.builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(_INT32, len(lanes)), lanes))
+
+    def splat(self, value: Any, kind: Any) -> Any:
+        """Put a number into all lanes of a vector."""
+        nothing = ir.Constant(kind, ir.Undefined)
+        first = self.builder.insert_element(nothing, value, _INT32(0))
+        return self.shuffle(first, nothing, [0] * self.lanes)
+
+    def intrinsic(self, name: str, result: Any, kinds: list[Any], suffix: str = "") -> Any:
+        """Return one of LLVM's own functions."""
+        full = f"llvm.{name}.v{self.lanes}{'f32' if self.size == 4 else 'f64'}{suffix}"
+        return cgutils.get_or_insert_function(self.builder.module, ir.FunctionType(result, kinds), full)
+
+
+class _Tile(_Writer):
+    """Writes the instructions of one tile."""
+
+    def __init__(self, builder: Any, a: _Array, b: _Array, out: _Array, rows: int, vectors: int) -> None:
+        super().__init__(builder, a.scalar, a.size)
+        self.a, self.b, self.columns = a, b, out.shape[1]
+        self.rows, self.vectors = range(rows), range(vectors)
+        self.out_rows = [self.row(out, r) for r in self.rows]
+        self.a_rows = [self.row(a, r) for r in self.rows]
+        # Allocated on the stack by name only: LLVM turns them into registers.
+        self.sums = [[cgutils.alloca_once(builder, self.vector) for _ in self.vectors] for _ in self.rows]
+
+    def generate(self) -> None:
+        """Run over k, then add the sums to the result: it isn't waited for until then."""
+        builder, zero = self.builder, ir.Constant(self.vector, [0.0] * self.lanes)
+        for place in (place for row in self.sums for place in row):
+            builder.store(zero, place)
+        with cgutils.for_range(builder, self.a.shape[1]) as loop:
+            self._step(loop.index)
+        # Masked access is slow on some processors: only the last tile of a row pays for it.
+        whole = builder.icmp_signed(">=", self.columns, _INT(len(self.vectors) * self.lanes))
+        with builder.if_else(whole) as (then, otherwise):
+            for branch, add in ((then, self._add), (otherwise, self._add_masked)):
+                with branch:
+                    for r in self.rows:
+                        for v in self.vectors:
+                            add(self.out_rows[r], v, builder.load(self.sums[r][v]))
+
+    def _step(self, k: Any) -> None:
+        builder = self.builder
+        b_row = builder.gep(self.b.start, [builder.mul(k, self.b.strides[0])])
+        b = [self.load(b_row, v) for v in self.vectors]
+        offset = builder.mul(k, self.a.strides[1])
+        multiply_add = self.intrinsic("fmuladd", self.vector, [self.vector] * 3)
+        for r in self.rows:
+            address = builder.bitcast(builder.gep(self.a_rows[r], [offset]), self.scalar.as_pointer())
+            factor = self.splat(builder.load(address), self.vector)
+            for v in self.vectors:
+                total = builder.call(multiply_add, [factor, b[v], builder.load(self.sums[r][v])])
+                builder.store(total, self.sums[r][v])
+
+    def _add(self, row: Any, v: int, total: Any) -> None:
+        self.store(self.builder.fadd(self.load(row, v), total), row, v)
+
+    def _add_masked(self, row: Any, v: int, total: Any) -> None:
+        builder, pointer, mask = self.builder, self.address(row, v), self._mask(v)
+        align, zero = _INT32(self.size), ir.Constant(self.vector, [0.0] * self.lanes)
+        kinds = [pointer.type, _INT32, mask.type, self.vector]
+        load = self.intrinsic("masked.load", self.vector, kinds, ".p0")
+        before = builder.call(load, [pointer, align, mask, zero])
+        store = self.intrinsic("masked.store", ir.VoidType(), [self.vector, *kinds[:3]], ".p0")
+        builder.call(store, [builder.fadd(before, total), pointer, align, mask])
+
+    def _mask(self, v: int) -> Any:
+        """Return which lanes of vector `v` lie within the columns of `out`."""
+        counts = ir.VectorType(_INT, self.lanes)
+        left = self.builder.sub(self.columns, _INT(v * self.lanes))
+        lane = ir.Constant(counts, list(range(self.lanes)))
+        return self.builder.icmp_signed("<", lane, self.splat(left, counts))
+
+
+@intrinsic
+def copy_vectors(typing: Any, source: Any, target: Any, vectors: Any) -> Any:
+    """Copy so many vectors from the beginning of the first row of `source` to that of `target`."""
+    count = vectors.literal_value
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        here, there = _arrays(context, builder, signature.args[:2], arguments[:2])
+        write = _Writer(builder, here.scalar, here.size)
+        for v, value in enumerate([write.load(here.start, v) for v in range(count)]):
+            write.store(value, there.start, v)
+        return context.get_dummy_value()
+
+    return types.void(source, target, vectors), generate
+
+
+@intrinsic
+def transpose_square(typing: Any, source: Any, target: Any) -> Any:
+    """Write the transpose of the first [lanes, lanes] of `source` into `target`; rows are contiguous.
+
+    Source: Eklundh, "A fast computer method for matrix transposing", IEEE Transactions on
+    Computers C-21(7), 1972.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        here, there = _arrays(context, builder, signature.args, arguments)
+        write = _Writer(builder, here.scalar, here.size)
+        count = write.lanes
+        rows = [write.load(write.row(here, r), 0) for r in range(count)]
+        half = count // 2
+        while half:
+            # Squares of `half` change places across the diagonal of those twice as large.
+            for r in (r for r in range(count) if not r & half):
+                a, b = rows[r], rows[r + half]
+                low = [j if not j & half else count + j - half for j in range(count)]
+                high = [j + half if not j & half else count + j for j in range(count)]
+                rows[r], rows[r + half] = write.shuffle(a, b, low), write.shuffle(a, b, high)
+            half //= 2
+        for r in range(count):
+            write.store(rows[r], write.row(there, r), 0)
+        return context.get_dummy_value()
+
+    return types.void(source, target), generate
