@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -111,6 +112,66 @@ def predict(
             sys.stdout.write(table.to_csv(index=False, float_format="%.6f", lineterminator="\n"))
         else:
             write_csv(out, table, 6)
+
+
+class View(StrEnum):
+    """What the top panel of ``lstmcore plot`` shows."""
+
+    WAVEFORM = "waveform"
+    SPECTROGRAM = "spectrogram"
+
+
+@app.command()
+def plot(
+    audio: Annotated[Path, typer.Argument(help="A song: WAV, FLAC, OGG or MP3.", metavar="AUDIO")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Picture to write; its suffix says the format: .html, .png, .svg or .pdf. "
+            "By default AUDIO's stem and .png in the current folder."
+        ),
+    ] = None,
+    annotations: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A data set in DEAM's layout (with the raters' spread, if it is there), a folder with "
+            "arousal.csv and valence.csv, or such a file; several are put together.",
+            metavar="FOLDER|CSV",
+        ),
+    ] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(
+            help="A finished run, its predictions.csv, or what lstmcore predict wrote.", metavar="RUN|CSV"
+        ),
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="A finished run, to predict AUDIO now.", metavar="RUN")
+    ] = None,
+    system: Annotated[
+        str | None, typer.Option(help="Which system or ensemble; by default the first.")
+    ] = None,
+    song_id: Annotated[
+        str | None, typer.Option(help="The song in annotations and predictions; by default AUDIO's stem.")
+    ] = None,
+    view: Annotated[View, typer.Option(help="The top panel.")] = View.WAVEFORM,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+) -> None:
+    """Draw a song: its sound, the four features that FS2 adds, and its arousal and valence over time.
+
+    FS1 features, a part of FS2, are computed by openSMILE, whose Python package is
+    licensed for non-commercial use only.
+    """
+    from experiments.progress import new_progress
+
+    progress = new_progress(quiet)
+    with _errors_told(None, progress):
+        from experiments.song_plot import Sources, plot_song
+
+        sources = Sources(tuple(annotations or ()), predictions, model, system, song_id)
+        written = plot_song(audio, out, sources, view.value, progress)
+        progress.close()
+        print(f"picture: {written}")
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""The report's plots, as SVG text."""
+"""The style of all plots, and those of the report as SVG text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from experiments.datasets import TARGETS, Song
 from experiments.systems import Predictions
 
 COLOURS = {"arousal": "#c2410c", "valence": "#0f766e"}
-_STYLE: Any = {
+STYLE: Any = {
     "svg.hashsalt": "lstmcore",
     "svg.fonttype": "none",
     "font.family": "sans-serif",
@@ -25,8 +25,8 @@ _STYLE: Any = {
 }
 
 
-def _svg(figure: Figure) -> str:
-    """Write a figure as the svg element alone."""
+def svg_element(figure: Figure) -> str:
+    """Write a figure as an svg element, to be put into a page."""
     text = io.StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None}, bbox_inches="tight")
     whole = text.getvalue()
@@ -38,7 +38,7 @@ def song_curves(song: Song, prediction: Predictions) -> str:
     k = next(n for n, s in enumerate(prediction.songs) if s is song)
     values = prediction.values[k]
     spread = prediction.spread[k] if prediction.spread is not None else None
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(9, 2.6))
         axes: Any = figure.subplots(1, 2, sharex=True)
         for n, target in enumerate(TARGETS):
@@ -52,12 +52,12 @@ def song_curves(song: Song, prediction: Predictions) -> str:
             axes[n].set_title(f"song {song.song_id}: {target}", loc="left", fontsize=10)
             axes[n].set_xlabel("time in s")
             axes[n].legend(frameon=False, loc="lower right", ncols=2)
-        return _svg(figure)
+        return svg_element(figure)
 
 
 def learning_curves(history: pd.DataFrame, column: str, title: str) -> str:
     """Draw an error of each training over epochs, a thin line a network."""
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(9, 2.8))
         axes: Any = figure.subplots()
         for _, part in history.groupby("job", sort=False):
@@ -68,4 +68,4 @@ def learning_curves(history: pd.DataFrame, column: str, title: str) -> str:
         axes.set_xlabel("epoch")
         axes.set_ylabel("error a frame")
         axes.set_yscale("log")
-        return _svg(figure)
+        return svg_element(figure)
