@@ -74,7 +74,7 @@ def lstm_forward(
     for t in range(counts.shape[0]):
         alive = counts[t]
         after = counts[0] + now  # first row of this step in h and c
-        add_product(h[before : before + alive], recurrent, gates[now : now + alive])
+        add_product(h[before : before + alive], recurrent, gates[now : now + alive], t)
         for s in range(alive):
             g = gates[now + s]
             _gates_forward(
@@ -156,7 +156,9 @@ def lstm_backward(
         after = counts[0] + now
         before = 0 if t == 0 else after - counts[t - 1]
         if next_alive > 0:
-            add_product(gates[now + alive : now + alive + next_alive], recurrent, e[now : now + next_alive])
+            add_product(
+                gates[now + alive : now + alive + next_alive], recurrent, e[now : now + next_alive], t
+            )
         for s in range(alive):
             g = gates[now + s]
             _gates_backward(

@@ -96,7 +96,7 @@ class _Affine:
     def forward(self, x: Array, w: Array, b: Array, y: Array) -> None:
         """Overwrite y [N, O], given x [N, P], w [O, P] and b [O]."""
         kernels.fill_with_bias(y, b, self._bias)
-        products.add_product(x, products.pack_transposed(w, self._panels(), self._width), y)
+        products.add_product(x, products.pack_transposed(w, self._panels(), self._width), y, 0)
 
     def backward(self, e: Array, x: Array, w: Array, dw: Array, db: Array, below: bool) -> Array:
         """Overwrite the gradients, given the error e [N, O]; return that of x, empty unless wanted."""
@@ -106,7 +106,7 @@ class _Affine:
             return self._memory.nobody
         e_below = self._memory.rows("below", len(e), self._inputs)
         e_below[:] = 0
-        products.add_product(e, products.pack(w, self._panels(), self._width), e_below)
+        products.add_product(e, products.pack(w, self._panels(), self._width), e_below, 0)
         return e_below
 
     def _panels(self) -> Array:

@@ -104,13 +104,19 @@ def add_product(
     a: Array,  # [n, K]
     panels: Array,  # of b: [M / width, K, width]
     out: Array,  # added to [n, M]
+    turn: Any,  # odd: the last panel first
 ) -> None:
-    """Add a · b to `out`."""
-    rows, width = a.shape[0], panels.shape[2]
+    """Add a · b to `out`.
+
+    Who multiplies with the same panels again and again takes them in turn from the first to the
+    last and back: the cache then still holds what comes first.
+    """
+    rows, width, count = a.shape[0], panels.shape[2], panels.shape[0]
     vector = VECTOR_BYTES // a.itemsize
     for top in range(0, rows, _CHUNK):
         bottom = min(top + _CHUNK, rows)
-        for p in range(panels.shape[0]):
+        for q in range(count):
+            p = count - 1 - q if turn % 2 else q
             columns = out[:, p * width : (p + 1) * width]
             if width == 2 * vector:
                 _narrow(a, panels[p], columns, top, bottom)
@@ -200,7 +206,7 @@ def product_over_frames(
                 panels = _panels(memory[(first - start) // _FRAMES * size :], frames, x.shape[1], width)
                 chunk = memory[_BLOCKS * size :][: (bottom - top) * frames].reshape((bottom - top, frames))
                 _transpose(e[first : first + frames, top:bottom], chunk)
-                add_product(chunk, panels, out[top:bottom])
+                add_product(chunk, panels, out[top:bottom], 0)
 
 
 @inlined

@@ -45,7 +45,7 @@ def test_a_product_is_added_whatever_the_shape(steps, columns, rows, dtype):
         framed = np.full((rows + 2, columns + 2), np.nan, dtype)
         out = framed[1:-1, 1:-1]
         out[:] = before
-        add_product(a, packing(matrix, memory, width), out)
+        add_product(a, packing(matrix, memory, width), out, rows)
         _assert_close(out, expected, magnitude, dtype)
         framed[1:-1, 1:-1] = np.nan
         assert np.isnan(framed).all()
@@ -59,7 +59,7 @@ def test_a_row_has_the_same_bits_alone_and_among_others(dtype):
         width = panel_width(dtype, len(rows))
         memory = np.empty(packed_size(33, 50, width), dtype)
         out = np.zeros((len(rows), 50), dtype)
-        add_product(rows, pack(b, memory, width), out)
+        add_product(rows, pack(b, memory, width), out, len(rows))
         return out
 
     together = product(a)
