@@ -3,7 +3,7 @@
 Shapes stand in brackets behind each argument: N packed frames, n sequences (the rows of
 the first step), T steps, P inputs, E units, O outputs.  Packed arrays hold step after
 step, ``counts[t]`` rows each (see `lstmcore.batches`).  ``h`` and ``c`` begin with one
-block more, of n rows: the initial state.  All gradients are overwritten.
+block more, of n rows: the initial state.  All gradients are added to.
 """
 
 from __future__ import annotations
@@ -62,16 +62,20 @@ def fill_with_bias(
 @kernel
 def lstm_forward(
     counts: Array,  # sequences alive at each step [T]
+    first: Any,  # steps to compute: from the first to the one before last
+    last: Any,
+    row: Any,  # the first step's first row
     recurrent: Array,  # recurrent weights, transposed, in panels [E, 4E]
     p: Array,  # peepholes [3, E]
     gates: Array,  # bias and input weights times input, become activations z, i, f, o side by side [N, 4E]
     c: Array,  # out: cell states, initial state first [n+N, E]
     h: Array,  # out: block outputs, initial state first [n+N, E]
 ) -> None:
-    """Compute an LSTM layer over all steps."""
+    """Compute some steps of an LSTM layer."""
     units = p.shape[1]
-    before, now = 0, 0  # first row of the step before in h and c, of this step in gates
-    for t in range(counts.shape[0]):
+    now = row  # first row of this step in gates
+    before = 0 if first == 0 else counts[0] + now - counts[first - 1]  # of the step before, in h and c
+    for t in range(first, last):
         alive = counts[t]
         after = counts[0] + now  # first row of this step in h and c
         add_product(h[before : before + alive], recurrent, gates[now : now + alive], t)
@@ -134,23 +138,24 @@ def _peephole_gradient(
 def lstm_backward(
     e: Array,  # error of the block outputs from above, overwritten [N, E]
     counts: Array,  # sequences alive at each step [T]
+    first: Any,  # steps to compute: from the one before last to the first
+    last: Any,
+    row: Any,  # the first row behind them
     recurrent: Array,  # recurrent weights in panels [4E, E]
     p: Array,  # peepholes [3, E]
     limit: Any,  # limit of the deltas
     gates: Array,  # activations from the forward pass, become the deltas D [N, 4E]
     c: Array,  # cell states [n+N, E]
     h: Array,  # block outputs [n+N, E]
-    carry: Array,  # scratch [n, E]
-    h_before: Array,  # out: block outputs of the step before [N, E]
-    dp: Array,  # out: gradient of the peepholes [3, E]
+    carry: Array,  # error of the cell states that the step `last` passes on, 0 if there is none [n, E]
+    h_before: Array,  # out: block outputs of the step before each [N, E]
+    dp: Array,  # gradient of the peepholes, added to [3, E]
 ) -> None:
-    """Back-propagate through an LSTM layer and all steps."""
+    """Back-propagate through some steps of an LSTM layer."""
     units = p.shape[1]
-    carry[:] = 0
-    dp[:] = 0
-    now = gates.shape[0]
-    next_alive = 0
-    for t in range(counts.shape[0] - 1, -1, -1):
+    now = row
+    next_alive = counts[last] if last < counts.shape[0] else 0
+    for t in range(last - 1, first - 1, -1):
         alive = counts[t]
         now -= alive
         after = counts[0] + now
@@ -184,15 +189,12 @@ def lstm_backward(
 def column_sums(
     rows: Array,  # [N, E]
     factor: Any,
-    sums: Array,  # out: factor · Σ rows [E]
+    sums: Array,  # factor · Σ rows, added to [E]
 ) -> None:
     """Sum up over frames: the gradient of the bias weights."""
-    sums[:] = 0
     for n in range(rows.shape[0]):
         for j in range(sums.shape[0]):
-            sums[j] += rows[n, j]
-    for j in range(sums.shape[0]):
-        sums[j] *= factor
+            sums[j] += factor * rows[n, j]
 
 
 @kernel

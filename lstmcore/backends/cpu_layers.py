@@ -22,6 +22,7 @@ Array = NDArray[np.floating]
 Pieces = dict[str, Array]
 
 _MANY = 60  # rows of a product that doesn't run in the time loop
+_PORTION = 1000  # frames: some megabytes of activations of a layer of 200 units
 
 
 class CpuLayer(Protocol):
@@ -74,6 +75,12 @@ class _Memory:
             found = self._arrays[name] = _aligned(size, self.dtype)
         return found[:size]
 
+    def product_over_frames(self, e: Array, x: Array, out: Array) -> None:
+        """Add eᵀ x to `out` [M, K], given e [N, M] and x [N, K]."""
+        width = panel_width(self.dtype, _MANY)
+        scratch = self.flat("block", block_size(x.shape[1], width))
+        products.product_over_frames(e, x, scratch, width, out)
+
 
 def _aligned(count: int, dtype: np.dtype[Any]) -> Array:
     """Make an array that begins with a line of the cache."""
@@ -84,41 +91,57 @@ def _aligned(count: int, dtype: np.dtype[Any]) -> Array:
 
 
 class _Affine:
-    """The affine map of a layer's inputs: W x + b · bias, as rows of a matrix."""
+    """The affine map of a layer's inputs: W x + b · bias, as rows of a matrix.
+
+    `begin_forward` and `begin_backward` take the weights; then frames may come in portions.
+    """
 
     def __init__(self, inputs: int, outputs: int, bias: float, memory: _Memory) -> None:
-        self._inputs, self._memory = inputs, memory
+        self._inputs, self._outputs, self._memory = inputs, outputs, memory
         self._bias = memory.number(bias)
         self._width = panel_width(memory.dtype, _MANY)
-        matrices = (packed_size(inputs, outputs, self._width), packed_size(outputs, inputs, self._width))
-        self._packed = max(*matrices, block_size(inputs, self._width))
 
-    def forward(self, x: Array, w: Array, b: Array, y: Array) -> None:
-        """Overwrite y [N, O], given x [N, P], w [O, P] and b [O]."""
-        kernels.fill_with_bias(y, b, self._bias)
-        products.add_product(x, products.pack_transposed(w, self._panels(), self._width), y, 0)
+    def begin_forward(self, w: Array, b: Array) -> None:
+        """Take W [O, P] and b [O]."""
+        memory = self._memory.flat("inputs", packed_size(self._inputs, self._outputs, self._width))
+        self._panels, self._b = products.pack_transposed(w, memory, self._width), b
 
-    def backward(self, e: Array, x: Array, w: Array, dw: Array, db: Array, below: bool) -> Array:
-        """Overwrite the gradients, given the error e [N, O]; return that of x, empty unless wanted."""
-        products.product_over_frames(e, x, self._panels(), self._width, dw)
-        kernels.column_sums(e, self._bias, db)
+    def forward(self, x: Array, y: Array) -> None:
+        """Overwrite y [N, O], given x [N, P]."""
+        kernels.fill_with_bias(y, self._b, self._bias)
+        products.add_product(x, self._panels, y, 0)
+
+    def begin_backward(self, w: Array, dw: Array, db: Array, frames: int, below: bool) -> Array:
+        """Take W; make the gradients 0, and the error of so many inputs, empty unless wanted."""
+        dw[:] = 0
+        db[:] = 0
+        self._dw, self._db = dw, db
         if not below:
-            return self._memory.nobody
-        e_below = self._memory.rows("below", len(e), self._inputs)
-        e_below[:] = 0
-        products.add_product(e, products.pack(w, self._panels(), self._width), e_below, 0)
-        return e_below
+            self._e_below = self._memory.nobody
+            return self._e_below
+        memory = self._memory.flat("inputs", packed_size(self._outputs, self._inputs, self._width))
+        self._panels = products.pack(w, memory, self._width)
+        self._e_below = self._memory.rows("below", frames, self._inputs)
+        self._e_below[:] = 0
+        return self._e_below
 
-    def _panels(self) -> Array:
-        return self._memory.flat("panels", self._packed)
+    def backward(self, e: Array, x: Array, rows: slice) -> None:
+        """Add to the gradients and write the error of the inputs, given e [N, O], for some rows."""
+        self._memory.product_over_frames(e[rows], x[rows], self._dw)
+        kernels.column_sums(e[rows], self._bias, self._db)
+        if len(self._e_below):
+            products.add_product(e[rows], self._panels, self._e_below[rows], 0)
 
 
 class _Lstm:
-    """One direction of an LSTM layer."""
+    """One direction of an LSTM layer.
+
+    Steps are computed in portions that stay in the cache from one product to the next.
+    """
 
     def __init__(self, inputs: int, units: int, bias: float, dtype: DTypeLike) -> None:
         self._units, self._memory = units, _Memory(dtype)
-        self._inputs = _Affine(inputs, 4 * units, bias, self._memory)
+        self._affine = _Affine(inputs, 4 * units, bias, self._memory)
 
     def forward(self, x: Array, batch: Batch, w: Pieces) -> Array:
         rows, frames, sequences, units = self._memory.rows, batch.frames, batch.sequences, self._units
@@ -127,9 +150,13 @@ class _Lstm:
         self._c[:sequences] = 0
         self._h[:sequences] = 0
         w_all, b, r = _flat(w, "W", "b", "R")
-        self._inputs.forward(x, w_all, b, self._gates)
+        self._affine.begin_forward(w_all, b)
         recurrent = products.pack_transposed(r, *self._panels(sequences))
-        kernels.lstm_forward(batch.counts, recurrent, w["p"], self._gates, self._c, self._h)
+        for first, last, part in _portions(batch):
+            self._affine.forward(x[part], self._gates[part])
+            kernels.lstm_forward(
+                batch.counts, first, last, part.start, recurrent, w["p"], self._gates, self._c, self._h
+            )
         return self._h[sequences:]
 
     def backward(
@@ -139,29 +166,47 @@ class _Lstm:
         w_all, r = _flat(w, "W", "R")
         dw_all, db, dr = _flat(dw, "W", "b", "R")
         carry, h_before = rows("carry", sequences, units), rows("h_before", frames, units)
-        kernels.lstm_backward(
-            error,
-            batch.counts,
-            products.pack(r, *self._panels(sequences)),
-            w["p"],
-            self._memory.number(limit),
-            self._gates,
-            self._c,
-            self._h,
-            carry,
-            h_before,
-            dw["p"],
-        )
-        width = panel_width(self._memory.dtype, _MANY)
-        scratch = self._memory.flat("panels", block_size(units, width))
-        products.product_over_frames(self._gates, h_before, scratch, width, dr)
-        return self._inputs.backward(self._gates, x, w_all, dw_all, db, below)
+        for overwritten in (carry, dr, dw["p"]):
+            overwritten[:] = 0
+        e_below = self._affine.begin_backward(w_all, dw_all, db, frames, below)
+        recurrent = products.pack(r, *self._panels(sequences))
+        for first, last, part in reversed(_portions(batch)):
+            kernels.lstm_backward(
+                error,
+                batch.counts,
+                first,
+                last,
+                part.stop,
+                recurrent,
+                w["p"],
+                self._memory.number(limit),
+                self._gates,
+                self._c,
+                self._h,
+                carry,
+                h_before,
+                dw["p"],
+            )
+            self._memory.product_over_frames(self._gates[part], h_before[part], dr)
+            self._affine.backward(self._gates, x, part)
+        return e_below
 
     def _panels(self, sequences: int) -> tuple[Array, int]:
         """Memory for the recurrent weights, either way round, and the width of their panels."""
         width, units = panel_width(self._memory.dtype, sequences), self._units
         size = max(packed_size(units, 4 * units, width), packed_size(4 * units, units, width))
-        return self._memory.flat("panels", size), width
+        return self._memory.flat("recurrent", size), width
+
+
+def _portions(batch: Batch) -> list[tuple[int, int, slice]]:
+    """Cut a batch into consecutive steps of some frames: first step, the one behind the last, rows."""
+    ends = np.cumsum(batch.counts)
+    portions, first, start = [], 0, 0
+    while first < len(ends):
+        last = min(int(np.searchsorted(ends, start + _PORTION)) + 1, len(ends))
+        portions.append((first, last, slice(start, int(ends[last - 1]))))
+        first, start = last, int(ends[last - 1])
+    return portions
 
 
 class _Blstm:
@@ -215,7 +260,8 @@ class _Feedforward:
 
     def forward(self, x: Array, batch: Batch, w: Pieces) -> Array:
         self._y = self._memory.rows("y", batch.frames, self._layer.size)
-        self._affine.forward(x, w["W"], w["b"], self._y)
+        self._affine.begin_forward(w["W"], w["b"])
+        self._affine.forward(x, self._y)
         if not isinstance(self._layer, Linear):
             getattr(kernels, f"{self._layer.kind}_forward")(self._y)
         return self._y
@@ -225,7 +271,9 @@ class _Feedforward:
     ) -> Array:
         if not isinstance(self._layer, Linear):
             getattr(kernels, f"{self._layer.kind}_backward")(error, self._y)
-        return self._affine.backward(error, x, w["W"], dw["W"], dw["b"], below)
+        e_below = self._affine.begin_backward(w["W"], dw["W"], dw["b"], batch.frames, below)
+        self._affine.backward(error, x, slice(None))
+        return e_below
 
 
 def _flat(pieces: Pieces, *names: str) -> list[Array]:

@@ -189,10 +189,9 @@ def product_over_frames(
     x: Array,  # [N, K]
     memory: Array,  # scratch [at least block_size of K]
     width: Any,  # of a narrow panel
-    out: Array,  # [M, K]
+    out: Array,  # added to [M, K]
 ) -> None:
-    """Compute the sum over frames of the outer products, eᵀ x."""
-    out[:] = 0
+    """Add the sum over frames of the outer products, eᵀ x, to `out`."""
     size = packed_size(_FRAMES, x.shape[1], width)  # of a block of frames
     for start in range(0, x.shape[0], _BLOCKS * _FRAMES):
         end = min(start + _BLOCKS * _FRAMES, x.shape[0])

@@ -74,7 +74,7 @@ def test_a_row_has_the_same_bits_alone_and_among_others(dtype):
 def test_a_product_over_frames(frames, rows, columns, dtype):
     e, x = _matrix(frames, rows, dtype, 1), _matrix(frames, columns, dtype, 2)
     width = panel_width(dtype, 60)
-    memory, out = np.full(block_size(columns, width), np.nan, dtype), np.full((rows, columns), np.nan, dtype)
+    memory, out = np.full(block_size(columns, width), np.nan, dtype), np.ones((rows, columns), dtype)
     product_over_frames(e, x, memory, width, out)
-    expected = e.astype(np.float64).T @ x.astype(np.float64)
-    _assert_close(out, expected, np.abs(e).T @ np.abs(x), dtype)
+    expected = 1 + e.astype(np.float64).T @ x.astype(np.float64)
+    _assert_close(out, expected, 1 + np.abs(e).T @ np.abs(x), dtype)
