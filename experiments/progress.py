@@ -69,19 +69,14 @@ class PlainLines:
             tenth = max(1, self._total // 10)
             if text or self._done == self._total or self._done % tenth == 0:
                 detail = f" {text}" if text else ""
-                self._print(f"  {self._done}/{self._total}{detail}{self._left()}")
+                left = time_left(self._started, self._fresh, self._total - self._done)
+                self._print(f"  {self._done}/{self._total}{detail}{'; ' if left else ''}{left}")
 
     def epoch(self, job: str, report: EpochReport) -> None:
         """Epochs are too many for lines."""
 
     def close(self) -> None:
         """Nothing to take away."""
-
-    def _left(self) -> str:
-        if not self._fresh or self._done == self._total:
-            return ""
-        seconds = (time.monotonic() - self._started) / self._fresh * (self._total - self._done)
-        return f"; about {duration(seconds)} left"
 
     @staticmethod
     def _print(text: str) -> None:
@@ -102,10 +97,9 @@ class Live:
             progress.BarColumn(bar_width=30),
             progress.MofNCompleteColumn(),
             progress.TimeElapsedColumn(),
-            progress.TextColumn("left"),
-            progress.TimeRemainingColumn(),
-            speed_estimate_period=600,
+            progress.TextColumn("{task.fields[left]}"),
         )
+        self._started, self._fresh, self._remaining = time.monotonic(), 0, 0
         self._running: dict[str, str] = {}
         self._task: TaskID | None = None
         console = Console(stderr=True)
@@ -124,14 +118,18 @@ class Live:
         """Begin a new bar."""
         with self._lock:
             self._running.clear()
-            self._task = self._bars.add_task(name, total=total)
+            self._task = self._bars.add_task(name, total=total, left="")
+            self._started, self._fresh, self._remaining = time.monotonic(), 0, total
 
     def advance(self, text: str = "", *, fresh: bool = True) -> None:
         """Move the bar; a finished job loses its line."""
         with self._lock:
             self._running.pop(text.partition(":")[0], None)
             if self._task is not None:
-                self._bars.advance(self._task)
+                self._fresh += fresh
+                self._remaining -= 1
+                left = time_left(self._started, self._fresh, self._remaining)
+                self._bars.update(self._task, advance=1, left=left)
 
     def epoch(self, job: str, report: EpochReport) -> None:
         """Show the errors of a network in training."""
@@ -160,6 +158,13 @@ def describe(report: EpochReport) -> str:
             f", validation error {report.validation_error_per_frame:.4f} (best: epoch {report.best_epoch})"
         )
     return text
+
+
+def time_left(started: float, fresh: int, remaining: int) -> str:
+    """Estimate from the work done since `started` (monotonic) how long the rest takes: "about 40 s left"."""
+    if not fresh or not remaining:
+        return ""
+    return f"about {duration((time.monotonic() - started) / fresh * remaining)} left"
 
 
 def duration(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""Audio files in, samples out; and 16-bit WAV files out, the form that openSMILE reads.
+"""Audio files in, samples out, all at once or block by block.
 
 Any sample rate and number of channels; WAV, FLAC, OGG, MP3 and whatever else the
 installed libsndfile decodes.  Channels are kept: mixing them down is left to whoever
@@ -9,22 +9,28 @@ shimmer visibly.
 from __future__ import annotations
 
 import os
-import wave
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from features.errors import AudioError, naming
+from features.errors import AudioError
+
+if TYPE_CHECKING:
+    import soundfile
 
 _EXACT_IN_16_BITS = ("PCM_16", "PCM_S8", "PCM_U8")
-_FULL_SCALE = 32768.0
 _BLOCK_FRAMES = 1 << 16
 # MP3 headers announce up to a thousand or so frames more than can be decoded; a file that lacks
 # more than a tenth was cut off.
 _LEAST_DECODED = 0.9
+_UNKNOWN_FRAMES = 1 << 62  # what libsndfile says of a FLAC file that was written to a pipe
+_UNKNOWN_BYTES = 0x7FFF0000  # what programs write as the length of a WAV file, or more, when they can't know
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +55,29 @@ class Audio:
         return len(self.samples) / self.rate
 
 
+@dataclass(frozen=True, eq=False)
+class AudioStream:
+    """An audio file that is being decoded.
+
+    Parameters
+    ----------
+    rate
+        Frames a second, Hz.
+    channels
+        How many.
+    dtype
+        Type of the samples, as in `Audio`.
+    blocks
+        The samples, from the first to the last: arrays of shape (frames, channels), none of
+        them empty.  They raise an AudioError where the file turns out to be unusable.
+    """
+
+    rate: int
+    channels: int
+    dtype: np.dtype[Any]
+    blocks: Iterator[NDArray[Any]]
+
+
 def read_audio(path: str | os.PathLike[str]) -> Audio:
     """Decode a whole audio file at its own rate with all its channels.
 
@@ -60,18 +89,115 @@ def read_audio(path: str | os.PathLike[str]) -> Audio:
     Returns
     -------
     Audio
-        One copy of the samples, in the narrowest type that loses nothing of 16 bits.
+        The samples in the narrowest type that loses nothing of 16 bits.
 
     Raises
     ------
     AudioError
         If the file is missing, not a file, empty, not decodable, cut off, or if its
-        samples are none, all zero, or not finite.
+        samples are none or not finite.
+
+    Notes
+    -----
+    An OGG file that was cut off can't be told from a shorter one.
+    """
+    with open_audio(path) as stream:
+        return Audio(np.concatenate(list(stream.blocks)), stream.rate)
+
+
+@contextmanager
+def open_audio(path: str | os.PathLike[str]) -> Iterator[AudioStream]:
+    """Open an audio file to decode it block by block, with little memory.
+
+    Parameters
+    ----------
+    path
+        WAV, FLAC, OGG or MP3 file.
+
+    Returns
+    -------
+    context manager of AudioStream
+        Its blocks joined are what `read_audio` gives.
+
+    Raises
+    ------
+    AudioError
+        As `read_audio`: some at once, some only at the last block.
     """
     check_file(path)
-    audio = _decode(path)
-    _check_samples(path, audio.samples)
-    return audio
+    with _opened(path) as sound:
+        dtype = np.dtype(np.int16 if sound.subtype in _EXACT_IN_16_BITS else np.float32)
+        yield AudioStream(sound.samplerate, sound.channels, dtype, _blocks(path, sound, dtype))
+
+
+def _opened(path: str | os.PathLike[str]) -> soundfile.SoundFile:
+    import soundfile
+
+    try:
+        # libsndfile takes the name "-" for standard input, but not with a folder before it.
+        return _forward_only()(Path(path).absolute())
+    except soundfile.LibsndfileError as error:
+        raise _undecodable(path, _complaint(error)) from error
+    except TypeError as error:  # soundfile asks for the rate of files that have no header
+        raise _undecodable(path, "the file has no header") from error
+
+
+@cache
+def _forward_only() -> type[soundfile.SoundFile]:
+    """Make `soundfile.SoundFile` read on without seeking.
+
+    It seeks after each block, to where the file is anyway.  In MP3 files that changes the
+    samples that follow, and in FLAC files of unknown length it fails.
+    """
+    import soundfile
+
+    class ForwardOnly(soundfile.SoundFile):  # type: ignore[misc]
+        def seekable(self) -> bool:
+            return False
+
+    return ForwardOnly
+
+
+def _blocks(
+    path: str | os.PathLike[str], sound: soundfile.SoundFile, dtype: np.dtype[Any]
+) -> Iterator[NDArray[Any]]:
+    decoded = 0
+    while len(block := _next_block(path, sound, dtype)):
+        if not (np.isfinite(block.min()) and np.isfinite(block.max())):
+            raise AudioError(
+                path, "some samples are not finite (NaN or infinity); finite samples are expected"
+            )
+        decoded += len(block)
+        yield block
+    if decoded == 0:
+        raise AudioError(path, "the file holds no samples; at least about a second is expected")
+    announced = max(_announced_wav(path, decoded), sound.frames if sound.frames < _UNKNOWN_FRAMES else 0)
+    if decoded < _LEAST_DECODED * announced:
+        held, told = decoded / sound.samplerate, announced / sound.samplerate
+        reason = f"{held:.2f} s could be decoded; the file's header announces {told:.2f} s, it may be cut off"
+        raise AudioError(path, reason)
+
+
+def _next_block(
+    path: str | os.PathLike[str], sound: soundfile.SoundFile, dtype: np.dtype[Any]
+) -> NDArray[Any]:
+    import soundfile
+
+    try:
+        block: NDArray[Any] = sound.read(_BLOCK_FRAMES, dtype=dtype.name, always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise _undecodable(path, _complaint(error)) from error
+    return block
+
+
+def _announced_wav(path: str | os.PathLike[str], decoded: int) -> float:
+    """Frames of a WAV file according to its header: libsndfile tells only what is there."""
+    with Path(path).open("rb") as file:
+        header = file.read(8)
+    size = int.from_bytes(header[4:], "little")
+    if header[:4] != b"RIFF" or size >= _UNKNOWN_BYTES:
+        return 0.0
+    return decoded * (size + 8) / Path(path).stat().st_size
 
 
 def check_file(path: str | os.PathLike[str]) -> None:
@@ -87,79 +213,35 @@ def check_file(path: str | os.PathLike[str]) -> None:
     AudioError
         If there is nothing, something other than a file, or an empty file.
     """
-    file = Path(path)
-    if not file.exists():
-        raise AudioError(path, "no such file; an audio file is expected")
-    if not file.is_file():
-        found = "a folder" if file.is_dir() else "not a regular file"
-        raise AudioError(path, f"{found}; an audio file is expected")
-    if file.stat().st_size == 0:
-        raise AudioError(path, "the file is empty (0 bytes); an audio file is expected")
-
-
-def _decode(path: str | os.PathLike[str]) -> Audio:
-    import soundfile
-
     try:
-        with soundfile.SoundFile(os.fspath(path)) as sound:
-            dtype = "int16" if sound.subtype in _EXACT_IN_16_BITS else "float32"
-            announced, rate = sound.frames, sound.samplerate
-            samples = sound.read(dtype=dtype, always_2d=True)
-    except soundfile.LibsndfileError as error:
-        raise _undecodable(path, f"libsndfile says: {error.error_string.rstrip('.')}") from error
-    except TypeError as error:  # soundfile asks for the rate of files that have no header
-        raise _undecodable(path, "the file has no header") from error
-    if len(samples) < _LEAST_DECODED * announced:
-        held, told = len(samples) / rate, announced / rate
-        reason = f"{held:.2f} s could be decoded; the file's header announces {told:.2f} s, it may be cut off"
-        raise AudioError(path, reason)
-    return Audio(samples, rate)
+        found = _unlike_audio(Path(path))
+    except OSError as error:  # a folder without rights, a name too long
+        raise unreadable(path, error) from error
+    if found:
+        raise AudioError(path, f"{found}; an audio file is expected")
+
+
+def _unlike_audio(file: Path) -> str | None:
+    if not file.exists():
+        return "no such file"
+    if not file.is_file():
+        return "a folder" if file.is_dir() else "not a regular file"
+    return "the file is empty (0 bytes)" if file.stat().st_size == 0 else None
+
+
+def unreadable(path: str | os.PathLike[str], error: OSError) -> AudioError:
+    """Say of an audio file that the system does not let it be read."""
+    return AudioError(path, f"cannot be read, {error.strerror}; an audio file is expected")
+
+
+def _complaint(error: soundfile.LibsndfileError) -> str:
+    said = error.error_string.rstrip(".")
+    if (
+        "not a regular file" in said
+    ):  # its word for an MP3 file without a single frame; ours has been looked at
+        return "libsndfile finds no audio in it"
+    return f"libsndfile says: {said}"
 
 
 def _undecodable(path: str | os.PathLike[str], found: str) -> AudioError:
     return AudioError(path, f"cannot be decoded, {found}; WAV, FLAC, OGG or MP3 is expected")
-
-
-def _check_samples(path: str | os.PathLike[str], samples: NDArray[Any]) -> None:
-    if samples.size == 0:
-        raise AudioError(path, "the file holds no samples; at least about a second is expected")
-    low, high = samples.min(), samples.max()  # NaN and infinities show in them
-    if not (np.isfinite(low) and np.isfinite(high)):
-        raise AudioError(path, "some samples are not finite (NaN or infinity); finite samples are expected")
-    if low == 0 and high == 0:
-        raise AudioError(path, "the audio is silent, all samples are zero; sound is expected")
-
-
-def write_wav16(audio: Audio, path: str | os.PathLike[str]) -> None:
-    """Write a 16-bit PCM WAV file with all channels.
-
-    int16 samples are written as they are.  Floating-point ones are multiplied by 32768,
-    rounded to the nearest integer and clipped to the range of 16 bits.
-
-    Parameters
-    ----------
-    audio
-        What to write.
-    path
-        The file to write; an existing one is replaced.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be written (disk full, no permission); ``filename`` names it.
-    """
-    with naming(path), Path(path).open("wb") as handle, wave.open(handle, "wb") as out:
-        out.setnchannels(audio.samples.shape[1])
-        out.setsampwidth(2)
-        out.setframerate(audio.rate)
-        out.setnframes(len(audio.samples))
-        for start in range(0, len(audio.samples), _BLOCK_FRAMES):
-            block = _to_int16(audio.samples[start : start + _BLOCK_FRAMES])
-            out.writeframesraw(np.ascontiguousarray(block).data)
-
-
-def _to_int16(samples: NDArray[Any]) -> NDArray[np.int16]:
-    if samples.dtype == np.int16:
-        return samples
-    scaled = np.rint(samples * np.float32(_FULL_SCALE))
-    return np.clip(scaled, -_FULL_SCALE, _FULL_SCALE - 1).astype(np.int16)

@@ -15,46 +15,60 @@ import os
 import shutil
 import tempfile
 import threading
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from features.audio import read_audio, write_wav16
+from features.decoded import Decoded, decode
 from features.errors import AudioError
-from features.grid import WINDOW_SECONDS, grid_table
+from features.grid import grid_table
 from features.sets import feature_names
+from features.settings import DEFAULT, FeatureSettings
 from features.smile import SmileError, run_smile
 
 if TYPE_CHECKING:
     import pandas
 
-SHORTEST_SECONDS = 1.04
-"""100 low-level frames, 10 ms apart, the first of them 60 ms long, after smoothing: one row."""
-
 LOWEST_RATE_HZ = 1000
 """Nothing below is music; openSMILE itself refuses rates below about 80 Hz."""
 
 _REVISION = 1  # raise it whenever FS1's numbers change for another reason than openSMILE's version
-_CONF = Path(__file__).parent / "conf" / "fs1.conf"
+# Low-level frames begin 10 ms apart and last 60; smoothing them takes what is missing here.
+_BEYOND_WINDOW_SECONDS = 0.04
+_CONF = Path(__file__).parent / "conf"
+_LEVELS, _BUFFERS = "fs1.conf", "buffers.conf.inc"
 _SINK = "extsink"
 _LLD_INCLUDE = Path("is09-13", "IS13_ComParE_core.lld.conf.inc")
 _BUFFER_INCLUDE = Path("shared", "BufferModeRb.conf.inc")
 
 
-def fs1_version() -> str:
-    """Tell which code computes FS1, for the names of stored results: openSMILE's and our version."""
-    return f"opensmile{importlib.metadata.version('opensmile')}-r{_REVISION}"
+def fs1_version(settings: FeatureSettings = DEFAULT) -> str:
+    """Tell which code computes FS1, for the names of stored results: openSMILE's, ours, the settings'."""
+    return f"opensmile{_smile_version()}-r{_REVISION}{settings.version('FS1')}"
 
 
-def extract_fs1(path: str | os.PathLike[str], *, stop: threading.Event | None = None) -> pandas.DataFrame:
+@cache
+def _smile_version() -> str:
+    return importlib.metadata.version("opensmile")
+
+
+def extract_fs1(
+    path: str | os.PathLike[str],
+    *,
+    settings: FeatureSettings = DEFAULT,
+    stop: threading.Event | None = None,
+) -> pandas.DataFrame:
     """Compute the 260 features of FS1 twice a second.
 
     Parameters
     ----------
     path
         Audio file, any rate and number of channels; at least about 1.04 s.
+    settings
+        Window and hop, if others than 1 s and .5 s are wanted.
     stop
         Set it, from any thread, to end the extraction early.
 
@@ -76,41 +90,69 @@ def extract_fs1(path: str | os.PathLike[str], *, stop: threading.Event | None = 
     ExtractionStopped
         If `stop` was set.
     OSError
-        If the temporary WAV file cannot be written, with its name.
+        If a temporary file cannot be written, with its name.
 
     Notes
     -----
-    openSMILE is licensed by audEERING for non-commercial use.
+    openSMILE is licensed by audEERING for non-commercial use.  Memory does not grow with
+    the length of the file; a 16-bit WAV copy of it lies in the temporary folder meanwhile.
 
     Sources: Weninger, Eyben, Schuller, Mortillaro and Scherer, "On the acoustics of
     emotion in audio", Frontiers in Psychology 4, 2013 (the descriptors); Aljanaki, Yang
     and Soleymani, PLoS ONE 12(3), 2017 (the windows).
     """
-    return grid_table(_rows(path, stop), feature_names("FS1"))
+    with tempfile.TemporaryDirectory(prefix="lstmcore-") as folder:
+        rows = fs1_rows(decode(path, Path(folder), stop=stop), settings, stop=stop)
+    return grid_table(rows, feature_names("FS1"), settings.hop_seconds)
 
 
-def _rows(path: str | os.PathLike[str], stop: threading.Event | None) -> NDArray[np.float32]:
-    audio = read_audio(path)
-    seconds = audio.seconds
-    if seconds < WINDOW_SECONDS:
-        raise _too_short(path, seconds)
+def fs1_rows(
+    audio: Decoded, settings: FeatureSettings = DEFAULT, *, stop: threading.Event | None = None
+) -> NDArray[np.float32]:
+    """Compute FS1 of a decoded file: what `extract_fs1` puts into its table.
+
+    Parameters
+    ----------
+    audio
+        From `features.decoded.decode`; openSMILE's configuration is laid beside its files.
+    settings, stop
+        As in `extract_fs1`.
+
+    Returns
+    -------
+    NDArray
+        Shape (rows, 260).
+
+    Raises
+    ------
+    AudioError, SmileError, ExtractionStopped, OSError
+        As `extract_fs1`, but for the reading.
+    """
+    if audio.seconds < settings.window_seconds:
+        raise _too_short(audio, settings)
     if audio.rate < LOWEST_RATE_HZ:
         reason = f"sample rate {audio.rate} Hz; at least {LOWEST_RATE_HZ} Hz are expected"
-        raise AudioError(path, reason)
-    with tempfile.TemporaryDirectory(prefix="lstmcore-") as folder:
-        room = Path(folder)
-        write_wav16(audio, room / "input.wav")
-        del audio  # openSMILE streams over the file; the samples need not stay
-        result = run_smile(_bring_conf(room), _options(room), _SINK, stop)
+        raise AudioError(audio.source, reason)
+    room = audio.wav.parent
+    options: dict[str, Path | float] = {
+        "wav": audio.wav,
+        "lldinc": room / _LLD_INCLUDE,
+        "bufferModeRbConf": room / _BUFFER_INCLUDE,
+        "bufferModeConf": room / _BUFFERS,
+        "window": settings.window_seconds,
+        "hop": settings.hop_seconds,
+    }
+    result = run_smile(_bring_conf(room), options, _SINK, stop)
     if len(result.rows) == 0:
-        raise _too_short(path, seconds)
+        raise _too_short(audio, settings)
     _check_names(result.names)
     return result.rows
 
 
-def _too_short(path: str | os.PathLike[str], seconds: float) -> AudioError:
-    reason = f"too short, {seconds:.2f} s; at least about {SHORTEST_SECONDS} s are expected"
-    return AudioError(path, reason)
+def _too_short(audio: Decoded, settings: FeatureSettings) -> AudioError:
+    least = settings.window_seconds + _BEYOND_WINDOW_SECONDS
+    reason = f"too short, {audio.seconds:.2f} s; at least about {least:.2f} s are expected"
+    return AudioError(audio.source, reason)
 
 
 def _bring_conf(room: Path) -> Path:
@@ -124,15 +166,8 @@ def _bring_conf(room: Path) -> Path:
     (room / _LLD_INCLUDE.parent).mkdir()
     shutil.copyfile(shipped / _LLD_INCLUDE, room / _LLD_INCLUDE)
     shutil.copytree(shipped / _BUFFER_INCLUDE.parent, room / _BUFFER_INCLUDE.parent)
-    return Path(shutil.copyfile(_CONF, room / _CONF.name))
-
-
-def _options(room: Path) -> dict[str, Path]:
-    return {
-        "wav": room / "input.wav",
-        "lldinc": room / _LLD_INCLUDE,
-        "bufferModeRbConf": room / _BUFFER_INCLUDE,
-    }
+    shutil.copyfile(_CONF / _BUFFERS, room / _BUFFERS)
+    return Path(shutil.copyfile(_CONF / _LEVELS, room / _LEVELS))
 
 
 def _check_names(names: tuple[str, ...]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,12 @@ class AudioError(ValueError):
 
 class ExtractionStopped(RuntimeError):
     """The extraction was asked to stop before it was done; nothing was computed or kept."""
+
+
+def raise_if_stopped(stop: threading.Event | None) -> None:
+    """Raise `ExtractionStopped` if `stop` is set; loops over blocks of a signal call it in each."""
+    if stop is not None and stop.is_set():
+        raise ExtractionStopped("the extraction was stopped")
 
 
 @contextmanager

@@ -10,34 +10,23 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING
 
 from features.compare import extract_fs1, fs1_version
 from features.errors import AudioError
 from features.music import extract_fs2, fs2_version
-from features.sets import feature_names
+from features.sets import columns, feature_names
+from features.settings import DEFAULT, FeatureSettings
 from features.store import FeatureKey, FeatureStore, digest_of
 
 if TYPE_CHECKING:
     import pandas
 
-
-class Extractor(NamedTuple):
-    """How a feature set is computed, ``compute(path, stop=event)``, and by which version of the code."""
-
-    compute: Callable[..., pandas.DataFrame]
-    version: Callable[[], str]
-
-
-EXTRACTORS: dict[str, Extractor] = {
-    "FS1": Extractor(extract_fs1, fs1_version),
-    "FS2": Extractor(extract_fs2, fs2_version),
-}
-"""One for each set of `features.sets.FEATURE_SETS`."""
 
 _POLL_SECONDS = 0.05
 _AHEAD = 4  # files a worker may be ahead of the caller: bounds the memory of a long list
@@ -55,11 +44,14 @@ class Extraction:
         Table as `extract_features` gives it, or None.
     error
         What was wrong with the file, or None.
+    stored
+        Whether the features were found in the store.
     """
 
     path: Path
     features: pandas.DataFrame | None
     error: AudioError | None
+    stored: bool = False
 
 
 def extract_features(
@@ -67,6 +59,7 @@ def extract_features(
     feature_set: str = "FS1",
     store: FeatureStore | None = None,
     *,
+    settings: FeatureSettings = DEFAULT,
     stop: threading.Event | None = None,
 ) -> pandas.DataFrame:
     """Features of an audio file, twice a second: from the store, or computed and stored.
@@ -80,7 +73,10 @@ def extract_features(
         licensed for non-commercial use.  "FS2": these and sensory dissonance, roughness,
         tempo and event density.
     store
-        Where computed features are kept; None: nowhere.
+        Where computed features are kept; None: nowhere.  Of FS2 only what FS1, found there,
+        lacks is computed, and FS1 is taken from FS2: the same bits either way.
+    settings
+        Choices; other settings are stored apart.
     stop
         Set it, from any thread, to end the extraction early.
 
@@ -101,15 +97,44 @@ def extract_features(
         If `stop` was set.
     """
     feature_names(feature_set)  # refuses unknown sets
-    extractor = EXTRACTORS[feature_set]
+    return _found_or_computed(path, feature_set, store, settings, stop)[0]
+
+
+def _found_or_computed(
+    path: str | os.PathLike[str],
+    feature_set: str,
+    store: FeatureStore | None,
+    settings: FeatureSettings,
+    stop: threading.Event | None,
+) -> tuple[pandas.DataFrame, bool]:
+    """Give the table, and whether all of it comes from the store."""
     if store is None:
-        return extractor.compute(path, stop=stop)
-    key = FeatureKey(digest_of(path), feature_set, extractor.version())
+        return _compute(path, feature_set, settings, None, stop), False
+    digest = digest_of(path)
+    fs1 = FeatureKey(digest, "FS1", fs1_version(settings), settings.hop_seconds)
+    fs2 = FeatureKey(digest, "FS2", fs2_version(settings), settings.hop_seconds)
+    key, other = (fs1, fs2) if feature_set == "FS1" else (fs2, fs1)
     table = store.load(key)
-    if table is None:
-        table = extractor.compute(path, stop=stop)
-        store.save(key, table)
-    return table
+    if table is not None:
+        return table, True
+    related = store.load(other)
+    if related is not None and feature_set == "FS1":
+        return related[list(columns("FS1"))], True
+    table = _compute(path, feature_set, settings, related, stop)
+    store.save(key, table)
+    return table, False
+
+
+def _compute(
+    path: str | os.PathLike[str],
+    feature_set: str,
+    settings: FeatureSettings,
+    fs1: pandas.DataFrame | None,
+    stop: threading.Event | None,
+) -> pandas.DataFrame:
+    if feature_set == "FS1":
+        return extract_fs1(path, settings=settings, stop=stop)
+    return extract_fs2(path, settings=settings, fs1=fs1, stop=stop)
 
 
 def extract_many(
@@ -117,6 +142,7 @@ def extract_many(
     feature_set: str = "FS1",
     store: FeatureStore | None = None,
     *,
+    settings: FeatureSettings = DEFAULT,
     workers: int | None = None,
     on_done: Callable[[Extraction], None] | None = None,
     stop: threading.Event | None = None,
@@ -131,7 +157,7 @@ def extract_many(
     ----------
     paths
         Audio files.
-    feature_set, store
+    feature_set, store, settings
         As in `extract_features`.
     workers
         Files computed side by side; None: one a processor.
@@ -162,10 +188,10 @@ def extract_many(
 
     def one(path: str | os.PathLike[str]) -> Extraction:
         try:
-            table = extract_features(path, feature_set, store, stop=closing)
+            table, stored = _found_or_computed(path, feature_set, store, settings, closing)
         except AudioError as error:
             return Extraction(Path(path), None, error)
-        return Extraction(Path(path), table, None)
+        return Extraction(Path(path), table, None, stored)
 
     return _in_order(iter(paths), one, count, on_done, stop or threading.Event(), closing)
 
@@ -181,22 +207,28 @@ def _in_order(
     """Yield results in order; sets `closing` when it ends, for whatever reason."""
     with ThreadPoolExecutor(workers, "features") as pool:
         queue: deque[Future[Extraction]] = deque()
-        running: set[Future[Extraction]] = set()
+        ended: set[Future[Extraction]] = set()
+        # Not `concurrent.futures.wait`: interrupted by Ctrl-C, it may keep the locks that workers wait for.
+        ends: SimpleQueue[Future[Extraction]] = SimpleQueue()
 
         def submit(number: int) -> None:
             for path in islice(paths, number):
                 queue.append(pool.submit(one, path))
-                running.add(queue[-1])
+                queue[-1].add_done_callback(ends.put)
 
         try:
             submit(_AHEAD * workers)
             while queue and not stop.is_set():
-                for future in wait(running, _POLL_SECONDS, FIRST_COMPLETED).done:
-                    running.remove(future)
-                    result = future.result()  # a full disk, say, ends it all at once
-                    if on_done is not None:
-                        on_done(result)
-                while queue and queue[0] not in running and not stop.is_set():
+                try:
+                    future = ends.get(timeout=_POLL_SECONDS)
+                except Empty:
+                    continue
+                ended.add(future)
+                result = future.result()  # a full disk, say, ends it all at once
+                if on_done is not None:
+                    on_done(result)
+                while queue and queue[0] in ended and not stop.is_set():
+                    ended.remove(queue[0])
                     yield queue.popleft().result()
                     submit(1)
         finally:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 _FULL_SCALE = 32768.0
+
+
+class Samples(Protocol):
+    """Samples of shape (n,) or (n, channels): an array, or a file that is cut out like one."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, at: slice, /) -> NDArray[Any]: ...
 
 
 class Frames(NamedTuple):

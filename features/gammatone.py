@@ -7,6 +7,7 @@ mirenvelope).  The code is our own.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -14,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features import kernels
-from features.frames import mono
+from features.errors import raise_if_stopped
+from features.frames import Samples, mono
 
 CHANNELS = 10
 LOWEST_HZ = 50.0
@@ -132,7 +134,9 @@ def _bank(rate: float, channels: int) -> _Bank:
     return _Bank(gains, taps, np.stack([-2 * shrink * np.cos(turn), shrink**2], axis=1))
 
 
-def differentiated_envelope(samples: NDArray[Any], rate: float, channels: int = CHANNELS) -> Envelope:
+def differentiated_envelope(
+    samples: Samples, rate: float, channels: int = CHANNELS, *, stop: threading.Event | None = None
+) -> Envelope:
     """Compute the steps of the energy in all channels of a gammatone filterbank together.
 
     In each channel: rectified, smoothed by a low-pass with a time constant of 20 ms backwards
@@ -146,6 +150,8 @@ def differentiated_envelope(samples: NDArray[Any], rate: float, channels: int = 
         Samples a second, Hz; more than 100.
     channels
         Of the filterbank.
+    stop
+        Set it, from any thread, to end early.
 
     Returns
     -------
@@ -156,26 +162,30 @@ def differentiated_envelope(samples: NDArray[Any], rate: float, channels: int = 
     ------
     ValueError
         If there are fewer than 17 samples, the rate is too low or there is no channel.
+    ExtractionStopped
+        If `stop` was set.
 
     Notes
     -----
     Everything after the rectification is linear and the same for all channels, so their sum
-    is smoothed, not each; and only every 16th sample of it is ever computed.  Memory: an
-    eighth of the signal in double precision, besides a few blocks.
+    is smoothed, not each; and only every 16th sample of it is ever computed.  Memory: two
+    such curves, an eighth of one channel in double precision, besides a few blocks.
 
     Source: Lartillot's MIRtoolbox 1.6.1, mironsets as mirtempo calls it.
     """
     if len(samples) <= _STEP:
         raise ValueError(f"{len(samples)} samples; more than {_STEP} are expected")
-    smooth = _smoothed(samples, rate, _bank(rate, channels))
-    steps = np.diff(smooth)
-    largest = np.abs(steps).max()
+    smooth = _smoothed(samples, rate, _bank(rate, channels), stop)
+    steps = np.subtract(smooth[1:], smooth[:-1], out=smooth[:-1])
+    largest = max(float(steps.max()), -float(steps.min()))
     if largest > 0:
         steps /= largest
     return Envelope(steps, rate / _STEP)
 
 
-def _smoothed(samples: NDArray[Any], rate: float, bank: _Bank) -> NDArray[np.float64]:
+def _smoothed(
+    samples: Samples, rate: float, bank: _Bank, stop: threading.Event | None
+) -> NDArray[np.float64]:
     """Every 16th sample of the rectified channels' sum, after both passes of the low-pass.
 
     With u the input and a the low-pass's coefficient, the backward pass at sample 16 k is
@@ -188,21 +198,26 @@ def _smoothed(samples: NDArray[Any], rate: float, bank: _Bank) -> NDArray[np.flo
     early = (1 - a) * a**place
     reach = np.tril(np.ones((_STEP, _STEP)))[:, 1:] * a ** (_STEP + place[:, None] - 2.0 * place[1:])
     late = (1 - a) ** 2 * reach.sum(axis=1)
-    ahead, inside = [], []
+    # One array each from first to last: a song of hours takes no more than these two.
+    backward, inside = np.empty((2, -(-len(samples) // _STEP)))
+    at = 0
     for block in _rectified(samples, bank):
-        ahead.append(block @ early)
-        inside.append(block @ late)
-    backward = np.concatenate(ahead)
+        raise_if_stopped(stop)
+        np.matmul(block, early, out=backward[at : at + len(block)])
+        np.matmul(block, late, out=inside[at : at + len(block)])
+        at += len(block)
     kernels.decay(backward, a**_STEP, True)
-    forward: NDArray[np.float64] = (1 - a) * np.sum(a ** (2.0 * (_STEP - place[1:])), initial=1.0) * backward
+    first = (1 - a) * backward[0]
+    backward *= (1 - a) * np.sum(a ** (2.0 * (_STEP - place[1:])), initial=1.0)
+    forward = backward
     # Before the first sample there is nothing to carry: only the sample itself enters.
-    forward[0] = (1 - a) * backward[0]
-    forward[1:] += np.concatenate(inside)[:-1]
+    forward[0] = first
+    forward[1:] += inside[:-1]
     kernels.decay(forward, a**_STEP, False)
     return forward
 
 
-def _rectified(samples: NDArray[Any], bank: _Bank) -> Iterator[NDArray[np.float64]]:
+def _rectified(samples: Samples, bank: _Bank) -> Iterator[NDArray[np.float64]]:
     """Blocks of the rectified channels' sum in stretches of 16, shape (stretches, 16) each."""
     states = np.zeros((len(bank.gains), 8))
     channel = np.empty(_BLOCK)

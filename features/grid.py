@@ -1,4 +1,4 @@
-"""The 2 Hz grid: row k describes the window from 0.5 k to 0.5 k + 1 seconds.
+"""The grid, 2 Hz unless chosen otherwise: row k describes the window from 0.5 k to 0.5 k + 1 seconds.
 
 The time stamp is the start of the window, as in the feature files of the DEAM data
 set.  A window counts only when all of its low-level frames exist, so a clip of 45 s
@@ -22,13 +22,15 @@ RATE_HZ = 2.0
 TIME_COLUMN = "frameTime"
 
 
-def grid_times(rows: int) -> NDArray[np.float64]:
+def grid_times(rows: int, hop_seconds: float = HOP_SECONDS) -> NDArray[np.float64]:
     """Time stamps of the first rows of the grid.
 
     Parameters
     ----------
     rows
         How many, at least 0.
+    hop_seconds
+        Distance of the rows.
 
     Returns
     -------
@@ -42,10 +44,12 @@ def grid_times(rows: int) -> NDArray[np.float64]:
     """
     if rows < 0:
         raise ValueError(f"{rows} rows; 0 or more are expected")
-    return HOP_SECONDS * np.arange(rows, dtype=np.float64)
+    return hop_seconds * np.arange(rows, dtype=np.float64)
 
 
-def grid_table(values: NDArray[Any], names: Sequence[str]) -> pandas.DataFrame:
+def grid_table(
+    values: NDArray[Any], names: Sequence[str], hop_seconds: float = HOP_SECONDS
+) -> pandas.DataFrame:
     """Put rows of features under their names and times.
 
     Parameters
@@ -54,6 +58,8 @@ def grid_table(values: NDArray[Any], names: Sequence[str]) -> pandas.DataFrame:
         Shape (rows, features); not copied.
     names
         One a feature.
+    hop_seconds
+        Distance of the rows.
 
     Returns
     -------
@@ -68,5 +74,5 @@ def grid_table(values: NDArray[Any], names: Sequence[str]) -> pandas.DataFrame:
     import pandas
 
     table = pandas.DataFrame(values, columns=list(names), copy=False)
-    table.insert(0, TIME_COLUMN, grid_times(len(values)))
+    table.insert(0, TIME_COLUMN, grid_times(len(values), hop_seconds))
     return table

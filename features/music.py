@@ -1,7 +1,7 @@
 """FS2: FS1 and four descriptors of what is heard as music, on the same grid.
 
 Sensory dissonance, roughness, tempo and event density are computed at their own pace and
-brought to the 2 Hz grid here.  How is not told by the paper that names them; the choices
+brought to the grid here.  How is not told by the paper that names them; the choices
 are ours, and those that matter can be switched.
 
 FS1 is computed by openSMILE, whose Python package audEERING licenses for private,
@@ -11,66 +11,50 @@ research and educational use only.  The four need nothing of it.
 from __future__ import annotations
 
 import os
+import tempfile
 import threading
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from features.audio import read_audio
-from features.compare import extract_fs1, fs1_version
-from features.errors import ExtractionStopped
+from features.compare import fs1_rows, fs1_version
+from features.decoded import decode
+from features.frames import Samples
 from features.grid import HOP_SECONDS, WINDOW_SECONDS, grid_table
 from features.sets import feature_names
+from features.settings import DEFAULT, FeatureSettings
 
 if TYPE_CHECKING:
     import pandas
 
-TEMPO_SECONDS = 3.0
-"""Length of a tempo frame: the shortest in which 40 beats a minute can be heard."""
-
 _REVISION = 1  # raise it whenever the numbers of the four descriptors change
 
 
-@dataclass(frozen=True)
-class MusicSettings:
-    """How the four descriptors are computed where there is a choice.
-
-    Parameters
-    ----------
-    sethares
-        Weight of two tones in the sensory dissonance: "product" of their magnitudes, or the
-        smaller one, "min".
-    vassilakis
-        Formula of the roughness: "2015", as MIRtoolbox computed it then, or "published".
-    spectra
-        "mean": dissonance and roughness are means over the frames of .05 s whose centres lie
-        in a row's window.  "window": one spectrum of the whole window, which resolves close
-        tones but blurs changes.
-    density_seconds
-        Length of the frames in which events are counted: 1 for a row's window, 3 for
-        smoother values around its centre.
-    """
-
-    sethares: Literal["product", "min"] = "product"
-    vassilakis: Literal["2015", "published"] = "2015"
-    spectra: Literal["mean", "window"] = "mean"
-    density_seconds: float = 1.0
+def fs2_version(settings: FeatureSettings = DEFAULT) -> str:
+    """Tell which code computes FS2 with which settings, for the names of stored results."""
+    return f"{fs1_version()}-m{_REVISION}{settings.version('FS2')}"
 
 
-def fs2_version() -> str:
-    """Tell which code computes FS2, for the names of stored results."""
-    return f"{fs1_version()}-m{_REVISION}"
-
-
-def extract_fs2(path: str | os.PathLike[str], *, stop: threading.Event | None = None) -> pandas.DataFrame:
+def extract_fs2(
+    path: str | os.PathLike[str],
+    *,
+    settings: FeatureSettings = DEFAULT,
+    fs1: pandas.DataFrame | None = None,
+    stop: threading.Event | None = None,
+) -> pandas.DataFrame:
     """Compute the 264 features of FS2 twice a second.
 
     Parameters
     ----------
     path
         Audio file, any rate and number of channels; at least about 1.04 s.
+    settings
+        Choices.
+    fs1
+        What `extract_fs1` gives for the same file and settings, if it is at hand: then only the
+        four are computed.
     stop
         Set it, from any thread, to end the extraction early.
 
@@ -88,50 +72,58 @@ def extract_fs2(path: str | os.PathLike[str], *, stop: threading.Event | None = 
 
     Notes
     -----
+    Memory grows little with the length of the file, by some 60 kB a second at 44.1 kHz; the
+    decoded file lies in the temporary folder meanwhile.
+
     Source: Coutinho, Trigeorgis, Zafeiriou and Schuller, MediaEval 2015, for the choice of
     the four.  FS1's part is computed by openSMILE, licensed for non-commercial use.
     """
-    table = extract_fs1(path, stop=stop)
-    audio = read_audio(path)
-    music = music_rows(audio.samples, audio.rate, len(table), stop=stop)
-    values = np.hstack([table[list(feature_names("FS1"))].to_numpy(), music.astype(np.float32)])
-    return grid_table(values, feature_names("FS2"))
+    with tempfile.TemporaryDirectory(prefix="lstmcore-") as folder:
+        audio = decode(path, Path(folder), keep_samples=True, stop=stop)
+        assert audio.samples is not None
+        if fs1 is None:
+            smile = fs1_rows(audio, settings, stop=stop)
+        else:
+            smile = fs1[list(feature_names("FS1"))].to_numpy()
+        music = music_rows(audio.samples, audio.rate, len(smile), settings, stop=stop)
+    values = np.hstack([smile, music.astype(np.float32)])
+    return grid_table(values, feature_names("FS2"), settings.hop_seconds)
 
 
 def music_rows(
-    samples: NDArray[Any],
+    samples: Samples,
     rate: float,
     rows: int,
-    settings: MusicSettings | None = None,
+    settings: FeatureSettings = DEFAULT,
     *,
     stop: threading.Event | None = None,
 ) -> NDArray[np.float64]:
-    """Compute sensory dissonance, roughness, tempo and event density on the 2 Hz grid.
+    """Compute sensory dissonance, roughness, tempo and event density on the grid.
 
     Parameters
     ----------
     samples
         Shape (n,) or (n, channels), channels are averaged; int16, or floating point with
-        full scale at 1.
+        full scale at 1.  An array, or what is cut out like one (`features.decoded.SampleFile`).
     rate
         Samples a second, Hz; more than 100.
     rows
         Rows of the grid.  The last ones repeat the nearest value where the signal ends.
     settings
-        Choices; None: the defaults.
+        Choices.
     stop
-        Set it, from any thread, to end early: between two descriptors.
+        Set it, from any thread, to end early, within about a tenth of a second.
 
     Returns
     -------
     NDArray
         Shape (rows, 4), finite: dissonance and roughness (no unit, 0 in silence), beats a
-        minute, events a second.
+        minute (0 if none are heard in the whole signal), events a second.
 
     Raises
     ------
     ValueError
-        If the signal is too short (16 samples), the rate too low, or a setting unknown.
+        If the signal is too short (16 samples) or the rate too low.
     ExtractionStopped
         If `stop` was set.
 
@@ -140,61 +132,62 @@ def music_rows(
     Tempo frames last 3 s, one every .5 s; row k takes the frame around its centre.  Where no
     tempo is heard, the one before holds on.
     """
-    chosen = settings or MusicSettings()
-    columns = []
-    for descriptor in (_roughness_columns, _tempo_column, _density_column):
-        if stop is not None and stop.is_set():
-            raise ExtractionStopped("the extraction was stopped")
-        columns.append(descriptor(samples, rate, rows, chosen))
-    return np.hstack(columns)
+    descriptors = (_roughness_columns, _tempo_column, _density_column)
+    return np.hstack([descriptor(samples, rate, rows, settings, stop) for descriptor in descriptors])
 
 
 def _roughness_columns(
-    samples: NDArray[Any], rate: float, rows: int, settings: MusicSettings
+    samples: Samples, rate: float, rows: int, settings: FeatureSettings, stop: threading.Event | None
 ) -> NDArray[np.float64]:
     from features.roughness import sethares_dissonance, vassilakis_roughness
-    from features.spectrum import FRAME_SECONDS, spectral_peaks
-    from features.spectrum import HOP_SECONDS as SHIFT_SECONDS
+    from features.spectrum import FRAME_SECONDS, HOP_SECONDS, peak_blocks
 
-    if settings.spectra not in ("mean", "window"):
-        raise ValueError(f"unknown spectra {settings.spectra!r}; 'mean' or 'window' is expected")
     averaged = settings.spectra == "mean"
-    seconds = (FRAME_SECONDS, SHIFT_SECONDS) if averaged else (WINDOW_SECONDS, HOP_SECONDS)
-    peaks = spectral_peaks(samples, rate, *seconds)
-    values = np.stack(
-        [sethares_dissonance(peaks, settings.sethares), vassilakis_roughness(peaks, settings.vassilakis)],
-        axis=1,
-    )
+    window, hop = settings.window_seconds, settings.hop_seconds
+    seconds = (FRAME_SECONDS, HOP_SECONDS) if averaged else (window, hop)
+    centres, values = [], []
+    for peaks in peak_blocks(samples, rate, *seconds, stop=stop):
+        centres.append(peaks.centres)
+        values.append(
+            [sethares_dissonance(peaks, settings.sethares), vassilakis_roughness(peaks, settings.vassilakis)]
+        )
+    curves = np.concatenate(values, axis=1).T
     if averaged:
-        return window_means(peaks.centres, values, rows)
-    return _nearest(values, rows, WINDOW_SECONDS)
+        return window_means(np.concatenate(centres), curves, rows, window, hop)
+    return _nearest(curves, rows, window, settings)
 
 
 def _tempo_column(
-    samples: NDArray[Any], rate: float, rows: int, settings: MusicSettings
+    samples: Samples, rate: float, rows: int, settings: FeatureSettings, stop: threading.Event | None
 ) -> NDArray[np.float64]:
     from features.gammatone import differentiated_envelope
     from features.tempo import tempo
 
-    envelope = differentiated_envelope(samples, rate)
-    beats = tempo(envelope, TEMPO_SECONDS, HOP_SECONDS)
+    envelope = differentiated_envelope(samples, rate, stop=stop)
+    beats = tempo(envelope, settings.tempo_seconds, settings.hop_seconds, stop=stop)
     if np.isnan(beats).all():
-        beats[0] = np.nan_to_num(tempo(envelope)[0])
-    return _nearest(hold(beats)[:, np.newaxis], rows, TEMPO_SECONDS)
+        beats[0] = np.nan_to_num(tempo(envelope, stop=stop)[0])
+    return _nearest(hold(beats)[:, np.newaxis], rows, settings.tempo_seconds, settings)
 
 
 def _density_column(
-    samples: NDArray[Any], rate: float, rows: int, settings: MusicSettings
+    samples: Samples, rate: float, rows: int, settings: FeatureSettings, stop: threading.Event | None
 ) -> NDArray[np.float64]:
     from features.onsets import event_density, onset_curve
 
-    curve = onset_curve(samples, rate)
-    density = event_density(curve, settings.density_seconds, HOP_SECONDS)
-    return _nearest(density[:, np.newaxis], rows, settings.density_seconds)
+    curve = onset_curve(samples, rate, stop=stop)
+    density = event_density(curve, settings.density_seconds, settings.hop_seconds)
+    return _nearest(density[:, np.newaxis], rows, settings.density_seconds, settings)
 
 
-def window_means(times: NDArray[np.float64], values: NDArray[np.float64], rows: int) -> NDArray[np.float64]:
-    """Average values over the windows of the 2 Hz grid.
+def window_means(
+    times: NDArray[np.float64],
+    values: NDArray[np.float64],
+    rows: int,
+    window_seconds: float = WINDOW_SECONDS,
+    hop_seconds: float = HOP_SECONDS,
+) -> NDArray[np.float64]:
+    """Average values over the windows of the grid.
 
     Parameters
     ----------
@@ -204,16 +197,18 @@ def window_means(times: NDArray[np.float64], values: NDArray[np.float64], rows: 
         Shape (n, columns).
     rows
         Of the grid.
+    window_seconds, hop_seconds
+        Of the grid.
 
     Returns
     -------
     NDArray
-        Shape (rows, columns): row k averages the values whose time is at least .5 k and below
-        .5 k + 1; where there are none, it is the value nearest after or else before.
+        Shape (rows, columns): row k averages the values whose time is at least k hops and less
+        than a window later; where there are none, it is the value nearest after or else before.
     """
-    begins = HOP_SECONDS * np.arange(rows)
+    begins = hop_seconds * np.arange(rows)
     first = np.minimum(np.searchsorted(times, begins), len(times) - 1)
-    last = np.maximum(np.searchsorted(times, begins + WINDOW_SECONDS), first + 1)
+    last = np.maximum(np.searchsorted(times, begins + window_seconds), first + 1)
     out = np.empty((rows, values.shape[1]))
     for row, begin, end in zip(out, first, last, strict=True):
         row[:] = values[begin:end].mean(axis=0)
@@ -238,7 +233,9 @@ def hold(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return values[valid[np.maximum(before, 0)]]
 
 
-def _nearest(values: NDArray[np.float64], rows: int, frame_seconds: float) -> NDArray[np.float64]:
-    """Give each row the frame, one every .5 s, whose centre is nearest to its window's."""
-    shift = round((frame_seconds - WINDOW_SECONDS) / 2 / HOP_SECONDS)
+def _nearest(
+    values: NDArray[np.float64], rows: int, frame_seconds: float, settings: FeatureSettings
+) -> NDArray[np.float64]:
+    """Give each row the frame, one every hop, whose centre is nearest to its window's."""
+    shift = round((frame_seconds - settings.window_seconds) / 2 / settings.hop_seconds)
     return values[np.clip(np.arange(rows) - shift, 0, len(values) - 1)]

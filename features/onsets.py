@@ -6,12 +6,14 @@ mireventdensity); the code is our own.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import threading
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from features.frames import cut, frames_of, mono
+from features.errors import raise_if_stopped
+from features.frames import Samples, cut, frames_of, mono
 from features.kernels import frame_energies
 from features.peaks import pick_peaks
 from features.spectrum import transform_points
@@ -42,7 +44,7 @@ class OnsetCurve(NamedTuple):
     rate: float
 
 
-def onset_curve(samples: NDArray[Any], rate: float) -> OnsetCurve:
+def onset_curve(samples: Samples, rate: float, *, stop: threading.Event | None = None) -> OnsetCurve:
     """Energy of the spectra of frames of .1 s, one every .01 s.
 
     Parameters
@@ -51,6 +53,8 @@ def onset_curve(samples: NDArray[Any], rate: float) -> OnsetCurve:
         Shape (n,) or (n, channels), channels are averaged; int16 or floating point.
     rate
         Samples a second, Hz.
+    stop
+        Set it, from any thread, to end early.
 
     Returns
     -------
@@ -61,6 +65,8 @@ def onset_curve(samples: NDArray[Any], rate: float) -> OnsetCurve:
     ------
     ValueError
         If there is no sample, or the rate leaves a frame none.
+    ExtractionStopped
+        If `stop` was set.
 
     Notes
     -----
@@ -76,6 +82,7 @@ def onset_curve(samples: NDArray[Any], rate: float) -> OnsetCurve:
     points = max(2, transform_points(length))
     energies = np.empty(len(starts))
     for at in range(0, len(starts), _BLOCK_FRAMES):
+        raise_if_stopped(stop)
         block = slice(at, at + _BLOCK_FRAMES)
         signal = mono(samples[starts[block][0] : starts[block][-1] + length])
         frame_energies(signal, starts[block] - starts[at], window, float(points), energies[block])

@@ -11,16 +11,13 @@ their musical significance", 2001; conventions of Lartillot's MIRtoolbox 1.6.1 (
 from __future__ import annotations
 
 from functools import cache
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from features import pairs
+from features.settings import SetharesWeight, VassilakisWeight
 from features.spectrum import SpectralPeaks
-
-SetharesWeight = Literal["product", "min"]
-VassilakisWeight = Literal["2015", "published"]
 
 _SETHARES = {"product": pairs.PRODUCT, "min": pairs.SMALLER}
 _VASSILAKIS = {"2015": pairs.VASSILAKIS_2015, "published": pairs.VASSILAKIS}

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,7 @@ class SmileResult:
 
 def run_smile(
     conf: Path,
-    options: Mapping[str, Path],
+    options: Mapping[str, Path | float],
     sink: str,
     stop: threading.Event | None = None,
 ) -> SmileResult:
@@ -57,7 +58,7 @@ def run_smile(
     conf
         openSMILE configuration file.
     options
-        Its options that name files.
+        Its options: names of files, and numbers.
     sink
         Name of the cExternalSink whose rows are wanted.
     stop
@@ -78,7 +79,7 @@ def run_smile(
     from opensmile.core.lib import OpenSMILE, OpenSmileException
 
     stop = stop or threading.Event()
-    given = {name: _ascii(path) for name, path in options.items()}
+    given = {name: _ascii(value) for name, value in options.items()}
     smile = OpenSMILE()
     rows: list[NDArray[np.float32]] = []
     try:
@@ -96,9 +97,9 @@ def run_smile(
     return SmileResult(names, np.array(rows, dtype=np.float32).reshape(-1, count))
 
 
-def _ascii(path: Path) -> str:
+def _ascii(value: Path | float) -> str:
     """Check that a path has only letters that openSMILE's binding can pass on."""
-    text = str(path)
+    text = str(value)
     if not text.isascii():
         advice = "set TMPDIR to a folder with such a name"
         raise SmileError(f"openSMILE takes only ASCII file names, it would get {text!r}; {advice}")
@@ -112,14 +113,26 @@ def _run_interruptibly(smile: Any, stop: threading.Event) -> None:
     """
     from opensmile.core.lib import OpenSmileException
 
+    # Not `concurrent.futures.wait`: interrupted by Ctrl-C, it may keep the lock that the helper waits for.
+    ends: SimpleQueue[Future[Any]] = SimpleQueue()
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="opensmile") as helper:
         running = helper.submit(smile.run)
+        running.add_done_callback(ends.put)
         try:
-            while not stop.is_set() and not wait([running], _POLL_SECONDS).done:
+            while not stop.is_set() and not _has_ended(ends):
                 pass
         finally:
             while not running.done():
                 with suppress(OpenSmileException):  # asked before it began, or after it ended
                     smile.abort()
-                wait([running], _POLL_SECONDS)
+                _has_ended(ends)
         running.result()
+
+
+def _has_ended(ends: SimpleQueue[Future[Any]]) -> bool:
+    """Wait for the end of a run, but not long."""
+    try:
+        ends.get(timeout=_POLL_SECONDS)
+    except Empty:
+        return False
+    return True

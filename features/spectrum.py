@@ -5,14 +5,15 @@ Conventions are those of Lartillot's MIRtoolbox 1.6.1 (mirspectrum, mirpeaks).
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from features.frames import Frames, cut, frames_of, mono
+from features.errors import raise_if_stopped
+from features.frames import Frames, Samples, cut, frames_of, mono
 from features.peaks import Peaks, pick_peaks
 
 FRAME_SECONDS = 0.05
@@ -20,6 +21,7 @@ HOP_SECONDS = 0.025
 
 _CONTRAST = 0.01
 _BLOCK_POINTS = 1 << 18  # a block of spectra stays near the processor
+_BLOCK_PAIRS = 1 << 30  # whoever sums over pairs of peaks is done with a block in a moment
 _KEPT_BYTES = 1 << 26  # spectra of a longer signal are computed twice instead of kept
 
 
@@ -51,7 +53,7 @@ def transform_points(length: int) -> int:
 
 
 def spectral_peaks(
-    samples: NDArray[Any],
+    samples: Samples,
     rate: float,
     frame_seconds: float = FRAME_SECONDS,
     hop_seconds: float = HOP_SECONDS,
@@ -83,33 +85,75 @@ def spectral_peaks(
 
     Notes
     -----
-    Memory grows with the number of peaks, not of spectra: those of a long signal are
-    computed twice, once for their range and once for their peaks.  MIRtoolbox itself takes
-    the range over chunks of some seconds when it reads from a file.
+    MIRtoolbox itself takes the range over chunks of some seconds when it reads from a file.
+    """
+    blocks = list(peak_blocks(samples, rate, frame_seconds, hop_seconds))
+    return SpectralPeaks(
+        np.concatenate([block.frequencies for block in blocks]),
+        np.concatenate([block.magnitudes for block in blocks]),
+        np.concatenate([block.counts for block in blocks]),
+        np.concatenate([block.centres for block in blocks]),
+    )
+
+
+def peak_blocks(
+    samples: Samples,
+    rate: float,
+    frame_seconds: float = FRAME_SECONDS,
+    hop_seconds: float = HOP_SECONDS,
+    *,
+    stop: threading.Event | None = None,
+) -> Iterator[SpectralPeaks]:
+    """Give the peaks of `spectral_peaks` some frames at a time.
+
+    Parameters
+    ----------
+    samples, rate, frame_seconds, hop_seconds
+        As in `spectral_peaks`.
+    stop
+        Set it, from any thread, to end early.
+
+    Returns
+    -------
+    Iterator of SpectralPeaks
+        Those of the first frames, of the next, and so on.
+
+    Raises
+    ------
+    ValueError
+        As `spectral_peaks`.
+    ExtractionStopped
+        If `stop` was set.
+
+    Notes
+    -----
+    Memory does not grow with the signal: the spectra of a long one are computed twice, once
+    for their range and once for their peaks.
     """
     frames = frames_of(len(samples), rate, frame_seconds, hop_seconds)
     points = transform_points(frames.length)
     keep = len(frames.starts) * points * 4 <= _KEPT_BYTES
     kept, low, high = [], np.inf, -np.inf
     for block in _spectra(samples, frames, points):
+        raise_if_stopped(stop)
         low, high = min(low, float(block.min())), max(high, float(block.max()))
         if keep:
             kept.append(block)
-    places, magnitudes, counts = [], [], []
+    centres, at = frames.centres, 0
     for block in kept or _spectra(samples, frames, points):
+        raise_if_stopped(stop)
         found: Peaks = pick_peaks(block, _CONTRAST, limits=(low, high))
-        places.append(found.places)
-        counts.append(found.counts)
-        magnitudes.append(block[np.repeat(np.arange(len(block)), found.counts), found.places])
-    frequencies = np.asarray(np.concatenate(places) * (rate / points), np.float64)
-    return SpectralPeaks(frequencies, np.concatenate(magnitudes), np.concatenate(counts), frames.centres)
+        frequencies = np.asarray(found.places * (rate / points), np.float64)
+        magnitudes = block[np.repeat(np.arange(len(block)), found.counts), found.places]
+        yield SpectralPeaks(frequencies, magnitudes, found.counts, centres[at : at + len(block)])
+        at += len(block)
 
 
-def _spectra(samples: NDArray[Any], frames: Frames, points: int) -> Iterator[NDArray[np.float64]]:
+def _spectra(samples: Samples, frames: Frames, points: int) -> Iterator[NDArray[np.float64]]:
     """Blocks of magnitude spectra, shape (frames, points / 2 + 1) each."""
     length = frames.length
     window = 0.54 - 0.46 * np.cos(2 * np.pi * np.arange(length) / max(length - 1, 1))
-    step = max(1, _BLOCK_POINTS // points)
+    step = max(1, min(_BLOCK_POINTS // points, _BLOCK_PAIRS // points**2))
     for at in range(0, len(frames.starts), step):
         starts = frames.starts[at : at + step]
         signal = mono(samples[starts[0] : starts[-1] + length])

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from features.audio import check_file
-from features.errors import AudioError, naming
-from features.grid import TIME_COLUMN, grid_table, grid_times
+from features.audio import check_file, unreadable
+from features.errors import naming
+from features.grid import HOP_SECONDS, TIME_COLUMN, grid_table, grid_times
 from features.sets import feature_names
 
 if TYPE_CHECKING:
@@ -67,12 +67,15 @@ class FeatureKey:
     feature_set
         Name of the set.
     version
-        Which code computed it.
+        Which code computed it, with which settings.
+    hop_seconds
+        Distance of the rows, which is not stored with them: other hops have other versions.
     """
 
     digest: str
     feature_set: str
     version: str
+    hop_seconds: float = HOP_SECONDS
 
 
 def digest_of(path: str | os.PathLike[str]) -> str:
@@ -93,7 +96,7 @@ def digest_of(path: str | os.PathLike[str]) -> str:
         with Path(path).open("rb") as handle:
             return hashlib.file_digest(handle, "sha256").hexdigest()
     except OSError as error:
-        raise AudioError(path, f"cannot be read, {error.strerror}; an audio file is expected") from error
+        raise unreadable(path, error) from error
 
 
 class FeatureStore:
@@ -134,7 +137,7 @@ class FeatureStore:
         except FileNotFoundError:
             return None
         values = _unpack(content, names)
-        return None if values is None else grid_table(values, names)
+        return None if values is None else grid_table(values, names, key.hop_seconds)
 
     def save(self, key: FeatureKey, table: pandas.DataFrame) -> Path:
         """Write a table, whole or not at all; an older one is replaced.
@@ -156,12 +159,13 @@ class FeatureStore:
         OSError
             If the file cannot be written (disk full, no permission); ``filename`` names it.
         ValueError
-            If the table's columns are not those of the set, or its times not the grid's.
+            If the table's columns are not those of the set, or its times not those of the key's grid.
         """
         names = feature_names(key.feature_set)
-        on_grid = np.array_equal(table[TIME_COLUMN].to_numpy(), grid_times(len(table)))
+        on_grid = np.array_equal(table[TIME_COLUMN].to_numpy(), grid_times(len(table), key.hop_seconds))
         if tuple(table.columns) != (TIME_COLUMN, *names) or not on_grid:
-            raise ValueError(f"a table of {key.feature_set} on the 2 Hz grid is expected")
+            grid = f"with a row every {key.hop_seconds:g} s"
+            raise ValueError(f"a table of {key.feature_set} {grid} is expected")
         target = self.path_of(key)
         target.parent.mkdir(parents=True, exist_ok=True)
         _write_whole(target, _pack(table[list(names)].to_numpy(), names))

@@ -13,11 +13,13 @@ Transactions on Speech and Audio Processing 8, 2000 (enhancement); Lartillot's M
 
 from __future__ import annotations
 
+import threading
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from features.errors import raise_if_stopped
 from features.frames import Frames, cut, frames_of
 from features.gammatone import Envelope
 from features.peaks import pick_peaks, refine_peak
@@ -31,6 +33,7 @@ _TEMPO_CONTRAST = 0.1
 _MULTIPLES = range(2, 11)
 _STEEPER = 1.1
 _BLOCK_POINTS = 1 << 18
+_BLOCK_FRAMES = 32  # of tempo
 _LONG = 1 << 16  # samples of a frame above which its autocorrelation is summed up in pieces
 
 
@@ -49,7 +52,9 @@ class Autocorrelations(NamedTuple):
     values: NDArray[np.float64]
 
 
-def autocorrelations(envelope: Envelope, frames: Frames) -> Autocorrelations:
+def autocorrelations(
+    envelope: Envelope, frames: Frames, *, stop: threading.Event | None = None
+) -> Autocorrelations:
     """Autocorrelation of each frame without its mean, divided by its value at lag 0.
 
     Parameters
@@ -58,12 +63,19 @@ def autocorrelations(envelope: Envelope, frames: Frames) -> Autocorrelations:
         From `features.gammatone.differentiated_envelope`.
     frames
         Of the envelope.
+    stop
+        Set it, from any thread, to end early.
 
     Returns
     -------
     Autocorrelations
         Up to half a frame, so frames below 3 s leave out slow tempi.  A constant frame
         has zeros.
+
+    Raises
+    ------
+    ExtractionStopped
+        If `stop` was set.
 
     Notes
     -----
@@ -80,13 +92,16 @@ def autocorrelations(envelope: Envelope, frames: Frames) -> Autocorrelations:
     for at in range(0, len(values), step):
         block = cut(envelope.values, frames._replace(starts=frames.starts[at : at + step]))
         block -= block.mean(axis=1, keepdims=True)
-        values[at : at + step] = _normalised(block, points, kept)
+        values[at : at + step] = _normalised(block, points, kept, stop)
     return Autocorrelations(lags[kept], values)
 
 
-def _normalised(rows: NDArray[np.float64], points: int, kept: slice) -> NDArray[np.float64]:
+def _normalised(
+    rows: NDArray[np.float64], points: int, kept: slice, stop: threading.Event | None
+) -> NDArray[np.float64]:
     power = np.zeros((len(rows), points // 2 + 1), np.complex128)
     for at in range(0, rows.shape[1], _LONG):
+        raise_if_stopped(stop)
         spectrum = np.fft.rfft(rows[:, at : at + _LONG], points)
         beyond = rows[:, at + _LONG : at + _LONG + kept.stop]
         power += spectrum.real**2 + spectrum.imag**2
@@ -177,7 +192,11 @@ def _continued(y: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def tempo(
-    envelope: Envelope, frame_seconds: float | None = None, hop_seconds: float = 0.5
+    envelope: Envelope,
+    frame_seconds: float | None = None,
+    hop_seconds: float = 0.5,
+    *,
+    stop: threading.Event | None = None,
 ) -> NDArray[np.float64]:
     """Find the tempo of a whole signal or of its frames.
 
@@ -189,6 +208,8 @@ def tempo(
         Length of a frame, seconds, 3 or more for tempi down to 40; None: one for all.
     hop_seconds
         Distance of the frames, seconds.
+    stop
+        Set it, from any thread, to end early.
 
     Returns
     -------
@@ -200,6 +221,8 @@ def tempo(
     ------
     ValueError
         If a length is not above 0.
+    ExtractionStopped
+        If `stop` was set.
 
     Notes
     -----
@@ -210,12 +233,15 @@ def tempo(
         frames = Frames(np.zeros(1, np.int64), len(values), rate)
     else:
         frames = frames_of(len(values), rate, frame_seconds, hop_seconds)
-    lags, curves = autocorrelations(envelope, frames)
-    if len(lags) < 3:
-        return np.full(len(curves), np.nan)
-    weights = resonance(lags)
-    weights /= weights.max()
-    return np.array([_beats(lags, curve, weights) for curve in curves])
+    beats = np.full(len(frames.starts), np.nan)
+    for at in range(0, len(beats), _BLOCK_FRAMES):
+        some = frames._replace(starts=frames.starts[at : at + _BLOCK_FRAMES])
+        lags, curves = autocorrelations(envelope, some, stop=stop)
+        if len(lags) >= 3:
+            weights = resonance(lags)
+            weights /= weights.max()
+            beats[at : at + _BLOCK_FRAMES] = [_beats(lags, curve, weights) for curve in curves]
+    return beats
 
 
 def _beats(lags: NDArray[np.float64], curve: NDArray[np.float64], weights: NDArray[np.float64]) -> float:

@@ -21,7 +21,17 @@ ROOMS = {
         "pydantic",
         "typer",
     }
-    | {"rich", "platformdirs", "safetensors", "threadpoolctl", "tomli_w", "jinja2", "matplotlib", "click"},
+    | {
+        "rich",
+        "platformdirs",
+        "safetensors",
+        "threadpoolctl",
+        "tomli_w",
+        "jinja2",
+        "matplotlib",
+        "click",
+        "pyarrow",
+    },
 }
 
 

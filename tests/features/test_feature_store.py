@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 from features import (
     AudioError,
     FeatureKey,
+    FeatureSettings,
     FeatureStore,
     default_folder,
     digest_of,
     extract_features,
     extract_fs1,
+    extract_many,
 )
-from features.extract import EXTRACTORS
 
 
 class Counted:
@@ -38,7 +39,7 @@ class Counted:
 @pytest.fixture
 def computed(monkeypatch: pytest.MonkeyPatch) -> Counted:
     counted = Counted()
-    monkeypatch.setitem(EXTRACTORS, "FS1", EXTRACTORS["FS1"]._replace(compute=counted))
+    monkeypatch.setattr("features.extract.extract_fs1", counted)
     return counted
 
 
@@ -81,7 +82,7 @@ def test_another_version_is_computed_anew(
     clip: Path, store: FeatureStore, computed: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     extract_features(clip, "FS1", store)
-    monkeypatch.setitem(EXTRACTORS, "FS1", EXTRACTORS["FS1"]._replace(version=lambda: "another"))
+    monkeypatch.setattr("features.extract.fs1_version", lambda _: "another")
     extract_features(clip, "FS1", store)
     assert computed.calls == 2
 
@@ -128,9 +129,52 @@ def test_the_columns_must_be_those_of_the_set(kept: tuple[FeatureStore, FeatureK
     store, key, _ = kept
     table = store.load(key)
     assert table is not None
+    slow = FeatureKey("e" * 64, "FS1", "v1", hop_seconds=2.0)
+    with pytest.raises(ValueError, match="a row every 2 s"):
+        store.save(slow, table)
     for wrong in (table.iloc[:, :100], table.iloc[:, ::-1], table.iloc[1:]):
-        with pytest.raises(ValueError, match="a table of FS1 on the 2 Hz grid is expected"):
+        with pytest.raises(ValueError, match=r"a table of FS1 with a row every 0\.5 s is expected"):
             store.save(FeatureKey("e" * 64, "FS1", "v1"), wrong)
+
+
+def forbidden(*_: object, **__: object) -> None:
+    raise AssertionError("computed although the store holds it")
+
+
+def test_fs2_computes_only_what_a_stored_fs1_lacks(
+    clip: Path, store: FeatureStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anew = extract_features(clip, "FS2")
+    extract_features(clip, "FS1", store)
+    monkeypatch.setattr("features.music.fs1_rows", forbidden)
+    pd.testing.assert_frame_equal(extract_features(clip, "FS2", store), anew, check_exact=True)
+    with pytest.raises(AssertionError, match="computed"):
+        extract_features(clip, "FS2", store, settings=FeatureSettings(hop_seconds=1.0))
+
+
+def test_fs1_is_taken_out_of_a_stored_fs2(
+    clip: Path, store: FeatureStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anew = extract_features(clip, "FS1")
+    extract_features(clip, "FS2", store)
+    monkeypatch.setattr("features.extract.extract_fs1", forbidden)
+    found = extract_features(clip, "FS1", store)
+    pd.testing.assert_frame_equal(found, anew, check_exact=True)
+    (result,) = extract_many([clip], "FS1", store)
+    assert result.stored
+    assert len(stored_files(store)) == 1
+
+
+def test_other_settings_are_kept_apart(clip: Path, store: FeatureStore, computed: Counted) -> None:
+    slow = FeatureSettings(hop_seconds=0.25)
+    default = extract_features(clip, "FS1", store)
+    other = extract_features(clip, "FS1", store, settings=slow)
+    assert computed.calls == 2
+    assert other["frameTime"].tolist()[:3] == [0.0, 0.25, 0.5]
+    again = extract_features(clip, "FS1", store, settings=slow)
+    pd.testing.assert_frame_equal(again, other, check_exact=True)
+    pd.testing.assert_frame_equal(extract_features(clip, "FS1", store), default, check_exact=True)
+    assert computed.calls == 2
 
 
 def test_a_full_disk_is_an_oserror_and_leaves_nothing(

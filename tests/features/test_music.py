@@ -11,17 +11,16 @@ from numpy.typing import NDArray
 
 from features import (
     ExtractionStopped,
+    FeatureSettings,
     FeatureStore,
-    MusicSettings,
     columns,
     extract_features,
     extract_fs1,
     extract_many,
     music_rows,
 )
-from features.extract import EXTRACTORS
 from features.gammatone import differentiated_envelope
-from features.music import hold, window_means
+from features.music import fs2_version, hold, window_means
 from features.onsets import event_density, onset_curve
 from features.roughness import sethares_dissonance, vassilakis_roughness
 from features.spectrum import spectral_peaks
@@ -42,7 +41,7 @@ def test_fs2_is_fs1_and_four_more_and_the_store_keeps_it(golden: Path, store: Fe
     pd.testing.assert_frame_equal(table[list(columns("FS1"))], extract_fs1(path), check_exact=True)
     pd.testing.assert_frame_equal(extract_features(path, "FS2", store), table, check_exact=True)
     (kept,) = store.folder.rglob("*.npz")
-    assert kept.parent.name == f"FS2-{EXTRACTORS['FS2'].version()}"
+    assert kept.parent.name == f"FS2-{fs2_version()}"
 
 
 def test_rows_of_the_mixture_follow_from_the_references(mixture: Mixture) -> None:
@@ -63,7 +62,7 @@ def test_rows_of_the_mixture_follow_from_the_references(mixture: Mixture) -> Non
 
 def test_every_choice_can_be_switched(mixture: Mixture) -> None:
     samples, rate = mixture
-    other = MusicSettings(sethares="min", vassilakis="published", spectra="window", density_seconds=3.0)
+    other = FeatureSettings(sethares="min", vassilakis="published", spectra="window", density_seconds=3.0)
     rows = music_rows(samples, rate, 22, other)
     peaks = spectral_peaks(samples, rate, 1.0, 0.5)
     assert len(peaks.counts) == 23
@@ -71,8 +70,14 @@ def test_every_choice_can_be_switched(mixture: Mixture) -> None:
     np.testing.assert_array_equal(rows[:, 1], vassilakis_roughness(peaks, "published")[:22])
     density = event_density(onset_curve(samples, rate), 3.0)
     np.testing.assert_array_equal(rows[:, 3], density[np.clip(np.arange(22) - 2, 0, len(density) - 1)])
-    with pytest.raises(ValueError, match="unknown spectra 'one'"):
-        music_rows(samples, rate, 22, MusicSettings(spectra="one"))
+    slow = music_rows(
+        samples, rate, 9, FeatureSettings(window_seconds=2.0, hop_seconds=1.2, tempo_seconds=4.4)
+    )
+    beats = hold(tempo(differentiated_envelope(samples, rate), 4.4, 1.2))
+    np.testing.assert_array_equal(slow[:, 2], beats[np.clip(np.arange(9) - 1, 0, len(beats) - 1)])
+    short = spectral_peaks(samples, rate)
+    inside = (short.centres >= 3.6) & (short.centres < 5.6)
+    assert slow[3, 0] == pytest.approx(sethares_dissonance(short)[inside].mean(), rel=1e-12)
 
 
 def test_as_many_rows_as_fs1_has(mixture: Mixture) -> None:

@@ -1,0 +1,219 @@
+"""Speed of the features: against openSMILE by itself, plain NumPy and SciPy, and real time.
+
+    python -m benchmarks.features
+
+One processor, 45 s of procedural music, 44.1 kHz, stereo.  Values are compared before anything is
+timed.  No public Python library computes MIRtoolbox's values, so the four descriptors of music
+are compared with `benchmarks.features_plain`, and with librosa's nearest functions, which are defined
+otherwise.  openSMILE's Python package is licensed by audEERING for non-commercial use.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import librosa
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+from scipy.signal import resample_poly
+from threadpoolctl import threadpool_limits
+
+from benchmarks import features_plain
+from benchmarks.features_direct import run_directly, smile_object
+from benchmarks.measuring import alternate, publish
+from experiments.procedural.plan import ProceduralPlan
+from experiments.procedural.song import song_audio, song_curves
+from features import extract_features, extract_fs1, extract_many, music_rows
+from features.gammatone import differentiated_envelope
+from features.onsets import event_density, onset_curve
+from features.roughness import sethares_dissonance, vassilakis_roughness
+from features.spectrum import spectral_peaks
+from features.tempo import tempo
+
+SECONDS, RATE, FILES = 45, 44100, 8
+ROWS = 88  # of the grid, for 45 s
+TOLERANCE = 1e-6
+
+Call = Callable[[], object]
+OTHER_DEFINITION = "other definition"
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is timed: our way, the others' by name, seconds of music, largest difference of the values."""
+
+    what: str
+    ours: Call
+    others: Mapping[str, Call] = field(default_factory=dict)
+    differs: float | None = None
+    seconds: float = SECONDS
+
+    def rows(self, rounds: int) -> list[dict[str, Any]]:
+        """Time all in turn; return a row for each of the others."""
+        timings = alternate({"ours": self.ours, **self.others}, rounds)
+        ours = timings.pop("ours")
+        rows = []
+        for name, timing in timings.items():
+            low, high = ours.spread(timing)
+            rows.append(
+                {
+                    "what": self.what,
+                    "s": ours.median,
+                    "x real time": self.seconds / ours.median,
+                    "against": name,
+                    "its s": timing.median,
+                    "times faster": ours.ratio(timing),
+                    "lower quartile": low,
+                    "upper quartile": high,
+                    "values differ": None if name.endswith(OTHER_DEFINITION) else self.differs,
+                }
+            )
+        return rows
+
+
+def stereo_song(number: int) -> NDArray[np.int16]:
+    """Make 45 s of procedural music: two songs, each nearer to another side."""
+    plan = ProceduralPlan(development=2 * FILES)
+    voices = []
+    for song in plan.songs()[2 * number : 2 * number + 2]:
+        voice = song_audio(plan.seed, song, song_curves(plan.seed, song))
+        voices.append(resample_poly(voice, 2, 1)[: SECONDS * RATE])
+    sides = np.stack(voices, axis=1) @ np.array([[0.7, 0.3], [0.3, 0.7]])
+    return np.asarray(np.rint(sides * (29000 / np.abs(sides).max())), np.int16)
+
+
+def write_wav(path: Path, samples: NDArray[np.int16]) -> Path:
+    """Write a 16-bit WAV file."""
+    soundfile.write(path, samples, RATE, subtype="PCM_16")
+    return path
+
+
+def difference(ours: NDArray[Any], theirs: NDArray[Any]) -> float:
+    """Return the largest difference relative to a column's largest value; stop where it is too large."""
+    largest = np.maximum(np.abs(theirs).max(axis=0), 1e-30)
+    found = float((np.abs(np.asarray(ours, np.float64) - theirs) / largest).max())
+    if not found <= TOLERANCE:
+        raise SystemExit(f"the values differ by {found:.1e} of a column's largest; nothing was timed")
+    return found
+
+
+def smile_cases(folder: Path) -> Iterator[Case]:
+    """Compare FS1 with openSMILE's library, and on a mono file against its usual interface; FS2."""
+    samples = stereo_song(0)
+    stereo = write_wav(folder / "stereo.wav", samples)
+    mono = write_wav(folder / "mono.wav", samples[:, :1])
+    usual = smile_object(folder)
+
+    def directly() -> NDArray[Any]:
+        return run_directly(stereo)
+
+    def usually() -> NDArray[Any]:
+        return np.asarray(usual.process_file(str(mono)))
+
+    def our_mono() -> Any:
+        return extract_fs1(mono)
+
+    def ours() -> Any:
+        return extract_fs1(stereo)
+
+    differs = difference(ours().to_numpy()[:, 1:], directly())
+    yield Case("FS1", ours, {"openSMILE's library on the ready WAV": directly}, differs)
+    differs = difference(our_mono().to_numpy()[:, 1:], usually())
+    yield Case("FS1, mono", our_mono, {"opensmile.Smile": usually}, differs)
+    both = {"openSMILE's library alone, without the four": directly}
+    yield Case("FS2, from file to table", lambda: extract_features(stereo, "FS2"), both)
+
+
+def music_cases() -> Iterator[Case]:
+    """Compare the four descriptors of music, together and alone."""
+    samples = stereo_song(0)
+    mixed = samples.mean(axis=1, dtype=np.float32) / 32768
+    ours, plain = music_rows(samples, RATE, ROWS), features_plain.music_rows(samples, RATE, ROWS)
+
+    def dissonance_and_roughness() -> None:
+        peaks = spectral_peaks(samples, RATE)
+        sethares_dissonance(peaks)
+        vassilakis_roughness(peaks)
+
+    def beats() -> object:
+        return tempo(differentiated_envelope(samples, RATE), 3.0)
+
+    def events() -> object:
+        return event_density(onset_curve(samples, RATE), 1.0)
+
+    def case(what: str, call: Call, written: Callable[..., Any], columns: slice, **librosas: Call) -> Case:
+        others: dict[str, Call] = {"plain NumPy and SciPy": lambda: written(samples, RATE, ROWS)}
+        others |= {f"librosa's {name}, {OTHER_DEFINITION}": other for name, other in librosas.items()}
+        return Case(what, call, others, difference(ours[:, columns], plain[:, columns]))
+
+    def together() -> object:
+        return music_rows(samples, RATE, ROWS)
+
+    yield case("the four together", together, features_plain.music_rows, slice(0, 4))
+    yield case(
+        "dissonance and roughness",
+        dissonance_and_roughness,
+        features_plain.dissonance_and_roughness,
+        slice(0, 2),
+    )
+    yield case(
+        "tempo",
+        beats,
+        features_plain.tempo,
+        slice(2, 3),
+        tempo=lambda: librosa.feature.tempo(y=mixed, sr=RATE, aggregate=None),
+    )
+    yield case(
+        "event density",
+        events,
+        features_plain.event_density,
+        slice(3, 4),
+        onset_detect=lambda: librosa.onset.onset_detect(y=mixed, sr=RATE),
+    )
+
+
+def processors_case(folder: Path, processors: list[int]) -> Case:
+    """Compare FS2 of several files with two workers, against one worker on one processor."""
+    wavs = [write_wav(folder / f"{number}.wav", stereo_song(number)) for number in range(FILES)]
+
+    def run(workers: int) -> list[Any]:
+        os.sched_setaffinity(0, processors[:workers])
+        try:
+            return [done.features for done in extract_many(wavs, "FS2", workers=workers)]
+        finally:
+            os.sched_setaffinity(0, processors[:1])
+
+    for one, two in zip(run(1), run(2), strict=True):
+        if not one.equals(two):
+            raise SystemExit("the features depend on the number of workers; nothing was timed")
+    others: dict[str, Call] = {"one worker": lambda: run(1)}
+    return Case(f"FS2, {FILES} files, two workers", lambda: run(2), others, 0.0, FILES * SECONDS)
+
+
+def main() -> None:
+    """Run everything and write ``benchmarks/results/features.json``."""
+    parser = argparse.ArgumentParser(description="Speed of the features.")
+    parser.add_argument("--rounds", type=int, default=9, help="turns of each candidate")
+    rounds = parser.parse_args().rounds
+    processors = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, processors[:1])
+    table = []
+    with threadpool_limits(1), tempfile.TemporaryDirectory() as name:
+        for case in (*smile_cases(Path(name)), *music_cases()):
+            table += case.rows(rounds)
+            print(f"{case.what}: {table[-1]['x real time']:.1f} x real time", flush=True)
+        if len(processors) > 1:
+            table += processors_case(Path(name), processors).rows(max(3, rounds // 3))
+    title = f"Features of {SECONDS} s at {RATE} Hz, stereo, one processor"
+    publish("features", title, table, ["opensmile", "librosa"])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,20 @@
+"""``lstmcore features``: tables of features of any number of songs.
+
+``inputs`` finds the songs and what each is called → ``command`` has them computed, side by
+side → ``tables`` writes a table a song or one for all, as CSV or Parquet.
+"""
+
+from experiments.extraction.command import Summary, extract_songs, feature_settings
+from experiments.extraction.inputs import find_songs
+from experiments.extraction.tables import Format, Tables, is_one_table, open_tables
+
+__all__ = [
+    "Format",
+    "Summary",
+    "Tables",
+    "extract_songs",
+    "feature_settings",
+    "find_songs",
+    "is_one_table",
+    "open_tables",
+]

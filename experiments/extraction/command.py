@@ -1,0 +1,145 @@
+"""Many songs through the features room into tables."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+
+from experiments.errors import InputError
+from experiments.extraction.tables import Tables
+from experiments.progress import Progress, duration
+from features import AudioError, Extraction, FeatureSettings, FeatureStore, extract_many
+
+
+@dataclass
+class Summary:
+    """What became of the songs.
+
+    Parameters
+    ----------
+    feature_set
+        Which features.
+    rows
+        Of all tables.
+    computed, stored
+        Songs whose features were computed now, and found in the store.
+    music_seconds
+        Music that the computed rows cover.
+    seconds
+        How long it took.
+    errors
+        One a song that can't be used.
+    """
+
+    feature_set: str
+    rows: int = 0
+    computed: int = 0
+    stored: int = 0
+    music_seconds: float = 0.0
+    seconds: float = 0.0
+    errors: list[AudioError] = field(default_factory=list)
+
+    def line(self) -> str:
+        """Say it in a line."""
+        songs = self.computed + self.stored
+        text = f"{songs} {'song' if songs == 1 else 'songs'}, {self.rows} rows of {self.feature_set} "
+        text += f"in {duration(self.seconds)}"
+        if self.computed:
+            speed = self.music_seconds / self.seconds
+            text += f"; {duration(self.music_seconds)} of music computed, {speed:.3g} × real time"
+        return text + (f"; {self.stored} from the store" if self.stored else "")
+
+
+def feature_settings(**choices: Any) -> FeatureSettings:
+    """Make settings of what a user chose.
+
+    Raises
+    ------
+    InputError
+        If a choice is refused; the message names its option.
+    """
+    try:
+        return FeatureSettings(**choices)
+    except ValueError as error:
+        name, _, rest = str(error).partition(" ")
+        option = name.removesuffix("_seconds") if name in ("window_seconds", "hop_seconds") else name
+        raise InputError(f"--{option.replace('_', '-')} {rest}") from None
+
+
+def extract_songs(
+    songs: dict[str, str],
+    feature_set: str,
+    tables: Tables,
+    *,
+    store: FeatureStore | None,
+    settings: FeatureSettings,
+    workers: int,
+    progress: Progress,
+) -> Summary:
+    """Extract the features of songs and write them.
+
+    Parameters
+    ----------
+    songs
+        From `experiments.extraction.find_songs`.
+    feature_set
+        "FS1" or "FS2".
+    tables
+        Where to.
+    store
+        Where computed features are kept; None: nowhere.
+    settings
+        Choices.
+    workers
+        Songs analysed side by side.
+    progress
+        Told of each song.
+
+    Returns
+    -------
+    Summary
+        With the errors of songs that can't be used: they don't keep the others from being written.
+
+    Raises
+    ------
+    OSError
+        If a file can't be written.
+    """
+    summary, begin = Summary(feature_set), time.monotonic()
+
+    def write(result: Extraction) -> None:
+        if result.features is not None:
+            tables.add(result.path, result.features)
+
+    def note(result: Extraction) -> None:
+        if not tables.in_order:
+            write(result)
+        progress.advance(fresh=result.features is not None and not result.stored)
+
+    progress.stage(f"{feature_set} features", len(songs))
+    results = extract_many(songs, feature_set, store, settings=settings, workers=workers, on_done=note)
+    with closing(
+        results
+    ):  # so that running songs are abandoned, and clean up, before anyone hears of an error
+        for result in results:
+            if tables.in_order:
+                write(result)
+            _count(summary, result, settings)
+    summary.seconds = time.monotonic() - begin
+    return summary
+
+
+def _count(summary: Summary, result: Extraction, settings: FeatureSettings) -> None:
+    if result.features is None:
+        assert result.error is not None
+        summary.errors.append(result.error)
+        return
+    rows = len(result.features)
+    summary.rows += rows
+    if result.stored:
+        summary.stored += 1
+    else:
+        summary.computed += 1
+        summary.music_seconds += (rows - 1) * settings.hop_seconds + settings.window_seconds

@@ -1,0 +1,114 @@
+"""Which songs, and what their tables are called."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from experiments.datasets.feature_tables import AUDIO_SUFFIXES
+from experiments.errors import InputError
+
+
+def find_songs(audio: Iterable[Path], files_from: Path | None = None) -> dict[str, str]:
+    """Find the songs that files and folders stand for.
+
+    Parameters
+    ----------
+    audio
+        Files, and folders that are searched with all that is below them for WAV, FLAC, OGG
+        and MP3 files.
+    files_from
+        A list of more of them, a path a line; "-" is standard input.
+
+    Returns
+    -------
+    dict
+        Path of each song, once, to its name: the path below the folder that was given, or
+        the file's own name.  In the order given, those of a folder sorted.
+
+    Raises
+    ------
+    InputError
+        If there is no song at all.
+    OSError
+        If the list or a folder can't be read.
+    """
+    songs: dict[str, str] = {}
+    given = list(audio)
+    for path in _with_listed(given, files_from):
+        if path.is_dir():
+            for file in _below(path):
+                songs.setdefault(file, os.path.relpath(file, path))
+        else:
+            songs.setdefault(str(path), path.name)
+    if not songs:
+        where = [*map(str, given), *([] if files_from is None else [f"the list {files_from}"])]
+        found = f"{', '.join(where)}: no audio" if where else "no audio is given"
+        raise InputError(f"{found}; files, folders with {' '.join(AUDIO_SUFFIXES)}, or a list are expected")
+    return songs
+
+
+def _with_listed(given: list[Path], files_from: Path | None) -> Iterator[Path]:
+    yield from given
+    if files_from is None:
+        return
+    content = sys.stdin.buffer.read() if str(files_from) == "-" else files_from.read_bytes()
+    for line in content.splitlines():
+        if line:
+            yield Path(os.fsdecode(line))
+
+
+def _below(folder: Path) -> Iterator[str]:
+    def refuse(error: OSError) -> None:
+        raise error
+
+    found = [
+        os.path.join(here, name)  # noqa: PTH118
+        for here, _, names in os.walk(folder, onerror=refuse)
+        for name in names
+        if name.lower().endswith(AUDIO_SUFFIXES)
+    ]
+    return iter(sorted(found))
+
+
+def table_names(songs: dict[str, str], suffix: str) -> dict[str, str]:
+    """Name a table for each song: the song's name with another suffix.
+
+    Songs that differ in their audio suffix alone, ``song.wav`` and ``song.mp3``, keep it:
+    ``song.wav.csv``.
+
+    Parameters
+    ----------
+    songs
+        From `find_songs`.
+    suffix
+        Of the tables, such as ".csv".
+
+    Returns
+    -------
+    dict
+        Path of each song to the name of its table, all different.
+
+    Raises
+    ------
+    InputError
+        If two songs have one name; it names both.
+    """
+    met: set[str] = set()
+    shared: set[str] = set()
+    for name in songs.values():
+        stem = os.path.splitext(name)[0]  # noqa: PTH122
+        (shared if stem in met else met).add(stem)
+    tables: dict[str, str] = {}
+    owners: dict[str, str] = {}
+    for path, name in songs.items():
+        stem = os.path.splitext(name)[0]  # noqa: PTH122
+        table = (name if stem in shared else stem) + suffix
+        if table in owners:
+            both = f"{owners[table]} and {path} would both be written to {stem}{suffix}"
+            hint = "give the folder above both instead of what is in it, or write one table for all"
+            raise InputError(f"{both}; {hint}, --out FILE{suffix}")
+        tables[path], owners[table] = table, path
+    return tables
