@@ -62,7 +62,8 @@ def our_step(backend_name: str, network: Network, data: SequenceSet) -> tuple[Ca
     def step() -> None:
         batch = pack(data, everyone)
         outputs = backend.forward(network, batch, workspace)
-        backend.backward(network, batch, workspace, SSE.signal(outputs, batch.targets), gradient)
+        signal = SSE.signal(outputs, batch.targets, batch.sequence)
+        backend.backward(network, batch, workspace, signal, gradient)
         backend.update(network.weights, deltas, gradient, RATE)
 
     return step, gradient

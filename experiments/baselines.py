@@ -18,6 +18,9 @@ from experiments.training import standardiser_of
 
 Predictions = list[NDArray[np.float64]]
 
+WITHOUT_FEATURES = ("global_mean", "song_mean_oracle")
+"""The baselines that are the same for any features."""
+
 
 def predict_baselines(training: list[Song], songs: list[Song]) -> dict[str, Predictions]:
     """Predict songs by every baseline.

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 _TYPER: Any = {"add_completion": False, "pretty_exceptions_enable": False, "rich_markup_mode": None}
 app = typer.Typer(help="Trace the emotion of music through time.", no_args_is_help=True, **_TYPER)
 run_app = typer.Typer(**_TYPER)
+
+# As in features.settings, which brings NumPy with it: too much for --help.
+SetharesWeight = Literal["product", "min"]
+VassilakisWeight = Literal["2015", "published"]
+Spectra = Literal["mean", "window"]
 
 Workers = Annotated[
     int | None,
@@ -112,6 +117,107 @@ def predict(
             sys.stdout.write(table.to_csv(index=False, float_format="%.6f", lineterminator="\n"))
         else:
             write_csv(out, table, 6)
+
+
+@app.command()
+def features(
+    audio: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Songs, and folders that are searched for WAV, FLAC, OGG and MP3 with all below them. "
+            "Names that begin with a dash come after --.",
+            metavar="AUDIO...",
+        ),
+    ] = None,
+    *,
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="Folder for a table a song, as in the DEAM data set; or a name that ends in .csv or "
+            ".parquet: one table for all songs with a first column file.",
+            metavar="FOLDER|FILE",
+        ),
+    ],
+    set_: Annotated[
+        Literal["FS1", "FS2"],
+        typer.Option("--set", help="Which features: 260, or these and the four of music, 264."),
+    ] = "FS1",
+    files_from: Annotated[
+        Path | None,
+        typer.Option(help="More songs and folders, a path a line; - is standard input.", metavar="LIST"),
+    ] = None,
+    format_: Annotated[
+        Literal["csv", "parquet"] | None,
+        typer.Option("--format", help="Of the tables; by default what --out says, else csv."),
+    ] = None,
+    window: Annotated[float, typer.Option(help="Seconds that a row describes.")] = 1.0,
+    hop: Annotated[float, typer.Option(help="Seconds from row to row.")] = 0.5,
+    sethares: Annotated[
+        SetharesWeight, typer.Option(help="Weight of two tones in the sensory dissonance.")
+    ] = "product",
+    vassilakis: Annotated[
+        VassilakisWeight, typer.Option(help="Formula of the roughness; 2015: as MIRtoolbox had it then.")
+    ] = "2015",
+    spectra: Annotated[
+        Spectra, typer.Option(help="For both: means over frames of .05 s, or one spectrum a window.")
+    ] = "mean",
+    density_seconds: Annotated[float, typer.Option(help="Frames in which events are counted.")] = 1.0,
+    tempo_seconds: Annotated[float, typer.Option(help="Frames in which the tempo is sought.")] = 3.0,
+    workers: Workers = None,
+    no_store: Annotated[
+        bool, typer.Option("--no-store", help="Compute all anew, and keep nothing in the cache.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+) -> None:
+    """Extract the features of songs into tables, twice a second.
+
+    Songs that were computed before are found by their content and not computed again.  Those
+    that can't be used are told of in the end (exit code 1); the others are written.
+    FS1 features, a part of FS2, are computed by openSMILE, whose Python package is
+    licensed for non-commercial use only.
+    """
+    from experiments.extraction import (
+        extract_songs,
+        feature_settings,
+        find_songs,
+        is_one_table,
+        open_tables,
+    )
+    from experiments.progress import new_progress
+    from features import FeatureStore, columns
+
+    with _errors_told(None):
+        settings = feature_settings(
+            window_seconds=window,
+            hop_seconds=hop,
+            sethares=sethares,
+            vassilakis=vassilakis,
+            spectra=spectra,
+            density_seconds=density_seconds,
+            tempo_seconds=tempo_seconds,
+        )
+        songs = find_songs(audio or [], files_from)
+    store = None if no_store else FeatureStore()
+    kept = (store.folder if store else None) if is_one_table(out) else out
+    progress = new_progress(quiet)
+    with _errors_told(kept, progress), open_tables(out, songs, columns(set_), format_) as tables:
+        summary = extract_songs(
+            songs,
+            set_,
+            tables,
+            store=store,
+            settings=settings,
+            workers=workers or _processors(),
+            progress=progress,
+        )
+    progress.close()
+    for error in summary.errors:
+        print(f"error: {error}", file=sys.stderr)
+    if not quiet:
+        print(f"{summary.line()}; {'table' if is_one_table(out) else 'tables'}: {out}")
+    if summary.errors:
+        print(f"{len(summary.errors)} of {len(songs)} songs can't be used", file=sys.stderr)
+        raise typer.Exit(1)
 
 
 class View(StrEnum):
@@ -231,13 +337,51 @@ def nc_standardize(
             print(note)
 
 
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Say what this machine has, what works, and what to do about the rest.
+
+    Exit code 1 if something that is needed is broken.  The first time, kernels are
+    compiled, which takes a minute.
+    """
+    import json
+
+    from experiments.doctor import as_json as report_as_json
+    from experiments.doctor import examine, is_healthy, print_report
+
+    findings = list(examine(_processors()))
+    if as_json:
+        print(json.dumps(report_as_json(findings), indent=1))
+    else:
+        print_report(findings)
+    if not is_healthy(findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def warmup(quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing.")] = False) -> None:
+    """Compile all kernels now, so that the first run need not.
+
+    Numba keeps them on disk; NUMBA_CACHE_DIR names another folder for them.
+    """
+    with _errors_told("Numba's cache"):
+        from experiments.warmup import Display, warm_up
+
+        with Display(quiet) as display:
+            warmth = warm_up(display)
+        if not quiet:
+            print("\n".join(warmth.as_lines()))
+
+
 @contextmanager
 def _errors_told(
-    folder: Path | None, progress: Progress | None = None, stop: threading.Event | None = None
+    folder: Path | str | None, progress: Progress | None = None, stop: threading.Event | None = None
 ) -> Iterator[None]:
     """Turn what a user can cause into a message and an exit code: 2, or 130 after Ctrl-C."""
     from experiments.errors import InputError, Interrupted
-    from features import AudioError
+    from features import AudioError, SmileError
     from lstmcore import EngineError
 
     kept = f"what is finished is kept in {folder}" if folder else "nothing was written"
@@ -248,7 +392,7 @@ def _errors_told(
             stop.set()
         _end(progress, f"interrupted; {kept}. Run the same command again to go on.")
         os._exit(130)  # at once: threads in a kernel can't be waited for
-    except (InputError, EngineError, AudioError) as error:
+    except (InputError, EngineError, AudioError, SmileError) as error:
         _end(progress, f"error: {error}")
         raise typer.Exit(2) from None
     except OSError as error:
@@ -266,10 +410,12 @@ def _end(progress: Progress | None, message: str) -> None:
 def _print_result(result: Run) -> None:
     from rich.console import Console
 
+    from experiments.paper_table import print_paper_table
     from experiments.table import print_tables
 
     console = Console() if sys.stdout.isatty() else Console(width=160)
     print_tables(result.scores, console)
+    print_paper_table(result.paper_table, console)
     for note in result.notes:
         console.print(note)
     console.print(f"report: {result.folder / 'report.html'}", soft_wrap=True)

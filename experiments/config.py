@@ -16,6 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from experiments.errors import InputError, did_you_mean
 
+HOP_SECONDS = 0.5  # between two predictions
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -40,15 +42,26 @@ class TargetFiles(_Section):
     valence: str
 
 
+class Quality(_Section):
+    """Which songs' annotations are good enough to learn from, in arousal and in valence: the task's rule."""
+
+    min_raters: int = Field(default=5, ge=2)
+    min_alpha: float = Field(default=0.6, le=1)
+
+
+FeatureSet = Literal["FS1", "FS2", "song_means"]
+
+
 class Data(_Section):
     """Which songs, features and targets."""
 
     source: Literal["procedural", "deam"]
     root: str | None = None
-    features: Literal["FS1", "FS2", "song_means"] = "FS1"
+    features: FeatureSet = "FS1"
     targets: TargetFiles | None = None
     development_songs: str | None = None
-    unlabelled: Literal["others", "none"] = "others"
+    quality: Quality | None = None
+    unlabelled: Literal["others", "all", "none"] = "others"
     official_test_above: int | None = 2000
     procedural: ProceduralData = ProceduralData()
 
@@ -75,13 +88,28 @@ class Folds(_Section):
 
 
 class NetworkConfig(_Section):
-    """Hidden LSTM layers, from the input on; the output layer is linear."""
+    """Hidden LSTM layers, from the input on; the output layer is linear.
+
+    ``bidirectional`` gives half of each layer's units to each direction of time.  ``targets``
+    says whether one network predicts both targets (``joint``) or one each (``single``).
+    """
 
     hidden: list[Annotated[int, Field(ge=1, le=100_000)]] = Field(default=[200, 150, 25], min_length=1)
+    bidirectional: bool = False
     bias: float = 1.0
+    targets: Literal["joint", "single"] = "joint"
+
+    @model_validator(mode="after")
+    def _halves(self) -> NetworkConfig:
+        if self.bidirectional and any(size % 2 for size in self.hidden):
+            raise ValueError(
+                f"hidden is {self.hidden}; expected even sizes, since bidirectional layers give half of "
+                "their units to each direction"
+            )
+        return self
 
 
-class Training(_Section):
+class _Descent(_Section):
     """Gradient descent and early stopping."""
 
     learning_rate: float = Field(default=5e-6, gt=0)
@@ -94,10 +122,52 @@ class Training(_Section):
     patience: int = Field(default=20, ge=1)
 
 
-class Pretraining(Training):
-    """The de-noising auto-encoder on the unlabelled songs."""
+class Training(_Descent):
+    """Training of the networks.
+
+    ``objective``: the sum of squared errors; 1 − CCC of each song; or 1 − CCC of all songs
+    computed side by side, pooled (see `lstmcore.ccc`).
+    """
+
+    objective: Literal["sse", "ccc", "ccc_pooled"] = "sse"
+
+    @model_validator(mode="after")
+    def _pools_something(self) -> Training:
+        if self.objective == "ccc_pooled" and self.parallel_sequences == 1:
+            raise ValueError(
+                "objective is ccc_pooled and parallel_sequences 1, so that nothing is pooled; expected "
+                "parallel_sequences from 2, or objective = 'ccc'"
+            )
+        return self
+
+
+class Pretraining(_Descent):
+    """The de-noising auto-encoder on the unlabelled songs.
+
+    Its objective is the sum of squared errors, whatever that of the networks is: it gives back
+    features, of which many are constant for a while, where a CCC says nothing.
+    """
 
     enabled: bool = True
+
+
+class PredictionsConfig(_Section):
+    """What is done to the networks' predictions before ensembles are chosen and scored.
+
+    ``smoothing`` takes the mean of all predictions of a song at most half of so many seconds
+    away; 0 leaves them alone.
+    """
+
+    smoothing: float = Field(default=0.0, ge=0)
+
+    @model_validator(mode="after")
+    def _reaches_a_neighbour(self) -> PredictionsConfig:
+        if 0 < self.smoothing < 2 * HOP_SECONDS:
+            raise ValueError(
+                f"smoothing is {self.smoothing}, which reaches no other prediction; expected 0 (none) or at "
+                f"least {2 * HOP_SECONDS} s: there is one prediction every {HOP_SECONDS} s"
+            )
+        return self
 
 
 class Ensemble(_Section):
@@ -108,6 +178,25 @@ class Ensemble(_Section):
     choice: Literal["best_k", "greedy"] = "best_k"
     networks: int | None = Field(default=None, ge=1)
     scope: Literal["pooled", "per_song"] = "pooled"
+
+
+class NamedRun(_Section):
+    """One of the systems that a team submits: an ensemble, or the networks of several together."""
+
+    # Without an underscore: no run is called like a baseline or lstm_all.
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 .-]*$")
+    features: FeatureSet | None = None
+    criterion: Literal["rmse", "ccc"] | None = None
+    together: list[str] = []
+    subtask: Literal[1, 2, 3] | None = None
+
+    @model_validator(mode="after")
+    def _chosen_or_put_together(self) -> NamedRun:
+        if self.together and (self.features or self.criterion):
+            raise ValueError(f"run {self.name!r} has together, and features or criterion; expected either")
+        if not self.together and not (self.features and self.criterion):
+            raise ValueError(f"run {self.name!r}: expected features and criterion, or together")
+        return self
 
 
 class Engine(_Section):
@@ -138,8 +227,45 @@ class Experiment(_Section):
     network: NetworkConfig = NetworkConfig()
     training: Training = Training()
     pretraining: Pretraining = Pretraining()
+    predictions: PredictionsConfig = PredictionsConfig()
     ensemble: Ensemble = Ensemble()
     engine: Engine = Engine()
+    runs: list[NamedRun] = []
+    published: Literal["mediaeval2015"] | None = None
+
+    @model_validator(mode="after")
+    def _runs_fit_together(self) -> Experiment:
+        sets: dict[str, FeatureSet] = {}
+        for run in self.runs:
+            unknown = [name for name in run.together if name not in sets]
+            if unknown:
+                raise ValueError(f"run {run.name!r} puts together {unknown[0]!r}; expected runs above it")
+            used = {run.features or sets[run.together[0]], *(sets[name] for name in run.together)}
+            if len(used) > 1:
+                raise ValueError(f"run {run.name!r} puts together runs of {' and '.join(sorted(used))}")
+            if run.name in sets:
+                raise ValueError(f"two runs have the name {run.name!r}")
+            sets[run.name] = used.pop()
+        if self.runs and self.data.features not in sets.values():
+            raise ValueError(f"data.features is {self.data.features} and no run uses it")
+        return self
+
+    @property
+    def feature_sets(self) -> list[FeatureSet]:
+        """Feature sets that networks are trained on, that of ``data.features`` first."""
+        others = {run.features for run in self.runs if run.features} - {self.data.features}
+        return [self.data.features, *sorted(others)]
+
+    def on(self, features: FeatureSet) -> Experiment:
+        """Return the experiment on one of its feature sets."""
+        return self.model_copy(update={"data": self.data.model_copy(update={"features": features})})
+
+    @property
+    def criteria(self) -> dict[str, str]:
+        """System to the criterion its networks are chosen by, of those on ``data.features``."""
+        if not self.runs:
+            return {f"lstm_{criterion}": criterion for criterion in self.ensemble.criteria}
+        return {r.name: r.criterion for r in self.runs if r.criterion and r.features == self.data.features}
 
     def to_toml(self) -> str:
         """Write the experiment with every default filled in."""
@@ -254,6 +380,8 @@ def _keys_at(location: tuple[int | str, ...]) -> list[str]:
     """Names of the keys that a section may have."""
     model: Any = Experiment
     for part in location:
+        if isinstance(part, int):  # a place in a list, whose items have the keys
+            continue
         field = model.model_fields.get(part)
         kinds = [field.annotation, *getattr(field.annotation, "__args__", ())] if field else []
         model = next((k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)), None)

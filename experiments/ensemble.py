@@ -39,14 +39,14 @@ class Choice:
     members
         Positions among all networks, in the order they were chosen.
     criterion
-        ``rmse`` or ``ccc``.
+        ``rmse`` or ``ccc``, or the runs whose networks these are together.
     value
-        The ensemble's score on the team's test set.
+        The ensemble's score on the team's test set; None for networks put together.
     """
 
     members: list[int]
     criterion: str
-    value: float
+    value: float | None
 
 
 def split_songs(frames: Frames, songs: Sequence[Song]) -> list[Frames]:

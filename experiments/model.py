@@ -2,7 +2,8 @@
 
 ``model.json`` says what the networks are and what they want; ``networks.safetensors``
 holds, stacked over networks, ``weights``, ``input_mean``, ``input_scale``,
-``target_mean`` and ``target_scale``.
+``target_mean`` and ``target_scale``.  With single targets, the networks of a system are first
+those of arousal, then as many of valence.
 """
 
 from __future__ import annotations
@@ -15,17 +16,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.config import Experiment
+from experiments.config import HOP_SECONDS, Experiment
 from experiments.datasets import TARGETS, Dataset
 from experiments.ensemble import Choice
 from experiments.errors import InputError
 from experiments.files import write_json
 from experiments.jobs import Result, Tensors, load_result, save_result
-from experiments.trial import architecture_of
+from experiments.smoothing import smoothed
+from experiments.trial import architecture_of, join_targets, networks_a_member
 from lstmcore import Architecture, Network, SequenceSet, Standardiser, predict
 from lstmcore.layers import LAYERS
 
 FORMAT = 1
+_PLACE = ("fold", "trial", "target")
 _STACKED = ("weights", "input_mean", "input_scale", "target_mean", "target_scale")
 _DESCRIBED = ("layers", "feature_set", "feature_names", "networks", "systems")
 
@@ -44,7 +47,9 @@ def save_model(
     choices, networks
         The ensembles, and the results of all network jobs.
     """
-    used = sorted({member for choice in choices.values() for member in choice.members})
+    firsts = range(0, len(networks), len(networks) // networks_a_member(experiment))  # of each target
+    members = {name: [f + k for f in firsts for k in choice.members] for name, choice in choices.items()}
+    used = sorted({k for network_numbers in members.values() for k in network_numbers})
     tensors = {name: np.stack([networks[k].tensors[name] for k in used]) for name in _STACKED}
     description = {
         "experiment": experiment.name,
@@ -54,9 +59,10 @@ def save_model(
         "feature_names": dataset.feature_names,
         "targets": list(TARGETS),
         "target_range": [-1, 1],
-        "hop_seconds": 0.5,
-        "networks": [{name: networks[k].facts[name] for name in ("fold", "trial")} for k in used],
-        "systems": {name: [used.index(k) for k in choice.members] for name, choice in choices.items()},
+        "hop_seconds": HOP_SECONDS,
+        "smoothing_seconds": experiment.predictions.smoothing,
+        "networks": [{n: v for n, v in networks[k].facts.items() if n in _PLACE} for k in used],
+        "systems": {name: [used.index(k) for k in numbers] for name, numbers in members.items()},
         "notes": dataset.notes,
     }
     write_model(folder, description, tensors)
@@ -101,7 +107,7 @@ class Model:
     def predict(
         self, features: NDArray[np.floating], system: str | None = None
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Predict arousal and valence of one song.
+        """Predict arousal and valence of one song, smoothed if the experiment wanted that.
 
         Parameters
         ----------
@@ -113,14 +119,19 @@ class Model:
         Returns
         -------
         mean, spread
-            Over the networks, in the annotation's scale, shape (frames, 2).
+            Over the networks, in the annotation's scale, shape (frames, targets).
         """
-        members = self.description["systems"][system or next(iter(self.description["systems"]))]
-        outputs = np.stack([self._one(member, features) for member in members])
-        return outputs.mean(0), outputs.std(0)
+        description = self.description
+        networks = description["systems"][system or next(iter(description["systems"]))]
+        outputs = np.stack([self._one(network, features) for network in networks])
+        kinds = {place.get("target") for place in description["networks"]}
+        curves = join_targets(outputs, len(kinds))
+        if seconds := description.get("smoothing_seconds"):  # not in a model converted from CURRENNT
+            curves = smoothed(curves, seconds, description["hop_seconds"])
+        return curves.mean(0), curves.std(0)
 
-    def _one(self, member: int, features: NDArray[np.floating]) -> NDArray[np.float64]:
-        part = {name: tensor[member] for name, tensor in self.tensors.items()}
+    def _one(self, number: int, features: NDArray[np.floating]) -> NDArray[np.float64]:
+        part = {name: tensor[number] for name, tensor in self.tensors.items()}
         network = Network(self.architecture, part["weights"])
         x = Standardiser(part["input_mean"], part["input_scale"]).apply(features)
         unknown = np.zeros((len(x), network.architecture.output_size))

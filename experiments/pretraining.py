@@ -1,7 +1,7 @@
 """Pre-training jobs: a de-noising auto-encoder a trial, on the unlabelled songs.
 
-The auto-encoders don't depend on the folds: they see no target and, with the shipped
-experiments, no song of the development or test sets.  Their inputs are standardised to
+The auto-encoders don't depend on the folds: they see no target, no song of the official test
+set and, unless ``data.unlabelled`` is "all", none of the development songs.  Their inputs are standardised to
 the unlabelled training songs, as the paper's are to the training set of each model.
 Every ``VALIDATE_EVERY``-th unlabelled song is kept out and watched for early stopping.
 """
@@ -13,9 +13,17 @@ import numpy as np
 from experiments.config import Experiment
 from experiments.datasets import Song
 from experiments.jobs import Job, JobContext, Result, name_of
-from experiments.training import history_of, sequence_set, settings_of, standardiser_of, train_in_job
+from experiments.training import (
+    hidden_layers,
+    history_of,
+    sequence_set,
+    settings_of,
+    standardiser_of,
+    train_in_job,
+)
 from lstmcore import (
-    LSTM,
+    Architecture,
+    Linear,
     SequenceSet,
     Trainer,
     TrainingState,
@@ -25,12 +33,17 @@ from lstmcore import (
 )
 
 VALIDATE_EVERY = 10
-VERSION = 1  # changes when the same inputs would give another result
+VERSION = 2  # changes when the same inputs would give another result
 
 
 def autoencoder_seed(experiment: Experiment, trial: int) -> np.random.SeedSequence:
     """Root of all random numbers of one auto-encoder."""
     return np.random.SeedSequence(experiment.seed, spawn_key=(0, trial))
+
+
+def autoencoder_architecture(experiment: Experiment, inputs: int) -> Architecture:
+    """First hidden layer of the networks and a linear output of the input's size."""
+    return Architecture(inputs, (hidden_layers(experiment)[0], Linear(inputs)))
 
 
 def autoencoder_jobs(experiment: Experiment, unlabelled: list[Song]) -> list[Job]:
@@ -47,6 +60,7 @@ def _job(experiment: Experiment, unlabelled: list[Song], digests: list[str], tri
         "seed": experiment.seed,
         "trial": trial,
         "hidden": experiment.network.hidden[0],
+        "bidirectional": experiment.network.bidirectional,
         "bias": experiment.network.bias,
         "pretraining": experiment.pretraining.model_dump(),
         "engine": [experiment.engine.backend, experiment.engine.dtype],
@@ -75,8 +89,8 @@ def _sets(songs: list[Song], dtype: str) -> tuple[SequenceSet, SequenceSet | Non
 def _train(experiment: Experiment, songs: list[Song], trial: int, context: JobContext) -> Result:
     dtype, seed = experiment.engine.dtype, autoencoder_seed(experiment, trial)
     training, validation = _sets(songs, dtype)
-    hidden = LSTM(experiment.network.hidden[0], experiment.network.bias)
-    start = new_autoencoder(training.inputs.shape[1], hidden, stream(seed, "weights"), dtype=dtype)
+    hidden = hidden_layers(experiment)[0]
+    start = new_autoencoder(training.input_size, hidden, stream(seed, "weights"), dtype=dtype)
     settings = settings_of(experiment.pretraining)
 
     def new_trainer(state: TrainingState | None) -> Trainer:

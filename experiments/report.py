@@ -8,10 +8,13 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader
 
+from experiments.annotation_quality import TITLES, AnnotationQuality
 from experiments.config import Experiment
 from experiments.datasets import TARGETS
 from experiments.files import write_whole
+from experiments.paper_table import PaperRow, cells_of, title_of
 from experiments.plots import learning_curves, song_curves
+from experiments.published import PAPER, TEST_ALPHA
 from experiments.score import METRICS, SCOPES, Score
 from experiments.systems import Predictions
 from experiments.table import HEADINGS, SETS, cell, keyed, systems_of, undefined_note
@@ -26,6 +29,8 @@ def write_report(
     scores: list[Score],
     history: pd.DataFrame,
     facts: dict[str, Any],
+    quality: AnnotationQuality,
+    paper: list[PaperRow],
 ) -> None:
     """Write the report of a run.
 
@@ -39,6 +44,10 @@ def write_report(
         What came out.
     facts
         Content of ``ensemble.json``.
+    quality
+        What is told of the annotations.
+    paper
+        Rows of the paper's table; empty if it isn't wanted.
     """
     template = Environment(loader=PackageLoader("experiments", "."), autoescape=True).get_template(
         "report.html.j2"
@@ -51,7 +60,12 @@ def write_report(
         metrics=[HEADINGS[m] for m in METRICS],
         tables=_tables(scores),
         undefined=undefined_note(scores),
-        songs=_songs(predictions, experiment),
+        songs=_songs(predictions, next(iter(facts["ensembles"]))),
+        quality=quality,
+        titles=TITLES,
+        alpha_of_paper=TEST_ALPHA if paper else {},
+        paper=_paper(paper),
+        source=PAPER,
         curves=_learning(history),
     )
     write_whole(path, page)
@@ -73,9 +87,18 @@ def _tables(scores: list[Score]) -> list[dict[str, Any]]:
     return tables
 
 
-def _songs(predictions: list[Predictions], experiment: Experiment) -> list[str]:
-    """Draw the first songs of the best test set there is, by the first chosen ensemble."""
-    system = f"lstm_{experiment.ensemble.criteria[0]}"
+def _paper(rows: list[PaperRow]) -> list[dict[str, Any]]:
+    return [
+        {
+            "title": title_of(rows, part),
+            "rows": [(HEADINGS[r.metric], r.row, cells_of(r)) for r in rows if r.part == part],
+        }
+        for part in dict.fromkeys(row.part for row in rows)
+    ]
+
+
+def _songs(predictions: list[Predictions], system: str) -> list[str]:
+    """Draw the first songs of the best test set there is, by one chosen ensemble."""
     found = {p.group: p for p in predictions if p.system == system}
     shown = found.get("official_test") or found["team_test"]
     return [song_curves(song, shown) for song in shown.songs[:SONGS_SHOWN]]

@@ -5,10 +5,9 @@ from __future__ import annotations
 import platform
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from experiments.datasets import TARGETS, Dataset
 from experiments.ensemble import Choice
@@ -17,6 +16,9 @@ from experiments.folds import Split
 from experiments.jobs import Job, Result
 from experiments.score import Score
 from experiments.systems import Predictions
+
+if TYPE_CHECKING:  # takes as long to import as all else together, and training doesn't need it
+    import pandas as pd
 
 _PACKAGES = ("lstmcore", "numpy", "numba", "scipy", "pandas", "opensmile", "soundfile", "safetensors")
 
@@ -30,6 +32,8 @@ def predictions_table(predictions: list[Predictions]) -> pd.DataFrame:
         song_id, time (s), system, arousal, valence, and the spread of both over the
         networks averaged (empty for a baseline).
     """
+    import pandas as pd
+
     parts = []
     for p in predictions:
         for k, song in enumerate(p.songs):
@@ -44,6 +48,8 @@ def predictions_table(predictions: list[Predictions]) -> pd.DataFrame:
 
 def history_table(jobs: list[Job], results: list[Result]) -> pd.DataFrame:
     """Make a row an epoch of every training."""
+    import pandas as pd
+
     parts = []
     for job, result in zip(jobs, results, strict=True):
         frame = pd.DataFrame(result.facts["history"])
@@ -63,6 +69,7 @@ def ensemble_facts(
     return {
         "ensembles": {
             system: {
+                "features": dataset.feature_set,
                 "criterion": choice.criterion,
                 "value_on_team_test": choice.value,
                 "networks": [place(member) for member in choice.members],

@@ -14,25 +14,21 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
+from experiments.annotation_quality import annotation_quality, write_quality
 from experiments.config import Experiment
-from experiments.datasets import load_dataset
+from experiments.datasets import Dataset, load_dataset
 from experiments.errors import InputError, Interrupted
 from experiments.executor import Executor, Threads
 from experiments.files import remove_leftovers, write_csv, write_json, write_whole
 from experiments.folds import split
 from experiments.jobs import Job, JobContext, JobFolder, Result
 from experiments.model import save_model
+from experiments.paper_table import PaperRow, paper_table, write_paper_table
 from experiments.pretraining import autoencoder_jobs
 from experiments.progress import Progress, describe
-from experiments.results import (
-    ensemble_facts,
-    environment,
-    history_table,
-    predictions_table,
-    write_metrics,
-)
+from experiments.results import environment, history_table, predictions_table, write_metrics
+from experiments.runs import Side, choose_systems, facts_of, named_after, notes_of, predict_sides
 from experiments.score import Score
-from experiments.systems import choose_ensembles, predict_all
 from experiments.trial import TrialData, network_jobs
 from lstmcore import DivergedError, EpochReport
 
@@ -49,11 +45,14 @@ class Run:
         Rows of ``metrics.json``.
     notes
         What a person should know about the data.
+    paper_table
+        The paper's table with its figures beside ours, if the experiment asks for it.
     """
 
     folder: Path
     scores: list[Score]
     notes: list[str]
+    paper_table: list[PaperRow]
 
 
 def default_folder(experiment: Experiment) -> Path:
@@ -95,43 +94,52 @@ def run_experiment(
     """
     _open_folder(folder, experiment)
     with threadpool_limits(1):  # one network a core; and results that don't depend on the cores
-        dataset = load_dataset(experiment.data, workers=workers, progress=progress, stop=stop)
-        folds = split(dataset.development, experiment.folds)
+        one_by_one = [experiment.on(features) for features in experiment.feature_sets]
+        datasets = [load_dataset(e.data, workers=workers, progress=progress, stop=stop) for e in one_by_one]
         jobs = _Jobs(JobFolder(folder / "jobs"), Threads(workers), progress, stop)
-        first = autoencoder_jobs(experiment, dataset.unlabelled)
-        pretrained = jobs.run("auto-encoders", first)
-        weights = [(job.name, r.tensors["weights"]) for job, r in zip(first, pretrained, strict=True)]
-        data = TrialData(experiment, dataset, folds, weights)
-        second = network_jobs(data)
-        networks = jobs.run("networks (folds × trials)", second)
-        return _conclude(folder, data, [*first, *second], pretrained, networks, progress)
+        sides = [_train(e, dataset, jobs) for e, dataset in zip(one_by_one, datasets, strict=True)]
+        return _conclude(folder, experiment, sides, progress)
 
 
-def _conclude(
-    folder: Path,
-    data: TrialData,
-    jobs: list[Job],
-    pretrained: list[Result],
-    networks: list[Result],
-    progress: Progress,
-) -> Run:
-    """Choose, average, score and write everything that is made from the jobs' results."""
+def _train(experiment: Experiment, dataset: Dataset, jobs: _Jobs) -> Side:
+    """Train all networks on one feature set and choose among them."""
+    folds, features = split(dataset.development, experiment.folds), dataset.feature_set
+    first = named_after(experiment, autoencoder_jobs(experiment, dataset.unlabelled), features)
+    which = f", {features}" if len(experiment.feature_sets) > 1 else ""
+    pretrained = jobs.run(f"auto-encoders{which}", first)
+    weights = [(job.name, r.tensors["weights"]) for job, r in zip(first, pretrained, strict=True)]
+    data = TrialData(experiment, dataset, folds, weights)
+    second = named_after(experiment, network_jobs(data), features)
+    networks = jobs.run(f"networks (folds × trials){which}", second)
+    choices = choose_systems(data, networks)
+    return Side(data, [*first, *second], [*pretrained, *networks], networks, choices)
+
+
+def _conclude(folder: Path, experiment: Experiment, sides: list[Side], progress: Progress) -> Run:
+    """Average, score and write everything that is made from the jobs' results."""
     from experiments.report import write_report  # plots take a second to import: not before they are needed
 
     progress.stage("ensemble, scores and report", 1)
-    choices = choose_ensembles(data, networks)
-    predictions = predict_all(data, networks, choices)
+    main = sides[0].data
+    predictions = predict_sides(sides)
     scores = [s for p in predictions for s in p.scores()]
-    history = history_table(jobs, [*pretrained, *networks])
-    facts = ensemble_facts(choices, networks, data.dataset, data.split)
+    history = history_table([j for side in sides for j in side.jobs], [r for s in sides for r in s.results])
+    facts = facts_of(sides)
+    quality = annotation_quality(experiment, main.dataset, main.split)
+    paper = paper_table(scores) if experiment.published else []
     write_csv(folder / "history.csv", history, 9)
     write_csv(folder / "predictions.csv", predictions_table(predictions), 6)
     write_json(folder / "ensemble.json", facts)
-    save_model(folder / "model", data.experiment, data.dataset, choices, networks)
+    write_quality(folder, quality, main.dataset, main.split)
+    for side in sides:
+        target = folder / ("model" if side is sides[0] else f"model_{side.features}")
+        save_model(target, side.data.experiment, side.data.dataset, side.choices, side.networks)
+    if paper:
+        write_paper_table(folder / "table_1.csv", paper)
     write_metrics(folder / "metrics.json", scores)
-    write_report(folder / "report.html", data.experiment, predictions, scores, history, facts)
+    write_report(folder / "report.html", experiment, predictions, scores, history, facts, quality, paper)
     progress.advance()
-    return Run(folder, scores, data.dataset.notes)
+    return Run(folder, scores, notes_of(sides), paper)
 
 
 @dataclass(frozen=True)

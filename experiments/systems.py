@@ -4,6 +4,10 @@ In cross-validation a song is predicted by the networks of its own fold, which w
 trained on it (early stopping watched it).  That is the system ``lstm_all``: the average
 of all networks that may predict a song.  The chosen ensembles ``lstm_rmse`` and
 ``lstm_ccc`` mix networks of all folds, so they have no cross-validation.
+
+Each network's predictions are smoothed, if ``predictions.smoothing`` says so, before
+ensembles are chosen, averaged and scored; the baselines' are left as they are.  With single
+targets, "network" here means a pair of them.
 """
 
 from __future__ import annotations
@@ -13,11 +17,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from experiments.baselines import predict_baselines
+from experiments.config import HOP_SECONDS
 from experiments.datasets import Song
 from experiments.ensemble import Choice, Frames, choose, split_songs
 from experiments.jobs import Result
 from experiments.score import Score, score
-from experiments.trial import TrialData
+from experiments.smoothing import smoothed
+from experiments.trial import TrialData, join_targets, networks_a_member
 
 ALL_NETWORKS = "lstm_all"
 
@@ -50,11 +56,12 @@ class Predictions:
 
 
 def choose_ensembles(data: TrialData, networks: list[Result]) -> dict[str, Choice]:
-    """Choose an ensemble for each criterion; system name to choice."""
+    """Choose an ensemble for each criterion, or each run on these features; system name to choice."""
     config = data.experiment.ensemble
-    stacked = np.stack([network.tensors["team_test"] for network in networks])
     songs = data.split.team_test_songs
-    return {f"lstm_{metric}": choose(stacked, songs, metric, config) for metric in config.criteria}
+    stacked = _stacked(data, networks, "team_test", songs)
+    criteria = data.experiment.criteria
+    return {system: choose(stacked, songs, metric, config) for system, metric in criteria.items()}
 
 
 def predict_all(data: TrialData, networks: list[Result], choices: dict[str, Choice]) -> list[Predictions]:
@@ -75,17 +82,26 @@ def predict_all(data: TrialData, networks: list[Result], choices: dict[str, Choi
         By set, then by system; a set without songs is left out.
     """
     found = _cross_validation(data, networks)
-    members = {ALL_NETWORKS: list(range(len(networks))), **{n: c.members for n, c in choices.items()}}
+    chosen = {name: choice.members for name, choice in choices.items()}
     groups = {"team_test": data.split.team_test_songs, "official_test": data.dataset.official_test}
     for group, songs in groups.items():
         if not songs:
             continue
-        stacked = np.stack([network.tensors[group] for network in networks])
-        for system, chosen in members.items():
-            found.append(_average(system, group, songs, stacked[chosen]))
+        stacked = _stacked(data, networks, group, songs)
+        found.append(_average(ALL_NETWORKS, group, songs, stacked))
+        found += [_average(system, group, songs, stacked[members]) for system, members in chosen.items()]
         baselines = predict_baselines(data.split.training(None), songs)
         found += [Predictions(name, group, songs, values) for name, values in baselines.items()]
     return found
+
+
+def _stacked(data: TrialData, networks: list[Result], group: str, songs: list[Song]) -> Frames:
+    """Smoothed predictions of all members for the songs of a set, shape (members, frames, 2)."""
+    stacked = np.stack([network.tensors[group] for network in networks])
+    members = join_targets(stacked, networks_a_member(data.experiment))
+    seconds, ends = data.experiment.predictions.smoothing, np.cumsum([song.frames for song in songs])
+    parts = [smoothed(part, seconds, HOP_SECONDS) for part in np.split(members, ends[:-1], axis=1)]
+    return np.concatenate(parts, axis=1)
 
 
 def _average(system: str, group: str, songs: list[Song], stacked: Frames) -> Predictions:
@@ -98,7 +114,7 @@ def _cross_validation(data: TrialData, networks: list[Result]) -> list[Predictio
     parts: dict[str, list[Predictions]] = {}
     for fold in data.split.cross_validation:
         songs = data.split.validation(fold)
-        stacked = np.stack([n.tensors["validation"] for n in networks if n.facts["fold"] == fold])
+        stacked = _stacked(data, [n for n in networks if n.facts["fold"] == fold], "validation", songs)
         found = [_average(ALL_NETWORKS, "cross_validation", songs, stacked)]
         baselines = predict_baselines(data.split.training(fold), songs)
         found += [Predictions(name, "cross_validation", songs, v) for name, v in baselines.items()]

@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from experiments.config import Training
+from experiments.config import Experiment, Pretraining, Training
 from experiments.datasets import Song
 from experiments.errors import Interrupted
 from experiments.jobs import JobContext, Result, load_result, save_result
 from lstmcore import (
+    BLSTM,
+    LSTM,
     SGD,
     EpochReport,
     Network,
@@ -30,7 +32,14 @@ CHECKPOINT_SECONDS = 20.0
 _ARRAYS = ("weights", "deltas", "best_weights")
 
 
-def settings_of(config: Training) -> TrainingSettings:
+def hidden_layers(experiment: Experiment) -> tuple[LSTM | BLSTM, ...]:
+    """Hidden layers of a network, from the input on."""
+    config = experiment.network
+    kind = BLSTM if config.bidirectional else LSTM
+    return tuple(kind(size, config.bias) for size in config.hidden)
+
+
+def settings_of(config: Training | Pretraining) -> TrainingSettings:
     """Translate a section of the configuration into the engine's settings."""
     return TrainingSettings(
         sgd=SGD(config.learning_rate, config.momentum),
@@ -101,7 +110,11 @@ def history_of(reports: list[EpochReport]) -> list[dict[str, Any]]:
 
 
 def sequence_set(
-    songs: list[Song], inputs: Standardiser, targets: Standardiser | None, dtype: str
+    songs: list[Song],
+    inputs: Standardiser,
+    targets: Standardiser | None,
+    dtype: str,
+    columns: slice = slice(None),
 ) -> SequenceSet:
     """Standardise songs into a set of sequences.
 
@@ -115,6 +128,8 @@ def sequence_set(
         Standardises the targets; None where there are none (an unlabelled set is its own target).
     dtype
         Precision of the set.
+    columns
+        Which targets.
 
     Returns
     -------
@@ -122,7 +137,7 @@ def sequence_set(
         A sequence a song, in order.
     """
     x = [inputs.apply(song.features) for song in songs]
-    y = [targets.apply(song.annotation) for song in songs] if targets is not None else x
+    y = [targets.apply(song.annotation[:, columns]) for song in songs] if targets is not None else x
     return SequenceSet.from_lists(x, y, dtype=dtype)
 
 

@@ -1,6 +1,8 @@
 """Trial jobs: one network, trained on the other folds and stopped by its own.
 
-Inputs and targets are standardised to the training songs of the fold.
+Inputs and targets are standardised to the training songs of the fold.  With single targets, a
+trial of a fold is two jobs: a network for arousal and one for valence, which make one member of
+an ensemble.
 """
 
 from __future__ import annotations
@@ -12,12 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.config import Experiment
-from experiments.datasets import Dataset, Song
+from experiments.datasets import TARGETS, Dataset, Song
 from experiments.folds import Split
 from experiments.jobs import Job, JobContext, Result, Tensors, name_of
-from experiments.training import history_of, sequence_set, settings_of, standardiser_of, train_in_job
+from experiments.pretraining import autoencoder_architecture
+from experiments.training import (
+    hidden_layers,
+    history_of,
+    sequence_set,
+    settings_of,
+    standardiser_of,
+    train_in_job,
+)
 from lstmcore import (
-    LSTM,
+    OBJECTIVES,
     Architecture,
     Linear,
     Network,
@@ -26,13 +36,12 @@ from lstmcore import (
     Trainer,
     TrainingState,
     initial_network,
-    new_autoencoder,
     predict,
     start_from_autoencoder,
     stream,
 )
 
-VERSION = 1  # changes when the same inputs would give another result
+VERSION = 2  # changes when the same inputs would give another result
 # The groups of songs that a network is applied to, and the arrays its predictions are in.
 GROUPS = ("validation", "team_test", "official_test")
 
@@ -61,28 +70,55 @@ class TrialData:
         return dict(zip(GROUPS, songs, strict=True))
 
 
-def network_seed(experiment: Experiment, fold: int, trial: int) -> np.random.SeedSequence:
-    """Root of all random numbers of one network."""
-    return np.random.SeedSequence(experiment.seed, spawn_key=(1, fold, trial))
+def network_seed(experiment: Experiment, fold: int, trial: int, target: str | None) -> np.random.SeedSequence:
+    """Root of all random numbers of one network, which is of one target or, with None, of all."""
+    key = (1, fold, trial) if target is None else (2, fold, trial, TARGETS.index(target))
+    return np.random.SeedSequence(experiment.seed, spawn_key=key)
 
 
 def architecture_of(experiment: Experiment, inputs: int) -> Architecture:
-    """Hidden LSTM layers and a linear output for arousal and valence together."""
-    config = experiment.network
-    return Architecture(inputs, (*(LSTM(n, config.bias) for n in config.hidden), Linear(2, config.bias)))
+    """Hidden layers and a linear output for arousal and valence together, or for one of them."""
+    output = Linear(len(TARGETS) // networks_a_member(experiment), experiment.network.bias)
+    return Architecture(inputs, (*hidden_layers(experiment), output))
+
+
+def networks_a_member(experiment: Experiment) -> int:
+    """How many networks make one member of an ensemble: one, or one for each target."""
+    return 1 if experiment.network.targets == "joint" else len(TARGETS)
+
+
+def join_targets(predictions: NDArray[np.float64], networks: int) -> NDArray[np.float64]:
+    """Put networks of single targets together.
+
+    Parameters
+    ----------
+    predictions
+        Shape (networks, frames, outputs), with single targets all networks of arousal first,
+        then those of valence in the same order.
+    networks
+        How many make one member; of 1, all are left as they are.
+
+    Returns
+    -------
+    ndarray
+        Shape (members, frames, targets).
+    """
+    return np.concatenate(np.split(predictions, networks), axis=2)
 
 
 def network_jobs(data: TrialData) -> list[Job]:
-    """Make a job for each fold that validates and each trial."""
-    trials = range(data.experiment.ensemble.trials)
-    return [_job(data, fold, trial) for fold in data.split.cross_validation for trial in trials]
+    """Make a job for each fold that validates and each trial; with single targets, arousal's come first."""
+    folds, trials = data.split.cross_validation, range(data.experiment.ensemble.trials)
+    targets = [None] if networks_a_member(data.experiment) == 1 else TARGETS
+    return [_job(data, fold, trial, target) for target in targets for fold in folds for trial in trials]
 
 
-def _job(data: TrialData, fold: int, trial: int) -> Job:
+def _job(data: TrialData, fold: int, trial: int, target: str | None) -> Job:
     experiment = data.experiment
     inputs: dict[str, Any] = {
         "version": VERSION,
         "seed": [experiment.seed, fold, trial],
+        "target": target,
         "network": experiment.network.model_dump(),
         "training": experiment.training.model_dump(),
         "engine": [experiment.engine.backend, experiment.engine.dtype],
@@ -90,38 +126,45 @@ def _job(data: TrialData, fold: int, trial: int) -> Job:
         "trained_on": [song.digest for song in data.split.training(fold)],
         "applied_to": [[song.digest for song in songs] for songs in data.groups(fold).values()],
     }
-    name = name_of(f"network-fold{fold:02}-trial{trial}", inputs)
-    return Job(f"fold {fold}, trial {trial}", name, lambda context: _train(data, fold, trial, context))
+    of_target = "" if target is None else f"-{target}"
+    name = name_of(f"network-fold{fold:02}-trial{trial}{of_target}", inputs)
+    title = ", ".join([f"fold {fold}", f"trial {trial}", *([] if target is None else [target])])
+    return Job(title, name, lambda context: _train(data, fold, trial, target, context))
 
 
-def _start(data: TrialData, fold: int, trial: int, inputs: int) -> Network:
+def _start(data: TrialData, trial: int, seed: np.random.SeedSequence, inputs: int) -> Network:
     """Random weights; the first layer from the auto-encoder if there is one."""
     experiment = data.experiment
-    architecture = architecture_of(experiment, inputs)
-    generator = stream(network_seed(experiment, fold, trial), "weights")
-    dtype = experiment.engine.dtype
-    network = initial_network(inputs, architecture.layers, generator, dtype=dtype)
+    layers = architecture_of(experiment, inputs).layers
+    network = initial_network(inputs, layers, stream(seed, "weights"), dtype=experiment.engine.dtype)
     if not data.autoencoders:
         return network
-    hidden = LSTM(experiment.network.hidden[0], experiment.network.bias)
-    empty = new_autoencoder(inputs, hidden, np.random.default_rng(0), dtype=dtype)
-    autoencoder = Network(empty.architecture, data.autoencoders[trial][1])
+    autoencoder = Network(autoencoder_architecture(experiment, inputs), data.autoencoders[trial][1])
     return start_from_autoencoder(network, autoencoder)
 
 
-def _train(data: TrialData, fold: int, trial: int, context: JobContext) -> Result:
+def _train(data: TrialData, fold: int, trial: int, target: str | None, context: JobContext) -> Result:
     experiment, dtype = data.experiment, data.experiment.engine.dtype
+    seed = network_seed(experiment, fold, trial, target)
+    columns = slice(None) if target is None else slice(k := TARGETS.index(target), k + 1)
     songs = data.split.training(fold)
     inputs = standardiser_of(songs)
-    targets = Standardiser.fit(np.concatenate([song.annotation for song in songs]))
-    training = sequence_set(songs, inputs, targets, dtype)
-    validation = sequence_set(data.split.validation(fold), inputs, targets, dtype)
-    start = _start(data, fold, trial, training.inputs.shape[1])
-    settings, seed = settings_of(experiment.training), network_seed(experiment, fold, trial)
+    targets = Standardiser.fit(np.concatenate([song.annotation[:, columns] for song in songs]))
+    training = sequence_set(songs, inputs, targets, dtype, columns)
+    validation = sequence_set(data.split.validation(fold), inputs, targets, dtype, columns)
+    start = _start(data, trial, seed, training.input_size)
+    settings, objective = settings_of(experiment.training), OBJECTIVES[experiment.training.objective]
 
     def new_trainer(state: TrainingState | None) -> Trainer:
         return Trainer(
-            start, training, validation, settings, seed=seed, backend=experiment.engine.backend, state=state
+            start,
+            training,
+            validation,
+            settings,
+            seed=seed,
+            objective=objective,
+            backend=experiment.engine.backend,
+            state=state,
         )
 
     network, reports = train_in_job(new_trainer, context)
@@ -134,14 +177,18 @@ def _train(data: TrialData, fold: int, trial: int, context: JobContext) -> Resul
     }
     for group, members in data.groups(fold).items():
         tensors[group] = _predict(network, members, inputs, targets, experiment)
-    return Result(tensors, {"fold": fold, "trial": trial, "history": history_of(reports)})
+    facts: dict[str, Any] = {"fold": fold, "trial": trial, "history": history_of(reports)}
+    return Result(tensors, facts if target is None else facts | {"target": target})
 
 
 def _predict(
     network: Network, songs: list[Song], inputs: Standardiser, targets: Standardiser, experiment: Experiment
 ) -> NDArray[np.float64]:
-    """Arousal and valence of all frames of some songs in the annotation's scale, shape (frames, 2)."""
+    """Predict all frames of some songs in the annotation's scale, shape (frames, outputs)."""
+    outputs = network.architecture.output_size
     if not songs:
-        return np.empty((0, 2))
-    sequences: SequenceSet = sequence_set(songs, inputs, targets, experiment.engine.dtype)
+        return np.empty((0, outputs))
+    x = [inputs.apply(song.features) for song in songs]
+    unknown = [np.zeros((song.frames, outputs)) for song in songs]
+    sequences = SequenceSet.from_lists(x, unknown, dtype=experiment.engine.dtype)
     return targets.invert(predict(network, sequences, backend=experiment.engine.backend))

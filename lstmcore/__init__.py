@@ -18,6 +18,7 @@ from lstmcore.seeds import stream
 from lstmcore.sequences import SequenceSet
 from lstmcore.sgd import SGD
 from lstmcore.standardise import Standardiser
+from lstmcore.streaming import StreamingNetwork
 from lstmcore.train import EpochReport, Trainer, TrainingSettings, TrainingState, train
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "SequenceSet",
     "Softmax",
     "Standardiser",
+    "StreamingNetwork",
     "Tanh",
     "Trainer",
     "TrainingSettings",

@@ -48,6 +48,11 @@ class Batch:
         return int(self.counts[0])
 
     @cached_property
+    def sequence(self) -> NDArray[np.int64]:
+        """The sequence that each packed row is of, numbered as the rows of the first step."""
+        return _steps(self.counts)[1]
+
+    @cached_property
     def reverse(self) -> NDArray[np.int64]:
         """For each packed row, the row of its sequence as far from the end as it is from the start.
 

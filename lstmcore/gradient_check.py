@@ -86,11 +86,11 @@ def gradient_check(
     batch = pack(sequences, np.arange(len(sequences)))
     outputs = backend.forward(network, batch, workspace)
     analytic = np.full_like(network.weights, np.nan)
-    signal = objective.signal(outputs, batch.targets)
+    signal = objective.signal(outputs, batch.targets, batch.sequence)
     backend.backward(network, batch, workspace, signal, analytic, math.inf)
 
     def loss() -> float:
-        return objective.error(backend.forward(network, batch, workspace), batch.targets)
+        return objective.error(backend.forward(network, batch, workspace), batch.targets, batch.sequence)
 
     numeric = np.empty_like(analytic)
     for k, weight in enumerate(network.weights.copy()):

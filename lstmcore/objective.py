@@ -1,8 +1,9 @@
 """What training minimises: the error of a batch and the signal it sends back.
 
-The objectives are those of CURRENNT 0.2.  Each error is summed over frames and divided
-by nothing.  Of some, the signal is not the derivative of the error: `signal_is_derivative`
-says so, and such an objective can't pass a gradient check.
+The objectives here are those of CURRENNT 0.2, whose errors are summed over frames and divided
+by nothing; those by concordance correlation are in `lstmcore.ccc`.  Of some, the signal is not the
+derivative of the error: `signal_is_derivative` says so, and such an objective can't pass a
+gradient check.
 """
 
 from __future__ import annotations
@@ -12,7 +13,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from lstmcore.ccc import CCC, CCC_POOLED
+
 Array = NDArray[np.floating]
+Rows = NDArray[np.int64]
 
 # The smallest normal float32: probabilities are not taken to be smaller.
 _TINY = float(np.finfo(np.float32).tiny)
@@ -20,18 +24,24 @@ _CE_LIMIT = 100.0
 
 
 class Objective(Protocol):
-    """An error summed over the frames of a batch, and what goes back from it."""
+    """An error summed over the frames or sequences of a batch, and what goes back from it.
+
+    ``sequence`` numbers, from 0, the sequence that each frame is of, shape (frames,).
+    The error of a set is the sum over its batches, unless the objective is `pooled`: then it's
+    that of all frames of the set at once.
+    """
 
     name: str
     signal_is_derivative: bool
+    pooled: bool
 
     def target_size(self, outputs: int) -> int:
         """Return the number of target values a frame for a network with so many outputs."""
 
-    def error(self, outputs: Array, targets: Array) -> float:
-        """Return the sum of the error over all frames, in float64."""
+    def error(self, outputs: Array, targets: Array, sequence: Rows) -> float:
+        """Return the sum of the error over the batch, in float64."""
 
-    def signal(self, outputs: Array, targets: Array) -> Array:
+    def signal(self, outputs: Array, targets: Array, sequence: Rows) -> Array:
         """Return the error signal of the outputs, shape (frames, outputs)."""
 
     def wrong(self, outputs: Array, targets: Array) -> int | None:
@@ -42,6 +52,7 @@ class _Regression:
     """Objectives whose targets are numbers, one an output."""
 
     signal_is_derivative = True
+    pooled = False
 
     def target_size(self, outputs: int) -> int:
         """Return the number of target values a frame."""
@@ -57,12 +68,12 @@ class SumOfSquaredErrors(_Regression):
 
     name = "sse"
 
-    def error(self, outputs: Array, targets: Array) -> float:
+    def error(self, outputs: Array, targets: Array, sequence: Rows) -> float:
         """Return ½ Σ (y − t)², in float64."""
         difference = outputs.astype(np.float64) - targets
         return 0.5 * float(np.vdot(difference, difference))
 
-    def signal(self, outputs: Array, targets: Array) -> Array:
+    def signal(self, outputs: Array, targets: Array, sequence: Rows) -> Array:
         """Return y − t, shape (frames, outputs)."""
         return outputs - targets
 
@@ -82,11 +93,11 @@ class RootMeanSquaredErrors(_Regression):
         root: Array = np.sqrt(np.mean(difference * difference, axis=1, keepdims=True))
         return root
 
-    def error(self, outputs: Array, targets: Array) -> float:
+    def error(self, outputs: Array, targets: Array, sequence: Rows) -> float:
         """Return the sum of the frames' RMSE, in float64."""
         return float(self._by_frame(outputs.astype(np.float64), targets).sum())
 
-    def signal(self, outputs: Array, targets: Array) -> Array:
+    def signal(self, outputs: Array, targets: Array, sequence: Rows) -> Array:
         """Return rmse · (y − t), shape (frames, outputs)."""
         signal: Array = self._by_frame(outputs, targets) * (outputs - targets)
         return signal
@@ -100,12 +111,12 @@ class CrossEntropy(_Regression):
 
     name = "ce"
 
-    def error(self, outputs: Array, targets: Array) -> float:
+    def error(self, outputs: Array, targets: Array, sequence: Rows) -> float:
         """Return Σ t log(t / y), in float64."""
         t, y = targets.astype(np.float64), outputs.astype(np.float64)
         return float(np.sum(t * np.log(np.maximum(t, _TINY) / np.maximum(y, _TINY))))
 
-    def signal(self, outputs: Array, targets: Array) -> Array:
+    def signal(self, outputs: Array, targets: Array, sequence: Rows) -> Array:
         """Return −t / y, limited, shape (frames, outputs)."""
         return np.clip(-targets / np.maximum(outputs, outputs.dtype.type(_TINY)), -_CE_LIMIT, _CE_LIMIT)
 
@@ -123,12 +134,12 @@ class WeightedSumOfSquaredErrors(_Regression):
         """Return the number of target values a frame."""
         return 2 * outputs
 
-    def error(self, outputs: Array, targets: Array) -> float:
+    def error(self, outputs: Array, targets: Array, sequence: Rows) -> float:
         """Return ½ Σ (w (y − t))², in float64."""
-        signal = self.signal(outputs.astype(np.float64), targets)
+        signal = self.signal(outputs.astype(np.float64), targets, sequence)
         return 0.5 * float(np.vdot(signal, signal))
 
-    def signal(self, outputs: Array, targets: Array) -> Array:
+    def signal(self, outputs: Array, targets: Array, sequence: Rows) -> Array:
         """Return w (y − t), shape (frames, outputs)."""
         signal: Array = targets[:, 1::2] * (outputs - targets[:, ::2])
         return signal
@@ -143,12 +154,12 @@ class MaskedSumOfSquaredErrors(_Regression):
         """Return the number of target values a frame."""
         return 2 * outputs
 
-    def error(self, outputs: Array, targets: Array) -> float:
+    def error(self, outputs: Array, targets: Array, sequence: Rows) -> float:
         """Return ½ Σ (y i − o)², in float64."""
         difference = outputs.astype(np.float64) * targets[:, 1::2] - targets[:, ::2]
         return 0.5 * float(np.vdot(difference, difference))
 
-    def signal(self, outputs: Array, targets: Array) -> Array:
+    def signal(self, outputs: Array, targets: Array, sequence: Rows) -> Array:
         """Return (y i − o) i, shape (frames, outputs)."""
         mask = targets[:, 1::2]
         signal: Array = (outputs * mask - targets[:, ::2]) * mask
@@ -160,6 +171,7 @@ class BinaryClassification:
 
     name = "binary_classification"
     signal_is_derivative = True
+    pooled = False
 
     def target_size(self, outputs: int) -> int:
         """Return the number of target values a frame."""
@@ -170,11 +182,11 @@ class BinaryClassification:
         p = np.where(targets > 0.5, outputs, 1 - outputs)
         return np.maximum(p, outputs.dtype.type(_TINY))
 
-    def error(self, outputs: Array, targets: Array) -> float:
+    def error(self, outputs: Array, targets: Array, sequence: Rows) -> float:
         """Return −Σ log p, in float64."""
         return -float(np.log(self._probability(outputs.astype(np.float64), targets)).sum())
 
-    def signal(self, outputs: Array, targets: Array) -> Array:
+    def signal(self, outputs: Array, targets: Array, sequence: Rows) -> Array:
         """Return −1 / y for class 1 and 1 / (1 − y) for class 0, shape (frames, 1)."""
         sign = np.where(targets > 0.5, -1, 1).astype(outputs.dtype)
         signal: Array = sign / self._probability(outputs, targets)
@@ -190,6 +202,7 @@ class MulticlassClassification:
 
     name = "multiclass_classification"
     signal_is_derivative = True
+    pooled = False
 
     def target_size(self, outputs: int) -> int:
         """Return the number of target values a frame."""
@@ -200,11 +213,11 @@ class MulticlassClassification:
         rows, classes = np.arange(len(outputs)), targets[:, 0].astype(np.int64)
         return rows, classes, np.maximum(outputs[rows, classes], outputs.dtype.type(_TINY))
 
-    def error(self, outputs: Array, targets: Array) -> float:
+    def error(self, outputs: Array, targets: Array, sequence: Rows) -> float:
         """Return −Σ log y of the target's class, in float64."""
         return -float(np.log(self._chosen(outputs.astype(np.float64), targets)[2]).sum())
 
-    def signal(self, outputs: Array, targets: Array) -> Array:
+    def signal(self, outputs: Array, targets: Array, sequence: Rows) -> Array:
         """Return −1 / y at the target's class and 0 elsewhere, shape (frames, outputs)."""
         rows, classes, y = self._chosen(outputs, targets)
         signal = np.zeros_like(outputs)
@@ -225,5 +238,7 @@ _ALL: tuple[Objective, ...] = (
     MaskedSumOfSquaredErrors(),
     BinaryClassification(),
     MulticlassClassification(),
+    CCC,
+    CCC_POOLED,
 )
 OBJECTIVES: dict[str, Objective] = {objective.name: objective for objective in _ALL}

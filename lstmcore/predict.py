@@ -23,6 +23,15 @@ def _outputs(
         yield batch, backend.forward(network, batch, workspace)
 
 
+def _all_outputs(
+    network: Network, sequences: SequenceSet, backend: Backend, workspace: Workspace, parallel_sequences: int
+) -> NDArray[np.floating]:
+    result = np.empty((sequences.frames, network.architecture.output_size), network.dtype)
+    for batch, outputs in _outputs(network, sequences, backend, workspace, parallel_sequences):
+        result[batch.rows] = outputs
+    return result
+
+
 def predict(
     network: Network,
     sequences: SequenceSet,
@@ -47,12 +56,8 @@ def predict(
         Shape (frames, outputs), rows in the order of the set.
     """
     backend = get_backend(backend) if isinstance(backend, str) else backend
-    result = np.empty((sequences.frames, network.architecture.output_size), network.dtype)
-    for batch, outputs in _outputs(
-        network, sequences, backend, backend.workspace(network), parallel_sequences
-    ):
-        result[batch.rows] = outputs
-    return result
+    workspace = backend.workspace(network)
+    return _all_outputs(network, sequences, backend, workspace, parallel_sequences)
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ class Evaluation:
     Parameters
     ----------
     error
-        Summed over all frames.
+        Summed over all frames or sequences, as the objective has it.
     wrong
         Frames put into the wrong class; None if there are no classes.
     sequences
@@ -74,12 +79,17 @@ class Evaluation:
     sequences: SequenceSet
 
     def plus(
-        self, objective: Objective, outputs: NDArray[np.floating], targets: NDArray[np.floating]
+        self,
+        objective: Objective,
+        outputs: NDArray[np.floating],
+        targets: NDArray[np.floating],
+        sequence: NDArray[np.int64],
     ) -> Evaluation:
-        """Add the frames of a batch."""
+        """Add the frames of a batch; `sequence` numbers the sequence that each is of."""
         wrong = objective.wrong(outputs, targets)
         total = None if wrong is None else (self.wrong or 0) + wrong
-        return Evaluation(self.error + objective.error(outputs, targets), total, self.sequences)
+        error = objective.error(outputs, targets, sequence)
+        return Evaluation(self.error + error, total, self.sequences)
 
     @property
     def per_sequence(self) -> float:
@@ -122,12 +132,16 @@ def evaluate(
     Returns
     -------
     Evaluation
-        The error, by sequence and by frame.
+        The error, by sequence and by frame; a pooled objective's is of all frames at once.
     """
     backend = get_backend(backend) if isinstance(backend, str) else backend
     if workspace is None:
         workspace = backend.workspace(network)
     total = Evaluation(0.0, None, sequences)
+    if objective.pooled:
+        whole = _all_outputs(network, sequences, backend, workspace, parallel_sequences)
+        numbers = np.repeat(np.arange(len(sequences)), sequences.lengths)
+        return total.plus(objective, whole, sequences.targets, numbers)
     for batch, outputs in _outputs(network, sequences, backend, workspace, parallel_sequences):
-        total = total.plus(objective, outputs, batch.targets)
+        total = total.plus(objective, outputs, batch.targets, batch.sequence)
     return total

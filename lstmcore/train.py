@@ -257,8 +257,8 @@ class Trainer:
         for group in in_groups(self._order(epoch), settings.parallel_sequences):
             batch = pack(self._training, group, noise, settings.input_noise)
             outputs = backend.forward(network, batch, self._workspace)
-            total = total.plus(self._objective, outputs, batch.targets)
-            signal = self._objective.signal(outputs, batch.targets)
+            total = total.plus(self._objective, outputs, batch.targets, batch.sequence)
+            signal = self._objective.signal(outputs, batch.targets, batch.sequence)
             with self._noisy_weights(weight_noise):
                 backend.backward(
                     network, batch, self._workspace, signal, self._group_gradient, settings.delta_limit

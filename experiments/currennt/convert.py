@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from experiments.currennt.data import TYPES, build_network, file_weights
 from experiments.currennt.netcdf import Float32, read_netcdf
+from experiments.currennt.network_check import POST_OUTPUT
 from experiments.currennt.network_file import LayerSpec, NetworkFile, read_network, write_network
 from experiments.currennt.options import Options
 from experiments.currennt.reading import file_size
@@ -213,10 +214,10 @@ def _layer_specs(folder: Path, description: dict[str, Any], architecture: Archit
     types = [TYPES[type(layer)] for layer in architecture.layers]
     hidden = [f"{kind}_{k}" for k, kind in enumerate(types[:-1], 1)]
     names = description.get("layer_names", ["input", *hidden, "output", "postoutput"])
-    if objective not in OBJECTIVES or len(names) != len(types) + 2:
+    if objective not in POST_OUTPUT or len(names) != len(types) + 2:
         raise InputError(
             f"{folder / _MODEL_FILE}: objective {objective!r} and {len(names)} layer_names; expected one of "
-            f"{', '.join(OBJECTIVES)} and {len(types) + 2} names"
+            f"{', '.join(POST_OUTPUT)} and {len(types) + 2} names"
         )
     outputs = architecture.output_size
     last = outputs if "classification" in objective else OBJECTIVES[objective].target_size(outputs)

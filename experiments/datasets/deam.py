@@ -7,6 +7,7 @@ music", PLoS ONE 12(3), 2017.
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from experiments.config import Data
 from experiments.datasets.annotations import Curve, joined_targets, read_csv, read_dynamic, whole_number
 from experiments.datasets.feature_tables import FeatureSource
+from experiments.datasets.raters import Agreements, Selection, measure_agreement, select
 from experiments.datasets.song import TARGETS, Dataset, Song
 from experiments.errors import InputError
 
@@ -49,6 +51,25 @@ class Annotations:
 
     def development(self) -> list[int]:
         """Songs for training and cross-validation, in the order of their numbers."""
+        return self.selection.kept
+
+    @cached_property
+    def selection(self) -> Selection:
+        """The songs that may serve for development, cut by the rule of ``data.quality`` if there is one."""
+        rule = self._config.quality
+        if rule is None:
+            return Selection(self._candidates, [])
+        return select(self._candidates, self.agreements, rule)
+
+    @cached_property
+    def agreements(self) -> Agreements:
+        """How well raters agree, of the songs whose raters' answers are there."""
+        needed = self._config.quality is not None
+        found = measure_agreement(self._root, self._candidates, needed=needed)
+        return found | measure_agreement(self._root, self.official_test(), needed=False)
+
+    @cached_property
+    def _candidates(self) -> list[int]:
         songs = {song for song in self._own["arousal"] if not self.is_test(song)}
         if self._config.development_songs is not None:
             path = self._root / self._config.development_songs
@@ -116,11 +137,18 @@ def assemble(annotations: Annotations, source: FeatureSource, config: Data, note
     development, test = annotations.development(), annotations.official_test()
     joined = {song: _join(song, annotations, source) for song in [*development, *test]}
     missing = sum(len(annotations.curves(s)[0]) - song.frames for s, song in joined.items())
+    dropped = annotations.selection.dropped
+    if config.quality is not None and dropped:
+        rule = config.quality
+        reason = f"fewer than {rule.min_raters} raters, or α below {rule.min_alpha:g}, in arousal or valence"
+        named = f"{len(dropped)} of {len(dropped) + len(development)} songs were dropped from development"
+        notes = [*notes, f"{named} ({reason}): {', '.join(map(str, dropped))}."]
     if missing:
         notes = [*notes, f"{missing} annotated frames have no features and were left out."]
     unlabelled = []
-    if config.unlabelled == "others":
-        others = sorted(s for s in source.songs() - set(joined) if not annotations.is_test(s))
+    if config.unlabelled != "none":
+        used = set(development) if config.unlabelled == "others" else set()
+        others = sorted(s for s in source.songs() - used if not annotations.is_test(s))
         unlabelled = [_without_targets(s, annotations, source) for s in others]
     return Dataset(
         [joined[s] for s in development],
@@ -129,6 +157,8 @@ def assemble(annotations: Annotations, source: FeatureSource, config: Data, note
         source.names,
         source.name,
         notes,
+        annotations.agreements,
+        dropped,
     )
 
 

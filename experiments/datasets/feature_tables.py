@@ -67,6 +67,9 @@ class SongMeans:
 class FrameTables:
     """Features at 2 Hz: ``features/<song_id>.csv`` where there is one, else from the audio.
 
+    A file may hold the first columns of the set only, as DEAM's own 260 of FS2's 264: then the others are
+    taken from the audio, at the same time stamps.
+
     Parameters
     ----------
     feature_set
@@ -76,7 +79,7 @@ class FrameTables:
     files
         Song to feature file.
     extracted
-        Song to table, for the songs whose features were taken from their audio.
+        Song to table, for the songs whose features were taken from their audio, in whole or in part.
     """
 
     def __init__(
@@ -91,9 +94,27 @@ class FrameTables:
 
     def table(self, song: int, stamps: list[int] | None) -> Table:
         """Features of the song at its own time stamps."""
-        if song in self._files:
+        if song not in self._files:
+            return self._extracted[song]
+        if song not in self._extracted:
             return read_feature_file(self._files[song], self.names)
-        return self._extracted[song]
+        width = columns_in(self._files[song]) - 1
+        return _side_by_side(read_feature_file(self._files[song], self.names[:width]), self._extracted[song])
+
+
+def _side_by_side(first: Table, whole: Table) -> Table:
+    """Complete the first columns of a set, at the time stamps that both tables have."""
+    width = first[1].shape[1]
+    position = {stamp: k for k, stamp in enumerate(whole[0])}
+    common = [k for k, stamp in enumerate(first[0]) if stamp in position]
+    others = whole[1][[position[first[0][k]] for k in common], width:]
+    return [first[0][k] for k in common], np.hstack([first[1][common], others])
+
+
+def columns_in(path: Path) -> int:
+    """Count the columns in the header of a feature file."""
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        return file.readline().count(";") + 1
 
 
 def feature_files(root: Path) -> dict[int, Path]:

@@ -17,6 +17,7 @@ from experiments.datasets.feature_tables import (
     SongMeans,
     Table,
     audio_files,
+    columns_in,
     feature_files,
 )
 from experiments.datasets.song import Dataset
@@ -104,9 +105,20 @@ def _frame_features(
 
     files, audio = feature_files(root), audio_files(root)
     wanted = {*annotations.development(), *annotations.official_test()}
-    if config.unlabelled == "others":
+    for song in sorted(wanted - files.keys() - audio.keys()):  # told before hours of extraction
+        raise InputError(
+            f"song {song} is annotated but there are no {config.features} features of it: expected "
+            f"{root / 'features' / str(song)}.csv or {root / 'MEMD_audio' / str(song)}.mp3 (wav, flac, ogg)"
+        )
+    if config.unlabelled != "none":
         wanted |= {song for song in files.keys() | audio.keys() if not annotations.is_test(song)}
-    songs = sorted(song for song in wanted - files.keys() if song in audio)
+    incomplete = _without_last_columns(files, wanted, config.features)
+    for song in sorted(incomplete - audio.keys()):
+        raise InputError(
+            f"{files[song]}: has FS1's features, and there is no audio of song {song} to take the others of "
+            f"FS2 from; expected {root / 'MEMD_audio' / str(song)}.mp3 (or wav, flac, ogg)"
+        )
+    songs = sorted(song for song in wanted - (files.keys() - incomplete) if song in audio)
     extracted: dict[int, Table] = {}
     progress.stage(f"{config.features} features from audio", len(songs))
     results = extract_many(
@@ -126,4 +138,15 @@ def _frame_features(
     if stop.is_set():
         raise Interrupted
     names = list(feature_names(config.features))
-    return FrameTables(config.features, names, {s: f for s, f in files.items() if s in wanted}, extracted)
+    files = {song: file for song, file in files.items() if song in wanted}
+    return FrameTables(config.features, names, files, extracted)
+
+
+def _without_last_columns(files: dict[int, Path], wanted: set[int], feature_set: str) -> set[int]:
+    """Songs whose file has FS1, as DEAM's have, where FS2 is asked for."""
+    from features.sets import columns
+
+    if feature_set != "FS2":
+        return set()
+    fs1 = len(columns("FS1"))
+    return {song for song, file in files.items() if song in wanted and columns_in(file) == fs1}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -55,6 +55,14 @@ class Song:
 
 
 @dataclass(frozen=True)
+class Agreement:
+    """How many raters annotated one target of a song, and their Cronbach's α (None: undefined)."""
+
+    raters: int
+    alpha: float | None
+
+
+@dataclass(frozen=True)
 class Dataset:
     """The songs of an experiment, each group in the order of its song numbers.
 
@@ -72,6 +80,10 @@ class Dataset:
         Name of the feature set.
     notes
         What a person should know about these data, a sentence each.
+    agreements
+        Agreement of the raters by song, then by target, of the songs whose raters' answers are there.
+    dropped
+        Numbers of the songs that were left out of ``development`` for the quality of their annotations.
     """
 
     development: list[Song]
@@ -80,3 +92,5 @@ class Dataset:
     feature_names: list[str]
     feature_set: str
     notes: list[str]
+    agreements: dict[int, dict[str, Agreement]] = field(default_factory=dict)
+    dropped: list[int] = field(default_factory=list)

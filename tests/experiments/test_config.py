@@ -95,6 +95,27 @@ def test_the_reference_backend_computes_in_double(tmp_path):
         ('[data]\nsource = "procedural"\n', [], "key 'name' is missing"),
         (MINIMAL, ["training"], "--set training: expected KEY=VALUE"),
         (MINIMAL, ["engine.backend=gpu"], "engine.backend is 'gpu'; expected 'cpu' or 'reference'"),
+        (
+            MINIMAL,
+            ["network.bidirectional=true"],
+            r"network.hidden is \[200, 150, 25\]; expected even sizes, since bidirectional",
+        ),
+        (MINIMAL, ["network.bidirectonal=true"], "'network.bidirectonal'; did you mean 'bidirectional'"),
+        (MINIMAL, ["network.targets=both"], "network.targets is 'both'; expected 'joint' or 'single'"),
+        (
+            MINIMAL,
+            ["training.objective=mse"],
+            "training.objective is 'mse'; expected 'sse', 'ccc' or 'ccc_pooled'",
+        ),
+        (MINIMAL, ["training.objective=ccc_pooled"], "training.objective is ccc_pooled .* nothing is pooled"),
+        (MINIMAL, ["pretraining.objective=ccc"], "unknown key 'pretraining.objective'"),
+        (
+            MINIMAL,
+            ["predictions.smoothing=0.9"],
+            r"predictions.smoothing is 0.9, .*; expected 0 \(none\) or at least 1.0 s",
+        ),
+        (MINIMAL, ["predictions.smoothing=-1"], "predictions.smoothing is -1; expected greater than"),
+        (MINIMAL, ["predictions.smothing=3"], "'predictions.smothing'; did you mean 'smoothing'"),
         (MINIMAL, ["engine.backend=reference", "engine.precision=float32"], "the reference backend computes"),
     ],
 )

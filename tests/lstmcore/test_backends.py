@@ -18,7 +18,7 @@ def outputs_and_gradient(name, network, sequences):
     batch = pack(sequences, np.arange(len(sequences)))
     outputs = backend.forward(network, batch, workspace).copy()
     gradient = np.full_like(network.weights, np.nan)
-    backend.backward(network, batch, workspace, SSE.signal(outputs, batch.targets), gradient)
+    backend.backward(network, batch, workspace, SSE.signal(outputs, batch.targets, batch.sequence), gradient)
     return outputs, gradient
 
 

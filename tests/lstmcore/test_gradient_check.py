@@ -88,7 +88,8 @@ def _targets(objective: str, frames: int, outputs: int, rng: np.random.Generator
 @pytest.mark.parametrize("seed", range(5))
 def test_every_objective_whose_signal_is_the_derivative(name, seed):
     rng, outputs = np.random.default_rng(seed), 1 if name == "binary_classification" else 3
-    output = {"sse": Linear, "wf": Linear, "binary_classification": Logistic}.get(name, Softmax)
+    linear = dict.fromkeys(("sse", "wf", "ccc", "ccc_pooled"), Linear)
+    output = {**linear, "binary_classification": Logistic}.get(name, Softmax)
     network = random_mixture(3, [BLSTM(4), LSTM(3, 0.5), output(outputs)], seed)
     x, y = zip(
         *((rng.standard_normal((n, 3)), _targets(name, n, outputs, rng)) for n in (4, 2, 5)), strict=True

@@ -1,0 +1,344 @@
+"""What the machine has, what works, and what to do about the rest: ``lstmcore doctor``.
+
+Each check is a function that looks at one topic and really tries what it is about: kernels are
+run and compared, a cached kernel is found by another process, an MP3 is decoded.  What a check
+can't know because something is broken is a finding, not an exception.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+State = Literal["ok", "absent", "broken"]
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+LARGEST_DIFFERENCE = {"float32": 1e-4, "float64": 1e-10}
+"""Of outputs and gradients from the reference's, relative to their largest value."""
+
+_REINSTALL = "install it again: pip install --force-reinstall lstmcore"
+_SOME_FEATURES = ("avx", "avx2", "avx512f", "fma", "neon")
+_FIND_CACHED = """
+import sys, numpy as np
+from lstmcore.backends import cpu_kernels
+cpu_kernels.tanh_forward(np.zeros((1, 1)))
+stats = cpu_kernels.tanh_forward.stats
+sys.exit(0 if stats.cache_hits else 1)
+"""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A line of the report.
+
+    Parameters
+    ----------
+    topic, name
+        What it is about.
+    value
+        What was found.
+    state
+        "ok"; "absent": something that can be done without; "broken": something that is needed.
+    advice
+        What to do, if anything.
+    """
+
+    topic: str
+    name: str
+    value: str
+    state: State = "ok"
+    advice: str = ""
+
+
+def examine(processors: int) -> Iterator[Finding]:
+    """Look at everything, topic by topic.
+
+    Parameters
+    ----------
+    processors
+        Processors this process may use.
+
+    Yields
+    ------
+    Finding
+        In the order of the report; a check that fails altogether is a broken finding.
+    """
+    checks: dict[str, Callable[[], Iterator[Finding]]] = {
+        "machine": lambda: _machine(processors),
+        "packages": _packages,
+        "kernels": _kernels,
+        "audio": _audio,
+        "CUDA": _cuda,
+        "folders": _folders,
+        "threads": _threads,
+    }
+    for topic, check in checks.items():
+        try:
+            yield from check()
+        except Exception as error:  # noqa: BLE001 - a report of what is broken must survive it
+            found = f"{type(error).__name__}: {error}"
+            yield Finding(topic, f"check of {topic}", found, "broken", _REINSTALL)
+
+
+def _machine(processors: int) -> Iterator[Finding]:
+    from experiments.results import environment
+
+    found = environment()
+    yield Finding("machine", "Python", found["python"])
+    yield Finding("machine", "system", found["system"])
+    yield Finding("machine", "processor", found["processor"])
+    yield Finding("machine", "usable cores", str(processors))
+    yield Finding("machine", "vectors", _vectors())
+
+
+def _vectors() -> str:
+    import numba.core.codegen
+
+    from lstmcore.backends.cpu_tiles import VECTOR_BYTES
+
+    codegen: Any = numba.core.codegen  # it has no types
+    features = set(codegen.get_host_cpu_features().split(","))
+    has = [name for name in _SOME_FEATURES if f"+{name}" in features]
+    return f"{VECTOR_BYTES} bytes wide ({', '.join(has) or 'none of ' + ', '.join(_SOME_FEATURES)})"
+
+
+def _packages() -> Iterator[Finding]:
+    """Versions of what lstmcore requires, and of its extras, as its own metadata name them."""
+    yield Finding("packages", "lstmcore", importlib.metadata.version("lstmcore"))
+    for line in importlib.metadata.requires("lstmcore") or []:
+        name = re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0]
+        extra = re.search(r"extra == ['\"]([^'\"]+)", line)
+        version = _version(name)
+        if extra is None:
+            state: State = "ok" if version else "broken"
+            yield Finding("packages", name, version or "absent", state, "" if version else _REINSTALL)
+        else:
+            advice = "" if version else f"if wanted: pip install 'lstmcore[{extra[1]}]'"
+            title = f"{name} (extra {extra[1]})"
+            yield Finding("packages", title, version or "absent", "ok" if version else "absent", advice)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _kernels() -> Iterator[Finding]:
+    from lstmcore import BACKENDS, EngineError
+    from lstmcore.network import PRECISIONS
+
+    for backend in BACKENDS:
+        if backend == "reference":
+            continue
+        for precision in PRECISIONS:
+            name = f"{backend} against the reference, {precision}"
+            try:
+                worst = largest_difference(backend, precision)
+            except EngineError as error:  # no such device
+                yield Finding("kernels", name, str(error), "absent")
+                continue
+            good = worst <= LARGEST_DIFFERENCE[precision]  # False for NaN
+            limit = f"expected at most {LARGEST_DIFFERENCE[precision]:g}; results can't be trusted"
+            advice = "" if good else f"{limit}: report this machine, and use --backend reference"
+            value = f"largest relative difference {worst:.1e}"
+            yield Finding("kernels", name, value, "ok" if good else "broken", advice)
+    yield _kernel_cache()
+
+
+def largest_difference(backend: str, precision: str) -> float:
+    """Compare a backend with the reference on one network of all kinds of layer.
+
+    Parameters
+    ----------
+    backend, precision
+        What is compared.
+
+    Returns
+    -------
+    float
+        Largest difference from the reference of the outputs, and of the gradient of each piece
+        of the parameters, relative to the largest value of these.
+    """
+    import numpy as np
+
+    from lstmcore import Network, SequenceSet, get_backend, initial_network, pack
+    from lstmcore.layers import LAYERS
+
+    random = np.random.default_rng(1)
+    lengths, inputs, units = (7, 5, 5, 2), 3, 6
+    layers = [kind(units) for kind in LAYERS.values()]
+    network = initial_network(inputs, layers, random, dtype="float64")
+    sequences = [random.standard_normal((n, inputs)) for n in lengths]
+    signals = [random.standard_normal((n, units)) for n in lengths]  # any error of the outputs will do
+
+    def compute(name: str, dtype: str) -> list[Any]:
+        computed = Network(network.architecture, network.weights.astype(dtype))
+        batch = pack(SequenceSet.from_lists(sequences, signals, dtype=dtype), np.arange(len(lengths)))
+        engine, gradient = get_backend(name), np.full_like(computed.weights, np.nan)
+        memory = engine.workspace(computed)
+        outputs = engine.forward(computed, batch, memory).copy()
+        engine.backward(computed, batch, memory, batch.targets.copy(), gradient)
+        return [
+            outputs,
+            *(part for pieces in computed.architecture.views(gradient) for part in pieces.values()),
+        ]
+
+    pairs = zip(compute(backend, precision), compute("reference", "float64"), strict=True)
+    return max(float(np.abs(ours - theirs).max() / np.abs(theirs).max()) for ours, theirs in pairs)
+
+
+def _kernel_cache() -> Finding:
+    """Tell whether another process finds what this one has compiled."""
+    import numpy as np
+
+    from lstmcore.backends import cpu_kernels
+
+    name, kernel = "kept on disk", cpu_kernels.tanh_forward
+    kernel(np.zeros((1, 1)))
+    folder = kernel.stats.cache_path
+    if folder is None:
+        advice = "let NUMBA_CACHE_DIR name a folder that can be written to"
+        return Finding("kernels", name, "nowhere: each process compiles them again", "absent", advice)
+    found = subprocess.run([sys.executable, "-c", _FIND_CACHED], capture_output=True, check=False)
+    if found.returncode:
+        advice = "let NUMBA_CACHE_DIR name another folder"
+        return Finding("kernels", name, f"not found again in {folder}", "absent", advice)
+    return Finding("kernels", name, f"in {folder}, found again")
+
+
+def _audio() -> Iterator[Finding]:
+    import numpy as np
+    import soundfile
+
+    from features import extract_fs1, read_audio
+
+    yield Finding("audio", "libsndfile", soundfile.__libsndfile_version__)
+    times = np.arange(2 * 22050) / 22050
+    with tempfile.TemporaryDirectory(prefix="lstmcore-") as folder:
+        for suffix in ("wav", "flac", "ogg", "mp3"):
+            path = Path(folder) / f"tone.{suffix}"
+            try:
+                soundfile.write(path, 0.5 * np.sin(2 * np.pi * 440 * times), 22050)
+                seconds = len(read_audio(path).samples) / 22050
+                yield Finding("audio", suffix.upper(), f"{seconds:.2f} s of a tone decoded")
+            except (ValueError, RuntimeError, OSError) as error:
+                advice = "a newer libsndfile (from 1.1 for MP3) is needed: pip install --upgrade soundfile"
+                yield Finding("audio", suffix.upper(), str(error), "broken", advice)
+        licence = "licensed for private, research and educational use only"
+        try:
+            rows = len(extract_fs1(Path(folder) / "tone.wav"))
+            value = f"{_version('opensmile')}, {rows} rows of FS1 computed; {licence}"
+            yield Finding("audio", "openSMILE", value)
+        except (ImportError, RuntimeError, OSError) as error:
+            advice = f"FS1 and FS2 from audio need it: pip install --upgrade opensmile ({licence})"
+            yield Finding("audio", "openSMILE", str(error), "broken", advice)
+
+
+def _cuda() -> Iterator[Finding]:
+    from lstmcore import BACKENDS
+
+    if "cuda" not in BACKENDS:
+        value = f"none in this version; its backends: {', '.join(BACKENDS)}"
+        yield Finding("CUDA", "backend", value, "absent")
+    yield _graphics_processor()
+
+
+def _graphics_processor() -> Finding:
+    """Name the GPU, or say why there is none to be used."""
+    try:
+        from numba import cuda as numba_cuda
+
+        cuda: Any = numba_cuda  # it has no types
+        if cuda.is_available():
+            name = cuda.get_current_device().name
+            return Finding("CUDA", "GPU", name.decode() if isinstance(name, bytes) else str(name))
+        reason = str(cuda.cuda_error() or "no GPU, or no driver for it")
+    except ImportError as error:
+        reason = f"numba.cuda is not there: {error}"
+    return Finding("CUDA", "GPU", " ".join(reason.split()), "absent")
+
+
+def _folders() -> Iterator[Finding]:
+    from features.store import CACHE_VARIABLE, cache_root
+
+    root = cache_root()
+    there = next(path for path in (root, *root.absolute().parents) if path.exists())
+    size = sum(path.lstat().st_size for path in root.rglob("*")) if root.is_dir() else 0
+    free = shutil.disk_usage(there).free
+    value = f"{root}: {_bytes(size)} used, {_bytes(free)} free"
+    if there.is_dir() and os.access(there, os.W_OK):
+        yield Finding("folders", "computed features and music", value)
+    else:
+        advice = f"let {CACHE_VARIABLE} name a folder that can be written to"
+        yield Finding(
+            "folders", "computed features and music", f"{value}, can't be written to", "broken", advice
+        )
+
+
+def _bytes(count: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"
+
+
+def _threads() -> Iterator[Finding]:
+    import numpy  # noqa: F401 - brings the BLAS that threadpoolctl finds
+    from threadpoolctl import threadpool_info
+
+    for name in THREADS:
+        yield Finding("threads", name, os.environ.get(name, "not set"))
+    for library in threadpool_info():
+        kind = f"{library['internal_api']} {library['version'] or ''}".strip()
+        yield Finding(
+            "threads", kind, f"{library['num_threads']} threads; 1 in a run, which has a network a core"
+        )
+
+
+def as_json(findings: list[Finding]) -> dict[str, Any]:
+    """Return the report as JSON can hold it."""
+    return {"ok": is_healthy(findings), "findings": [asdict(finding) for finding in findings]}
+
+
+def is_healthy(findings: list[Finding]) -> bool:
+    """Tell whether all that is needed works."""
+    return all(finding.state != "broken" for finding in findings)
+
+
+def print_report(findings: list[Finding]) -> None:
+    """Print a table, and below it what to do."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    styles = {"ok": "green", "absent": "yellow", "broken": "bold red"}
+    table = Table()
+    for heading in ("", "", "found", ""):
+        table.add_column(heading, overflow="fold")
+    topic = ""
+    for found in findings:
+        if found.topic != topic:
+            table.add_section()
+        state = Text(found.state, styles[found.state])
+        table.add_row(found.topic if found.topic != topic else "", found.name, Text(found.value), state)
+        topic = found.topic
+    console = Console() if sys.stdout.isatty() else Console(width=120)
+    console.print(table)
+    for found in findings:
+        if found.advice:
+            console.print(f"{found.name}: {found.advice}", markup=False, highlight=False, soft_wrap=True)
+    console.print(
+        "all that is needed works" if is_healthy(findings) else "something that is needed is broken"
+    )
