@@ -39,8 +39,8 @@ def _gates_forward(
     c: Array,  # [E]
     h: Array,  # [E]
 ) -> None:
-    # Each array its own argument: with offsets into one array LLVM can't tell that they
-    # don't overlap, and computes one unit at a time.
+    # A row in a function of its own: over all rows LLVM's run-time check finds that the gates
+    # overlap, and computes one unit at a time.
     for j in range(c.shape[0]):
         z[j], i[j], f[j], o[j], c[j], h[j] = cell_forward(
             z[j], i[j], f[j], o[j], c_before[j], p_i[j], p_f[j], p_o[j]

@@ -1,0 +1,278 @@
+"""The wall time of an experiment, folds × trials on all cores: ours and PyTorch's.
+
+    python -m benchmarks.experiment
+
+Two scripts in PyTorch do the same: one written straight down (`benchmarks.torch_experiment_plain`), one
+with care (`benchmarks.torch_experiment_careful`).  Ours are `lstmcore.Trainer` in the threads of
+`experiments.executor`.  All train as many networks of the same size on the same random songs, with
+input noise, SGD with momentum and a validation after each epoch, for a fixed number of epochs; ours have
+peepholes besides.  That an epoch without noise comes to the same validation error is checked first.
+Data are in memory and processes started before the clock runs.
+
+Run it on a machine that does nothing else: PyTorch's threads wait for each other after every piece of
+work, and where one has lost its core to somebody, that is long.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from benchmarks import torch_experiment_careful as careful
+from benchmarks import torch_experiment_plain as straight
+from benchmarks.measuring import Timing, publish
+from benchmarks.torch_network import TorchNetwork
+from experiments.executor import Threads
+from lstmcore import LSTM, SGD, Linear, Network, SequenceSet, Trainer, TrainingSettings, initial_network
+from lstmcore.backends import Backend
+from lstmcore.backends.cpu import CpuBackend, CpuWorkspace
+from lstmcore.batches import Batch
+
+Array = NDArray[np.floating]
+
+WORKERS = 2
+TOLERANCE = 1e-6  # of the validation error after an epoch, relative; the epoch moves it by 2e-4 and more
+NETWORKS = {"paper": (200, 150, 25), "quickstart": (16, 8)}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is trained on what; all candidates keep to it.
+
+    Parameters
+    ----------
+    hidden
+        Units of the LSTM layers.
+    parallel_sequences
+        Songs in a batch.
+    folds, trials
+        So many times so many networks are trained.
+    songs, frames
+        Songs in all folds together, and frames of each.
+    epochs
+        Of each network.
+    input_noise
+        Standard deviation of the noise on the inputs.
+    shuffle
+        Whether songs come in a new order in each epoch.
+    """
+
+    hidden: tuple[int, ...]
+    parallel_sequences: int
+    folds: int
+    trials: int
+    songs: int
+    frames: int
+    epochs: int
+    input_noise: float = 0.6
+    shuffle: bool = True
+    learning_rate: float = 1e-5
+    momentum: float = 0.9
+    inputs: int = 260
+    outputs: int = 2
+
+    def data(self) -> tuple[Array, Array]:
+        """Return inputs [songs, frames, inputs] and targets [songs, frames, outputs]."""
+        return _random_songs(self.songs, self.frames, self.inputs, self.outputs)
+
+    def split(self, fold: int) -> tuple[list[int], list[int]]:
+        """Return the numbers of the training and of the validation songs."""
+        songs = range(self.songs)
+        return [s for s in songs if s % self.folds != fold], [s for s in songs if s % self.folds == fold]
+
+    def networks(self) -> list[tuple[int, int]]:
+        """Return trial and fold of each network."""
+        return [(trial, fold) for trial in range(self.trials) for fold in range(self.folds)]
+
+
+@cache
+def _random_songs(songs: int, frames: int, inputs: int, outputs: int) -> tuple[Array, Array]:
+    generator = np.random.default_rng(1)
+    x = generator.standard_normal((songs, frames, inputs), np.float32)
+    return x, generator.uniform(-1, 1, (songs, frames, outputs)).astype(np.float32)
+
+
+def new_network(plan: Plan, seed: np.random.SeedSequence) -> Network:
+    """Make a network with random weights."""
+    layers = [*(LSTM(units) for units in plan.hidden), Linear(plan.outputs)]
+    return initial_network(plan.inputs, layers, np.random.default_rng(seed))
+
+
+def train_network(
+    plan: Plan, trial: int, fold: int, network: Network | None = None, backend: Backend | str = "cpu"
+) -> list[float]:
+    """Train one of our networks; return the validation error per frame after each epoch."""
+    seed = np.random.SeedSequence((1, trial, fold))
+    sets = []
+    for songs in plan.split(fold):
+        x, y = (a[songs].reshape(len(songs) * plan.frames, -1) for a in plan.data())
+        sets.append(SequenceSet(x, y, np.full(len(songs), plan.frames)))
+    settings = TrainingSettings(
+        sgd=SGD(plan.learning_rate, plan.momentum),
+        parallel_sequences=plan.parallel_sequences,
+        shuffle=plan.shuffle,
+        input_noise=plan.input_noise,
+        max_epochs=plan.epochs,
+    )
+    network = network or new_network(plan, seed)
+    trainer = Trainer(network, sets[0], sets[1], settings, seed=seed, backend=backend)
+    errors = [trainer.run_epoch().validation_error_per_frame or np.nan for _ in range(plan.epochs)]
+    trainer.best_network()
+    return errors
+
+
+class _WithoutPeepholes(CpuBackend):
+    """Leaves the peepholes what they are: PyTorch has none."""
+
+    def backward(
+        self,
+        network: Network,
+        batch: Batch,
+        workspace: CpuWorkspace,
+        signal: Array,
+        gradient: Array,
+        delta_limit: float = 1.0,
+    ) -> None:
+        super().backward(network, batch, workspace, signal, gradient, delta_limit)
+        for pieces in network.architecture.views(gradient)[:-1]:
+            pieces["p"][:] = 0
+
+
+def difference(plan: Plan) -> float:
+    """Return how far their validation errors after an epoch without noise are from ours, relative."""
+    plan = replace(plan, epochs=1, input_noise=0.0, shuffle=False, learning_rate=1e-4)
+    network = new_network(plan, np.random.SeedSequence(1))
+    for pieces in network.pieces[:-1]:
+        pieces["p"][:] = 0
+    weights = TorchNetwork(network).state_dict()
+    (ours,) = train_network(plan, 0, 0, network, _WithoutPeepholes())
+    found = []
+    for module, batch_first in ((straight, True), (careful, False)):
+        model = straight.MoodNetwork(plan.inputs, plan.hidden, plan.outputs, batch_first)
+        model.load_state_dict(weights)
+        for lstm in model.hidden:
+            lstm.bias_hh_l0.requires_grad_(False)  # our cell has one bias
+        found += module.train_network(plan, 0, module.load(plan), model)
+    return float(max(abs(theirs / ours - 1) for theirs in found))
+
+
+Run = Callable[[Plan], float]  # does the whole experiment; returns the processor time, s
+
+
+def ours(workers: int, plan: Plan) -> float:
+    """Train all our networks."""
+    started = time.process_time()
+    tasks = [partial(train_network, plan, trial, fold) for trial, fold in plan.networks()]
+    Threads(workers).run(tasks, threading.Event())
+    return time.process_time() - started
+
+
+@contextmanager
+def candidates() -> Iterator[dict[str, Run]]:
+    """Start the processes; yield who takes part."""
+    context = multiprocessing.get_context("spawn")
+    with (
+        ProcessPoolExecutor(1, context) as one,
+        ProcessPoolExecutor(WORKERS, context, careful.one_thread) as several,
+    ):
+
+        def straightforward(plan: Plan) -> float:
+            return one.submit(straight.train_all, plan).result()
+
+        def with_care(plan: Plan) -> float:
+            folds = [fold for _, fold in plan.networks()]
+            return sum(several.map(careful.train_one, [plan] * len(folds), folds))
+
+        yield {
+            f"ours, {WORKERS} workers": partial(ours, WORKERS),
+            "ours, 1 worker": partial(ours, 1),
+            "PyTorch, straight": straightforward,
+            "PyTorch, careful": with_care,
+        }
+
+
+def measure(plan: Plan, runs: dict[str, Run], rounds: int) -> tuple[dict[str, Timing], dict[str, float]]:
+    """Let all do the experiment in turn; return their times and the median of their processor times, s."""
+    for run in runs.values():
+        run(replace(plan, folds=WORKERS, trials=1, epochs=1))  # to be warm
+    taken: dict[str, list[float]] = {name: [] for name in runs}
+    busy: dict[str, list[float]] = {name: [] for name in runs}
+    names = list(runs)
+    for turn in range(rounds):
+        first = turn % len(names)
+        for name in names[first:] + names[:first]:
+            started = time.perf_counter()
+            busy[name].append(runs[name](plan))
+            taken[name].append(time.perf_counter() - started)
+            print(f"  round {turn + 1} of {rounds}: {name}, {taken[name][-1]:.1f} s", flush=True)
+    timings = {name: Timing(tuple(seconds)) for name, seconds in taken.items()}
+    return timings, {name: float(np.median(seconds)) for name, seconds in busy.items()}
+
+
+def one_case(name: str, plan: Plan, runs: dict[str, Run], rounds: int) -> list[dict[str, Any]]:
+    """Check, then time one network and number of songs in a batch; return a row a candidate."""
+    differs = difference(plan)
+    if not differs <= TOLERANCE:
+        raise SystemExit(f"{name}: validation errors after an epoch differ by {differs:.1e}")
+    timings, busy = measure(plan, runs, rounds)
+    first = next(iter(runs))
+    rows = []
+    for candidate, timing in timings.items():
+        low, high = timings[first].spread(timing)
+        rows.append(
+            {
+                "network": name,
+                "songs a batch": plan.parallel_sequences,
+                "candidate": candidate,
+                "s": timing.median,
+                "processor s": busy[candidate],
+                f"times {first}": timings[first].ratio(timing),
+                "lower quartile": low,
+                "upper quartile": high,
+                "errors differ": differs,
+                "load": os.getloadavg()[0],
+            }
+        )
+    return rows
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description="Folds × trials on all cores against PyTorch.")
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
+    parser.add_argument("--parallel-sequences", type=int, nargs="+", default=[5, 10])
+    parser.add_argument("--folds", type=int, default=10)
+    parser.add_argument("--trials", type=int, default=1)
+    parser.add_argument("--songs", type=int, default=220)
+    parser.add_argument("--frames", type=int, default=60)
+    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=3)
+    a = parser.parse_args()
+    rows = []
+    torch.set_num_threads(1)  # in this process PyTorch only checks
+    with threadpool_limits(1, user_api="blas"), candidates() as runs:
+        for name in a.networks:
+            for songs in a.parallel_sequences:
+                print(f"{name}, {songs} songs a batch", flush=True)
+                plan = Plan(NETWORKS[name], songs, a.folds, a.trials, a.songs, a.frames, a.epochs)
+                rows += one_case(name, plan, runs, a.rounds)
+    title = f"{a.folds} folds x {a.trials} trials, {a.songs} songs of {a.frames} frames, {a.epochs} epochs"
+    publish("experiment", title, rows, ["torch"])
+
+
+if __name__ == "__main__":
+    main()
