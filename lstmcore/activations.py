@@ -8,7 +8,6 @@ functions, for scalars, in the precision of the argument.
 from typing import Any
 
 import numpy as np
-from scipy.special import expit
 
 # A NumPy array in the reference backend, a scalar of either precision in a kernel.
 Real = Any
@@ -21,6 +20,8 @@ def tanh(x: Real) -> Real:
 
 def logistic(x: Real) -> Real:
     """Logistic function 1 / (1 + exp(-x)), without overflow."""
+    from scipy.special import expit
+
     return expit(x)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks.ladder.rungs import Array, Ladder, Rung, Yardstick, fast, plain
 from lstmcore import cell
 from lstmcore.backends import cpu_math
-from lstmcore.backends.cpu_kernels import _gates_backward, _gates_forward
+from lstmcore.backends.cpu_kernels import _gates_backward, gates_forward
 
 _ONE = np.float32(1)  # a bare 1.0 would make the arithmetic double
 _LIMIT = np.float32(1)  # of the deltas
@@ -83,7 +83,7 @@ def row_by_row_forward(source: Array, gates: Array, c_before: Array, p: Array, c
         g = gates[n]
         _copy_row(source[n], g)
         z, i, f, o = g[:units], g[units : 2 * units], g[2 * units : 3 * units], g[3 * units :]
-        _gates_forward(z, i, f, o, c_before[n], p[0], p[1], p[2], c[n], h[n])
+        gates_forward(z, i, f, o, c_before[n], p[0], p[1], p[2], c[n], h[n])
 
 
 # ---- backward: also e [n, E], the error of the outputs; carry_in and carry [n, E]

@@ -27,7 +27,7 @@ Array = Any
 
 
 @kernel
-def _gates_forward(
+def gates_forward(
     z: Array,  # net inputs, become activations [E] each
     i: Array,
     f: Array,
@@ -39,6 +39,7 @@ def _gates_forward(
     c: Array,  # [E]
     h: Array,  # [E]
 ) -> None:
+    """Compute one step of one sequence's units."""
     # A row in a function of its own: over all rows LLVM's run-time check finds that the gates
     # overlap, and computes one unit at a time.
     for j in range(c.shape[0]):
@@ -81,7 +82,7 @@ def lstm_forward(
         add_product(h[before : before + alive], recurrent, gates[now : now + alive], t)
         for s in range(alive):
             g = gates[now + s]
-            _gates_forward(
+            gates_forward(
                 g[:units],
                 g[units : 2 * units],
                 g[2 * units : 3 * units],
@@ -181,7 +182,9 @@ def lstm_backward(
                 limit,
             )
             _peephole_gradient(g, c[before + s], c[after + s], dp)
-        h_before[now : now + alive] = h[before : before + alive]
+        for s in range(alive):
+            for j in range(units):
+                h_before[now + s, j] = h[before + s, j]
         next_alive = alive
 
 

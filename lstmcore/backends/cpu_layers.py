@@ -72,7 +72,7 @@ class _Memory:
         """Return an array of this length; its content is what was last in it, or anything."""
         found = self._arrays.get(name)
         if found is None or len(found) < size:
-            found = self._arrays[name] = _aligned(size, self.dtype)
+            found = self._arrays[name] = aligned(size, self.dtype)
         return found[:size]
 
     def product_over_frames(self, e: Array, x: Array, out: Array) -> None:
@@ -82,7 +82,7 @@ class _Memory:
         products.product_over_frames(e, x, scratch, width, out)
 
 
-def _aligned(count: int, dtype: np.dtype[Any]) -> Array:
+def aligned(count: int, dtype: np.dtype[Any]) -> Array:
     """Make an array that begins with a line of the cache."""
     line = 64
     memory = np.empty(count * dtype.itemsize + line, np.uint8)

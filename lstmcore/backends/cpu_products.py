@@ -32,15 +32,17 @@ def panel_width(dtype: DTypeLike, rows: int) -> int:
     return vectors * lanes(dtype)
 
 
-@inlined
-def packed_size(steps: Any, columns: Any, width: Any) -> Any:
+def packed_size(steps: int, columns: int, width: int) -> int:
     """Length of the memory that a matrix [steps, columns] needs in panels of some width."""
     return -(-columns // width) * width * steps
 
 
+kernel_packed_size = inlined(packed_size)
+
+
 def block_size(columns: int, width: int) -> int:
     """Length of the memory that `product_over_frames` needs for so many columns."""
-    return int(_BLOCKS * packed_size(_FRAMES, columns, width) + _FRAMES * _CHUNK)
+    return _BLOCKS * packed_size(_FRAMES, columns, width) + _FRAMES * _CHUNK
 
 
 @inlined
@@ -192,7 +194,7 @@ def product_over_frames(
     out: Array,  # added to [M, K]
 ) -> None:
     """Add the sum over frames of the outer products, eᵀ x, to `out`."""
-    size = packed_size(_FRAMES, x.shape[1], width)  # of a block of frames
+    size = kernel_packed_size(_FRAMES, x.shape[1], width)  # of a block of frames
     for start in range(0, x.shape[0], _BLOCKS * _FRAMES):
         end = min(start + _BLOCKS * _FRAMES, x.shape[0])
         for first in range(start, end, _FRAMES):
@@ -205,7 +207,7 @@ def product_over_frames(
                 panels = _panels(memory[(first - start) // _FRAMES * size :], frames, x.shape[1], width)
                 chunk = memory[_BLOCKS * size :][: (bottom - top) * frames].reshape((bottom - top, frames))
                 _transpose(e[first : first + frames, top:bottom], chunk)
-                add_product(chunk, panels, out[top:bottom], 0)
+                add_product(chunk, panels, out[top:bottom], first)
 
 
 @inlined

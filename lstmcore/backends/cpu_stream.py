@@ -14,8 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmcore.backends import cpu_kernels as kernels
-from lstmcore.backends.cpu_layers import _aligned
-from lstmcore.backends.cpu_products import add_product, pack_transposed, packed_size, panel_width
+from lstmcore.backends.cpu_layers import aligned
+from lstmcore.backends.cpu_products import (
+    add_product,
+    kernel_packed_size,
+    pack_transposed,
+    packed_size,
+    panel_width,
+)
 from lstmcore.backends.jit import inlined, kernel
 from lstmcore.layers import LSTM, Layer, Linear, Logistic, Softmax, Tanh
 from lstmcore.network import Network
@@ -34,7 +40,7 @@ def _matrix(memory: Array, start: Any, rows: Any, columns: Any) -> Any:
 
 @inlined
 def _panels(weights: Array, start: Any, steps: Any, columns: Any, width: Any) -> Any:
-    return weights[start : start + packed_size(steps, columns, width)].reshape((-1, steps, width))
+    return weights[start : start + kernel_packed_size(steps, columns, width)].reshape((-1, steps, width))
 
 
 @kernel
@@ -57,24 +63,28 @@ def stream_step(
         kind, inputs, outputs, w_at, at = table[layer]
         recurrent = kind == _LSTM
         columns = 4 * outputs if recurrent else outputs
-        r_at = w_at + packed_size(inputs, columns, width)
-        b_at = r_at + (packed_size(outputs, columns, width) if recurrent else 0)
+        r_at = w_at + kernel_packed_size(inputs, columns, width)
+        b_at = r_at + (kernel_packed_size(outputs, columns, width) if recurrent else 0)
         net = _matrix(memory, at + 3 * n * outputs if recurrent else at, n, columns)
         for s in range(n):
             for j in range(columns):
                 net[s, j] = weights[b_at + j]
-        add_product(_matrix(memory, x_at, n, inputs), _panels(weights, w_at, inputs, columns, width), net, 0)
+        add_product(
+            _matrix(memory, x_at, n, inputs), _panels(weights, w_at, inputs, columns, width), net, layer
+        )
         x_at = at  # the outputs
         if recurrent:
             x_at = at + n * outputs
             c, h = _matrix(memory, at, n, outputs), _matrix(memory, x_at, n, outputs)
             c_before = _matrix(memory, x_at + n * outputs, n, outputs)
-            c_before[:] = c
-            add_product(h, _panels(weights, r_at, outputs, columns, width), net, 0)
+            for s in range(n):
+                for j in range(outputs):
+                    c_before[s, j] = c[s, j]
+            add_product(h, _panels(weights, r_at, outputs, columns, width), net, layer)
             p = _matrix(weights, b_at + columns, 3, outputs)
             for s in range(n):
                 g = net[s]
-                kernels._gates_forward(
+                kernels.gates_forward(
                     g[:outputs],
                     g[outputs : 2 * outputs],
                     g[2 * outputs : 3 * outputs],
@@ -124,7 +134,7 @@ class CpuStream:
             weights_taken += len(parts[-1])
             taken += streams * layer.size * (7 if isinstance(layer, LSTM) else 1)
         self._table = np.array(rows)
-        self._weights = _aligned(weights_taken, dtype)
+        self._weights = aligned(weights_taken, dtype)
         np.concatenate(parts, out=self._weights)
         self._memory = np.zeros(taken, dtype)
         self.inputs = self._view(0, a.input_size)
