@@ -277,6 +277,5 @@ class _Feedforward:
 
 
 def _flat(pieces: Pieces, *names: str) -> list[Array]:
-    """Pieces as the kernels take them: the four gates one below the other."""
-    shapes = {"W": (-1, pieces["W"].shape[-1]), "b": (-1,), "R": (-1, pieces["R"].shape[-1])}
-    return [pieces[name].reshape(shapes[name]) if name in shapes else pieces[name] for name in names]
+    """Pieces [4, E] or [4, E, …] as the kernels take them: the four gates one below the other."""
+    return [pieces[name].reshape(-1, *pieces[name].shape[2:]) for name in names]
