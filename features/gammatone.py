@@ -223,9 +223,6 @@ def _rectified(samples: Samples, bank: _Bank) -> Iterator[NDArray[np.float64]]:
     channel = np.empty(_BLOCK)
     for at in range(0, len(samples), _BLOCK):
         signal = mono(samples[at : at + _BLOCK])
-        out = channel[: len(signal)]
         total = np.zeros(-(-len(signal) // _STEP) * _STEP)
-        for state, *coefficients in zip(states, *bank, strict=True):
-            kernels.gammatone(signal, *coefficients, state, out)
-            total[: len(signal)] += np.abs(out)
+        kernels.rectified_sum(signal, *bank, states, channel, total)
         yield total.reshape(-1, _STEP)

@@ -185,6 +185,27 @@ def gammatone(
 
 
 @kernel
+def rectified_sum(
+    signal: NDArray[np.float64],
+    gains: NDArray[np.float64],
+    taps: NDArray[np.float64],
+    poles: NDArray[np.float64],
+    states: NDArray[np.float64],
+    channel: NDArray[np.float64],
+    total: NDArray[np.float64],
+) -> None:
+    """Add the absolute values of all channels of a signal to `total`.
+
+    signal, channel, total (samples,), channel is scratch; gains, taps (channels, 4), poles
+    (channels, 2), states (channels, 8): as for `gammatone`.
+    """
+    for number in range(gains.shape[0]):
+        gammatone(signal, gains[number], taps[number], poles[number], states[number], channel)
+        for i in range(signal.shape[0]):
+            total[i] += abs(channel[i])
+
+
+@kernel
 def decay(values: NDArray[np.float64], factor: float, backwards: bool) -> None:
     """Add to each value `factor` times its already summed neighbour; in place, values (n,)."""
     n = values.shape[0]
@@ -193,3 +214,31 @@ def decay(values: NDArray[np.float64], factor: float, backwards: bool) -> None:
         at = n - 1 - i if backwards else i
         held = values[at] + factor * held
         values[at] = held
+
+
+@kernel
+def take_multiples(
+    lags: NDArray[np.float64],
+    curve: NDArray[np.float64],
+    multiples: NDArray[np.float64],
+    repeated: NDArray[np.float64],
+) -> None:
+    """Take from a curve, for one multiple after the other, what repeats it; below zero is zero.
+
+    lags, curve (n,): lags rising, curve changed in place; multiples (m,): above 1; repeated (n,):
+    scratch, the curve at ``lags / multiple``, linearly interpolated, 0 before the first lag.
+    """
+    n = lags.shape[0]
+    for multiple in multiples:
+        left = 0
+        for i in range(n):
+            lag = lags[i] / multiple
+            if lag < lags[0]:
+                repeated[i] = 0.0
+                continue
+            while left < n - 2 and lags[left + 1] <= lag:
+                left += 1
+            slope = (curve[left + 1] - curve[left]) / (lags[left + 1] - lags[left])
+            repeated[i] = slope * (lag - lags[left]) + curve[left]
+        for i in range(n):
+            curve[i] = max(0.0, curve[i] - max(0.0, repeated[i]))

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from features import kernels
 from features.errors import raise_if_stopped
 from features.frames import Frames, cut, frames_of
 from features.gammatone import Envelope
@@ -30,7 +31,7 @@ FASTEST_BPM = 200.0
 
 _SHAPE_CONTRAST = 0.01
 _TEMPO_CONTRAST = 0.1
-_MULTIPLES = range(2, 11)
+_MULTIPLES = np.arange(2.0, 11.0)
 _STEEPER = 1.1
 _BLOCK_POINTS = 1 << 18
 _BLOCK_FRAMES = 32  # of tempo
@@ -172,9 +173,7 @@ def enhance(lags: NDArray[np.float64], curve: NDArray[np.float64], floor: float 
     begin = removed - len(added)
     t = lags[0] + step * np.arange(begin, begin + len(y))
     t[-begin if begin < 0 else 0 :] = lags[max(begin, 0) :]
-    for multiple in _MULTIPLES:
-        repeated = np.interp(t / multiple, t, y, left=0.0)
-        y = np.maximum(0.0, y - np.maximum(0.0, repeated))
+    kernels.take_multiples(t, y, _MULTIPLES, np.empty_like(y))
     if begin > 0:
         return np.concatenate([np.zeros(begin), y])
     return y[-begin:] + floor

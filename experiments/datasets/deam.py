@@ -97,6 +97,10 @@ class Annotations:
         return sorted(curve) if curve else None
 
 
+# Seconds that features may go on after the last annotation before it is worth a note.
+_LONGER = 5
+
+
 def _both_targets(curves: dict[str, dict[int, Curve]]) -> None:
     only = sorted(curves["arousal"].keys() ^ curves["valence"].keys())
     if only:
@@ -135,7 +139,9 @@ def assemble(annotations: Annotations, source: FeatureSource, config: Data, note
         If a song that is asked for has no features, or fewer than two frames in common.
     """
     development, test = annotations.development(), annotations.official_test()
-    joined = {song: _join(song, annotations, source) for song in [*development, *test]}
+    joined, beyond = {}, {}
+    for song in [*development, *test]:
+        joined[song], beyond[song] = _join(song, annotations, source)
     missing = sum(len(annotations.curves(s)[0]) - song.frames for s, song in joined.items())
     dropped = annotations.selection.dropped
     if config.quality is not None and dropped:
@@ -145,6 +151,7 @@ def assemble(annotations: Annotations, source: FeatureSource, config: Data, note
         notes = [*notes, f"{named} ({reason}): {', '.join(map(str, dropped))}."]
     if missing:
         notes = [*notes, f"{missing} annotated frames have no features and were left out."]
+    notes = [*notes, *_notes_on_length(source.name, beyond)]
     unlabelled = []
     if config.unlabelled != "none":
         used = set(development) if config.unlabelled == "others" else set()
@@ -162,7 +169,19 @@ def assemble(annotations: Annotations, source: FeatureSource, config: Data, note
     )
 
 
-def _join(song: int, annotations: Annotations, source: FeatureSource) -> Song:
+def _notes_on_length(features: str, beyond: dict[int, float]) -> list[str]:
+    longer = sorted((song for song, seconds in beyond.items() if seconds > _LONGER), key=lambda s: -beyond[s])
+    if not longer:
+        return []
+    return [
+        f"The {features} features of {len(longer)} of {len(beyond)} songs go on for more than {_LONGER} s "
+        f"after the last annotation (song {longer[0]}: {beyond[longer[0]]:g} s). If they are of whole songs "
+        "and the annotations of excerpts, equal time stamps are not the same music."
+    ]
+
+
+def _join(song: int, annotations: Annotations, source: FeatureSource) -> tuple[Song, float]:
+    """Join one song, and tell how many seconds its features go on after the last annotation."""
     if song not in source.songs():
         raise InputError(f"song {song} is annotated but there are no {source.name} features of it")
     annotated, targets = joined_targets(*annotations.curves(song))
@@ -176,7 +195,7 @@ def _join(song: int, annotations: Annotations, source: FeatureSource) -> Song:
         )
     times = np.array([annotated[k] for k in common]) / 1000
     features = rows[[position[annotated[k]] for k in common]]
-    return Song(song, times, features, targets[common])
+    return Song(song, times, features, targets[common]), (stamps[-1] - annotated[-1]) / 1000
 
 
 def _without_targets(song: int, annotations: Annotations, source: FeatureSource) -> Song:

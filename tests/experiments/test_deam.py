@@ -80,6 +80,16 @@ def test_frames_are_joined_by_time_stamp_never_by_position(tiny):
     assert any("annotated frames have no features" in note for note in data.notes)
 
 
+def test_features_much_longer_than_the_annotations_are_noted(tiny):
+    others = [s for s in range(1, 10) if s != 4] + [2001, 2002]
+    write_features(tiny, others, [15.0, 15.5, 16.0, 21.0], lambda song, t, k: song + t + k)
+    write_features(tiny, [4], [15.0, 15.5, 16.0, 210.5], lambda song, t, k: song + t + k)
+    notes = [note for note in load(tiny, "data.features=FS1").notes if "whole songs" in note]
+    assert len(notes) == 1
+    assert "1 of 11 songs" in notes[0]
+    assert "(song 4: 192.5 s)" in notes[0]
+
+
 def test_the_order_of_rows_in_a_file_does_not_matter(tiny):
     before = [s.digest for s in load(tiny).development]
     header, *rows = arousal(tiny).read_text().splitlines()
