@@ -14,6 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.own_process import OwnProcess
 from experiments.files import write_json
 
 RESULTS = Path(__file__).parent / "results"
@@ -48,14 +49,15 @@ class Timing:
 
 
 def alternate(
-    candidates: Mapping[str, Callable[[], object]], rounds: int = 9, least_seconds: float = 0.05
+    candidates: Mapping[str, Callable[[], object] | OwnProcess], rounds: int = 9, least_seconds: float = 0.05
 ) -> dict[str, Timing]:
     """Time candidates in turn, so that what else the machine does meets all alike.
 
     Parameters
     ----------
     candidates
-        Name and what is to be timed.  Each is called once before, to be warm.
+        Name and what is to be timed, here or in a process of its own.  Each is called once before,
+        to be warm.
     rounds
         How often each has its turn, at least 2.
     least_seconds
@@ -68,19 +70,23 @@ def alternate(
     """
     repeats = {}
     for name, call in candidates.items():
-        call()
-        started = time.perf_counter()
-        call()
-        repeats[name] = max(1, round(least_seconds / max(time.perf_counter() - started, 1e-9)))
+        _seconds(call, 1)
+        repeats[name] = max(1, round(least_seconds / max(_seconds(call, 1), 1e-9)))
     taken: dict[str, list[float]] = {name: [] for name in candidates}
     for turn in range(rounds):
         names = list(candidates)
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
-            started = time.perf_counter()
-            for _ in range(repeats[name]):
-                candidates[name]()
-            taken[name].append((time.perf_counter() - started) / repeats[name])
+            taken[name].append(_seconds(candidates[name], repeats[name]) / repeats[name])
     return {name: Timing(tuple(seconds)) for name, seconds in taken.items()}
+
+
+def _seconds(call: Callable[[], object] | OwnProcess, repeats: int) -> float:
+    if isinstance(call, OwnProcess):
+        return call.seconds(repeats)
+    started = time.perf_counter()
+    for _ in range(repeats):
+        call()
+    return time.perf_counter() - started
 
 
 def machine(packages: Sequence[str] = ()) -> dict[str, Any]:
