@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,12 +96,16 @@ def environment() -> dict[str, Any]:
 
 
 def _processor() -> str:
-    """Name of the processor, as well as the system tells it."""
+    """Name, family and model of the processor, as well as the system tells them: one name may be many."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
+        first = Path("/proc/cpuinfo").read_text().split("\n\n", 1)[0]
+        told = dict(re.split(r"\s*:\s*", line, maxsplit=1) for line in first.splitlines() if ":" in line)
+        name = told["model name"]
+    except (OSError, KeyError):
         return platform.processor() or platform.machine()
+    if "cpu family" not in told:
+        return name
+    return f"{name} (family {told['cpu family']}, model {told.get('model', 'unknown')})"
 
 
 def write_metrics(path: Path, scores: list[Score]) -> None:
