@@ -194,7 +194,7 @@ def main() -> None:
                     continue
                 rows.append(one_case(count, frames, arguments.rounds, with_reference=count * frames <= 600))
                 print(
-                    f"{count} sequences of {frames} frames: {rows[-1]['x torch 1 thread']:.2f} x", flush=True
+                    f"{count} sequences of {frames} frames: {rows[-1]['x torch']:.2f} x", flush=True
                 )
     publish("train", TITLE, rows, ["torch"])
 
