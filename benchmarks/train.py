@@ -193,9 +193,7 @@ def main() -> None:
                 if count * frames > 430 * 60:  # the activations of PyTorch's graph fill the memory
                     continue
                 rows.append(one_case(count, frames, arguments.rounds, with_reference=count * frames <= 600))
-                print(
-                    f"{count} sequences of {frames} frames: {rows[-1]['x torch']:.2f} x", flush=True
-                )
+                print(f"{count} sequences of {frames} frames: {rows[-1]['x torch']:.2f} x", flush=True)
     publish("train", TITLE, rows, ["torch"])
 
 

@@ -20,7 +20,7 @@ from lstmcore.backends.cpu_math import (
     tanh,
     tanh_slope,
 )
-from lstmcore.backends.cpu_products import add_product
+from lstmcore.backends.cpu_products import add_product, add_row_product
 from lstmcore.backends.jit import kernel
 
 Array = Any
@@ -46,18 +46,6 @@ def gates_forward(
         z[j], i[j], f[j], o[j], c[j], h[j] = cell_forward(
             z[j], i[j], f[j], o[j], c_before[j], p_i[j], p_f[j], p_o[j]
         )
-
-
-@kernel
-def fill_with_bias(
-    y: Array,  # out: bias · b in every row [N, M]
-    b: Array,  # bias weights [M]
-    bias: Any,
-) -> None:
-    """Begin the net inputs with the bias."""
-    for n in range(y.shape[0]):
-        for j in range(y.shape[1]):
-            y[n, j] = bias * b[j]
 
 
 @kernel
@@ -142,7 +130,8 @@ def lstm_backward(
     first: Any,  # steps to compute: from the one before last to the first
     last: Any,
     row: Any,  # the first row behind them
-    recurrent: Array,  # recurrent weights in panels [4E, E]
+    recurrent: Array,  # recurrent weights in panels [4E, E]; none: a single sequence, see r
+    r: Array,  # recurrent weights [4E, E]
     p: Array,  # peepholes [3, E]
     limit: Any,  # limit of the deltas
     gates: Array,  # activations from the forward pass, become the deltas D [N, 4E]
@@ -161,7 +150,9 @@ def lstm_backward(
         now -= alive
         after = counts[0] + now
         before = 0 if t == 0 else after - counts[t - 1]
-        if next_alive > 0:
+        if next_alive > 0 and recurrent.shape[0] == 0:
+            add_row_product(gates[now + 1], r, e[now])
+        elif next_alive > 0:
             add_product(
                 gates[now + alive : now + alive + next_alive], recurrent, e[now : now + next_alive], t
             )

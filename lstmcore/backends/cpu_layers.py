@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from lstmcore.backends import cpu_kernels as kernels
 from lstmcore.backends import cpu_products as products
-from lstmcore.backends.cpu_products import block_size, packed_size, panel_width
+from lstmcore.backends.cpu_products import block_size, lanes, packed_size, panel_width
 from lstmcore.batches import Batch
 from lstmcore.errors import EngineError
 from lstmcore.layers import BLSTM, LSTM, Feedforward, Layer, Linear
@@ -75,11 +75,11 @@ class _Memory:
             found = self._arrays[name] = aligned(size, self.dtype)
         return found[:size]
 
-    def product_over_frames(self, e: Array, x: Array, out: Array) -> None:
-        """Add eᵀ x to `out` [M, K], given e [N, M] and x [N, K]."""
+    def product_over_frames(self, e: Array, x: Array, fresh: bool, out: Array) -> None:
+        """Overwrite `out` [M, K] with eᵀ x, or unless `fresh` add to it, given e [N, M] and x [N, K]."""
         width = panel_width(self.dtype, _MANY)
         scratch = self.flat("block", block_size(x.shape[1], width))
-        products.product_over_frames(e, x, scratch, width, out)
+        products.product_over_frames(e, x, scratch, width, fresh, out)
 
 
 def aligned(count: int, dtype: np.dtype[Any]) -> Array:
@@ -104,33 +104,34 @@ class _Affine:
     def begin_forward(self, w: Array, b: Array) -> None:
         """Take W [O, P] and b [O]."""
         memory = self._memory.flat("inputs", packed_size(self._inputs, self._outputs, self._width))
-        self._panels, self._b = products.pack_transposed(w, memory, self._width), b
+        self._panels = products.pack_transposed(w, memory, self._width)
+        self._begin = np.multiply(b, self._bias, out=self._memory.flat("begin", self._outputs))
 
     def forward(self, x: Array, y: Array) -> None:
         """Overwrite y [N, O], given x [N, P]."""
-        kernels.fill_with_bias(y, self._b, self._bias)
-        products.add_product(x, self._panels, y, 0)
+        products.product(x, self._panels, self._begin, y)
 
     def begin_backward(self, w: Array, dw: Array, db: Array, frames: int, below: bool) -> Array:
-        """Take W; make the gradients 0, and the error of so many inputs, empty unless wanted."""
-        dw[:] = 0
+        """Take W and where gradients go; return memory for the inputs' error, empty unless wanted."""
         db[:] = 0
-        self._dw, self._db = dw, db
+        self._dw, self._db, self._fresh = dw, db, True
         if not below:
             self._e_below = self._memory.nobody
             return self._e_below
         memory = self._memory.flat("inputs", packed_size(self._outputs, self._inputs, self._width))
         self._panels = products.pack(w, memory, self._width)
+        self._begin = self._memory.flat("begin below", self._inputs)
+        self._begin[:] = 0
         self._e_below = self._memory.rows("below", frames, self._inputs)
-        self._e_below[:] = 0
         return self._e_below
 
     def backward(self, e: Array, x: Array, rows: slice) -> None:
         """Add to the gradients and write the error of the inputs, given e [N, O], for some rows."""
-        self._memory.product_over_frames(e[rows], x[rows], self._dw)
+        self._memory.product_over_frames(e[rows], x[rows], self._fresh, self._dw)
+        self._fresh = False
         kernels.column_sums(e[rows], self._bias, self._db)
         if len(self._e_below):
-            products.add_product(e[rows], self._panels, self._e_below[rows], 0)
+            products.product(e[rows], self._panels, self._begin, self._e_below[rows])
 
 
 class _Lstm:
@@ -141,6 +142,7 @@ class _Lstm:
 
     def __init__(self, inputs: int, units: int, bias: float, dtype: DTypeLike) -> None:
         self._units, self._memory = units, _Memory(dtype)
+        self._nothing = np.empty((0, 0, 0), dtype)
         self._affine = _Affine(inputs, 4 * units, bias, self._memory)
 
     def forward(self, x: Array, batch: Batch, w: Pieces) -> Array:
@@ -166,10 +168,12 @@ class _Lstm:
         w_all, r = _flat(w, "W", "R")
         dw_all, db, dr = _flat(dw, "W", "b", "R")
         carry, h_before = rows("carry", sequences, units), rows("h_before", frames, units)
-        for overwritten in (carry, dr, dw["p"]):
-            overwritten[:] = 0
+        carry[:] = 0
+        dw["p"][:] = 0
         e_below = self._affine.begin_backward(w_all, dw_all, db, frames, below)
-        recurrent = products.pack(r, *self._panels(sequences))
+        recurrent = self._nothing
+        if sequences > 1 or units < lanes(r.dtype):
+            recurrent = products.pack(r, *self._panels(sequences))
         for first, last, part in reversed(_portions(batch)):
             kernels.lstm_backward(
                 error,
@@ -178,6 +182,7 @@ class _Lstm:
                 last,
                 part.stop,
                 recurrent,
+                r,
                 w["p"],
                 self._memory.number(limit),
                 self._gates,
@@ -187,7 +192,7 @@ class _Lstm:
                 h_before,
                 dw["p"],
             )
-            self._memory.product_over_frames(self._gates[part], h_before[part], dr)
+            self._memory.product_over_frames(self._gates[part], h_before[part], part.stop == frames, dr)
             self._affine.backward(self._gates, x, part)
         return e_below
 
@@ -200,6 +205,8 @@ class _Lstm:
 
 def _portions(batch: Batch) -> list[tuple[int, int, slice]]:
     """Cut a batch into consecutive steps of some frames: first step, the one behind the last, rows."""
+    if batch.frames <= _PORTION:
+        return [(0, len(batch.counts), slice(0, batch.frames))]
     ends = np.cumsum(batch.counts)
     portions, first, start = [], 0, 0
     while first < len(ends):

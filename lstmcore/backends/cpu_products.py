@@ -15,7 +15,7 @@ from typing import Any
 
 from numpy.typing import DTypeLike
 
-from lstmcore.backends.cpu_tiles import VECTOR_BYTES, add_tile, copy_vectors, lanes, transpose_square
+from lstmcore.backends.cpu_tiles import VECTOR_BYTES, add_row, add_tile, copy_vectors, lanes, transpose_square
 from lstmcore.backends.jit import inlined, kernel
 
 Array = Any
@@ -186,11 +186,52 @@ def _wide(
 
 
 @kernel
+def product(
+    a: Array,  # [n, K]
+    panels: Array,  # of b: [M / width, K, width]
+    begin: Array,  # [M]
+    out: Array,  # overwritten [n, M]
+) -> None:
+    """Overwrite each row of `out` with `begin` and add a · b, some rows at a time: they stay in the cache."""
+    for top in range(0, a.shape[0], _CHUNK):
+        bottom = min(top + _CHUNK, a.shape[0])
+        for s in range(top, bottom):
+            for j in range(begin.shape[0]):
+                out[s, j] = begin[j]
+        add_product(a[top:bottom], panels, out[top:bottom], 0)
+
+
+@kernel
+def add_row_product(
+    a: Array,  # [K]
+    b: Array,  # [K, M], M at least a vector
+    out: Array,  # added to [M]
+) -> None:
+    """Add a · b to `out`: one row, and a matrix as it lies, since packing it would cost more."""
+    vector, columns, left = VECTOR_BYTES // a.itemsize, out.shape[0], 0
+    while left < columns:
+        vectors = (columns - left + vector - 1) // vector
+        if vectors > 10:
+            add_row(a, b, out, left, 13)
+            left += 13 * vector
+        elif vectors > 7:
+            add_row(a, b, out, left, 10)
+            left += 10 * vector
+        elif vectors > 4:
+            add_row(a, b, out, left, 7)
+            left += 7 * vector
+        else:
+            add_row(a, b, out, left, 4)
+            left += 4 * vector
+
+
+@kernel
 def product_over_frames(
     e: Array,  # [N, M]
     x: Array,  # [N, K]
     memory: Array,  # scratch [at least block_size of K]
     width: Any,  # of a narrow panel
+    fresh: Any,  # whether `out` begins with 0, whatever is in it
     out: Array,  # added to [M, K]
 ) -> None:
     """Add the sum over frames of the outer products, eᵀ x, to `out`."""
@@ -202,6 +243,10 @@ def product_over_frames(
         # These rows of the result stay in the second-level cache while all frames pass.
         for top in range(0, e.shape[1], _CHUNK):
             bottom = min(top + _CHUNK, e.shape[1])
+            if fresh and start == 0:
+                for m in range(top, bottom):
+                    for k in range(x.shape[1]):
+                        out[m, k] = 0
             for first in range(start, end, _FRAMES):
                 frames = min(_FRAMES, end - first)
                 panels = _panels(memory[(first - start) // _FRAMES * size :], frames, x.shape[1], width)

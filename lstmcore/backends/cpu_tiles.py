@@ -124,6 +124,21 @@ class _Writer:
         first = self.builder.insert_element(nothing, value, _INT32(0))
         return self.shuffle(first, nothing, [0] * self.lanes)
 
+    def compare(self, relation: str, bound: Any) -> Any:
+        """Return of which lanes the number has this relation to a bound."""
+        counts = ir.VectorType(_INT, self.lanes)
+        lane = ir.Constant(counts, list(range(self.lanes)))
+        return self.builder.icmp_signed(relation, lane, self.splat(bound, counts))
+
+    def add_where(self, mask: Any, value: Any, pointer: Any) -> None:
+        """Add some lanes of a vector to memory; the others' isn't touched."""
+        builder, align, zero = self.builder, _INT32(self.size), ir.Constant(self.vector, [0.0] * self.lanes)
+        kinds = [pointer.type, _INT32, mask.type, self.vector]
+        load = self.intrinsic("masked.load", self.vector, kinds, ".p0")
+        before = builder.call(load, [pointer, align, mask, zero])
+        store = self.intrinsic("masked.store", ir.VoidType(), [self.vector, *kinds[:3]], ".p0")
+        builder.call(store, [builder.fadd(before, value), pointer, align, mask])
+
     def intrinsic(self, name: str, result: Any, kinds: list[Any], suffix: str = "") -> Any:
         """Return one of LLVM's own functions."""
         full = f"llvm.{name}.v{self.lanes}{'f32' if self.size == 4 else 'f64'}{suffix}"
@@ -175,20 +190,68 @@ class _Tile(_Writer):
         self.store(self.builder.fadd(self.load(row, v), total), row, v)
 
     def _add_masked(self, row: Any, v: int, total: Any) -> None:
-        builder, pointer, mask = self.builder, self.address(row, v), self._mask(v)
-        align, zero = _INT32(self.size), ir.Constant(self.vector, [0.0] * self.lanes)
-        kinds = [pointer.type, _INT32, mask.type, self.vector]
-        load = self.intrinsic("masked.load", self.vector, kinds, ".p0")
-        before = builder.call(load, [pointer, align, mask, zero])
-        store = self.intrinsic("masked.store", ir.VoidType(), [self.vector, *kinds[:3]], ".p0")
-        builder.call(store, [builder.fadd(before, total), pointer, align, mask])
-
-    def _mask(self, v: int) -> Any:
-        """Return which lanes of vector `v` lie within the columns of `out`."""
-        counts = ir.VectorType(_INT, self.lanes)
         left = self.builder.sub(self.columns, _INT(v * self.lanes))
-        lane = ir.Constant(counts, list(range(self.lanes)))
-        return self.builder.icmp_signed("<", lane, self.splat(left, counts))
+        self.add_where(self.compare("<", left), total, self.address(row, v))
+
+
+@intrinsic
+def add_row(typing: Any, a: Any, b: Any, out: Any, left: Any, vectors: Any) -> Any:
+    """Add a · b to `out` from column `left` on, up to so many vectors; `vectors` is a literal number.
+
+    `a` is [K], `b` [K, M] as it lies in memory, `out` [M], rows contiguous, M at least one vector.  The
+    last three vectors (of four, all) end at column M at the latest: their lanes that lie in others
+    are computed twice and added once.
+    """
+    count = vectors.literal_value
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        a, b, out = _arrays(context, builder, signature.args[:3], arguments[:3])
+        _Row(builder, a, b, out, arguments[3], count).generate()
+        return context.get_dummy_value()
+
+    return types.void(a, b, out, left, vectors), generate
+
+
+class _Row(_Writer):
+    """Writes the instructions of a part of one row's product with a matrix that isn't packed."""
+
+    def __init__(self, builder: Any, a: _Array, b: _Array, out: _Array, left: Any, vectors: int) -> None:
+        super().__init__(builder, a.scalar, a.size)
+        self.a, self.b, self.out = a, b, out
+        self.clamped = 4 if vectors == 4 else 3
+        last = builder.sub(out.shape[0], _INT(self.lanes))
+        self.columns, self.starts = [], []
+        for v in range(vectors):
+            column = builder.add(left, _INT(v * self.lanes))
+            clamped = builder.select(builder.icmp_signed("<", column, last), column, last)
+            self.columns.append(column)
+            self.starts.append(clamped if v >= vectors - self.clamped else column)
+        self.sums = [cgutils.alloca_once(builder, self.vector) for _ in range(vectors)]
+
+    def generate(self) -> None:
+        """Run over k, then add the sums to the result."""
+        builder, zero = self.builder, ir.Constant(self.vector, [0.0] * self.lanes)
+        for place in self.sums:
+            builder.store(zero, place)
+        multiply_add = self.intrinsic("fmuladd", self.vector, [self.vector] * 3)
+        with cgutils.for_range(builder, self.a.shape[0]) as loop:
+            offset = builder.mul(loop.index, self.a.strides[0])
+            address = builder.bitcast(builder.gep(self.a.start, [offset]), self.scalar.as_pointer())
+            factor = self.splat(builder.load(address), self.vector)
+            row = builder.gep(self.b.start, [builder.mul(loop.index, self.b.strides[0])])
+            for start, place in zip(self.starts, self.sums, strict=True):
+                b = self.load(self._at(row, start), 0)
+                builder.store(builder.call(multiply_add, [factor, b, builder.load(place)]), place)
+        for v, (column, start) in enumerate(zip(self.columns, self.starts, strict=True)):
+            place, total = self._at(self.out.start, start), builder.load(self.sums[v])
+            if v < len(self.sums) - self.clamped:
+                self.store(builder.fadd(self.load(place, 0), total), place, 0)
+            else:
+                done = builder.sub(column, start)  # lanes that the vectors before have added
+                self.add_where(self.compare(">=", done), total, self.address(place, 0))
+
+    def _at(self, row: Any, column: Any) -> Any:
+        return self.builder.gep(row, [self.builder.mul(column, _INT(self.size))])
 
 
 @intrinsic

@@ -143,7 +143,9 @@ SLOPES = ("tanh_slope", "logistic_slope")
 NETWORKS = {
     "lstm": [LSTM(3, 0.7), LSTM(2, 1.0), Linear(2, 1.3)],
     "feedforward": [Tanh(3), Logistic(3), Softmax(3), LSTM(2), Linear(2)],
+    "alone": [LSTM(8), LSTM(9, 0.7), Linear(2)],
 }
+LENGTHS = {"alone": [5]}  # a single sequence multiplies with matrices that aren't packed
 
 
 def _mutants(tree: ast.AST) -> Iterator[tuple[str, ast.AST]]:
@@ -161,7 +163,7 @@ def _replacements(node: ast.AST) -> list[ast.AST]:
         return [node.left, node.right]
     if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Subscript):
         return [ast.Pass()]
-    if isinstance(node, ast.Expr) and ast.unparse(node).startswith("add_product"):
+    if isinstance(node, ast.Expr) and ast.unparse(node).startswith(("add_product", "add_row_product")):
         return [ast.Pass()]
     return []
 
@@ -215,7 +217,7 @@ MUTANTS = [*_cell_mutants(), *_slope_mutants(), *_kernel_mutants()]
 def _interpreted_kernels(name: str = "", mutant: ast.AST | None = None) -> SimpleNamespace:
     """The production kernels: forward compiled, backward run by Python, with one function replaced."""
     space: dict[str, Any] = {n: getattr(activations, n) for n in ("tanh", "logistic", "one", "limit")}
-    space |= {"np": np, "add_product": cpu_products.add_product}
+    space |= {"np": np} | {n: getattr(cpu_products, n) for n in ("add_product", "add_row_product")}
     sources = [
         *_functions(cell, ("cell_backward",)),
         *_functions(activations, SLOPES),
@@ -230,7 +232,7 @@ def _interpreted_kernels(name: str = "", mutant: ast.AST | None = None) -> Simpl
 def _check_with(kernels: SimpleNamespace, network: str, monkeypatch: pytest.MonkeyPatch) -> float:
     monkeypatch.setattr(cpu_layers, "kernels", kernels)
     mixture = random_mixture(3, NETWORKS[network], seed=5)
-    return gradient_check(mixture, random_sequences([4, 1, 3], 3, 2, seed=5)).largest
+    return gradient_check(mixture, random_sequences(LENGTHS.get(network, [4, 1, 3]), 3, 2, seed=5)).largest
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -238,12 +240,11 @@ def test_the_interpreted_backward_pass_is_right(network, monkeypatch):
     assert _check_with(_interpreted_kernels(), network, monkeypatch) < 1e-6
 
 
-@pytest.mark.parametrize(
-    ("name", "mutant"), [(n, m) for n, _, m in MUTANTS], ids=[f"{n}: {what}" for n, what, _ in MUTANTS]
-)
+@pytest.mark.parametrize(("name", "what", "mutant"), MUTANTS, ids=[f"{n}: {what}" for n, what, _ in MUTANTS])
 @pytest.mark.filterwarnings("ignore:.*(overflow|invalid value).*:RuntimeWarning")
-def test_the_check_fails_without_one_term(name, mutant, monkeypatch):
-    network = "feedforward" if name.startswith(("tanh", "logistic", "softmax")) else "lstm"
+def test_the_check_fails_without_one_term(name, what, mutant, monkeypatch):
+    feedforward = name.startswith(("tanh", "logistic", "softmax"))
+    network = "feedforward" if feedforward else "alone" if "add_row_product" in what else "lstm"
     assert _check_with(_interpreted_kernels(name, mutant), network, monkeypatch) > 1e-4
 
 
@@ -292,5 +293,6 @@ def test_all_places_where_gradients_arise_are_broken():
     assert len(list(_cell_mutants())) >= 40
     assert {n for n, _, _ in _kernel_mutants()} == set(KERNELS)
     assert len(list(_kernel_mutants())) >= 15
-    assert any("add_product" in what for _, what, _ in _kernel_mutants())
+    for product in ("add_product", "add_row_product"):
+        assert any(product in what for _, what, _ in _kernel_mutants())
     assert len(list(_slope_mutants())) >= 8

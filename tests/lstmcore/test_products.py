@@ -5,11 +5,13 @@ import pytest
 
 from lstmcore.backends.cpu_products import (
     add_product,
+    add_row_product,
     block_size,
     pack,
     pack_transposed,
     packed_size,
     panel_width,
+    product,
     product_over_frames,
 )
 
@@ -75,6 +77,32 @@ def test_a_product_over_frames(frames, rows, columns, dtype):
     e, x = _matrix(frames, rows, dtype, 1), _matrix(frames, columns, dtype, 2)
     width = panel_width(dtype, 60)
     memory, out = np.full(block_size(columns, width), np.nan, dtype), np.ones((rows, columns), dtype)
-    product_over_frames(e, x, memory, width, out)
+    product_over_frames(e, x, memory, width, False, out)
     expected = 1 + e.astype(np.float64).T @ x.astype(np.float64)
     _assert_close(out, expected, 1 + np.abs(e).T @ np.abs(x), dtype)
+    out[:] = np.nan
+    product_over_frames(e, x, memory, width, True, out)
+    _assert_close(out, expected - 1, np.abs(e).T @ np.abs(x), dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("columns", [16, 17, 25, 31, 33, 64, 65, 100, 112, 113, 150, 160, 200, 210, 225, 430])
+def test_a_row_times_a_matrix_as_it_lies(columns, dtype):
+    row, b, before = _matrix(1, 37, dtype, 1), _matrix(37, columns, dtype, 2), _matrix(1, columns, dtype, 3)
+    framed = np.full(columns + 2, np.nan, dtype)
+    framed[1:-1] = before[0]
+    add_row_product(row[0], b, framed[1:-1])
+    width = panel_width(dtype, 1)
+    memory = np.empty(packed_size(37, columns, width), dtype)
+    add_product(row, pack(b, memory, width), before, 0)
+    np.testing.assert_array_equal(framed[1:-1], before[0])  # the same bits as with packed panels
+    assert np.isnan(framed[[0, -1]]).all()
+
+
+@pytest.mark.parametrize("rows", [1, 5, 130])
+def test_a_product_begins_with_the_same_in_every_row(rows):
+    a, b, begin = (_matrix(*shape, np.float64, 1) for shape in ((rows, 9), (9, 21), (1, 21)))
+    width = panel_width(np.float64, 60)
+    out = np.full((rows, 21), np.nan)
+    product(a, pack(b, np.empty(packed_size(9, 21, width)), width), begin[0], out)
+    _assert_close(out, begin + a @ b, np.abs(begin) + np.abs(a) @ np.abs(b), np.float64)
