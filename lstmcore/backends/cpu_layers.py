@@ -13,7 +13,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from lstmcore.backends import cpu_kernels as kernels
 from lstmcore.backends import cpu_products as products
-from lstmcore.backends.cpu_products import block_size, lanes, packed_size, panel_width
+from lstmcore.backends.cpu_products import block_size, packed_size, panel_width
+from lstmcore.backends.cpu_tiles import lanes
 from lstmcore.batches import Batch
 from lstmcore.errors import EngineError
 from lstmcore.layers import BLSTM, LSTM, Feedforward, Layer, Linear
