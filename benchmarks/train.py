@@ -175,7 +175,7 @@ def _row(count: int, frames: int, timings: dict[str, Timing], difference: float)
         "GF/s": operations() / micro["ours"] / 1e3,
         "sgemm": rate / 1e9,
         "share": operations() / (micro["ours"] * 1e-6) / rate,
-        "differs": difference,
+        "differs": float(f"{difference:.1e}"),
     }
 
 
