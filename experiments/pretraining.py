@@ -33,7 +33,7 @@ from lstmcore import (
 )
 
 VALIDATE_EVERY = 10
-VERSION = 2  # changes when the same inputs would give another result
+VERSION = 3  # changes when the same inputs would give another result
 
 
 def autoencoder_seed(experiment: Experiment, trial: int) -> np.random.SeedSequence:

@@ -216,7 +216,9 @@ def _train(backend: str, precision: str, kind: str) -> None:
     for objective in OBJECTIVES.values():
         data = _sequences(network, objective.target_size(_UNITS))
         for together in (1, len(_LENGTHS)):
-            settings = TrainingSettings(SGD(1e-9, momentum=0.9), parallel_sequences=together, max_epochs=1)
+            settings = TrainingSettings(
+                SGD(1e-9, momentum=0.9), input_noise=1e-9, parallel_sequences=together, max_epochs=1
+            )
             seed = np.random.SeedSequence(1)
             Trainer(
                 network, data, data, settings, seed=seed, objective=objective, backend=backend

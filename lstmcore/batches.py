@@ -9,11 +9,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lstmcore.sequences import SequenceSet
+
+if TYPE_CHECKING:
+    from lstmcore.noise import InputNoise
 
 
 @dataclass(frozen=True)
@@ -78,8 +82,7 @@ def _row_of(counts: NDArray[np.int64], step: NDArray[np.int64], slot: NDArray[np
 def pack(
     sequences: SequenceSet,
     chosen: NDArray[np.integer],
-    noise: np.random.Generator | None = None,
-    sigma: float = 0.0,
+    noise: InputNoise | None = None,
 ) -> Batch:
     """Pack some sequences of a set.
 
@@ -89,9 +92,8 @@ def pack(
         The set.
     chosen
         Numbers of the sequences in the set, in any order.
-    noise, sigma
-        If `sigma` is not 0, Gaussian noise of this standard deviation is added to each input
-        value, the same to a frame in all the contexts that it is part of.
+    noise
+        Added to each input value, the same to a frame in all the contexts that it is part of.
 
     Returns
     -------
@@ -105,8 +107,8 @@ def pack(
     alive = lengths[None, :] > steps[:, None]
     rows, counts = (starts[None, :] + steps[:, None])[alive], alive.sum(1)
     inputs = sequences.inputs[rows]
-    if noise is not None and sigma:
-        inputs += sigma * noise.standard_normal(inputs.shape, inputs.dtype)
+    if noise is not None:
+        noise.add_to(inputs, rows)
     if sequences.context != (0, 0):
         inputs = _with_context(inputs, counts, *sequences.context)
     return Batch(rows, counts, inputs, sequences.targets[rows])

@@ -13,6 +13,11 @@ import numpy as np
 PURPOSES = {"weights": 0, "order": 1, "noise": 2, "weight_noise": 3}
 
 
+def child(seed: np.random.SeedSequence, purpose: str, *path: int) -> np.random.SeedSequence:
+    """Return the seed for one purpose of one job; the parameters are those of `stream`."""
+    return np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, PURPOSES[purpose], *path))
+
+
 def stream(seed: np.random.SeedSequence, purpose: str, *path: int) -> np.random.Generator:
     """Return the generator for one purpose of one job.
 
@@ -30,5 +35,4 @@ def stream(seed: np.random.SeedSequence, purpose: str, *path: int) -> np.random.
     Generator
         The same one each time it is asked for.
     """
-    key = (*seed.spawn_key, PURPOSES[purpose], *path)
-    return np.random.default_rng(np.random.SeedSequence(seed.entropy, spawn_key=key))
+    return np.random.default_rng(child(seed, purpose, *path))

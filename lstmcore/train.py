@@ -24,6 +24,7 @@ from lstmcore.backends import Backend, get_backend
 from lstmcore.batches import by_rising_length, in_groups, pack
 from lstmcore.errors import DivergedError, EngineError
 from lstmcore.network import Architecture, Network
+from lstmcore.noise import InputNoise
 from lstmcore.objective import SSE, Objective
 from lstmcore.predict import Evaluation, evaluate
 from lstmcore.seeds import stream
@@ -250,12 +251,12 @@ class Trainer:
     def _train(self, epoch: int) -> Evaluation:
         """Run over the training set; return what was met on the way."""
         settings, backend, network = self._settings, self._backend, self._network
-        noise = stream(self._seed, "noise", epoch)
+        noise = InputNoise(self._seed, epoch, settings.input_noise)
         weight_noise = stream(self._seed, "weight_noise", epoch)
         self._gradient[:] = 0
         total = Evaluation(0.0, None, self._training)
         for group in in_groups(self._order(epoch), settings.parallel_sequences):
-            batch = pack(self._training, group, noise, settings.input_noise)
+            batch = pack(self._training, group, noise)
             outputs = backend.forward(network, batch, self._workspace)
             total = total.plus(self._objective, outputs, batch.targets, batch.sequence)
             signal = self._objective.signal(outputs, batch.targets, batch.sequence)

@@ -17,7 +17,8 @@ from experiments.currennt.outputs import write_csv_folder, write_htk_folder, wri
 from experiments.currennt.printing import close_line, say, set_summary
 from experiments.currennt.training import print_layers
 from experiments.errors import InputError
-from lstmcore import SequenceSet, predict, stream
+from lstmcore import SequenceSet, predict
+from lstmcore.noise import InputNoise
 
 
 def forward(options: Options) -> None:
@@ -75,9 +76,10 @@ def forward(options: Options) -> None:
 def _with_noise(sequences: SequenceSet, options: Options) -> SequenceSet:
     if not options.input_noise_sigma:
         return sequences
-    noise = stream(np.random.SeedSequence(options.random_seed), "noise", 0)
-    values = noise.standard_normal(sequences.inputs.shape, sequences.inputs.dtype)
-    return replace(sequences, inputs=sequences.inputs + options.input_noise_sigma * values)
+    noise = InputNoise(np.random.SeedSequence(options.random_seed), 0, options.input_noise_sigma)
+    inputs = sequences.inputs.copy()
+    noise.add_to(inputs, np.arange(len(inputs)))
+    return replace(sequences, inputs=inputs)
 
 
 def _scaled(outputs: NDArray[np.floating], data: NetcdfData) -> NDArray[np.floating]:
