@@ -254,13 +254,13 @@ def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description="Folds × trials on all cores against PyTorch.")
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
-    parser.add_argument("--parallel-sequences", type=int, nargs="+", default=[5, 10])
+    parser.add_argument("--parallel-sequences", type=int, nargs="+", default=[1, 5, 10])
     parser.add_argument("--folds", type=int, default=10)
     parser.add_argument("--trials", type=int, default=1)
     parser.add_argument("--songs", type=int, default=220)
     parser.add_argument("--frames", type=int, default=60)
     parser.add_argument("--epochs", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=7)
     a = parser.parse_args()
     rows = []
     torch.set_num_threads(1)  # in this process PyTorch only checks
