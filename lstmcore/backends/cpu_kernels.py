@@ -130,7 +130,7 @@ def lstm_backward(
     first: Any,  # steps to compute: from the one before last to the first
     last: Any,
     row: Any,  # the first row behind them
-    recurrent: Array,  # recurrent weights in panels [4E, E]; none: a single sequence, see r
+    recurrent: Array,  # recurrent weights in panels [4E, E]; without rows: a single sequence, see r
     r: Array,  # recurrent weights [4E, E]
     p: Array,  # peepholes [3, E]
     limit: Any,  # limit of the deltas
@@ -150,7 +150,7 @@ def lstm_backward(
         now -= alive
         after = counts[0] + now
         before = 0 if t == 0 else after - counts[t - 1]
-        if next_alive > 0 and recurrent.shape[0] == 0:
+        if next_alive > 0 and recurrent.shape[1] == 0:
             add_row_product(gates[now + 1], r, e[now])
         elif next_alive > 0:
             add_product(

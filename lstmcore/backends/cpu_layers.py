@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from lstmcore.backends import cpu_kernels as kernels
-from lstmcore.backends import cpu_products as products
+from lstmcore.backends import cpu_passes as passes
 from lstmcore.backends.cpu_products import block_size, packed_size, panel_width
-from lstmcore.backends.cpu_tiles import lanes
 from lstmcore.batches import Batch
 from lstmcore.errors import EngineError
 from lstmcore.layers import BLSTM, LSTM, Feedforward, Layer, Linear
@@ -23,7 +22,6 @@ Array = NDArray[np.floating]
 Pieces = dict[str, Array]
 
 _MANY = 60  # rows of a product that doesn't run in the time loop
-_PORTION = 1000  # frames: some megabytes of activations of a layer of 200 units
 
 
 class CpuLayer(Protocol):
@@ -59,7 +57,8 @@ class _Memory:
     def __init__(self, dtype: DTypeLike) -> None:
         self._arrays: dict[str, Array] = {}
         self.dtype = np.dtype(dtype)
-        self.nobody = np.empty((0, 0), self.dtype)  # where nobody wants the error below
+        self.width = panel_width(dtype, _MANY)
+        self._nobody = np.empty((0, 0), self.dtype)
 
     def number(self, value: float) -> Any:
         """Return a number in this precision."""
@@ -76,11 +75,18 @@ class _Memory:
             found = self._arrays[name] = aligned(size, self.dtype)
         return found[:size]
 
-    def product_over_frames(self, e: Array, x: Array, fresh: bool, out: Array) -> None:
-        """Overwrite `out` [M, K] with eᵀ x, or unless `fresh` add to it, given e [N, M] and x [N, K]."""
-        width = panel_width(self.dtype, _MANY)
-        scratch = self.flat("block", block_size(x.shape[1], width))
-        products.product_over_frames(e, x, scratch, width, fresh, out)
+    def errors_below(self, frames: int, inputs: int, wanted: bool) -> Array:
+        """Return an array for the errors of a layer's inputs, of no frame if nobody wants them."""
+        return self.rows("below", frames, inputs) if wanted else self._nobody
+
+    def panels(self, name: str, inputs: int, outputs: int, width: int) -> Array:
+        """Return memory for a packed matrix [outputs, inputs] or its transpose."""
+        size = max(packed_size(inputs, outputs, width), packed_size(outputs, inputs, width))
+        return self.flat(name, size)
+
+    def block(self, columns: int) -> Array:
+        """Return scratch memory for a product over frames with so many columns."""
+        return self.flat("block", block_size(columns, self.width))
 
 
 def aligned(count: int, dtype: np.dtype[Any]) -> Array:
@@ -91,75 +97,32 @@ def aligned(count: int, dtype: np.dtype[Any]) -> Array:
     return memory[start : start + count * dtype.itemsize].view(dtype)
 
 
-class _Affine:
-    """The affine map of a layer's inputs: W x + b · bias, as rows of a matrix.
-
-    `begin_forward` and `begin_backward` take the weights; then frames may come in portions.
-    """
-
-    def __init__(self, inputs: int, outputs: int, bias: float, memory: _Memory) -> None:
-        self._inputs, self._outputs, self._memory = inputs, outputs, memory
-        self._bias = memory.number(bias)
-        self._width = panel_width(memory.dtype, _MANY)
-
-    def begin_forward(self, w: Array, b: Array) -> None:
-        """Take W [O, P] and b [O]."""
-        memory = self._memory.flat("inputs", packed_size(self._inputs, self._outputs, self._width))
-        self._panels = products.pack_transposed(w, memory, self._width)
-        self._begin = np.multiply(b, self._bias, out=self._memory.flat("begin", self._outputs))
-
-    def forward(self, x: Array, y: Array) -> None:
-        """Overwrite y [N, O], given x [N, P]."""
-        products.product(x, self._panels, self._begin, y)
-
-    def begin_backward(self, w: Array, dw: Array, db: Array, frames: int, below: bool) -> Array:
-        """Take W and where gradients go; return memory for the inputs' error, empty unless wanted."""
-        db[:] = 0
-        self._dw, self._db, self._fresh = dw, db, True
-        if not below:
-            self._e_below = self._memory.nobody
-            return self._e_below
-        memory = self._memory.flat("inputs", packed_size(self._outputs, self._inputs, self._width))
-        self._panels = products.pack(w, memory, self._width)
-        self._begin = self._memory.flat("begin below", self._inputs)
-        self._begin[:] = 0
-        self._e_below = self._memory.rows("below", frames, self._inputs)
-        return self._e_below
-
-    def backward(self, e: Array, x: Array, rows: slice) -> None:
-        """Add to the gradients and write the error of the inputs, given e [N, O], for some rows."""
-        self._memory.product_over_frames(e[rows], x[rows], self._fresh, self._dw)
-        self._fresh = False
-        kernels.column_sums(e[rows], self._bias, self._db)
-        if len(self._e_below):
-            products.product(e[rows], self._panels, self._begin, self._e_below[rows])
-
-
 class _Lstm:
-    """One direction of an LSTM layer.
-
-    Steps are computed in portions that stay in the cache from one product to the next.
-    """
+    """One direction of an LSTM layer."""
 
     def __init__(self, inputs: int, units: int, bias: float, dtype: DTypeLike) -> None:
-        self._units, self._memory = units, _Memory(dtype)
-        self._nothing = np.empty((0, 0, 0), dtype)
-        self._affine = _Affine(inputs, 4 * units, bias, self._memory)
+        self._inputs, self._units, self._memory = inputs, units, _Memory(dtype)
+        self._bias = self._memory.number(bias)
 
     def forward(self, x: Array, batch: Batch, w: Pieces) -> Array:
         rows, frames, sequences, units = self._memory.rows, batch.frames, batch.sequences, self._units
         self._gates = rows("gates", frames, 4 * units)
         self._c, self._h = rows("c", frames + sequences, units), rows("h", frames + sequences, units)
-        self._c[:sequences] = 0
-        self._h[:sequences] = 0
         w_all, b, r = _flat(w, "W", "b", "R")
-        self._affine.begin_forward(w_all, b)
-        recurrent = products.pack_transposed(r, *self._panels(sequences))
-        for first, last, part in _portions(batch):
-            self._affine.forward(x[part], self._gates[part])
-            kernels.lstm_forward(
-                batch.counts, first, last, part.start, recurrent, w["p"], self._gates, self._c, self._h
-            )
+        passes.lstm_layer_forward(
+            x,
+            batch.counts,
+            w_all,
+            b,
+            r,
+            w["p"],
+            self._bias,
+            *self._panels(sequences),
+            self._memory.flat("begin", 4 * units),
+            self._gates,
+            self._c,
+            self._h,
+        )
         return self._h[sequences:]
 
     def backward(
@@ -167,54 +130,39 @@ class _Lstm:
     ) -> Array:
         rows, frames, sequences, units = self._memory.rows, batch.frames, batch.sequences, self._units
         w_all, r = _flat(w, "W", "R")
-        dw_all, db, dr = _flat(dw, "W", "b", "R")
-        carry, h_before = rows("carry", sequences, units), rows("h_before", frames, units)
-        carry[:] = 0
-        dw["p"][:] = 0
-        e_below = self._affine.begin_backward(w_all, dw_all, db, frames, below)
-        recurrent = self._nothing
-        if sequences > 1 or units < lanes(r.dtype):
-            recurrent = products.pack(r, *self._panels(sequences))
-        for first, last, part in reversed(_portions(batch)):
-            kernels.lstm_backward(
-                error,
-                batch.counts,
-                first,
-                last,
-                part.stop,
-                recurrent,
-                r,
-                w["p"],
-                self._memory.number(limit),
-                self._gates,
-                self._c,
-                self._h,
-                carry,
-                h_before,
-                dw["p"],
-            )
-            self._memory.product_over_frames(self._gates[part], h_before[part], part.stop == frames, dr)
-            self._affine.backward(self._gates, x, part)
+        e_below = self._memory.errors_below(frames, self._inputs, below)
+        passes.lstm_layer_backward(
+            error,
+            x,
+            batch.counts,
+            w_all,
+            r,
+            w["p"],
+            self._bias,
+            self._memory.number(limit),
+            *self._panels(sequences),
+            self._memory.block(max(self._inputs, units)),
+            self._memory.flat("begin", self._inputs),
+            self._gates,
+            self._c,
+            self._h,
+            rows("carry", sequences, units),
+            rows("h_before", frames, units),
+            e_below,
+            *_flat(dw, "W", "b", "R"),
+            dw["p"],
+        )
         return e_below
 
-    def _panels(self, sequences: int) -> tuple[Array, int]:
-        """Memory for the recurrent weights, either way round, and the width of their panels."""
-        width, units = panel_width(self._memory.dtype, sequences), self._units
-        size = max(packed_size(units, 4 * units, width), packed_size(4 * units, units, width))
-        return self._memory.flat("recurrent", size), width
-
-
-def _portions(batch: Batch) -> list[tuple[int, int, slice]]:
-    """Cut a batch into consecutive steps of some frames: first step, the one behind the last, rows."""
-    if batch.frames <= _PORTION:
-        return [(0, len(batch.counts), slice(0, batch.frames))]
-    ends = np.cumsum(batch.counts)
-    portions, first, start = [], 0, 0
-    while first < len(ends):
-        last = min(int(np.searchsorted(ends, start + _PORTION)) + 1, len(ends))
-        portions.append((first, last, slice(start, int(ends[last - 1]))))
-        first, start = last, int(ends[last - 1])
-    return portions
+    def _panels(self, sequences: int) -> tuple[int, int, Array, Array]:
+        """Width of the panels of input and recurrent weights, and memory for them, either way round."""
+        units, width = self._units, panel_width(self._memory.dtype, sequences)
+        return (
+            self._memory.width,
+            width,
+            self._memory.panels("inputs", self._inputs, 4 * units, self._memory.width),
+            self._memory.panels("recurrent", units, 4 * units, width),
+        )
 
 
 class _Blstm:
@@ -263,13 +211,13 @@ class _Feedforward:
     """A layer without memory in time."""
 
     def __init__(self, inputs: int, layer: Feedforward, dtype: DTypeLike) -> None:
-        self._layer, self._memory = layer, _Memory(dtype)
-        self._affine = _Affine(inputs, layer.size, layer.bias, self._memory)
+        self._inputs, self._layer, self._memory = inputs, layer, _Memory(dtype)
+        self._bias = self._memory.number(layer.bias)
 
     def forward(self, x: Array, batch: Batch, w: Pieces) -> Array:
         self._y = self._memory.rows("y", batch.frames, self._layer.size)
-        self._affine.begin_forward(w["W"], w["b"])
-        self._affine.forward(x, self._y)
+        begin = self._memory.flat("begin", self._layer.size)
+        passes.affine_forward(x, w["W"], w["b"], self._bias, *self._panels(), begin, self._y)
         if not isinstance(self._layer, Linear):
             getattr(kernels, f"{self._layer.kind}_forward")(self._y)
         return self._y
@@ -279,9 +227,18 @@ class _Feedforward:
     ) -> Array:
         if not isinstance(self._layer, Linear):
             getattr(kernels, f"{self._layer.kind}_backward")(error, self._y)
-        e_below = self._affine.begin_backward(w["W"], dw["W"], dw["b"], batch.frames, below)
-        self._affine.backward(error, x, slice(None))
+        memory = self._memory
+        e_below = memory.errors_below(batch.frames, self._inputs, below)
+        scratch = memory.block(self._inputs), memory.flat("begin", self._inputs)
+        passes.affine_backward(
+            error, x, w["W"], self._bias, *self._panels(), *scratch, e_below, dw["W"], dw["b"]
+        )
         return e_below
+
+    def _panels(self) -> tuple[int, Array]:
+        """Width of the panels of the weights, and memory for them, either way round."""
+        width = self._memory.width
+        return width, self._memory.panels("inputs", self._inputs, self._layer.size, width)
 
 
 def _flat(pieces: Pieces, *names: str) -> list[Array]:

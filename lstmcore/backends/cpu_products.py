@@ -56,6 +56,16 @@ def _panels(
     return memory[: count * steps * width].reshape((count, steps, width))
 
 
+@inlined
+def unpacked(
+    b: Array,  # [K, M]
+    memory: Array,  # [at least packed_size]
+    width: Any,
+) -> Any:
+    """Return panels without any row: b isn't packed."""
+    return _panels(memory, 0, b.shape[1], width)
+
+
 @kernel
 def pack(
     b: Array,  # [K, M]

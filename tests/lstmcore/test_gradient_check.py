@@ -28,7 +28,7 @@ from lstmcore import (
     cell,
     gradient_check,
 )
-from lstmcore.backends import cpu_kernels, cpu_layers, cpu_products
+from lstmcore.backends import cpu_kernels, cpu_layers, cpu_passes, cpu_products
 from lstmcore.layers import LAYERS
 from tests.lstmcore.networks import random_mixture, random_network, random_sequences
 
@@ -139,6 +139,8 @@ KERNELS = (
     "logistic_backward",
     "softmax_backward",
 )
+PASSES = ("affine_backward", "lstm_layer_backward")
+PRODUCTS = ("add_product", "add_row_product", "product", "product_over_frames")
 SLOPES = ("tanh_slope", "logistic_slope")
 NETWORKS = {
     "lstm": [LSTM(3, 0.7), LSTM(2, 1.0), Linear(2, 1.3)],
@@ -163,7 +165,8 @@ def _replacements(node: ast.AST) -> list[ast.AST]:
         return [node.left, node.right]
     if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Subscript):
         return [ast.Pass()]
-    if isinstance(node, ast.Expr) and ast.unparse(node).startswith(("add_product", "add_row_product")):
+    called = isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and ast.unparse(node.value.func)
+    if called in (*PRODUCTS, "column_sums"):
         return [ast.Pass()]
     return []
 
@@ -204,7 +207,7 @@ def _slope_mutants() -> Iterator[tuple[str, str, ast.AST]]:
 
 
 def _kernel_mutants() -> Iterator[tuple[str, str, ast.AST]]:
-    for function in _functions(cpu_kernels, KERNELS):
+    for function in (*_functions(cpu_kernels, KERNELS), *_functions(cpu_passes, PASSES)):
         for what, mutant in _mutants(function):
             arithmetic = "softmax" in function.name and "->  pass" not in what
             if arithmetic or what.endswith("pass"):  # elsewhere it is that of indices
@@ -214,30 +217,35 @@ def _kernel_mutants() -> Iterator[tuple[str, str, ast.AST]]:
 MUTANTS = [*_cell_mutants(), *_slope_mutants(), *_kernel_mutants()]
 
 
-def _interpreted_kernels(name: str = "", mutant: ast.AST | None = None) -> SimpleNamespace:
+def _interpreted(name: str = "", mutant: ast.AST | None = None, **instead: Any) -> SimpleNamespace:
     """The production kernels: forward compiled, backward run by Python, with one function replaced."""
     space: dict[str, Any] = {n: getattr(activations, n) for n in ("tanh", "logistic", "one", "limit")}
-    space |= {"np": np} | {n: getattr(cpu_products, n) for n in ("add_product", "add_row_product")}
+    space |= {"np": np} | {n: getattr(cpu_products, n) for n in (*PRODUCTS, "pack", "unpacked")}
+    space |= {n: getattr(cpu_passes, n) for n in ("VECTOR_BYTES", "_PORTION")} | instead
     sources = [
         *_functions(cell, ("cell_backward",)),
         *_functions(activations, SLOPES),
         *_functions(cpu_kernels, ("_gates_backward", *KERNELS)),
+        *_functions(cpu_passes, PASSES),
     ]
     for source in sources:
         tree = mutant if source.name == name else source
         exec(compile(ast.Module([tree], []), source.name, "exec"), space)  # type: ignore[list-item]
-    return SimpleNamespace(**{**vars(cpu_kernels), **{n: space[n] for n in KERNELS}})
+    return SimpleNamespace(
+        **{**vars(cpu_kernels), **vars(cpu_passes), **{n: space[n] for n in (*KERNELS, *PASSES)}}
+    )
 
 
-def _check_with(kernels: SimpleNamespace, network: str, monkeypatch: pytest.MonkeyPatch) -> float:
-    monkeypatch.setattr(cpu_layers, "kernels", kernels)
+def _check_with(interpreted: SimpleNamespace, network: str, monkeypatch: pytest.MonkeyPatch) -> float:
+    for module in ("kernels", "passes"):
+        monkeypatch.setattr(cpu_layers, module, interpreted)
     mixture = random_mixture(3, NETWORKS[network], seed=5)
     return gradient_check(mixture, random_sequences(LENGTHS.get(network, [4, 1, 3]), 3, 2, seed=5)).largest
 
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_the_interpreted_backward_pass_is_right(network, monkeypatch):
-    assert _check_with(_interpreted_kernels(), network, monkeypatch) < 1e-6
+    assert _check_with(_interpreted(), network, monkeypatch) < 1e-6
 
 
 @pytest.mark.parametrize(("name", "what", "mutant"), MUTANTS, ids=[f"{n}: {what}" for n, what, _ in MUTANTS])
@@ -245,7 +253,7 @@ def test_the_interpreted_backward_pass_is_right(network, monkeypatch):
 def test_the_check_fails_without_one_term(name, what, mutant, monkeypatch):
     feedforward = name.startswith(("tanh", "logistic", "softmax"))
     network = "feedforward" if feedforward else "alone" if "add_row_product" in what else "lstm"
-    assert _check_with(_interpreted_kernels(name, mutant), network, monkeypatch) > 1e-4
+    assert _check_with(_interpreted(name, mutant), network, monkeypatch) > 1e-4
 
 
 @pytest.mark.parametrize(
@@ -262,9 +270,7 @@ def test_the_check_fails_without_one_product(function, call, monkeypatch):
             (arguments[-1] if function == "product_over_frames" else result)[:] = 0
         return result
 
-    monkeypatch.setattr(cpu_layers, "products", SimpleNamespace(**{**vars(cpu_products), function: without}))
-    network = random_mixture(3, NETWORKS["lstm"], seed=5)
-    assert gradient_check(network, random_sequences([4, 1, 3], 3, 2, seed=5)).largest > 1e-4
+    assert _check_with(_interpreted(**{function: without}), "lstm", monkeypatch) > 1e-4
     assert len(calls) == (5 if function == "product_over_frames" else 4)
 
 
@@ -291,8 +297,8 @@ def test_the_check_fails_without_the_error_of_one_direction(direction, monkeypat
 def test_all_places_where_gradients_arise_are_broken():
     """Guards the test above against silently losing its mutants."""
     assert len(list(_cell_mutants())) >= 40
-    assert {n for n, _, _ in _kernel_mutants()} == set(KERNELS)
+    assert {n for n, _, _ in _kernel_mutants()} == {*KERNELS, *PASSES}
     assert len(list(_kernel_mutants())) >= 15
-    for product in ("add_product", "add_row_product"):
-        assert any(product in what for _, what, _ in _kernel_mutants())
+    for product in PRODUCTS:
+        assert any(product + "(" in what for _, what, _ in _kernel_mutants())
     assert len(list(_slope_mutants())) >= 8
