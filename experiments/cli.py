@@ -87,6 +87,55 @@ def run(
 
 
 @app.command()
+def ablate(
+    experiment: Annotated[
+        Path, typer.Argument(help="The experiment, a TOML file.", metavar="EXPERIMENT.toml")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the experiment's run; by default runs/NAME-HASH.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Replace a value of the experiment.", metavar="KEY=VALUE"),
+    ] = None,
+    workers: Workers = None,
+    backend: Annotated[
+        str | None, typer.Option(help="What computes the networks: cpu or reference.", show_default=False)
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print the tables and nothing else.")] = False,
+) -> None:
+    """Change one thing at a time, train again, and say what it does in cross-validation.
+
+    The changes are the [[ablation]] sections of the experiment, or else the usual ones: auto-encoder,
+    noise, depth, features, targets, memory, selection of songs. Networks that the run has trained are
+    not trained again; no test set is looked at.
+    """
+    from experiments.config import load_experiment
+    from experiments.progress import new_progress
+    from experiments.runner import default_folder
+
+    with _errors_told(None):
+        config = load_experiment(experiment, set_ or [], backend)
+    folder = out or default_folder(config)
+    stop, progress = threading.Event(), new_progress(quiet)
+    with _errors_told(folder, progress, stop):
+        from rich.console import Console
+
+        from experiments.ablation.study import study_ablations
+
+        study = study_ablations(
+            config, folder, str(experiment), workers=workers or _processors(), progress=progress, stop=stop
+        )
+        progress.close()
+        from experiments.ablation.output import print_study, write_study
+
+        write_study(folder, study)
+    console = Console() if sys.stdout.isatty() else Console(width=160)
+    print_study(study, console)
+    console.print(f"ablation.csv, ensemble_size.csv, ablation.svg: {folder}", soft_wrap=True)
+
+
+@app.command()
 def predict(
     model: Annotated[Path, typer.Argument(help="Folder of a finished run.", metavar="RUN")],
     audio: Annotated[list[Path], typer.Argument(help="Songs: WAV, FLAC, OGG or MP3.", metavar="AUDIO...")],

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from experiments.errors import InputError, did_you_mean
 
 HOP_SECONDS = 0.5  # between two predictions
+_NOT_OF_A_RUN = {"ablation"}  # sections that other commands read
 
 
 class _Section(BaseModel):
@@ -88,19 +89,25 @@ class Folds(_Section):
 
 
 class NetworkConfig(_Section):
-    """Hidden LSTM layers, from the input on; the output layer is linear.
+    """Hidden layers, from the input on; the output layer is linear.
 
-    ``bidirectional`` gives half of each layer's units to each direction of time.  ``targets``
-    says whether one network predicts both targets (``joint``) or one each (``single``).
+    ``cell`` is what they are made of: ``lstm``, or ``tanh``, feed-forward units that see one frame at a
+    time and remember nothing.  ``bidirectional`` gives half of each layer's units to each direction
+    of time.  ``targets`` says whether one network predicts both targets (``joint``) or one each (``single``).
     """
 
     hidden: list[Annotated[int, Field(ge=1, le=100_000)]] = Field(default=[200, 150, 25], min_length=1)
+    cell: Literal["lstm", "tanh"] = "lstm"
     bidirectional: bool = False
     bias: float = 1.0
     targets: Literal["joint", "single"] = "joint"
 
     @model_validator(mode="after")
     def _halves(self) -> NetworkConfig:
+        if self.bidirectional and self.cell != "lstm":
+            raise ValueError(
+                "bidirectional is true and cell 'tanh', which has no direction; expected one of both"
+            )
         if self.bidirectional and any(size % 2 for size in self.hidden):
             raise ValueError(
                 f"hidden is {self.hidden}; expected even sizes, since bidirectional layers give half of "
@@ -199,6 +206,13 @@ class NamedRun(_Section):
         return self
 
 
+class Variant(_Section):
+    """One ablation: a name, and the keys that it changes, with dots between sections."""
+
+    name: str = Field(min_length=1)
+    set: dict[str, Any] = Field(min_length=1)
+
+
 class Engine(_Section):
     """What computes the networks."""
 
@@ -232,6 +246,7 @@ class Experiment(_Section):
     engine: Engine = Engine()
     runs: list[NamedRun] = []
     published: Literal["mediaeval2015"] | None = None
+    ablation: list[Variant] = []
 
     @model_validator(mode="after")
     def _runs_fit_together(self) -> Experiment:
@@ -268,13 +283,13 @@ class Experiment(_Section):
         return {r.name: r.criterion for r in self.runs if r.criterion and r.features == self.data.features}
 
     def to_toml(self) -> str:
-        """Write the experiment with every default filled in."""
-        return tomli_w.dumps(self.model_dump(exclude_none=True))
+        """Write what a run depends on, with every default filled in."""
+        return tomli_w.dumps(self.model_dump(exclude_none=True, exclude=_NOT_OF_A_RUN))
 
     @property
     def fingerprint(self) -> str:
-        """Eight characters that change with any setting."""
-        text = json.dumps(self.model_dump(), sort_keys=True)
+        """Eight characters that change with any setting of a run."""
+        text = json.dumps(self.model_dump(exclude=_NOT_OF_A_RUN), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
@@ -313,6 +328,38 @@ def load_experiment(path: Path, overrides: list[str], backend: str | None = None
         return Experiment.model_validate(values)
     except ValidationError as error:
         raise InputError(f"{path}: {_explain(error)}") from None
+
+
+def changed(experiment: Experiment, settings: dict[str, Any], where: str) -> Experiment:
+    """Return an experiment with other values.
+
+    Parameters
+    ----------
+    experiment
+        What to change; it is left as it is.
+    settings
+        Key, with dots between sections, to value; None removes a section.
+    where
+        Of the settings, for the message.
+
+    Raises
+    ------
+    InputError
+        If a key or value is wrong.
+    """
+    values = experiment.model_dump()
+    for key, value in settings.items():
+        *sections, last = key.split(".")
+        place = values
+        for section in sections:
+            if not isinstance(place.get(section), dict):  # unknown, or a section that isn't there
+                place[section] = {}
+            place = place[section]
+        place[last] = value
+    try:
+        return Experiment.model_validate(values)
+    except ValidationError as error:
+        raise InputError(f"{where}: {_explain(error)}") from None
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -60,6 +60,7 @@ def _job(experiment: Experiment, unlabelled: list[Song], digests: list[str], tri
         "seed": experiment.seed,
         "trial": trial,
         "hidden": experiment.network.hidden[0],
+        "cell": experiment.network.cell,
         "bidirectional": experiment.network.bidirectional,
         "bias": experiment.network.bias,
         "pretraining": experiment.pretraining.model_dump(),

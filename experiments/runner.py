@@ -92,16 +92,16 @@ def run_experiment(
     OSError
         If something can't be written.
     """
-    _open_folder(folder, experiment)
+    open_folder(folder, experiment)
     with threadpool_limits(1):  # one network a core; and results that don't depend on the cores
         one_by_one = [experiment.on(features) for features in experiment.feature_sets]
         datasets = [load_dataset(e.data, workers=workers, progress=progress, stop=stop) for e in one_by_one]
-        jobs = _Jobs(JobFolder(folder / "jobs"), Threads(workers), progress, stop)
-        sides = [_train(e, dataset, jobs) for e, dataset in zip(one_by_one, datasets, strict=True)]
+        jobs = Jobs(JobFolder(folder / "jobs"), Threads(workers), progress, stop)
+        sides = [train_networks(e, dataset, jobs) for e, dataset in zip(one_by_one, datasets, strict=True)]
         return _conclude(folder, experiment, sides, progress)
 
 
-def _train(experiment: Experiment, dataset: Dataset, jobs: _Jobs) -> Side:
+def train_networks(experiment: Experiment, dataset: Dataset, jobs: Jobs) -> Side:
     """Train all networks on one feature set and choose among them."""
     folds, features = split(dataset.development, experiment.folds), dataset.feature_set
     first = named_after(experiment, autoencoder_jobs(experiment, dataset.unlabelled), features)
@@ -143,17 +143,18 @@ def _conclude(folder: Path, experiment: Experiment, sides: list[Side], progress:
 
 
 @dataclass(frozen=True)
-class _Jobs:
+class Jobs:
     """Runs jobs that aren't done yet and keeps their results."""
 
     folder: JobFolder
     executor: Executor
     progress: Progress
     stop: threading.Event
+    label: str = ""  # behind the names of stages
 
     def run(self, stage: str, jobs: list[Job]) -> list[Result]:
         """Return the results of all jobs, in order."""
-        self.progress.stage(stage, len(jobs))
+        self.progress.stage(f"{stage}: {self.label}" if self.label else stage, len(jobs))
         results: dict[str, Result] = {}
         for job in jobs:
             result = self.folder.load(job)
@@ -181,7 +182,7 @@ class _Jobs:
         return result
 
 
-def _open_folder(folder: Path, experiment: Experiment) -> None:
+def open_folder(folder: Path, experiment: Experiment) -> None:
     """Make the folder the experiment's, or see that it is."""
     file, text = folder / "config.toml", experiment.to_toml()
     if folder.exists() and not folder.is_dir():

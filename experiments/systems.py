@@ -81,7 +81,7 @@ def predict_all(data: TrialData, networks: list[Result], choices: dict[str, Choi
     list of Predictions
         By set, then by system; a set without songs is left out.
     """
-    found = _cross_validation(data, networks)
+    found = cross_validation(data, networks)
     chosen = {name: choice.members for name, choice in choices.items()}
     groups = {"team_test": data.split.team_test_songs, "official_test": data.dataset.official_test}
     for group, songs in groups.items():
@@ -110,17 +110,25 @@ def _average(system: str, group: str, songs: list[Song], stacked: Frames) -> Pre
     return Predictions(system, group, songs, values, spread)
 
 
-def _cross_validation(data: TrialData, networks: list[Result]) -> list[Predictions]:
+def cross_validation(data: TrialData, networks: list[Result]) -> list[Predictions]:
+    """Predict each song by the networks of its own fold, and by the baselines trained on the others."""
     parts: dict[str, list[Predictions]] = {}
     for fold in data.split.cross_validation:
         songs = data.split.validation(fold)
-        stacked = _stacked(data, [n for n in networks if n.facts["fold"] == fold], "validation", songs)
-        found = [_average(ALL_NETWORKS, "cross_validation", songs, stacked)]
         baselines = predict_baselines(data.split.training(fold), songs)
-        found += [Predictions(name, "cross_validation", songs, v) for name, v in baselines.items()]
-        for part in found:
-            parts.setdefault(part.system, []).append(part)
-    return [_joined(list_of_parts) for list_of_parts in parts.values()]
+        for name, values in baselines.items():
+            parts.setdefault(name, []).append(Predictions(name, "cross_validation", songs, values))
+    return [cross_validated_networks(data, networks), *(_joined(of_all) for of_all in parts.values())]
+
+
+def cross_validated_networks(data: TrialData, networks: list[Result]) -> Predictions:
+    """Predict each song by the average of the networks of its own fold, or of those that are given."""
+    parts = []
+    for fold in data.split.cross_validation:
+        songs = data.split.validation(fold)
+        stacked = _stacked(data, [n for n in networks if n.facts["fold"] == fold], "validation", songs)
+        parts.append(_average(ALL_NETWORKS, "cross_validation", songs, stacked))
+    return _joined(parts)
 
 
 def _joined(parts: list[Predictions]) -> Predictions:

@@ -22,20 +22,22 @@ from lstmcore import (
     Network,
     SequenceSet,
     Standardiser,
+    Tanh,
     Trainer,
     TrainingSettings,
     TrainingState,
 )
+from lstmcore.layers import Layer
 
 CHECKPOINT_SECONDS = 20.0
 
 _ARRAYS = ("weights", "deltas", "best_weights")
 
 
-def hidden_layers(experiment: Experiment) -> tuple[LSTM | BLSTM, ...]:
+def hidden_layers(experiment: Experiment) -> tuple[Layer, ...]:
     """Hidden layers of a network, from the input on."""
     config = experiment.network
-    kind = BLSTM if config.bidirectional else LSTM
+    kind = Tanh if config.cell == "tanh" else BLSTM if config.bidirectional else LSTM
     return tuple(kind(size, config.bias) for size in config.hidden)
 
 
