@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import tomllib
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,6 +30,7 @@ from experiments.progress import Progress, describe
 from experiments.results import environment, history_table, predictions_table, write_metrics
 from experiments.runs import Side, choose_systems, facts_of, named_after, notes_of, predict_sides
 from experiments.score import Score
+from experiments.stopwatch import Stopwatch
 from experiments.trial import TrialData, network_jobs
 from lstmcore import DivergedError, EpochReport
 
@@ -93,6 +95,20 @@ def run_experiment(
         If something can't be written.
     """
     open_folder(folder, experiment)
+    watch = Stopwatch(progress, workers)
+    try:
+        run = _run(experiment, folder, workers, watch, stop)
+    except BaseException:
+        with suppress(OSError):  # what went wrong first matters more
+            watch.write(folder / "stages.csv")
+        raise
+    watch.write(folder / "stages.csv")
+    return run
+
+
+def _run(
+    experiment: Experiment, folder: Path, workers: int, progress: Progress, stop: threading.Event
+) -> Run:
     with threadpool_limits(1):  # one network a core; and results that don't depend on the cores
         one_by_one = [experiment.on(features) for features in experiment.feature_sets]
         datasets = [load_dataset(e.data, workers=workers, progress=progress, stop=stop) for e in one_by_one]

@@ -126,7 +126,7 @@ def _frame_features(
         config.features,
         FeatureStore(),
         workers=workers,
-        on_done=lambda _: progress.advance(),
+        on_done=lambda done: progress.advance(fresh=not done.stored),
         stop=stop,
     )
     for song, result in zip(songs, results, strict=False):

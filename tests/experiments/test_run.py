@@ -67,7 +67,7 @@ def command(folder: Path, *arguments: str, **options) -> subprocess.Popen:
 def test_what_a_run_leaves(tiny):
     result = run(tiny)
     out = tiny / "out"
-    for name in (*OUTPUTS, "config.toml", "environment.json", "history.csv", "report.html"):
+    for name in (*OUTPUTS, "config.toml", "environment.json", "history.csv", "report.html", "stages.csv"):
         assert (out / name).stat().st_size > 0, name
     assert not list(out.rglob("*.tmp"))
     assert not list(out.rglob("*partial*"))
@@ -89,6 +89,20 @@ def test_what_a_run_leaves(tiny):
     history = pd.read_csv(out / "history.csv")
     assert history["job"].nunique() == 8
     assert {"epoch", "training_error", "validation_error", "seconds"} <= set(history.columns)
+
+
+def test_the_time_of_each_stage_is_kept_for_each_run(tiny):
+    for _ in range(2):
+        run(tiny)
+    table = pd.read_csv(tiny / "out" / "stages.csv")
+    assert list(table["stage"]) == 2 * [
+        "auto-encoders",
+        "networks (folds × trials)",
+        "ensemble, scores and report",
+    ]
+    assert list(table["pieces"]) == 2 * [2, 6, 1]
+    assert list(table["computed"]) == [2, 6, 1, 0, 0, 1]
+    assert (table["seconds"] >= 0).all()
 
 
 def test_predictions_hold_every_frame_of_every_set_and_give_the_scores(tiny):
