@@ -72,7 +72,8 @@ def run(
     """
     from experiments.config import load_experiment
     from experiments.progress import new_progress
-    from experiments.runner import default_folder, run_experiment
+    from experiments.run_folder import default_folder
+    from experiments.runner import run_experiment
 
     with _errors_told(None):
         config = load_experiment(experiment, set_ or [], backend)
