@@ -368,6 +368,14 @@ def with_values(experiment: Experiment, values: dict[str, Any], unset: Sequence[
         raise InputError(_explain(error)) from None
 
 
+def value_of(experiment: Experiment, key: str) -> Any:
+    """Return the value of a key as `with_values` takes it."""
+    place: Any = experiment.model_dump()
+    for part in key.split("."):
+        place = place[int(part)] if isinstance(place, list) else place[part]
+    return place
+
+
 def _change(raw: dict[str, Any], key: str, value: Any) -> None:
     """Put a value where its key says; None takes it away."""
     *sections, last = key.split(".")

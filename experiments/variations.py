@@ -93,7 +93,7 @@ class Search(Section):
     """
 
     method: Literal["sequential", "optuna"] = "sequential"
-    steps: list[SearchStep] = Field(min_length=1)
+    steps: list[SearchStep]
     criterion: Literal["rmse", "ccc"] = "rmse"
     scope: Literal["pooled", "per_song"] = "pooled"
     folds: int | None = Field(default=None, ge=2)
@@ -103,6 +103,8 @@ class Search(Section):
 
     @model_validator(mode="after")
     def _method_can(self) -> Search:
+        if not self.steps:
+            raise ValueError("steps is empty; expected at least one [[search.steps]]")
         if self.method == "sequential":
             for n, step in enumerate(self.steps):
                 if step.range is not None:
