@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from experiments.progress import Progress
     from experiments.runner import Run
 
@@ -31,6 +33,18 @@ Workers = Annotated[
     typer.Option(min=1, help="Jobs side by side; by default one a processor.", show_default=False),
 ]
 
+ExperimentFile = Annotated[
+    Path, typer.Argument(help="The experiment, a TOML file.", metavar="EXPERIMENT.toml")
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Replace a value, such as training.learning_rate=1e-5.", metavar="KEY=VALUE"),
+]
+BackendName = Annotated[
+    str | None, typer.Option(help="What computes the networks: cpu or reference.", show_default=False)
+]
+TableOnly = Annotated[bool, typer.Option("--quiet", help="Print the table and nothing else.")]
+
 
 def _processors() -> int:
     """Processors this process may use."""
@@ -43,26 +57,17 @@ def _processors() -> int:
 @app.command()
 @run_app.command()
 def run(
-    experiment: Annotated[
-        Path, typer.Argument(help="The experiment, a TOML file.", metavar="EXPERIMENT.toml")
-    ],
+    experiment: ExperimentFile,
     out: Annotated[
         Path | None,
         typer.Option(
             help="Folder for the results; by default runs/NAME-HASH, another one for each configuration."
         ),
     ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", help="Replace a value, such as training.learning_rate=1e-5.", metavar="KEY=VALUE"
-        ),
-    ] = None,
+    set_: Settings = None,
     workers: Workers = None,
-    backend: Annotated[
-        str | None, typer.Option(help="What computes the networks: cpu or reference.", show_default=False)
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print the table and nothing else.")] = False,
+    backend: BackendName = None,
+    quiet: TableOnly = False,
 ) -> None:
     """Run an experiment: auto-encoders, folds × trials, ensemble, scores and report.
 
@@ -72,7 +77,8 @@ def run(
     """
     from experiments.config import load_experiment
     from experiments.progress import new_progress
-    from experiments.runner import default_folder, run_experiment
+    from experiments.run_folder import default_folder
+    from experiments.runner import run_experiment
 
     with _errors_told(None):
         config = load_experiment(experiment, set_ or [], backend)
@@ -88,21 +94,14 @@ def run(
 
 @app.command()
 def ablate(
-    experiment: Annotated[
-        Path, typer.Argument(help="The experiment, a TOML file.", metavar="EXPERIMENT.toml")
-    ],
+    experiment: ExperimentFile,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the experiment's run; by default runs/NAME-HASH.")
     ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Replace a value of the experiment.", metavar="KEY=VALUE"),
-    ] = None,
+    set_: Settings = None,
     workers: Workers = None,
-    backend: Annotated[
-        str | None, typer.Option(help="What computes the networks: cpu or reference.", show_default=False)
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print the tables and nothing else.")] = False,
+    backend: BackendName = None,
+    quiet: TableOnly = False,
 ) -> None:
     """Change one thing at a time, train again, and say what it does in cross-validation.
 
@@ -112,27 +111,64 @@ def ablate(
     """
     from experiments.config import load_experiment
     from experiments.progress import new_progress
-    from experiments.runner import default_folder
+    from experiments.run_folder import default_folder
 
     with _errors_told(None):
         config = load_experiment(experiment, set_ or [], backend)
     folder = out or default_folder(config)
     stop, progress = threading.Event(), new_progress(quiet)
     with _errors_told(folder, progress, stop):
-        from rich.console import Console
-
         from experiments.ablation.study import study_ablations
 
         study = study_ablations(
-            config, folder, str(experiment), workers=workers or _processors(), progress=progress, stop=stop
+            config, folder, workers=workers or _processors(), progress=progress, stop=stop
         )
         progress.close()
         from experiments.ablation.output import print_study, write_study
 
         write_study(folder, study)
-    console = Console() if sys.stdout.isatty() else Console(width=160)
+    console = _console()
     print_study(study, console)
     console.print(f"ablation.csv, ensemble_size.csv, ablation.svg: {folder}", soft_wrap=True)
+
+
+@app.command()
+def search(
+    experiment: ExperimentFile,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the results; by default runs/NAME-search-HASH.")
+    ] = None,
+    set_: Settings = None,
+    workers: Workers = None,
+    backend: BackendName = None,
+    quiet: TableOnly = False,
+) -> None:
+    """Choose settings by cross-validation, as the section [search] says, and write chosen.toml.
+
+    One after the other as in the paper, or all at once by Optuna (pip install 'lstmcore[search]').
+    No test set is looked at.  Networks trained before are found again, here and by lstmcore-run chosen.toml.
+    """
+    from experiments.config import load_experiment
+    from experiments.errors import InputError
+    from experiments.progress import new_progress
+    from experiments.run_folder import variations_folder
+    from experiments.search import run_search, search_config
+
+    with _errors_told(None):
+        config = load_experiment(experiment, set_ or [], backend)
+        if config.search is None:
+            raise InputError(
+                f"{experiment}: no section [search]; expected one with [[search.steps]], each with a key "
+                "and the values to try"
+            )
+        folder = out or variations_folder(config, "search", search_config(config))
+    stop, progress = threading.Event(), new_progress(quiet)
+    with _errors_told(folder, progress, stop):
+        searched = run_search(config, folder, workers=workers or _processors(), progress=progress, stop=stop)
+        progress.close()
+    from experiments.search.output import print_search
+
+    print_search(searched, _console())
 
 
 @app.command()
@@ -456,13 +492,17 @@ def _end(progress: Progress | None, message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
-def _print_result(result: Run) -> None:
+def _console() -> Console:
     from rich.console import Console
 
+    return Console() if sys.stdout.isatty() else Console(width=160)
+
+
+def _print_result(result: Run) -> None:
     from experiments.paper_table import print_paper_table
     from experiments.table import print_tables
 
-    console = Console() if sys.stdout.isatty() else Console(width=160)
+    console = _console()
     print_tables(result.scores, console)
     print_paper_table(result.paper_table, console)
     for note in result.notes:

@@ -8,23 +8,21 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from experiments.errors import InputError, did_you_mean
+from experiments.section import Section
+from experiments.variations import ABLATED, SEARCHED, Ablation, Search
 
 HOP_SECONDS = 0.5  # between two predictions
-_NOT_OF_A_RUN = {"ablation"}  # sections that other commands read
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class ProceduralData(_Section):
+class ProceduralData(Section):
     """Size of the procedural collection; seconds are the annotated length of a song."""
 
     development: int = Field(default=44, ge=1)
@@ -36,14 +34,14 @@ class ProceduralData(_Section):
     seed: int = Field(default=2015, ge=0)
 
 
-class TargetFiles(_Section):
+class TargetFiles(Section):
     """Files, relative to ``data.root``, that replace the development songs' annotations."""
 
     arousal: str
     valence: str
 
 
-class Quality(_Section):
+class Quality(Section):
     """Which songs' annotations are good enough to learn from, in arousal and in valence: the task's rule."""
 
     min_raters: int = Field(default=5, ge=2)
@@ -53,7 +51,7 @@ class Quality(_Section):
 FeatureSet = Literal["FS1", "FS2", "song_means"]
 
 
-class Data(_Section):
+class Data(Section):
     """Which songs, features and targets."""
 
     source: Literal["procedural", "deam"]
@@ -75,7 +73,7 @@ class Data(_Section):
         return self
 
 
-class Folds(_Section):
+class Folds(Section):
     """A song's fold is its index modulo ``count``; fold ``team_test`` is kept out."""
 
     count: int = Field(default=11, ge=3)
@@ -88,7 +86,7 @@ class Folds(_Section):
         return self
 
 
-class NetworkConfig(_Section):
+class NetworkConfig(Section):
     """Hidden layers, from the input on; the output layer is linear.
 
     ``cell`` is what they are made of: ``lstm``, or ``tanh``, feed-forward units that see one frame at a
@@ -116,7 +114,7 @@ class NetworkConfig(_Section):
         return self
 
 
-class _Descent(_Section):
+class _Descent(Section):
     """Gradient descent and early stopping."""
 
     learning_rate: float = Field(default=5e-6, gt=0)
@@ -158,7 +156,7 @@ class Pretraining(_Descent):
     enabled: bool = True
 
 
-class PredictionsConfig(_Section):
+class PredictionsConfig(Section):
     """What is done to the networks' predictions before ensembles are chosen and scored.
 
     ``smoothing`` takes the mean of all predictions of a song at most half of so many seconds
@@ -177,7 +175,7 @@ class PredictionsConfig(_Section):
         return self
 
 
-class Ensemble(_Section):
+class Ensemble(Section):
     """How many networks a fold, and which of them are averaged."""
 
     trials: int = Field(default=5, ge=1)
@@ -187,14 +185,14 @@ class Ensemble(_Section):
     scope: Literal["pooled", "per_song"] = "pooled"
 
 
-class NamedRun(_Section):
+class NamedRun(Section):
     """One of the systems that a team submits: an ensemble, or the networks of several together."""
 
     # Without an underscore: no run is called like a baseline or lstm_all.
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 .-]*$")
     features: FeatureSet | None = None
     criterion: Literal["rmse", "ccc"] | None = None
-    together: list[str] = []
+    together: list[str] = Field(default=[])
     subtask: Literal[1, 2, 3] | None = None
 
     @model_validator(mode="after")
@@ -206,14 +204,7 @@ class NamedRun(_Section):
         return self
 
 
-class Variant(_Section):
-    """One ablation: a name, and the keys that it changes, with dots between sections."""
-
-    name: str = Field(min_length=1)
-    set: dict[str, Any] = Field(min_length=1)
-
-
-class Engine(_Section):
+class Engine(Section):
     """What computes the networks."""
 
     backend: Literal["cpu", "reference"] = "cpu"
@@ -231,7 +222,7 @@ class Engine(_Section):
         return self.precision or ("float64" if self.backend == "reference" else "float32")
 
 
-class Experiment(_Section):
+class Experiment(Section):
     """A whole experiment."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
@@ -244,9 +235,12 @@ class Experiment(_Section):
     predictions: PredictionsConfig = PredictionsConfig()
     ensemble: Ensemble = Ensemble()
     engine: Engine = Engine()
-    runs: list[NamedRun] = []
+    runs: list[NamedRun] = Field(default=[])
     published: Literal["mediaeval2015"] | None = None
-    ablation: list[Variant] = []
+    # These change nothing that a run computes, and so neither its folder nor its config.toml.
+    search: Search | None = Field(default=None, exclude=True)
+    ablation: list[Ablation] = Field(default=[], exclude=True)
+    reuse: list[str] = Field(default=[], exclude=True)
 
     @model_validator(mode="after")
     def _runs_fit_together(self) -> Experiment:
@@ -265,6 +259,22 @@ class Experiment(_Section):
             raise ValueError(f"data.features is {self.data.features} and no run uses it")
         return self
 
+    @model_validator(mode="after")
+    def _variations_fit(self) -> Experiment:
+        if self.search is not None:
+            _check_search(self, self.search)
+        names = [ablation.name for ablation in self.ablation]
+        for n, ablation in enumerate(self.ablation):
+            if names.index(ablation.name) < n:
+                raise ValueError(f"two ablations have the name {ablation.name!r}")
+            for key in (*ablation.set, *ablation.unset):
+                _check_key(f"ablation.{n}", key, ABLATED, "changed by an ablation")
+            try:
+                with_values(self.alone(), ablation.set, ablation.unset)
+            except InputError as error:
+                raise ValueError(f"ablation.{n} ({ablation.name}): {error}") from None
+        return self
+
     @property
     def feature_sets(self) -> list[FeatureSet]:
         """Feature sets that networks are trained on, that of ``data.features`` first."""
@@ -275,6 +285,12 @@ class Experiment(_Section):
         """Return the experiment on one of its feature sets."""
         return self.model_copy(update={"data": self.data.model_copy(update={"features": features})})
 
+    def alone(self) -> Experiment:
+        """Return the experiment on ``data.features`` alone, without named runs."""
+        return self.model_copy(
+            update={"runs": [], "published": None, "search": None, "ablation": [], "reuse": []}
+        )
+
     @property
     def criteria(self) -> dict[str, str]:
         """System to the criterion its networks are chosen by, of those on ``data.features``."""
@@ -284,12 +300,12 @@ class Experiment(_Section):
 
     def to_toml(self) -> str:
         """Write what a run depends on, with every default filled in."""
-        return tomli_w.dumps(self.model_dump(exclude_none=True, exclude=_NOT_OF_A_RUN))
+        return tomli_w.dumps(self.model_dump(exclude_none=True))
 
     @property
     def fingerprint(self) -> str:
         """Eight characters that change with any setting of a run."""
-        text = json.dumps(self.model_dump(exclude=_NOT_OF_A_RUN), sort_keys=True)
+        text = json.dumps(self.model_dump(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
@@ -317,10 +333,10 @@ def load_experiment(path: Path, overrides: list[str], backend: str | None = None
         If the file can't be read or a key or value is wrong.
     """
     values = _read_toml(path)
-    _make_root_absolute(values, path.parent)
+    _make_paths_absolute(values, path.parent)
     for override in overrides:
         one = _parse_override(override)
-        _make_root_absolute(one, Path.cwd())
+        _make_paths_absolute(one, Path.cwd())
         _merge(values, one)
     if backend is not None:
         _merge(values, {"engine": {"backend": backend}})
@@ -330,36 +346,93 @@ def load_experiment(path: Path, overrides: list[str], backend: str | None = None
         raise InputError(f"{path}: {_explain(error)}") from None
 
 
-def changed(experiment: Experiment, settings: dict[str, Any], where: str) -> Experiment:
-    """Return an experiment with other values.
+def with_values(experiment: Experiment, values: dict[str, Any], unset: Sequence[str] = ()) -> Experiment:
+    """Return an experiment with some values changed.
 
     Parameters
     ----------
     experiment
-        What to change; it is left as it is.
-    settings
-        Key, with dots between sections, to value; None removes a section.
-    where
-        Of the settings, for the message.
+        It is left as it is; search, ablations and ``reuse`` don't go along.
+    values
+        By key, with dots between sections and before a place in a list: ``network.hidden.0``.
+    unset
+        Keys or sections that get their defaults.
 
     Raises
     ------
     InputError
-        If a key or value is wrong.
+        If the configuration refuses a key or value.
     """
-    values = experiment.model_dump()
-    for key, value in settings.items():
-        *sections, last = key.split(".")
-        place = values
-        for section in sections:
-            if not isinstance(place.get(section), dict):  # unknown, or a section that isn't there
-                place[section] = {}
-            place = place[section]
-        place[last] = value
+    raw = experiment.model_dump(exclude_none=True)
+    for key in unset:
+        _change(raw, key, None)
+    for key, value in values.items():
+        _change(raw, key, value)
     try:
-        return Experiment.model_validate(values)
+        return Experiment.model_validate(raw)
     except ValidationError as error:
-        raise InputError(f"{where}: {_explain(error)}") from None
+        raise InputError(_explain(error)) from None
+
+
+def value_of(experiment: Experiment, key: str) -> Any:
+    """Return the value of a key as `with_values` takes it."""
+    place: Any = experiment.model_dump()
+    for part in key.split("."):
+        place = place[int(part)] if isinstance(place, list) else place[part]
+    return place
+
+
+def _change(raw: dict[str, Any], key: str, value: Any) -> None:
+    """Put a value where its key says; None takes it away."""
+    *sections, last = key.split(".")
+    place: Any = raw
+    for n, part in enumerate(sections):
+        place = place[_index(place, key, part)] if isinstance(place, list) else place.setdefault(part, {})
+        if not isinstance(place, dict | list):
+            raise InputError(f"unknown key {key!r}: {'.'.join(sections[: n + 1])} has no keys below it")
+    if isinstance(place, list):
+        place[_index(place, key, last)] = value
+    elif value is None:
+        place.pop(last, None)
+    else:
+        place[last] = value
+
+
+def _index(values: list[Any], key: str, part: str) -> int:
+    if not part.isdecimal() or int(part) >= len(values):
+        raise InputError(f"unknown key {key!r}: the list has the places 0 to {len(values) - 1}")
+    return int(part)
+
+
+def _check_search(experiment: Experiment, search: Search) -> None:
+    """Raise ValueError for a key that can't be searched, or a value that the configuration refuses."""
+    most = experiment.folds.count - 1
+    if search.folds is not None and search.folds > most:
+        raise ValueError(f"search.folds is {search.folds}; expected at most {most}, folds.count less one")
+    for n, step in enumerate(search.steps):
+        for key in step.keys:
+            _check_key(f"search.steps.{n}.key", key, SEARCHED, "searched")
+        for place, value in step.examples().items():
+            try:
+                with_values(experiment.alone(), dict.fromkeys(step.keys, value))
+            except InputError as error:
+                raise ValueError(f"search.steps.{n}.{place}: {error}") from None
+
+
+def _check_key(place: str, key: str, allowed: tuple[str, ...], what: str) -> None:
+    """Raise ValueError unless a key is one of the allowed, or below an allowed section."""
+    parts = key.split(".")
+    known: list[str] = []
+    for n, part in enumerate(parts):
+        known = _keys_at(tuple(parts[:n]))
+        if n < 2 and part not in known:
+            raise ValueError(f"{place}: unknown key {key!r}{did_you_mean(part, known)}")
+    if key not in SEARCHED and any(key == one or key.startswith(f"{one}.") for one in allowed):
+        return
+    raise ValueError(
+        f"{place}: {key!r} can't be {what}; expected a key of {', '.join(SEARCHED)}"
+        + "".join(f", {one}" for one in allowed if "." in one)
+    )
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -398,7 +471,9 @@ def _merge(values: dict[str, Any], other: dict[str, Any]) -> None:
             values[key] = value
 
 
-def _make_root_absolute(values: dict[str, Any], base: Path) -> None:
+def _make_paths_absolute(values: dict[str, Any], base: Path) -> None:
+    if isinstance(reuse := values.get("reuse"), list) and all(isinstance(one, str) for one in reuse):
+        values["reuse"] = [str((base / Path(one).expanduser()).resolve()) for one in reuse]
     data = values.get("data")
     if isinstance(data, dict) and isinstance(data.get("root"), str):
         data["root"] = str((base / Path(data["root"]).expanduser()).resolve())

@@ -9,6 +9,10 @@ class InputError(ValueError):
     """Something the user gave is wrong; the message says where, what was found and what is expected."""
 
 
+class Diverged(InputError):
+    """A training diverged; the message names it."""
+
+
 class Interrupted(Exception):
     """The run was asked to stop; what is finished is kept."""
 

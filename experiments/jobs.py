@@ -10,7 +10,7 @@ import hashlib
 import json
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,10 +85,12 @@ class JobFolder:
     ----------
     folder
         Where they are kept.
+    others
+        Such folders of other runs.  What is found there is copied.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, others: Sequence[Path] = ()) -> None:
+        self._folder, self._others = folder, others
 
     def file(self, job: Job) -> Path:
         """File of a job's result."""
@@ -100,7 +102,12 @@ class JobFolder:
 
     def load(self, job: Job) -> Result | None:
         """Read the result of a job; None if it isn't there or is damaged."""
-        return load_result(self.file(job))
+        own = self.file(job)
+        result = load_result(own)
+        for other in self._others:
+            if result is None and (result := load_result(other / own.name)) is not None:
+                write_whole(own, (other / own.name).read_bytes())
+        return result
 
     def save(self, job: Job, result: Result) -> None:
         """Write the result of a job and forget its state."""

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 
+_BARS = 8  # stages shown; a search has more than a terminal has lines
+
+
 class Progress(Protocol):
     """Hears of stages, of what is done in them, and of epochs; may be called from any thread."""
 
@@ -119,6 +122,8 @@ class Live:
         with self._lock:
             self._running.clear()
             self._task = self._bars.add_task(name, total=total, left="")
+            for old in self._bars.task_ids[:-_BARS]:
+                self._bars.update(old, visible=False)
             self._started, self._fresh, self._remaining = time.monotonic(), 0, total
 
     def advance(self, text: str = "", *, fresh: bool = True) -> None:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from experiments.baselines import WITHOUT_FEATURES
-from experiments.config import Experiment
 from experiments.ensemble import Choice
 from experiments.jobs import Job, Result
 from experiments.results import ensemble_facts
@@ -56,13 +55,6 @@ def choose_systems(data: TrialData, networks: list[Result]) -> dict[str, Choice]
             members = [member for name in run.together for member in choices[name].members]
             choices[run.name] = Choice(list(dict.fromkeys(members)), " + ".join(run.together), None)
     return choices
-
-
-def named_after(experiment: Experiment, jobs: list[Job], features: str) -> list[Job]:
-    """Tell people which feature set a job is of, where there are several."""
-    if len(experiment.feature_sets) == 1:
-        return jobs
-    return [replace(job, title=f"{job.title}, {features}") for job in jobs]
 
 
 def predict_sides(sides: list[Side]) -> list[Predictions]:

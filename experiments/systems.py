@@ -59,7 +59,7 @@ def choose_ensembles(data: TrialData, networks: list[Result]) -> dict[str, Choic
     """Choose an ensemble for each criterion, or each run on these features; system name to choice."""
     config = data.experiment.ensemble
     songs = data.split.team_test_songs
-    stacked = _stacked(data, networks, "team_test", songs)
+    stacked = member_predictions(data, networks, "team_test", songs)
     criteria = data.experiment.criteria
     return {system: choose(stacked, songs, metric, config) for system, metric in criteria.items()}
 
@@ -87,7 +87,7 @@ def predict_all(data: TrialData, networks: list[Result], choices: dict[str, Choi
     for group, songs in groups.items():
         if not songs:
             continue
-        stacked = _stacked(data, networks, group, songs)
+        stacked = member_predictions(data, networks, group, songs)
         found.append(_average(ALL_NETWORKS, group, songs, stacked))
         found += [_average(system, group, songs, stacked[members]) for system, members in chosen.items()]
         baselines = predict_baselines(data.split.training(None), songs)
@@ -95,7 +95,7 @@ def predict_all(data: TrialData, networks: list[Result], choices: dict[str, Choi
     return found
 
 
-def _stacked(data: TrialData, networks: list[Result], group: str, songs: list[Song]) -> Frames:
+def member_predictions(data: TrialData, networks: list[Result], group: str, songs: list[Song]) -> Frames:
     """Smoothed predictions of all members for the songs of a set, shape (members, frames, 2)."""
     stacked = np.stack([network.tensors[group] for network in networks])
     members = join_targets(stacked, networks_a_member(data.experiment))
@@ -126,7 +126,9 @@ def cross_validated_networks(data: TrialData, networks: list[Result]) -> Predict
     parts = []
     for fold in data.split.cross_validation:
         songs = data.split.validation(fold)
-        stacked = _stacked(data, [n for n in networks if n.facts["fold"] == fold], "validation", songs)
+        stacked = member_predictions(
+            data, [n for n in networks if n.facts["fold"] == fold], "validation", songs
+        )
         parts.append(_average(ALL_NETWORKS, "cross_validation", songs, stacked))
     return _joined(parts)
 

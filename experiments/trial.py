@@ -7,6 +7,7 @@ an ensemble.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,9 +107,13 @@ def join_targets(predictions: NDArray[np.float64], networks: int) -> NDArray[np.
     return np.concatenate(np.split(predictions, networks), axis=2)
 
 
-def network_jobs(data: TrialData) -> list[Job]:
-    """Make a job for each fold that validates and each trial; with single targets, arousal's come first."""
-    folds, trials = data.split.cross_validation, range(data.experiment.ensemble.trials)
+def network_jobs(data: TrialData, folds: Sequence[int] | None = None) -> list[Job]:
+    """Make a job for each fold that validates, or some of them, and each trial.
+
+    With single targets, arousal's come first.
+    """
+    folds = data.split.cross_validation if folds is None else folds
+    trials = range(data.experiment.ensemble.trials)
     targets = [None] if networks_a_member(data.experiment) == 1 else TARGETS
     return [_job(data, fold, trial, target) for target in targets for fold in folds for trial in trials]
 

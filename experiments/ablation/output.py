@@ -69,7 +69,9 @@ def sentences(study: Study) -> list[str]:
     for variant in study.variants:
         parts = [d for d in study.differences if d.variant == variant.name and d.measure == "RMSE by song"]
         said = "; ".join(f"{d.target}: {d.verdict}" for d in parts)
-        changes = ", ".join(f"{key} = {value}" for key, value in variant.set.items())
+        changes = ", ".join(
+            [*(f"{k} = {v}" for k, v in variant.set.items()), *(f"no {k}" for k in variant.unset)]
+        )
         lines.append(f"{variant.name} ({changes}): {said}.")
     return lines
 

@@ -25,14 +25,17 @@ from experiments.ablation.comparison import (
     song_terms,
 )
 from experiments.ablation.variants import variants_of
-from experiments.config import Data, Experiment, Variant, changed
+from experiments.config import Data, Experiment, with_values
 from experiments.datasets import TARGETS, Dataset, load_dataset
 from experiments.executor import Threads
+from experiments.folds import split
+from experiments.job_runner import JobRunner
 from experiments.jobs import JobFolder
 from experiments.progress import Progress
-from experiments.runner import Jobs, open_folder, train_networks
-from experiments.runs import Side
+from experiments.run_folder import open_folder
+from experiments.stages import Trained, train_stages
 from experiments.systems import Predictions, cross_validated_networks
+from experiments.variations import Ablation
 
 BASE = "as it is"
 _PURPOSE = 4  # of the random numbers: see annotation_quality
@@ -64,13 +67,12 @@ class Study:
 
     differences: list[Difference]
     sizes: list[SizeScore]
-    variants: list[Variant]
+    variants: list[Ablation]
 
 
 def study_ablations(
     experiment: Experiment,
     folder: Path,
-    where: str,
     *,
     workers: int,
     progress: Progress,
@@ -84,8 +86,6 @@ def study_ablations(
         The configuration.
     folder
         Folder of the experiment's run, finished or not, or a new one.
-    where
-        Where the experiment was read from, for messages.
     workers, progress, stop
         As in `experiments.runner.run_experiment`.
 
@@ -97,12 +97,12 @@ def study_ablations(
     Raises
     ------
     InputError
-        If a variant is no valid experiment or doesn't fit the data; before anything is trained
-        wherever that can be told.
+        If a variant doesn't fit the data, or the folder is another experiment's.
     """
-    open_folder(folder, experiment)
-    base = changed(experiment, {"runs": [], "published": None}, where)
-    jobs = Jobs(JobFolder(folder / "jobs"), Threads(workers), progress, stop)
+    open_folder(folder, experiment.to_toml())
+    base = experiment.alone()
+    kept = JobFolder(folder / "jobs", [Path(place) for place in experiment.reuse])
+    runner = JobRunner(kept, Threads(workers), progress, stop)
     datasets: dict[Data, Dataset] = {}
 
     def dataset_of(one: Experiment) -> Dataset:
@@ -110,16 +110,18 @@ def study_ablations(
             datasets[one.data] = load_dataset(one.data, workers=workers, progress=progress, stop=stop)
         return datasets[one.data]
 
-    variants = variants_of(base, len(dataset_of(base).feature_names))
-    others = [changed(base, v.set, f"{where}: ablation {v.name!r}") for v in variants]
+    variants = variants_of(experiment, len(dataset_of(base).feature_names))
+    others = [with_values(base, v.set, v.unset) for v in variants]
     sides = []
     with threadpool_limits(1):  # one network a core; and results that don't depend on the cores
         for name, one in zip([BASE, *(v.name for v in variants)], [base, *others], strict=True):
-            sides.append(train_networks(one, dataset_of(one), replace(jobs, label=name)))
+            dataset = dataset_of(one)
+            folds = split(dataset.development, one.folds)
+            sides.append(train_stages(one, dataset, folds, runner, which=name))
     return Study(list(compare(sides, variants)), list(ensemble_sizes(sides[0])), variants)
 
 
-def compare(sides: list[Side], variants: list[Variant]) -> Iterator[Difference]:
+def compare(sides: list[Trained], variants: list[Ablation]) -> Iterator[Difference]:
     """Compare each side but the first with the first."""
     predictions = [cross_validated_networks(side.data, side.networks) for side in sides]
     base, seed = sides[0], sides[0].data.experiment.seed
@@ -136,8 +138,8 @@ def compare(sides: list[Side], variants: list[Variant]) -> Iterator[Difference]:
 
 
 def _difference(
-    base: Side,
-    side: Side,
+    base: Trained,
+    side: Trained,
     before: Predictions,
     after: Predictions,
     variant: str,
@@ -155,7 +157,7 @@ def _difference(
 
 
 def _p_over_folds(
-    base: Side, side: Side, first: dict[int, SongTerms], second: dict[int, SongTerms], name: str
+    base: Trained, side: Trained, first: dict[int, SongTerms], second: dict[int, SongTerms], name: str
 ) -> float | None:
     """Test over folds, if both have the same."""
     folds = _folds(base)
@@ -170,12 +172,12 @@ def _p_over_folds(
     return corrected_t_test(differences, ratio)
 
 
-def _folds(side: Side) -> dict[int, list[int]]:
+def _folds(side: Trained) -> dict[int, list[int]]:
     split = side.data.split
     return {fold: [song.song_id for song in split.validation(fold)] for fold in split.cross_validation}
 
 
-def ensemble_sizes(side: Side) -> Iterator[SizeScore]:
+def ensemble_sizes(side: Trained) -> Iterator[SizeScore]:
     """Score the average of the first one, two, … networks of each fold."""
     for count in range(1, side.data.experiment.ensemble.trials + 1):
         taken = [network for network in side.networks if network.facts["trial"] < count]

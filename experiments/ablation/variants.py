@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from experiments.config import Experiment, Variant
+from experiments.config import Experiment
 from experiments.datasets import TARGETS
+from experiments.variations import Ablation
 from lstmcore import LSTM, Architecture, Linear, Tanh
 
 
-def variants_of(experiment: Experiment, inputs: int) -> list[Variant]:
+def variants_of(experiment: Experiment, inputs: int) -> list[Ablation]:
     """Return the variants that an experiment's ``[[ablation]]`` sections name, else the usual ones.
 
     Parameters
@@ -22,7 +23,7 @@ def variants_of(experiment: Experiment, inputs: int) -> list[Variant]:
     return experiment.ablation or usual_variants(experiment, inputs)
 
 
-def usual_variants(experiment: Experiment, inputs: int) -> list[Variant]:
+def usual_variants(experiment: Experiment, inputs: int) -> list[Ablation]:
     """Take away what the experiment has, one thing at a time, and put the other choice in its place."""
     network, hidden = experiment.network, experiment.network.hidden
     found: list[tuple[str, dict[str, Any]]] = []
@@ -43,8 +44,9 @@ def usual_variants(experiment: Experiment, inputs: int) -> list[Variant]:
         sizes = frame_wise_sizes(hidden, inputs)
         found.append(("no memory", {"network.cell": "tanh", "network.hidden": sizes}))
     if experiment.data.quality is not None:
-        found.append(("no selection of songs", {"data.quality": None}))
-    return [Variant(name=name, set=settings) for name, settings in found]
+        found.append(("no selection of songs", {}))
+    taken = {"no selection of songs": ["data.quality"]}
+    return [Ablation(name=name, set=settings, unset=taken.get(name, [])) for name, settings in found]
 
 
 def frame_wise_sizes(hidden: list[int], inputs: int) -> list[int]:

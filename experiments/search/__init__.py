@@ -1,0 +1,5 @@
+"""A search: settings chosen by cross-validation, one after the other or all at once."""
+
+from experiments.search.run import Searched, run_search, search_config
+
+__all__ = ["Searched", "run_search", "search_config"]

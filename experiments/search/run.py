@@ -1,0 +1,246 @@
+"""Runs a search: each proposal is trained and scored on the folds of the cross-validation.
+
+Neither the team's test set nor the official test set is looked at.  The networks of a candidate are the
+jobs that a run of the same configuration has, so none is computed twice: not within a search,
+not when it is run again after Ctrl-C, and not by ``lstmcore-run chosen.toml``.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tomli_w
+from threadpoolctl import threadpool_limits
+
+from experiments.config import Experiment, value_of, with_values
+from experiments.datasets import Dataset, load_dataset
+from experiments.ensemble import split_songs
+from experiments.errors import Diverged
+from experiments.executor import Threads
+from experiments.files import write_whole
+from experiments.folds import Split, split
+from experiments.job_runner import JobRunner
+from experiments.jobs import JobFolder, Result
+from experiments.progress import Progress
+from experiments.run_folder import default_folder, open_folder
+from experiments.score import criterion
+from experiments.search.methods import Method, Proposal, method_of
+from experiments.stages import Trained, train_stages
+from experiments.systems import member_predictions
+from experiments.variations import Search
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One configuration and how it did.
+
+    Parameters
+    ----------
+    step
+        Number of the step, from 0; None where all are varied at once.
+    values
+        Of all keys that are searched.
+    fold_scores
+        The criterion on each fold, both targets' mean; empty if training diverged.
+    networks, reused
+        How many networks and auto-encoders it has, and how many of them were found done.
+    epochs
+        Mean over the networks of the epoch that was best.
+    seconds
+        What training them took, whenever that was.
+    """
+
+    step: int | None
+    values: dict[str, Any]
+    fold_scores: list[float]
+    networks: int = 0
+    reused: int = 0
+    epochs: float | None = None
+    seconds: float | None = None
+
+    @property
+    def score(self) -> float | None:
+        """Mean of the criterion over folds; None if training diverged."""
+        return float(np.mean(self.fold_scores)) if self.fold_scores else None
+
+    @property
+    def standard_error(self) -> float | None:
+        """Standard error of the mean over folds, as if these were independent."""
+        n = len(self.fold_scores)
+        return float(np.std(self.fold_scores, ddof=1) / np.sqrt(n)) if n > 1 else None
+
+
+@dataclass(frozen=True)
+class Searched:
+    """A finished search.
+
+    Parameters
+    ----------
+    folder
+        Where everything is.
+    experiment
+        With its ``search`` section.
+    tried
+        In the order they were tried.
+    chosen
+        Values of all keys that were searched.
+    notes
+        What a person should know about the data.
+    """
+
+    folder: Path
+    experiment: Experiment
+    tried: list[Tried]
+    chosen: dict[str, Any]
+    notes: list[str]
+
+    @property
+    def search(self) -> Search:
+        """The section that asked for it."""
+        return section_of(self.experiment)
+
+
+def section_of(experiment: Experiment) -> Search:
+    """Return the section ``search`` of an experiment that must have one."""
+    assert experiment.search is not None, "the command has seen to it"
+    return experiment.search
+
+
+def search_config(experiment: Experiment) -> str:
+    """Write an experiment with its search, all defaults filled in."""
+    section = section_of(experiment).model_dump(exclude_none=True)
+    return experiment.to_toml() + "\n" + tomli_w.dumps({"search": section})
+
+
+def run_search(
+    experiment: Experiment, folder: Path, *, workers: int, progress: Progress, stop: threading.Event
+) -> Searched:
+    """Run a search to its end, or do what is left of it.
+
+    Parameters
+    ----------
+    experiment
+        The configuration, with a section ``search``.
+    folder
+        Where results go.
+    workers
+        Jobs computed side by side; the results don't depend on it.
+    progress
+        Hears how it goes.
+    stop
+        Set it, from any thread, to end early.
+
+    Returns
+    -------
+    Searched
+        What was tried and chosen.
+
+    Raises
+    ------
+    InputError
+        If the configuration doesn't fit the data, or the folder is another experiment's.
+    Interrupted
+        If `stop` was set; what is finished is kept.
+    OSError
+        If something can't be written.
+    """
+    from experiments.search.output import write_search, write_table
+
+    method = method_of(section_of(experiment), experiment)
+    open_folder(folder, search_config(experiment))
+    with threadpool_limits(1):
+        dataset = load_dataset(experiment.data, workers=workers, progress=progress, stop=stop)
+        kept = JobFolder(folder / "jobs", reusable(experiment))
+        runner = JobRunner(kept, Threads(workers), progress, stop, patient=True)
+        bench = _Bench(experiment, dataset, split(dataset.development, experiment.folds), runner)
+        tried: list[Tried] = []
+        while (proposal := method.propose()) is not None:
+            tried.append(bench.evaluate(proposal))
+            write_table(folder, experiment, tried, None)
+            method.tell(bench.goodness(tried[-1]))
+    chosen = _chosen(experiment, method)
+    searched = Searched(folder, experiment, tried, chosen, dataset.notes)
+    _write_chosen(folder, experiment, chosen)
+    write_search(searched)
+    return searched
+
+
+def reusable(experiment: Experiment) -> list[Path]:
+    """Folders of other runs' jobs: those that are named, and that of the experiment itself."""
+    return [Path(place) for place in experiment.reuse] + [default_folder(experiment) / "jobs"]
+
+
+class _Bench:
+    """Tries configurations on the same songs and folds."""
+
+    def __init__(self, experiment: Experiment, dataset: Dataset, folds: Split, runner: JobRunner) -> None:
+        self._experiment, self._search = experiment.alone(), section_of(experiment)
+        self._dataset, self._split, self._runner = dataset, folds, runner
+        self._folds = folds.cross_validation[: self._search.folds]
+
+    def evaluate(self, proposal: Proposal) -> Tried:
+        """Train what is proposed and score it on its folds."""
+        trials = self._search.trials or self._experiment.ensemble.trials
+        experiment = with_values(self._experiment, proposal.values | {"ensemble.trials": trials})
+        values = _values(experiment, self._search)
+        before = self._runner.computed
+        which = ", ".join(f"{key} {value}" for key, value in self._told(proposal).items())
+        try:
+            trained = train_stages(
+                experiment, self._dataset, self._split, self._runner, which=which, folds=self._folds
+            )
+        except Diverged:
+            return Tried(proposal.step, values, [])
+        best = [result.facts["history"][-1]["best_epoch"] for result in trained.networks]
+        return Tried(
+            proposal.step,
+            values,
+            [self._score(trained, fold) for fold in self._folds],
+            len(trained.jobs),
+            len(trained.jobs) - (self._runner.computed - before),
+            float(np.mean(best)),
+            sum(_seconds(result) for result in trained.results),
+        )
+
+    def _told(self, proposal: Proposal) -> dict[str, Any]:
+        """Return what of a proposal its step changes."""
+        steps = self._search.steps if proposal.step is None else [self._search.steps[proposal.step]]
+        return {step.name: proposal.values[step.keys[0]] for step in steps}
+
+    def _score(self, trained: Trained, fold: int) -> float:
+        songs = self._split.validation(fold)
+        networks = [n for n in trained.networks if n.facts["fold"] == fold]
+        curves = split_songs(member_predictions(trained.data, networks, "validation", songs).mean(0), songs)
+        value = criterion(self._search.criterion, self._search.scope, songs, curves)
+        return self._sign * value
+
+    @property
+    def _sign(self) -> int:
+        return -1 if self._search.criterion == "rmse" else 1
+
+    def goodness(self, tried: Tried) -> float | None:
+        """Return the score turned so that more is better."""
+        return None if tried.score is None else self._sign * tried.score
+
+
+def _seconds(result: Result) -> float:
+    return float(sum(epoch["seconds"] for epoch in result.facts["history"]))
+
+
+def _values(experiment: Experiment, search: Search) -> dict[str, Any]:
+    return {key: value_of(experiment, key) for step in search.steps for key in step.keys}
+
+
+def _chosen(experiment: Experiment, method: Method) -> dict[str, Any]:
+    return _values(with_values(experiment, method.best()), section_of(experiment))
+
+
+def _write_chosen(folder: Path, experiment: Experiment, chosen: dict[str, Any]) -> None:
+    """Write ``chosen.toml``, which finds the search's own networks trained."""
+    said = "".join(f"#   {key} = {value}\n" for key, value in chosen.items())
+    head = f"# Chosen by lstmcore search:\n{said}reuse = ['jobs']\n"
+    write_whole(folder / "chosen.toml", head + with_values(experiment, chosen).to_toml())
