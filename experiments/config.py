@@ -58,7 +58,7 @@ class Data(Section):
     root: str | None = None
     features: FeatureSet = "FS1"
     targets: TargetFiles | None = None
-    development_songs: str | None = None
+    development_songs: str | Annotated[list[int], Field(min_length=1)] | None = None
     quality: Quality | None = None
     unlabelled: Literal["others", "all", "none"] = "others"
     official_test_above: int | None = 2000

@@ -72,15 +72,21 @@ class Annotations:
     def _candidates(self) -> list[int]:
         songs = {song for song in self._own["arousal"] if not self.is_test(song)}
         if self._config.development_songs is not None:
-            path = self._root / self._config.development_songs
-            listed = _read_song_list(path)
+            where, listed = self._listed(self._config.development_songs)
             missing = sorted(listed - songs)
             if missing:
-                raise InputError(f"{path}: song {missing[0]} has no annotations ({len(missing)} such songs)")
+                raise InputError(f"{where}: song {missing[0]} has no annotations ({len(missing)} such songs)")
             songs = listed
         if not songs:
             raise InputError(f"{self._root}: no annotated development songs")
         return sorted(songs)
+
+    def _listed(self, songs: str | list[int]) -> tuple[str, set[int]]:
+        """Name the place of a list of songs, and read it if it is a file."""
+        if isinstance(songs, str):
+            path = self._root / songs
+            return str(path), _read_song_list(path)
+        return "data.development_songs", set(songs)
 
     def official_test(self) -> list[int]:
         """Official test songs, in the order of their numbers."""
