@@ -30,6 +30,15 @@ class CpuWorkspace:
             for layer, inputs in zip(a.layers, a.input_sizes, strict=True)
         ]
         self.inputs: list[Array] = []
+        self._architecture = a
+        self._gradient: Array | None = None
+        self._views: list[dict[str, Array]] = []
+
+    def views(self, gradient: Array) -> list[dict[str, Array]]:
+        """Return the gradient's pieces; a trainer comes with the same vector again and again."""
+        if gradient is not self._gradient:
+            self._gradient, self._views = gradient, self._architecture.views(gradient)
+        return self._views
 
 
 class CpuBackend:
@@ -60,7 +69,7 @@ class CpuBackend:
         delta_limit: float = 1.0,
     ) -> None:
         """Write dE/dw into `gradient`, shape (parameters,)."""
-        gradients = network.architecture.views(gradient)
+        gradients = workspace.views(gradient)
         error = np.ascontiguousarray(signal, network.dtype)
         for k in reversed(range(len(workspace.layers))):
             error = workspace.layers[k].backward(

@@ -98,71 +98,71 @@ def aligned(count: int, dtype: np.dtype[Any]) -> Array:
 
 
 class _Lstm:
-    """One direction of an LSTM layer."""
+    """One direction of an LSTM layer.
+
+    What is cut to the shape of a batch is kept for the next batch of the same shape: with small networks
+    cutting it takes as long as computing.
+    """
 
     def __init__(self, inputs: int, units: int, bias: float, dtype: DTypeLike) -> None:
         self._inputs, self._units, self._memory = inputs, units, _Memory(dtype)
         self._bias = self._memory.number(bias)
+        self._shape: tuple[int, int] | None = None
 
     def forward(self, x: Array, batch: Batch, w: Pieces) -> Array:
-        rows, frames, sequences, units = self._memory.rows, batch.frames, batch.sequences, self._units
-        self._gates = rows("gates", frames, 4 * units)
-        self._c, self._h = rows("c", frames + sequences, units), rows("h", frames + sequences, units)
-        w_all, b, r = _flat(w, "W", "b", "R")
+        self._cut(batch)
+        weights = _flat(w, "W", "b", "R")
         passes.lstm_layer_forward(
-            x,
-            batch.counts,
-            w_all,
-            b,
-            r,
-            w["p"],
-            self._bias,
-            *self._panels(sequences),
-            self._memory.flat("begin", 4 * units),
-            self._gates,
-            self._c,
-            self._h,
+            x, batch.counts, *weights, w["p"], self._bias, *self._panels, self._begin, *self._states
         )
-        return self._h[sequences:]
+        return self._h
 
     def backward(
         self, error: Array, x: Array, batch: Batch, w: Pieces, dw: Pieces, limit: float, below: bool
     ) -> Array:
-        rows, frames, sequences, units = self._memory.rows, batch.frames, batch.sequences, self._units
-        w_all, r = _flat(w, "W", "R")
-        e_below = self._memory.errors_below(frames, self._inputs, below)
+        e_below = self._memory.errors_below(batch.frames, self._inputs, below)
         passes.lstm_layer_backward(
             error,
             x,
             batch.counts,
-            w_all,
-            r,
+            *_flat(w, "W", "R"),
             w["p"],
             self._bias,
             self._memory.number(limit),
-            *self._panels(sequences),
-            self._memory.block(max(self._inputs, units)),
-            self._memory.flat("begin", self._inputs),
-            self._gates,
-            self._c,
-            self._h,
-            rows("carry", sequences, units),
-            rows("h_before", frames, units),
+            *self._panels,
+            self._block,
+            self._begin_below,
+            *self._states,
+            *self._scratch,
             e_below,
             *_flat(dw, "W", "b", "R"),
             dw["p"],
         )
         return e_below
 
-    def _panels(self, sequences: int) -> tuple[int, int, Array, Array]:
-        """Width of the panels of input and recurrent weights, and memory for them, either way round."""
-        units, width = self._units, panel_width(self._memory.dtype, sequences)
-        return (
-            self._memory.width,
+    def _cut(self, batch: Batch) -> None:
+        """Cut the memory to the shape of a batch."""
+        frames, sequences = batch.frames, batch.sequences
+        if self._shape == (frames, sequences):
+            return
+        self._shape = frames, sequences
+        memory, rows, inputs, units = self._memory, self._memory.rows, self._inputs, self._units
+        width, recurrent_width = memory.width, panel_width(memory.dtype, sequences)
+        self._panels = (
             width,
-            self._memory.panels("inputs", self._inputs, 4 * units, self._memory.width),
-            self._memory.panels("recurrent", units, 4 * units, width),
+            recurrent_width,
+            memory.panels("inputs", inputs, 4 * units, width),
+            memory.panels("recurrent", units, 4 * units, recurrent_width),
         )
+        self._states = (
+            rows("gates", frames, 4 * units),
+            rows("c", frames + sequences, units),
+            rows("h", frames + sequences, units),
+        )
+        self._h = self._states[2][sequences:]
+        self._scratch = rows("carry", sequences, units), rows("h_before", frames, units)
+        self._begin, self._begin_below = memory.flat("begin", 4 * units), memory.flat("begin below", inputs)
+        self._block = memory.block(max(inputs, units))
 
 
 class _Blstm:
@@ -243,4 +243,4 @@ class _Feedforward:
 
 def _flat(pieces: Pieces, *names: str) -> list[Array]:
     """Pieces [4, E] or [4, E, …] as the kernels take them: the four gates one below the other."""
-    return [pieces[name].reshape(-1, *pieces[name].shape[2:]) for name in names]
+    return [(piece := pieces[name]).reshape(-1, *piece.shape[2:]) for name in names]
