@@ -32,6 +32,7 @@ LADDERS: dict[str, list[Callable[[], Ladder]]] = {
         lambda: products_ladder(10, 200, 800),
         lambda: products_ladder(10, 800, 200),
         lambda: products_ladder(1, 200, 800),
+        lambda: products_ladder(1, 800, 200),
     ],
     "gates": [lambda: forward_ladder(60, 200), lambda: backward_ladder(60, 200)],
     "update": [lambda: update_ladder(PAPER.parameters)],

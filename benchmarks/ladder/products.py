@@ -117,6 +117,10 @@ class _Packed:
             self.there_and_back(a, b, out)
 
 
+def _row_by_matrix(a: Array, b: Array, out: Array) -> None:
+    cpu_products.add_row_product(a[0], b, out[0])
+
+
 def products_ladder(rows: int, steps: int, columns: int) -> Ladder:
     """Make the ladder of a product [rows, steps] · [steps, columns] in float32."""
     random = np.random.default_rng(1)
@@ -125,13 +129,19 @@ def products_ladder(rows: int, steps: int, columns: int) -> Ladder:
     out = random.uniform(-1, 1, (rows, columns)).astype(np.float32)
     large = random.standard_normal((_LARGE, _LARGE)).astype(np.float32)
     packed, alone = _Packed(b, rows), rows == 1
+    as_it_lies = Rung(
+        "the matrix as it lies",
+        "one row meets every value of b once, in the order of memory, all sums in registers: packing "
+        "would cost more than it gains",
+        _row_by_matrix,
+    )
     rungs = (
         Rung("plain loops", "one sum at a time, each addition waits for the last; b is read by columns, a "
              "line of the cache for every value", plain(plain_loops)),
         Rung("loop order", "the innermost loop goes along rows: neighbours in memory, sums that don't wait "
              "for each other, so that LLVM computes a vector of them at once", plain(along_rows)),
         Rung("multiply-add", "contract allows a * b + c in one instruction with one rounding; loading and "
-             "storing out for each of them is what takes the time, so it gains little",
+             "storing out for each of them is what takes the time",
              fast(along_rows)),
         Rung("blocks of 5 rows x 4 steps", "out is loaded and stored once for four values of k"
              + ("; there are no five rows for a value of b to serve" if alone
@@ -145,6 +155,7 @@ def products_ladder(rows: int, steps: int, columns: int) -> Ladder:
              "second-level cache still holds them, though not all of b", packed.there_and_back),
         Rung("the same with packing", f"b is packed anew for each song, and used in {_STEPS} steps",
              packed.song, times=_STEPS, beside=True),
+        *([as_it_lies] if alone else []),
     )  # fmt: skip
     return Ladder(
         title=f"Product of a time step, {rows} x {steps} x {columns}",
