@@ -89,11 +89,14 @@ class Folds(Section):
 class NetworkConfig(Section):
     """Hidden LSTM layers, from the input on; the output layer is linear.
 
-    ``bidirectional`` gives half of each layer's units to each direction of time.  ``targets``
-    says whether one network predicts both targets (``joint``) or one each (``single``).
+    ``cell = "feedforward"`` makes a network without memory: tanh layers in the same proportions
+    with as many parameters as the LSTM layers that ``hidden`` names.  ``bidirectional`` gives half of
+    each layer's units to each direction of time.  ``targets`` says whether one network predicts both
+    targets (``joint``) or one each (``single``).
     """
 
     hidden: list[Annotated[int, Field(ge=1, le=100_000)]] = Field(default=[200, 150, 25], min_length=1)
+    cell: Literal["lstm", "feedforward"] = "lstm"
     bidirectional: bool = False
     bias: float = 1.0
     targets: Literal["joint", "single"] = "joint"
@@ -105,6 +108,8 @@ class NetworkConfig(Section):
                 f"hidden is {self.hidden}; expected even sizes, since bidirectional layers give half of "
                 "their units to each direction"
             )
+        if self.bidirectional and self.cell == "feedforward":
+            raise ValueError("bidirectional is true with cell = 'feedforward', which sees one frame only")
         return self
 
 

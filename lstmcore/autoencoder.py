@@ -12,15 +12,19 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from lstmcore.errors import EngineError
-from lstmcore.layers import BLSTM, LSTM, Linear
+from lstmcore.layers import BLSTM, LSTM, Linear, Tanh
 from lstmcore.network import Network, initial_network
 from lstmcore.sequences import SequenceSet
 
 
 def new_autoencoder(
-    input_size: int, hidden: LSTM | BLSTM, generator: np.random.Generator, *, dtype: DTypeLike = np.float32
+    input_size: int,
+    hidden: LSTM | BLSTM | Tanh,
+    generator: np.random.Generator,
+    *,
+    dtype: DTypeLike = np.float32,
 ) -> Network:
-    """Make an auto-encoder: an LSTM layer with a linear output of the input's size.
+    """Make an auto-encoder: an LSTM or tanh layer with a linear output of the input's size.
 
     Train it like any network, on `as_autoencoder_set` and with ``input_noise`` above 0.
     """
