@@ -132,6 +132,41 @@ def search(
 
 
 @app.command()
+def ablate(
+    experiment: ExperimentFile,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the results; by default runs/NAME-ablate-HASH.")
+    ] = None,
+    set_: Settings = None,
+    workers: Workers = None,
+    backend: BackendName = None,
+    quiet: TableOnly = False,
+) -> None:
+    """Change one thing at a time and say what it does to the scores, with its uncertainty.
+
+    The changes are the file's [[ablation]] sections; without any, each part of the experiment in turn.
+    Each is trained whole; what a change doesn't touch is not trained again.  No test set is looked at.
+    """
+    from experiments.ablation import ablation_config, run_ablations
+    from experiments.config import load_experiment
+    from experiments.progress import new_progress
+    from experiments.run_folder import variations_folder
+
+    with _errors_told(None):
+        config = load_experiment(experiment, set_ or [], backend)
+    folder = out or variations_folder(config, "ablate", ablation_config(config))
+    stop, progress = threading.Event(), new_progress(quiet)
+    with _errors_told(folder, progress, stop):
+        ablated = run_ablations(
+            config, folder, workers=workers or _processors(), progress=progress, stop=stop
+        )
+        progress.close()
+    from experiments.ablation.output import print_ablations
+
+    print_ablations(ablated, _console())
+
+
+@app.command()
 def predict(
     model: Annotated[Path, typer.Argument(help="Folder of a finished run.", metavar="RUN")],
     audio: Annotated[list[Path], typer.Argument(help="Songs: WAV, FLAC, OGG or MP3.", metavar="AUDIO...")],
