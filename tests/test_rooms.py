@@ -31,6 +31,7 @@ ROOMS = {
         "matplotlib",
         "click",
         "pyarrow",
+        "optuna",
     },
 }
 
