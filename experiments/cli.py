@@ -93,46 +93,6 @@ def run(
 
 
 @app.command()
-def ablate(
-    experiment: ExperimentFile,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder of the experiment's run; by default runs/NAME-HASH.")
-    ] = None,
-    set_: Settings = None,
-    workers: Workers = None,
-    backend: BackendName = None,
-    quiet: TableOnly = False,
-) -> None:
-    """Change one thing at a time, train again, and say what it does in cross-validation.
-
-    The changes are the [[ablation]] sections of the experiment, or else the usual ones: auto-encoder,
-    noise, depth, features, targets, memory, selection of songs. Networks that the run has trained are
-    not trained again; no test set is looked at.
-    """
-    from experiments.config import load_experiment
-    from experiments.progress import new_progress
-    from experiments.run_folder import default_folder
-
-    with _errors_told(None):
-        config = load_experiment(experiment, set_ or [], backend)
-    folder = out or default_folder(config)
-    stop, progress = threading.Event(), new_progress(quiet)
-    with _errors_told(folder, progress, stop):
-        from experiments.ablation.study import study_ablations
-
-        study = study_ablations(
-            config, folder, workers=workers or _processors(), progress=progress, stop=stop
-        )
-        progress.close()
-        from experiments.ablation.output import print_study, write_study
-
-        write_study(folder, study)
-    console = _console()
-    print_study(study, console)
-    console.print(f"ablation.csv, ensemble_size.csv, ablation.svg: {folder}", soft_wrap=True)
-
-
-@app.command()
 def search(
     experiment: ExperimentFile,
     out: Annotated[
@@ -169,6 +129,41 @@ def search(
     from experiments.search.output import print_search
 
     print_search(searched, _console())
+
+
+@app.command()
+def ablate(
+    experiment: ExperimentFile,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the results; by default runs/NAME-ablate-HASH.")
+    ] = None,
+    set_: Settings = None,
+    workers: Workers = None,
+    backend: BackendName = None,
+    quiet: TableOnly = False,
+) -> None:
+    """Change one thing at a time and say what it does to the scores, with its uncertainty.
+
+    The changes are the file's [[ablation]] sections; without any, each part of the experiment in turn.
+    Each is trained whole; what a change doesn't touch is not trained again.  No test set is looked at.
+    """
+    from experiments.ablation import ablation_config, run_ablations
+    from experiments.config import load_experiment
+    from experiments.progress import new_progress
+    from experiments.run_folder import variations_folder
+
+    with _errors_told(None):
+        config = load_experiment(experiment, set_ or [], backend)
+    folder = out or variations_folder(config, "ablate", ablation_config(config))
+    stop, progress = threading.Event(), new_progress(quiet)
+    with _errors_told(folder, progress, stop):
+        ablated = run_ablations(
+            config, folder, workers=workers or _processors(), progress=progress, stop=stop
+        )
+        progress.close()
+    from experiments.ablation.output import print_ablations
+
+    print_ablations(ablated, _console())
 
 
 @app.command()

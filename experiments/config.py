@@ -89,28 +89,27 @@ class Folds(Section):
 class NetworkConfig(Section):
     """Hidden layers, from the input on; the output layer is linear.
 
-    ``cell`` is what they are made of: ``lstm``, or ``tanh``, feed-forward units that see one frame at a
-    time and remember nothing.  ``bidirectional`` gives half of each layer's units to each direction
-    of time.  ``targets`` says whether one network predicts both targets (``joint``) or one each (``single``).
+    ``cell = "feedforward"`` makes a network without memory: tanh layers in the same proportions
+    with as many parameters as the LSTM layers that ``hidden`` names.  ``bidirectional`` gives half of
+    each layer's units to each direction of time.  ``targets`` says whether one network predicts both
+    targets (``joint``) or one each (``single``).
     """
 
     hidden: list[Annotated[int, Field(ge=1, le=100_000)]] = Field(default=[200, 150, 25], min_length=1)
-    cell: Literal["lstm", "tanh"] = "lstm"
+    cell: Literal["lstm", "feedforward"] = "lstm"
     bidirectional: bool = False
     bias: float = 1.0
     targets: Literal["joint", "single"] = "joint"
 
     @model_validator(mode="after")
     def _halves(self) -> NetworkConfig:
-        if self.bidirectional and self.cell != "lstm":
-            raise ValueError(
-                "bidirectional is true and cell 'tanh', which has no direction; expected one of both"
-            )
         if self.bidirectional and any(size % 2 for size in self.hidden):
             raise ValueError(
                 f"hidden is {self.hidden}; expected even sizes, since bidirectional layers give half of "
                 "their units to each direction"
             )
+        if self.bidirectional and self.cell == "feedforward":
+            raise ValueError("bidirectional is true with cell = 'feedforward', which sees one frame only")
         return self
 
 

@@ -59,3 +59,24 @@ def split(songs: list[Song], config: Folds) -> Split:
         )
     folds = tuple(tuple(songs[k :: config.count]) for k in range(config.count))
     return Split(folds, config.team_test)
+
+
+def split_like(songs: list[Song], other: Split) -> Split:
+    """Cut songs into the folds of another split.
+
+    A song that the other has keeps its fold; the rest is dealt out in turn.
+
+    Raises
+    ------
+    InputError
+        If a fold is left without songs.
+    """
+    count = len(other.folds)
+    fold_of = {song.song_id: k for k, fold in enumerate(other.folds) for song in fold}
+    new = [song for song in songs if song.song_id not in fold_of]
+    fold_of |= {song.song_id: n % count for n, song in enumerate(new)}
+    folds = tuple(tuple(s for s in songs if fold_of[s.song_id] == k) for k in range(count))
+    for k, fold in enumerate(folds):
+        if not fold:
+            raise InputError(f"fold {k} is left without songs; expected at least one song a fold")
+    return Split(folds, other.team_test)

@@ -43,7 +43,7 @@ def autoencoder_seed(experiment: Experiment, trial: int) -> np.random.SeedSequen
 
 def autoencoder_architecture(experiment: Experiment, inputs: int) -> Architecture:
     """First hidden layer of the networks and a linear output of the input's size."""
-    return Architecture(inputs, (hidden_layers(experiment)[0], Linear(inputs)))
+    return Architecture(inputs, (hidden_layers(experiment, inputs)[0], Linear(inputs)))
 
 
 def autoencoder_jobs(experiment: Experiment, unlabelled: list[Song]) -> list[Job]:
@@ -55,14 +55,15 @@ def autoencoder_jobs(experiment: Experiment, unlabelled: list[Song]) -> list[Job
 
 
 def _job(experiment: Experiment, unlabelled: list[Song], digests: list[str], trial: int) -> Job:
+    layer = hidden_layers(experiment, unlabelled[0].features.shape[1])[0]
     inputs = {
         "version": VERSION,
         "seed": experiment.seed,
         "trial": trial,
-        "hidden": experiment.network.hidden[0],
+        "hidden": layer.size,
         "cell": experiment.network.cell,
         "bidirectional": experiment.network.bidirectional,
-        "bias": experiment.network.bias,
+        "bias": layer.bias,
         "pretraining": experiment.pretraining.model_dump(),
         "engine": [experiment.engine.backend, experiment.engine.dtype],
         "songs": digests,
@@ -90,7 +91,7 @@ def _sets(songs: list[Song], dtype: str) -> tuple[SequenceSet, SequenceSet | Non
 def _train(experiment: Experiment, songs: list[Song], trial: int, context: JobContext) -> Result:
     dtype, seed = experiment.engine.dtype, autoencoder_seed(experiment, trial)
     training, validation = _sets(songs, dtype)
-    hidden = hidden_layers(experiment)[0]
+    hidden = hidden_layers(experiment, training.input_size)[0]
     start = new_autoencoder(training.input_size, hidden, stream(seed, "weights"), dtype=dtype)
     settings = settings_of(experiment.pretraining)
 

@@ -18,6 +18,11 @@ def default_folder(experiment: Experiment) -> Path:
     return Path("runs") / f"{experiment.name}-{experiment.fingerprint}"
 
 
+def reusable(experiment: Experiment) -> list[Path]:
+    """Folders of other runs' jobs: those that are named, and that of the experiment itself."""
+    return [Path(place) for place in experiment.reuse] + [default_folder(experiment) / "jobs"]
+
+
 def variations_folder(experiment: Experiment, what: str, config: str) -> Path:
     """Folder of a search or of ablations, named after all that its configuration says."""
     digest = hashlib.sha256(config.encode()).hexdigest()[:8]

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from experiments.config import Experiment, Pretraining, Training
-from experiments.datasets import Song
+from experiments.datasets import TARGETS, Song
 from experiments.errors import Interrupted
+from experiments.frame_wise import frame_wise_sizes
 from experiments.jobs import JobContext, Result, load_result, save_result
 from lstmcore import (
     BLSTM,
@@ -34,10 +35,13 @@ CHECKPOINT_SECONDS = 20.0
 _ARRAYS = ("weights", "deltas", "best_weights")
 
 
-def hidden_layers(experiment: Experiment) -> tuple[Layer, ...]:
+def hidden_layers(experiment: Experiment, inputs: int) -> tuple[Layer, ...]:
     """Hidden layers of a network, from the input on."""
     config = experiment.network
-    kind = Tanh if config.cell == "tanh" else BLSTM if config.bidirectional else LSTM
+    if config.cell == "feedforward":
+        outputs = len(TARGETS) if config.targets == "joint" else 1
+        return tuple(Tanh(size, config.bias) for size in frame_wise_sizes(config.hidden, inputs, outputs))
+    kind = BLSTM if config.bidirectional else LSTM
     return tuple(kind(size, config.bias) for size in config.hidden)
 
 

@@ -80,7 +80,7 @@ def network_seed(experiment: Experiment, fold: int, trial: int, target: str | No
 def architecture_of(experiment: Experiment, inputs: int) -> Architecture:
     """Hidden layers and a linear output for arousal and valence together, or for one of them."""
     output = Linear(len(TARGETS) // networks_a_member(experiment), experiment.network.bias)
-    return Architecture(inputs, (*hidden_layers(experiment), output))
+    return Architecture(inputs, (*hidden_layers(experiment, inputs), output))
 
 
 def networks_a_member(experiment: Experiment) -> int:

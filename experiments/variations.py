@@ -122,7 +122,7 @@ class Search(Section):
 class Ablation(Section):
     """One thing changed: keys with other values, and keys or sections that are left away."""
 
-    name: str = Field(min_length=1)
+    name: str = Field(pattern=r"^[^:\n]+$")
     set: dict[str, Any] = Field(default={})
     unset: list[str] = Field(default=[])
 

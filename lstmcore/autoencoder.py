@@ -18,9 +18,13 @@ from lstmcore.sequences import SequenceSet
 
 
 def new_autoencoder(
-    input_size: int, hidden: Layer, generator: np.random.Generator, *, dtype: DTypeLike = np.float32
+    input_size: int,
+    hidden: Layer,
+    generator: np.random.Generator,
+    *,
+    dtype: DTypeLike = np.float32,
 ) -> Network:
-    """Make an auto-encoder: a layer with a linear output of the input's size.
+    """Make an auto-encoder: an LSTM or tanh layer with a linear output of the input's size.
 
     Train it like any network, on `as_autoencoder_set` and with ``input_noise`` above 0.
     """

@@ -1,5 +1,5 @@
-"""Ablations: the experiment with one thing changed, compared with the experiment as it is.
+"""Ablations: the experiment with one thing changed each time, compared over the same folds and songs."""
 
-``variants`` says what is changed, ``comparison`` computes differences with their uncertainty,
-``study`` trains and compares, ``output`` is what a person sees.
-"""
+from experiments.ablation.run import Ablated, ablation_config, run_ablations
+
+__all__ = ["Ablated", "ablation_config", "run_ablations"]

@@ -1,67 +1,57 @@
-"""What is changed: the variants that an experiment names, or those that suit it."""
+"""Which ablations are made where the experiment names none."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
 
-from experiments.config import Experiment
-from experiments.datasets import TARGETS
+from experiments.config import Experiment, Quality
+from experiments.datasets import Dataset
 from experiments.variations import Ablation
-from lstmcore import LSTM, Architecture, Linear, Tanh
 
 
-def variants_of(experiment: Experiment, inputs: int) -> list[Ablation]:
-    """Return the variants that an experiment's ``[[ablation]]`` sections name, else the usual ones.
-
-    Parameters
-    ----------
-    experiment
-        The configuration.
-    inputs
-        Number of features a frame.
-    """
-    return experiment.ablation or usual_variants(experiment, inputs)
+def default_ablations(experiment: Experiment, dataset: Dataset) -> list[Ablation]:
+    """List what can be changed in an experiment: its parts, one at a time, as far as it has them."""
+    parts = (_pretraining(experiment, dataset), _networks(experiment), _data(experiment, dataset))
+    return [ablation for part in parts for ablation in part]
 
 
-def usual_variants(experiment: Experiment, inputs: int) -> list[Ablation]:
-    """Take away what the experiment has, one thing at a time, and put the other choice in its place."""
-    network, hidden = experiment.network, experiment.network.hidden
-    found: list[tuple[str, dict[str, Any]]] = []
-    if experiment.pretraining.enabled and experiment.data.unlabelled != "none":
-        found.append(("no auto-encoder", {"pretraining.enabled": False}))
-        if experiment.pretraining.input_noise:
-            found.append(("auto-encoder without noise", {"pretraining.input_noise": 0.0}))
+def _pretraining(experiment: Experiment, dataset: Dataset) -> Iterator[Ablation]:
+    if not dataset.unlabelled:
+        return
+    if not experiment.pretraining.enabled:
+        yield Ablation(name="auto-encoder", set={"pretraining.enabled": True})
+        return
+    yield Ablation(name="no auto-encoder", set={"pretraining.enabled": False})
+    if experiment.pretraining.input_noise:
+        yield Ablation(name="auto-encoder without noise", set={"pretraining.input_noise": 0.0})
+
+
+def _networks(experiment: Experiment) -> Iterator[Ablation]:
+    network = experiment.network
     if experiment.training.input_noise:
-        found.append(("training without noise", {"training.input_noise": 0.0}))
-    for depth in range(1, len(hidden)):
+        yield Ablation(name="no noise in training", set={"training.input_noise": 0.0})
+    for depth in range(1, len(network.hidden)):
         layers = "1 hidden layer" if depth == 1 else f"{depth} hidden layers"
-        found.append((layers, {"network.hidden": hidden[:depth]}))
-    if experiment.data.features == "FS2":
-        found.append(("FS1", {"data.features": "FS1"}))
+        yield Ablation(name=layers, set={"network.hidden": network.hidden[:depth]})
     other = "single" if network.targets == "joint" else "joint"
-    found.append((f"{other} targets", {"network.targets": other}))
-    if network.cell == "lstm" and not network.bidirectional:
-        sizes = frame_wise_sizes(hidden, inputs)
-        found.append(("no memory", {"network.cell": "tanh", "network.hidden": sizes}))
-    if experiment.data.quality is not None:
-        found.append(("no selection of songs", {}))
-    taken = {"no selection of songs": ["data.quality"]}
-    return [Ablation(name=name, set=settings, unset=taken.get(name, [])) for name, settings in found]
+    name = "a network for each target" if other == "single" else "one network for both targets"
+    yield Ablation(name=name, set={"network.targets": other})
+    if network.cell == "lstm":
+        changes = {"network.cell": "feedforward", "network.bidirectional": False}
+        yield Ablation(name="frame-wise network of equal size", set=changes)
+    else:
+        yield Ablation(name="LSTM network of equal size", set={"network.cell": "lstm"})
 
 
-def frame_wise_sizes(hidden: list[int], inputs: int) -> list[int]:
-    """Return sizes of feed-forward layers with about as many parameters as LSTM layers have.
-
-    All layers grow by the same factor, that whose number of parameters is nearest.
-    """
-    outputs = Linear(len(TARGETS))
-    wanted = Architecture(inputs, (*(LSTM(units) for units in hidden), outputs)).parameters
-
-    def scaled(factor: float) -> list[int]:
-        return [max(1, round(factor * units)) for units in hidden]
-
-    def distance(sizes: list[int]) -> int:
-        return abs(Architecture(inputs, (*(Tanh(units) for units in sizes), outputs)).parameters - wanted)
-
-    # A layer of LSTM units has at least four times, and rarely more than some dozen times, the parameters.
-    return min((scaled(1 + k / 100) for k in range(2000)), key=distance)
+def _data(experiment: Experiment, dataset: Dataset) -> Iterator[Ablation]:
+    data = experiment.data
+    if data.features == "FS2":
+        yield Ablation(name="FS1, not FS2", set={"data.features": "FS1"})
+    elif data.features == "FS1" and data.source == "procedural":
+        yield Ablation(name="FS2, not FS1", set={"data.features": "FS2"})
+    if data.quality is not None:
+        yield Ablation(name="all songs, whatever their α", unset=["data.quality"])
+    elif all(song.song_id in dataset.agreements for song in dataset.development):
+        rule = Quality()
+        keys = {f"data.quality.{key}": value for key, value in rule.model_dump().items()}
+        yield Ablation(name=f"songs with {rule.min_raters} raters and α ≥ {rule.min_alpha}", set=keys)

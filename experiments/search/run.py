@@ -26,7 +26,7 @@ from experiments.folds import Split, split
 from experiments.job_runner import JobRunner
 from experiments.jobs import JobFolder, Result
 from experiments.progress import Progress
-from experiments.run_folder import default_folder, open_folder
+from experiments.run_folder import open_folder, reusable
 from experiments.score import criterion
 from experiments.search.methods import Method, Proposal, method_of
 from experiments.stages import Trained, train_stages
@@ -167,11 +167,6 @@ def run_search(
     _write_chosen(folder, experiment, chosen)
     write_search(searched)
     return searched
-
-
-def reusable(experiment: Experiment) -> list[Path]:
-    """Folders of other runs' jobs: those that are named, and that of the experiment itself."""
-    return [Path(place) for place in experiment.reuse] + [default_folder(experiment) / "jobs"]
 
 
 class _Bench:

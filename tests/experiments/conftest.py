@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -50,10 +51,10 @@ def write_dynamic(path: Path, curves: dict[int, list[float]]) -> None:
     path.write_text("\n".join(lines) + "\n")
 
 
-def write_tiny_deam(root: Path) -> None:
-    """Nine development, three unlabelled and two test songs of different lengths, five features."""
+def write_tiny_deam(root: Path, development: Sequence[int] = range(1, 10)) -> None:
+    """Some development, three unlabelled and two test songs of different lengths, five features."""
     rng = np.random.default_rng(0)
-    songs = [*range(1, 10), 2001, 2002]
+    songs = [*development, 2001, 2002]
     features = {song: rng.standard_normal(5) for song in [*songs, 11, 12, 13]}
     for k, target in enumerate(("arousal", "valence")):
         curves = {}

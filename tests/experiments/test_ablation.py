@@ -1,223 +1,278 @@
-"""Ablations: the statistics against hand-made values, the variants, and the command."""
+"""lstmcore ablate: what is changed and compared, what is reused, and what it says."""
 
-from __future__ import annotations
+import csv
+import json
+import threading
 
 import numpy as np
-import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy import stats
 from typer.testing import CliRunner
 
-from experiments.ablation.comparison import (
-    MEASURES,
-    Difference,
-    bootstrap_interval,
-    corrected_t_test,
-    holm,
-    measure,
-    song_terms,
-)
-from experiments.ablation.variants import frame_wise_sizes, usual_variants
+from experiments.ablation import run_ablations
+from experiments.ablation.output import sentences
 from experiments.cli import app
-from experiments.config import Experiment, load_experiment, with_values
+from experiments.config import load_experiment
 from experiments.datasets import Song
-from experiments.score import score
-from lstmcore import LSTM, Architecture, Linear, Tanh
+from experiments.errors import InputError
+from experiments.folds import split_like
+from experiments.procedural.layout import rater_file
+from experiments.progress import Quiet
+from experiments.runner import run_experiment
+from tests.experiments.conftest import EXPERIMENT, write_tiny_deam
 
-RNG = np.random.default_rng(5)
-SONGS = [
-    Song(k, np.arange(n) / 2, RNG.standard_normal((n, 3)), RNG.uniform(-1, 1, (n, 2)))
-    for k, n in enumerate((8, 5, 13, 9, 7, 11, 6, 10, 12, 4, 9, 8))
-]
-
-
-def _guess(error, seed=0):
-    rng = np.random.default_rng(seed)
-    return [song.annotation + error * rng.standard_normal(song.annotation.shape) for song in SONGS]
+FAST = ("training.learning_rate=3e-2", "training.max_epochs=8", "training.patience=8")
 
 
-@pytest.mark.parametrize("target", ["arousal", "valence"])
-def test_measures_are_those_of_the_table_of_scores(target):
-    guess = _guess(0.3)
-    terms = list(song_terms(SONGS, guess, target).values())
-    rows = {(s.target, s.metric, s.scope): s.mean for s in score("x", "y", SONGS, guess)}
-    for name, metric, scope in zip(
-        MEASURES, ("rmse", "ccc", "r"), ("per_song", "per_song", "pooled"), strict=True
-    ):
-        assert measure(name, terms)[0] == pytest.approx(rows[target, metric, scope], rel=1e-12)
+class Listener(Quiet):
+    """Counts epochs, and notes stages."""
+
+    def __init__(self):
+        self.epochs, self.stages = 0, {}
+
+    def epoch(self, job, report):
+        self.epochs += 1
+
+    def stage(self, name, total):
+        self.stages[name] = [total, 0]
+        self._stage = name
+
+    def advance(self, text="", *, fresh=True):
+        self.stages[self._stage][1] += fresh
 
 
-def test_a_resample_counts_a_song_as_often_as_it_is_drawn():
-    terms = list(song_terms(SONGS[:3], _guess(0.3)[:3], "valence").values())
-    for name in MEASURES:
-        weighted = measure(name, terms, np.array([[2.0, 0.0, 1.0]]))
-        assert weighted == pytest.approx(measure(name, [terms[0], terms[0], terms[2]]))
+@pytest.fixture
+def larger(tmp_path, monkeypatch):
+    """Eighteen development songs, so that there are intervals; the working directory."""
+    write_tiny_deam(tmp_path / "data", [*range(1, 10), *range(21, 30)])
+    (tmp_path / "tiny.toml").write_text(EXPERIMENT)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
-def test_the_interval_is_of_the_paired_difference():
-    before = list(song_terms(SONGS, _guess(0.3), "arousal").values())
-    after = list(song_terms(SONGS, _guess(0.1), "arousal").values())
-    assert bootstrap_interval("RMSE by song", before, before, np.random.default_rng(1)) == (0, 0)
-    low, high = bootstrap_interval("RMSE by song", before, after, np.random.default_rng(1))
-    difference = (measure("RMSE by song", after) - measure("RMSE by song", before))[0]
-    assert low < difference < high < 0
-    paired = np.array([b.rmse - a.rmse for a, b in zip(before, after, strict=True)])
-    width = 2 * 1.96 * paired.std() / np.sqrt(len(paired))  # of the mean, by the normal distribution
-    assert high - low == pytest.approx(width, rel=0.2)
+def ablate(folder, out="out", *overrides, progress=None):
+    experiment = load_experiment(folder / "tiny.toml", [*FAST, *overrides])
+    stop = threading.Event()
+    return run_ablations(experiment, folder / out, workers=1, progress=progress or Quiet(), stop=stop)
 
 
-def test_without_the_correction_the_test_is_the_t_test():
-    d = [0.1, -0.02, 0.07, 0.05, 0.0, 0.04]
-    assert corrected_t_test(d, 0.0) == pytest.approx(stats.ttest_1samp(d, 0).pvalue)
+def ablations(*entries):
+    return f"ablation=[{', '.join(entries)}]"
 
 
-def test_the_correction_widens_the_variance():
-    d = np.array([0.1, -0.02, 0.07, 0.05, 0.0, 0.04, 0.06, 0.03, 0.08, 0.02])
-    t = d.mean() / np.sqrt((1 / 10 + 1 / 9) * d.var(ddof=1))
-    assert corrected_t_test(d, 1 / 9) == pytest.approx(2 * stats.t.sf(t, 9))
-    assert corrected_t_test(d, 1 / 9) > corrected_t_test(d, 0.0)
-    assert corrected_t_test([0.1, 0.2], 0.1) is None
-    assert corrected_t_test([0.1, np.nan, 0.2], 0.1) is None
-    assert corrected_t_test([0.0, 0.0, 0.0], 0.1) == 1
+NOTHING = "{name='nothing', set={'predictions.smoothing'=0.0}}"
+NOISE = "{name='no noise', set={'training.input_noise'=0.0}}"
+LAYER = "{name='one layer', set={'network.hidden'=[3]}}"
 
 
-def test_holm_on_a_published_example():
-    """Holm 1979: the smallest of n counts n times, the next n - 1 times, never less than one before."""
-    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert holm([]) == []
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
-def test_holm_lies_between_p_and_bonferroni(p):
-    adjusted = np.array(holm(p))
-    assert (adjusted >= np.array(p) - 1e-15).all()
-    assert (adjusted <= np.minimum(1, len(p) * np.array(p)) + 1e-15).all()
-
-
-@pytest.mark.parametrize(
-    ("measure_name", "difference", "p", "verdict"),
-    [
-        ("RMSE by song", -0.1, 0.01, "better"),
-        ("RMSE by song", 0.1, 0.01, "worse"),
-        ("pooled r", 0.1, 0.01, "better"),
-        ("pooled r", 0.1, 0.06, "no difference shown"),
-        ("CCC by song", -0.1, None, "no difference shown"),
-    ],
-)
-def test_verdicts(measure_name, difference, p, verdict):
-    found = Difference("x", "arousal", measure_name, 0.5, 0.5 + difference, difference, 0, 0, p, p, 9)
-    assert found.verdict == verdict
-
-
-@pytest.mark.parametrize(("hidden", "inputs"), [([200, 150, 25], 264), ([16, 8], 260), ([1], 1)])
-def test_frame_wise_layers_have_as_many_parameters(hidden, inputs):
-    lstm = Architecture(inputs, (*(LSTM(n) for n in hidden), Linear(2))).parameters
-    tanh = Architecture(inputs, (*(Tanh(n) for n in frame_wise_sizes(hidden, inputs)), Linear(2))).parameters
-    assert abs(tanh / lstm - 1) < (0.01 if inputs > 1 else 0.2)
-
-
-def test_the_usual_variants_suit_the_experiment(tiny):
-    experiment = load_experiment(tiny / "tiny.toml", [])
-    names = [v.name for v in usual_variants(experiment, 5)]
-    assert names == [
+def test_without_a_list_each_part_is_changed(larger):
+    listener = Listener()
+    ablated = ablate(larger, progress=listener)
+    assert ablated.names() == [
         "no auto-encoder",
         "auto-encoder without noise",
-        "training without noise",
+        "no noise in training",
         "1 hidden layer",
-        "single targets",
-        "no memory",
+        "a network for each target",
+        "frame-wise network of equal size",
+        "1 network a fold",
     ]
-    alone = with_values(experiment, {"pretraining.enabled": False, "data.features": "FS2"})
-    assert [v.name for v in usual_variants(alone, 264)][:3] == [
-        "training without noise",
-        "1 hidden layer",
-        "FS1",
+    out = larger / "out"
+    with (out / "ablation.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 7 * 2 * 3
+    for row in rows:
+        assert float(row["low"]) <= float(row["difference"]) <= float(row["high"])
+        assert float(row["difference"]) == pytest.approx(float(row["changed"]) - float(row["base"]), abs=2e-6)
+        assert float(row["p"]) <= float(row["p_holm"]) + 1e-6
+    for name in ("ablation.png", "ablation.html", "ensemble_size.csv", "ensemble_size.png"):
+        assert (out / name).stat().st_size > 0, name
+    said = sentences(ablated)
+    assert len(said) == 7
+    assert all("arousal" in one and "valence" in one for one in said)
+    # What a change doesn't touch isn't trained again.
+    assert listener.stages["auto-encoders, no noise in training"] == [2, 0]
+    assert listener.stages["auto-encoders, auto-encoder without noise"] == [2, 2]
+    assert listener.stages["networks (folds × trials), no auto-encoder"] == [6, 6]
+    again = Listener()
+    assert ablate(larger, progress=again).rows == ablated.rows
+    assert again.epochs == 0
+
+
+def test_scores_are_those_of_the_runs(larger):
+    ablated = ablate(larger, "out", ablations(NOISE))
+    for column, overrides in {"base": [], "changed": ["training.input_noise=0"]}.items():
+        experiment = load_experiment(larger / "tiny.toml", [*FAST, *overrides])
+        listener = Listener()
+        reuse = experiment.model_copy(update={"reuse": [str(larger / "out" / "jobs")]})
+        run_experiment(reuse, larger / column, workers=1, progress=listener, stop=threading.Event())
+        assert listener.epochs == 0
+        metrics = json.loads((larger / column / "metrics.json").read_text())
+        found = {
+            (m["metric"], m["scope"], m["target"]): m["mean"]
+            for m in metrics
+            if (m["system"], m["set"]) == ("lstm_all", "cross_validation")
+        }
+        for row in (r for r in ablated.rows if r.ablation == "no noise"):
+            expected = found[row.metric, row.scope, row.target]
+            assert getattr(row, column) == pytest.approx(expected, abs=1e-9), row
+
+
+def test_a_change_that_changes_nothing_is_said_to(larger):
+    listener = Listener()
+    ablated = ablate(larger, "out", ablations(NOTHING), progress=listener)
+    assert listener.stages["networks (folds × trials), nothing"] == [6, 0]
+    assert sentences(ablated)[0] == "nothing: changes nothing; the predictions are the same."
+    assert {r.difference for r in ablated.rows if r.ablation == "nothing"} == {0.0}
+
+
+def test_fewer_networks_are_means_over_the_trials(larger):
+    ablated = ablate(larger, "out", ablations(NOTHING), "ensemble.trials=3")
+    assert list(ablated.sizes) == [1, 2]
+    singles = []
+    for trial in range(3):
+        jobs = sorted((larger / "out" / "jobs").glob(f"network-fold*-trial{trial}-*"))
+        assert len(jobs) == 3
+        singles.append(_rmse_of(larger, jobs))
+    for k, target in enumerate(("arousal", "valence")):
+        (row,) = [r for r in ablated.sizes[1] if (r.metric, r.target) == ("rmse", target)]
+        assert row.changed == pytest.approx(np.mean(singles, 0)[k])
+    assert all(r.ablation == "1 network a fold" for r in ablated.rows[-6:])
+
+
+def _rmse_of(folder, jobs):
+    """Mean RMSE by song of one trial's networks, from their files and the annotations."""
+    from experiments.datasets import load_dataset
+    from experiments.folds import split
+    from experiments.jobs import load_result
+
+    experiment = load_experiment(folder / "tiny.toml", [])
+    data = load_dataset(experiment.data, workers=1, progress=Quiet(), stop=threading.Event())
+    folds = split(data.development, experiment.folds)
+    values = []
+    for job in jobs:
+        result = load_result(job)
+        songs = folds.validation(result.facts["fold"])
+        ends = np.cumsum([s.frames for s in songs])[:-1]
+        for song, curve in zip(songs, np.split(result.tensors["validation"], ends), strict=True):
+            values.append(np.sqrt(np.mean((curve - song.annotation) ** 2, 0)))
+    return np.mean(values, 0)
+
+
+def write_raters(folder, good):
+    """Five raters a song; those of a good one agree, the others answer at random."""
+    rng = np.random.default_rng(1)
+    for song in [*range(1, 10), *range(21, 30)]:
+        for target in ("arousal", "valence"):
+            course = np.linspace(-0.5, 0.5, 8)
+            rows = [course + rng.normal(0, 0.01 if song in good else 3, 8) for _ in range(5)]
+            lines = ["worker," + ",".join(f"sample_{15000 + 500 * k}ms" for k in range(8))]
+            lines += [f"w{n}," + ",".join(map(str, row)) for n, row in enumerate(rows)]
+            file = folder / "data" / rater_file(target, song)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text("\n".join(lines) + "\n")
+
+
+def test_the_selection_rule_keeps_the_folds_and_compares_the_songs_both_have(larger):
+    good = {*range(1, 10), *range(21, 25)}
+    write_raters(larger, good)
+    listener = Listener()
+    ablated = ablate(larger, progress=listener)
+    rows = [r for r in ablated.rows if r.ablation == "songs with 5 raters and α ≥ 0.6"]
+    # The fourth fold, songs 4, 8, 23 and 27, is the team's.
+    assert {r.songs for r in rows} == {len(good - {4, 8, 23, 27})}
+    ruled = ["data.quality.min_raters=5", "data.quality.min_alpha=0.6"]
+    back = ablate(larger, "back", *ruled)
+    (row,) = [
+        r
+        for r in back.rows
+        if (r.ablation, r.metric, r.target) == ("all songs, whatever their α", "rmse", "arousal")
     ]
+    assert row.songs == 13 - 3  # folds of the thirteen songs left
 
 
-def test_a_selection_of_songs_can_be_taken_away(tiny):
-    experiment = with_values(load_experiment(tiny / "tiny.toml", []), {"data.quality": {"min_raters": 3}})
-    last = usual_variants(experiment, 5)[-1]
-    assert (last.name, last.unset) == ("no selection of songs", ["data.quality"])
-    assert with_values(experiment, last.set, last.unset).data.quality is None
+def test_a_rule_that_leaves_a_fold_empty_is_left_out_of_our_own_list_with_a_note(larger):
+    write_raters(larger, {1, 5})
+    ablated = ablate(larger, "out", "training.max_epochs=1")
+    assert not any("raters" in name for name in ablated.names())
+    assert any("songs with 5 raters" in note and "fold 1 is left without" in note for note in ablated.notes)
+    rule = ablations("{name='rule', set={'data.quality.min_alpha'=0.6}}")
+    with pytest.raises(InputError, match=r"ablation 'rule': fold 1 is left without songs"):
+        ablate(larger, "o", rule)
 
 
-def test_ablations_dont_make_another_run(tiny):
-    experiment = load_experiment(tiny / "tiny.toml", [])
-    named = experiment.model_dump() | {"ablation": [{"name": "a", "set": {"training.momentum": 0.5}}]}
-    assert Experiment.model_validate(named).fingerprint == experiment.fingerprint
+@pytest.mark.filterwarnings("ignore:.*(overflow|invalid value).*:RuntimeWarning")
+def test_an_ablation_that_diverges_is_told(larger):
+    steep = "{name='steep', set={'training.learning_rate'=1e30}}"
+    ablated = ablate(larger, "out", ablations(steep, NOISE), "training.max_epochs=30", "training.patience=30")
+    first, second, *_ = sentences(ablated)
+    assert first.startswith("steep: training diverged (fold ")
+    assert second.startswith("no noise: ")
 
 
-ABLATION = """
-[[ablation]]
-name = "no memory"
-set = { "network.cell" = "tanh", "network.hidden" = [9, 5] }
+def test_a_networks_jobs_of_a_run_before_are_found(larger):
+    from experiments.run_folder import default_folder
 
-[[ablation]]
-name = "the same again"
-set = { "training.momentum" = 0.9 }
-"""
-
-
-def _ablate(folder, *more):
-    arguments = ["ablate", str(folder / "tiny.toml"), "--out", str(folder / "run"), "--workers", "2", *more]
-    return CliRunner().invoke(app, arguments)
+    experiment = load_experiment(larger / "tiny.toml", list(FAST))
+    run_experiment(
+        experiment, default_folder(experiment), workers=1, progress=Quiet(), stop=threading.Event()
+    )
+    listener = Listener()
+    ablate(larger, "out", ablations(LAYER), progress=listener)
+    assert listener.stages["networks (folds × trials), as it is"] == [6, 0]
+    assert listener.stages["networks (folds × trials), one layer"] == [6, 6]
 
 
-def test_the_command(tiny):
-    with (tiny / "tiny.toml").open("a") as file:
-        file.write(ABLATION)
-    first = _ablate(tiny)
-    assert first.exit_code == 0, first.output
-    table = pd.read_csv(tiny / "run" / "ablation.csv")
-    assert len(table) == 2 * 2 * len(MEASURES)
-    same = table[table["variant"] == "the same again"]
-    assert (same[["difference", "low", "high"]] == 0).all(axis=None)
-    assert (same["p"] == 1).all()
-    memory = table[table["variant"] == "no memory"]
-    assert (memory["difference"] != 0).all()
-    assert "no memory (network.cell = tanh, network.hidden = [9, 5]): arousal:" in first.output
-    sizes = pd.read_csv(tiny / "run" / "ensemble_size.csv")
-    assert sorted(sizes["networks"].unique()) == [1, 2]
-    assert (tiny / "run" / "ablation.svg").read_text().count("no memory") == 1
-    jobs = {file: file.stat().st_mtime_ns for file in (tiny / "run" / "jobs").iterdir()}
-    again = _ablate(tiny)
-    assert {file: file.stat().st_mtime_ns for file in (tiny / "run" / "jobs").iterdir()} == jobs
-    assert "done before" in again.output
+def song(number):
+    return Song(number, np.zeros(2), np.zeros((2, 1)), np.zeros((2, 2)))
 
 
-def test_it_uses_the_networks_of_the_run(tiny):
-    run = ["run", str(tiny / "tiny.toml"), "--out", str(tiny / "run"), "--quiet"]
-    assert CliRunner().invoke(app, run).exit_code == 0
-    jobs = set((tiny / "run" / "jobs").iterdir())
-    found = _ablate(tiny, "--quiet")
-    assert found.exit_code == 0, found.output
-    after = set((tiny / "run" / "jobs").iterdir())
-    # Variants: 2 auto-encoders twice, networks of 3 folds and 2 trials each, of two targets once; no memory
-    # has auto-encoders of its own.
-    assert jobs < after
-    assert len(after - jobs) == 2 + 2 + 6 * 5 + 12
+def test_songs_keep_their_folds_and_new_ones_are_dealt_out():
+    from experiments.config import Folds
+    from experiments.folds import split
+
+    base = split([song(n) for n in (1, 3, 5, 7, 9, 11)], Folds(count=3, team_test=2))
+    cut = split_like([song(n) for n in (2, 3, 4, 5, 6, 7, 9)], base)
+    assert [[s.song_id for s in fold] for fold in cut.folds] == [[2, 7], [3, 4, 9], [5, 6]]
+    assert cut.team_test == 2
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(app, ["ablate", *map(str, arguments)])
+
+
+def test_the_command_prints_a_table_and_a_sentence_each(larger):
+    with (larger / "tiny.toml").open("a") as file:
+        file.write('\n[[ablation]]\nname = "one layer"\nset = { "network.hidden" = [3] }\n')
+    result = invoke(larger / "tiny.toml", "--quiet")
+    assert result.exit_code == 0, result.output
+    (folder,) = (larger / "runs").glob("tiny-ablate-*")
+    assert "RMSE by song, cross-validation" in result.stdout
+    assert "one layer: " in result.stdout
+    assert f"page: {folder.relative_to(larger)}/ablation.html" in result.stdout
+    assert "[[ablation]]" in (folder / "config.toml").read_text()
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"),
+    ("entries", "message"),
     [
-        ('name = "a"\nset = { "network.hiden" = [3] }', "ablation.0: unknown key 'network.hiden'; did you"),
-        ('name = "a"\nset = { "training.momentum" = 2 }', "ablation.0 (a): training.momentum is 2"),
         (
-            'name = "a"\nset = { "folds.count" = 2 }',
-            "ablation.0: 'folds.count' can't be changed by an ablation",
+            ["{name='x', set={'data.root'='y'}}"],
+            "ablation.0: 'data.root' can't be changed by an ablation; exp",
         ),
-        ('name = "a"\nset = {}', "ablation 'a' changes nothing"),
-        ('set = { "training.momentum" = 0.8 }', "key 'ablation.0.name' is missing"),
+        (["{name='x', set={'folds.count'=4}}"], "'folds.count' can't be changed by an ablation"),
+        (["{name='x', set={'network.hiden'=[4]}}"], "unknown key 'network.hiden'; did you mean 'hidden'"),
+        (
+            ["{name='x', set={'network.hidden'=[0]}}"],
+            "tiny.toml: ablation.0 (x): network.hidden.0 is 0; expec",
+        ),
+        (["{name='x'}"], "ablation 'x' changes nothing; expected set or unset"),
+        (["{name='x: y', unset=['data.quality']}"], "ablation.0.name is 'x: y'"),
+        ([NOISE, NOISE], "two ablations have the name 'no noise'"),
     ],
 )
-def test_mistakes_are_named(tiny, text, expected):
-    with (tiny / "tiny.toml").open("a") as file:
-        file.write(f"\n[[ablation]]\n{text}\n")
-    found = _ablate(tiny)
-    assert found.exit_code == 2
-    assert expected in found.output
-    assert not list((tiny / "run").glob("jobs/*"))
+def test_mistakes_are_named(larger, entries, message):
+    result = invoke(larger / "tiny.toml", "--set", ablations(*entries))
+    assert result.exit_code == 2
+    assert message in result.output
+    assert "Traceback" not in result.output
+    assert not (larger / "runs").exists()

@@ -1,0 +1,50 @@
+"""A network without memory, as large as one of LSTM layers: to see what memory is worth."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from lstmcore import LSTM, Architecture, Linear, Tanh
+
+
+def parameter_count(architecture: Architecture) -> int:
+    """Count all weights of a network."""
+    inputs = [architecture.input_size, *(layer.size for layer in architecture.layers)]
+    pieces = [layer.pieces(size) for layer, size in zip(architecture.layers, inputs[:-1], strict=True)]
+    return sum(math.prod(shape) for layer in pieces for shape in layer.values())
+
+
+def frame_wise_sizes(hidden: Sequence[int], inputs: int, outputs: int) -> list[int]:
+    """Sizes of feed-forward layers that have as many parameters as LSTM layers.
+
+    There are as many layers, in the same proportions; of all such networks it is the one whose number of
+    parameters, that of the linear output included, is nearest to that of the LSTM network.
+
+    Parameters
+    ----------
+    hidden
+        Units of the LSTM layers, from the input on.
+    inputs, outputs
+        Of the network.
+
+    Returns
+    -------
+    list of int
+        A size a layer, each at least 1.
+    """
+    wanted = parameter_count(Architecture(inputs, (*(LSTM(size) for size in hidden), Linear(outputs))))
+
+    def sizes(first: int) -> list[int]:
+        return [max(1, round(size * first / hidden[0])) for size in hidden]
+
+    def count(first: int) -> int:
+        return parameter_count(Architecture(inputs, (*map(Tanh, sizes(first)), Linear(outputs))))
+
+    low, high = 1, 2
+    while count(high) < wanted:
+        low, high = high, 2 * high
+    while high - low > 1:  # the count rises with the size of the first layer
+        middle = (low + high) // 2
+        low, high = (middle, high) if count(middle) < wanted else (low, middle)
+    return sizes(min((low, high), key=lambda first: abs(count(first) - wanted)))
