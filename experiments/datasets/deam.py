@@ -72,15 +72,20 @@ class Annotations:
     def _candidates(self) -> list[int]:
         songs = {song for song in self._own["arousal"] if not self.is_test(song)}
         if self._config.development_songs is not None:
-            path = self._root / self._config.development_songs
-            listed = _read_song_list(path)
+            listed, place = self._listed(self._config.development_songs)
             missing = sorted(listed - songs)
             if missing:
-                raise InputError(f"{path}: song {missing[0]} has no annotations ({len(missing)} such songs)")
+                raise InputError(f"{place}: song {missing[0]} has no annotations ({len(missing)} such songs)")
             songs = listed
         if not songs:
             raise InputError(f"{self._root}: no annotated development songs")
         return sorted(songs)
+
+    def _listed(self, wanted: str | list[int]) -> tuple[set[int], str]:
+        """Return the songs that are named, and where."""
+        if not isinstance(wanted, str):
+            return set(wanted), "data.development_songs"
+        return _read_song_list(self._root / wanted), str(self._root / wanted)
 
     def official_test(self) -> list[int]:
         """Official test songs, in the order of their numbers."""

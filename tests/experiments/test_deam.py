@@ -123,6 +123,12 @@ def test_a_list_may_restrict_the_songs(tiny):
         load(tiny, "data.development_songs=list.csv")
 
 
+def test_development_songs_may_be_listed_in_the_configuration(tiny):
+    assert [s.song_id for s in load(tiny, "data.development_songs=[7, 3, 5]").development] == [3, 5, 7]
+    with pytest.raises(InputError, match=r"data.development_songs: song 99 has no annotations"):
+        load(tiny, "data.development_songs=[3, 99]")
+
+
 def test_nothing_unlabelled_if_none_is_asked_for(tiny):
     assert load(tiny, "data.unlabelled=none").unlabelled == []
 
