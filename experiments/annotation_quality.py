@@ -110,7 +110,7 @@ def annotation_quality(experiment: Experiment, dataset: Dataset, split: Split) -
         Without agreement where there are no answers of each rater.
     """
     sets = {
-        "training": split.training(None),
+        "training": split.others(None),
         "team_test": split.team_test_songs,
         "official_test": dataset.official_test,
     }
@@ -128,7 +128,7 @@ def write_quality(folder: Path, quality: AnnotationQuality, dataset: Dataset, sp
 def _song_table(dataset: Dataset, split: Split) -> pd.DataFrame:
     import pandas as pd
 
-    place = {song.song_id: "training" for song in split.training(None)}
+    place = {song.song_id: "training" for song in split.others(None)}
     place |= {song.song_id: "team_test" for song in split.team_test_songs}
     place |= {song.song_id: "official_test" for song in dataset.official_test}
     place |= dict.fromkeys(dataset.dropped, "dropped")

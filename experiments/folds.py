@@ -19,10 +19,13 @@ class Split:
         Songs of each fold.
     team_test
         Number of the fold that is kept out as the team's own test set.
+    stopping
+        Whether early stopping watches the ``same`` fold that is scored, or the ``next``.
     """
 
     folds: tuple[tuple[Song, ...], ...]
     team_test: int
+    stopping: str = "same"
 
     @property
     def cross_validation(self) -> list[int]:
@@ -35,13 +38,28 @@ class Split:
         return list(self.folds[self.team_test])
 
     def validation(self, fold: int) -> list[Song]:
-        """Songs that validate when it is this fold's turn."""
+        """Songs that are scored when it is this fold's turn."""
         return list(self.folds[fold])
 
-    def training(self, fold: int | None) -> list[Song]:
-        """Songs to train on when a fold validates; with None, of all folds but the team's test set."""
-        used = [k for k in self.cross_validation if k != fold]
-        return [song for k in used for song in self.folds[k]]
+    def watched(self, fold: int) -> list[Song]:
+        """Songs that early stopping watches when it is this fold's turn."""
+        return list(self.folds[self._watched(fold)])
+
+    def _watched(self, fold: int) -> int:
+        if self.stopping == "same":
+            return fold
+        turns = self.cross_validation
+        return turns[(turns.index(fold) + 1) % len(turns)]
+
+    def training(self, fold: int) -> list[Song]:
+        """Songs that networks are trained on when it is this fold's turn."""
+        return [
+            s for k in self.cross_validation if k not in (fold, self._watched(fold)) for s in self.folds[k]
+        ]
+
+    def others(self, fold: int | None) -> list[Song]:
+        """Songs of all folds but this one, and but the team's test set."""
+        return [song for k in self.cross_validation if k != fold for song in self.folds[k]]
 
 
 def split(songs: list[Song], config: Folds) -> Split:
@@ -58,7 +76,7 @@ def split(songs: list[Song], config: Folds) -> Split:
             "expected at least one song a fold"
         )
     folds = tuple(tuple(songs[k :: config.count]) for k in range(config.count))
-    return Split(folds, config.team_test)
+    return Split(folds, config.team_test, config.stopping)
 
 
 def split_like(songs: list[Song], other: Split) -> Split:
@@ -79,4 +97,4 @@ def split_like(songs: list[Song], other: Split) -> Split:
     for k, fold in enumerate(folds):
         if not fold:
             raise InputError(f"fold {k} is left without songs; expected at least one song a fold")
-    return Split(folds, other.team_test)
+    return Split(folds, other.team_test, other.stopping)

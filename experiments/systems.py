@@ -1,9 +1,10 @@
 """All systems of an experiment applied to all sets of songs: ensembles and baselines.
 
 In cross-validation a song is predicted by the networks of its own fold, which were not
-trained on it (early stopping watched it).  That is the system ``lstm_all``: the average
-of all networks that may predict a song.  The chosen ensembles ``lstm_rmse`` and
-``lstm_ccc`` mix networks of all folds, so they have no cross-validation.
+trained on it (early stopping watched it, unless ``folds.stopping`` is "next").  That is the
+system ``lstm_all``: the average of all networks that may predict a song.  The chosen
+ensembles ``lstm_rmse`` and ``lstm_ccc`` mix networks of all folds, so they have no
+cross-validation.
 
 Each network's predictions are smoothed, if ``predictions.smoothing`` says so, before
 ensembles are chosen, averaged and scored; the baselines' are left as they are.  With single
@@ -90,7 +91,7 @@ def predict_all(data: TrialData, networks: list[Result], choices: dict[str, Choi
         stacked = member_predictions(data, networks, group, songs)
         found.append(_average(ALL_NETWORKS, group, songs, stacked))
         found += [_average(system, group, songs, stacked[members]) for system, members in chosen.items()]
-        baselines = predict_baselines(data.split.training(None), songs)
+        baselines = predict_baselines(data.split.others(None), songs)
         found += [Predictions(name, group, songs, values) for name, values in baselines.items()]
     return found
 
@@ -115,7 +116,7 @@ def cross_validation(data: TrialData, networks: list[Result]) -> list[Prediction
     parts: dict[str, list[Predictions]] = {}
     for fold in data.split.cross_validation:
         songs = data.split.validation(fold)
-        baselines = predict_baselines(data.split.training(fold), songs)
+        baselines = predict_baselines(data.split.others(fold), songs)
         for name, values in baselines.items():
             parts.setdefault(name, []).append(Predictions(name, "cross_validation", songs, values))
     return [cross_validated_networks(data, networks), *(_joined(of_all) for of_all in parts.values())]

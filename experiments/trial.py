@@ -1,4 +1,4 @@
-"""Trial jobs: one network, trained on the other folds and stopped by its own.
+"""Trial jobs: one network, trained on the other folds and stopped by its own, or by the next.
 
 Inputs and targets are standardised to the training songs of the fold.  With single targets, a
 trial of a fold is two jobs: a network for arousal and one for valence, which make one member of
@@ -131,6 +131,8 @@ def _job(data: TrialData, fold: int, trial: int, target: str | None) -> Job:
         "trained_on": [song.digest for song in data.split.training(fold)],
         "applied_to": [[song.digest for song in songs] for songs in data.groups(fold).values()],
     }
+    if experiment.folds.stopping != "same":
+        inputs["watched"] = [song.digest for song in data.split.watched(fold)]
     of_target = "" if target is None else f"-{target}"
     name = name_of(f"network-fold{fold:02}-trial{trial}{of_target}", inputs)
     title = ", ".join([f"fold {fold}", f"trial {trial}", *([] if target is None else [target])])
@@ -156,7 +158,7 @@ def _train(data: TrialData, fold: int, trial: int, target: str | None, context: 
     inputs = standardiser_of(songs)
     targets = Standardiser.fit(np.concatenate([song.annotation[:, columns] for song in songs]))
     training = sequence_set(songs, inputs, targets, dtype, columns)
-    validation = sequence_set(data.split.validation(fold), inputs, targets, dtype, columns)
+    validation = sequence_set(data.split.watched(fold), inputs, targets, dtype, columns)
     start = _start(data, trial, seed, training.input_size)
     settings, objective = settings_of(experiment.training), OBJECTIVES[experiment.training.objective]
 

@@ -61,7 +61,10 @@ class SearchStep(Section):
 
     @property
     def name(self) -> str:
-        """The keys as people read them."""
+        """The keys as people read them: ``learning_rate (training, pretraining)``."""
+        sections, _, last = zip(*(key.rpartition(".") for key in self.keys), strict=True)
+        if len(self.keys) > 1 and len(set(last)) == 1:
+            return f"{last[0]} ({', '.join(sections)})"
         return ", ".join(self.keys)
 
     def examples(self) -> dict[str, Any]:

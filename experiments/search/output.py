@@ -63,7 +63,7 @@ def write_search(searched: Searched) -> None:
         sentences=[f"{key} = {_text(value)}" for key, value in searched.chosen.items()],
         figures=[svg],
         tables=[_sheet(searched)],
-        small=[_EXPLAINED],
+        small=[_explained(searched)],
         config=search_config(searched.experiment),
     ).write(folder / "search.html")
 
@@ -71,20 +71,22 @@ def write_search(searched: Searched) -> None:
 def print_search(searched: Searched, console: Console) -> None:
     """Print what was tried and chosen."""
     _sheet(searched).print(console)
-    console.print(_EXPLAINED)
+    console.print(_explained(searched), highlight=False)
     for note in searched.notes:
         console.print(note)
     chosen = ", ".join(f"{key} = {_text(value)}" for key, value in searched.chosen.items())
-    console.print(f"chosen: {chosen}", markup=False)
+    console.print(f"chosen: {chosen}", markup=False, highlight=False)
     for name, file in {"plot": "search.png", "page": "search.html", "table": "search.csv"}.items():
         console.print(f"{name}: {searched.folder / file}", soft_wrap=True)
     console.print(f"to run it: lstmcore-run {searched.folder / 'chosen.toml'}", soft_wrap=True)
 
 
-_EXPLAINED = (
-    "Score: mean over folds ± its standard error, of songs that the networks were not trained on; early "
-    "stopping watched them. Epoch: the best, mean over networks. Time: of one core, whenever it was spent."
-)
+def _explained(searched: Searched) -> str:
+    watched = "; early stopping watched them" if searched.experiment.folds.stopping == "same" else ""
+    return (
+        "Score: mean over folds ± its standard error, of songs that the networks were not trained on"
+        f"{watched}. Epoch: the best, mean over networks. Time: of one core, whenever it was spent."
+    )
 
 
 def _lead(searched: Searched) -> str:

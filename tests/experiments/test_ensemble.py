@@ -69,6 +69,16 @@ def test_folds_are_by_modulus_and_disjoint():
         assert all(not a & b for a, b in itertools.combinations(ids, 2))
 
 
+def test_another_fold_may_stop_the_training():
+    cut = split([song(k) for k in range(25)], Folds(count=5, team_test=1, stopping="next"))
+    assert [next(s.song_id % 5 for s in cut.watched(fold)) for fold in (0, 2, 3, 4)] == [2, 3, 4, 0]
+    for fold in cut.cross_validation:
+        groups = [cut.training(fold), cut.validation(fold), cut.watched(fold), cut.team_test_songs]
+        ids = [{s.song_id for s in g} for g in groups]
+        assert set.union(*ids) == set(range(25))
+        assert all(not a & b for a, b in itertools.combinations(ids, 2))
+
+
 def test_more_folds_than_songs():
     with pytest.raises(InputError, match=r"folds.count is 11 and there are 5 development songs"):
         split(SONGS, Folds())

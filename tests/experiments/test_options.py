@@ -244,6 +244,22 @@ def test_single_targets_give_the_same_bytes_with_two_workers_and_after_a_stop(ti
     assert contents(whole) == contents(two) == contents(parts)
 
 
+def test_stopped_by_the_next_fold_a_song_doesnt_touch_its_own_prediction(tiny):
+    options = ("folds.stopping=next", *FAST, "pretraining.enabled=false")
+    before = curves(run(tiny, "before", *options), "lstm_all").query("song_id in (1, 5, 9)")
+    same = curves(run(tiny, "same", *options[1:]), "lstm_all").query("song_id in (1, 5, 9)")
+    for path in (tiny / "data" / "annotations").rglob("*.csv"):
+        rows = [row.split(",") for row in path.read_text().splitlines()]
+        for row in rows[1:]:
+            if row[0] in {"1", "5", "9"}:  # all of the first fold
+                row[1:] = ["0.9" if cell else "" for cell in row[1:]]
+        path.write_text("\n".join(",".join(row) for row in rows) + "\n")
+    after = curves(run(tiny, "after", *options), "lstm_all").query("song_id in (1, 5, 9)")
+    pd.testing.assert_frame_equal(before, after)
+    changed = curves(run(tiny, "changed", *options[1:]), "lstm_all").query("song_id in (1, 5, 9)")
+    assert not np.allclose(same["arousal"], changed["arousal"], atol=1e-3)  # its own fold stops it
+
+
 def test_one_network_of_a_single_target_becomes_currennts(tiny):
     out = run(tiny, "single", SINGLE)
     convert(out, tiny / "net.jsn", Wishes(network=0))
