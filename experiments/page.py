@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from experiments.files import write_whole
@@ -36,7 +37,7 @@ class Sheet:
         for n, heading in enumerate(self.columns):
             table.add_column(heading, justify="right" if n else "left", overflow="fold")
         for marked, cells in self.rows:
-            table.add_row(*cells, style="bold" if marked else None)
+            table.add_row(*map(escape, cells), style="bold" if marked else None)
         console.print(f"[bold]{self.title}[/bold]")
         console.print(table)
 

@@ -20,7 +20,24 @@ def default_folder(experiment: Experiment) -> Path:
 
 def reusable(experiment: Experiment) -> list[Path]:
     """Folders of other runs' jobs: those that are named, and that of the experiment itself."""
-    return [Path(place) for place in experiment.reuse] + [default_folder(experiment) / "jobs"]
+    return [*named_places(experiment), default_folder(experiment) / "jobs"]
+
+
+def named_places(experiment: Experiment) -> list[Path]:
+    """Folders of other runs' jobs that ``reuse`` names.
+
+    Raises
+    ------
+    InputError
+        If one isn't there.
+    """
+    places = [Path(place) for place in experiment.reuse]
+    for place in places:
+        if not place.is_dir():
+            raise InputError(
+                f"reuse: {place}: no such folder; expected the folder 'jobs' of a run or search, or no reuse"
+            )
+    return places
 
 
 def variations_folder(experiment: Experiment, what: str, config: str) -> Path:

@@ -24,7 +24,7 @@ from experiments.model import save_model
 from experiments.paper_table import PaperRow, paper_table, write_paper_table
 from experiments.progress import Progress
 from experiments.results import history_table, predictions_table, write_metrics
-from experiments.run_folder import open_folder
+from experiments.run_folder import named_places, open_folder
 from experiments.runs import Side, choose_systems, facts_of, notes_of, predict_sides
 from experiments.score import Score
 from experiments.stages import train_stages
@@ -85,6 +85,7 @@ def run_experiment(
     OSError
         If something can't be written.
     """
+    others = named_places(experiment)
     open_folder(folder, experiment.to_toml())
     watch = Stopwatch(progress, workers)
     try:
@@ -103,7 +104,7 @@ def _run(
     with threadpool_limits(1):  # one network a core; and results that don't depend on the cores
         one_by_one = [experiment.on(features) for features in experiment.feature_sets]
         datasets = [load_dataset(e.data, workers=workers, progress=progress, stop=stop) for e in one_by_one]
-        kept = JobFolder(folder / "jobs", [Path(place) for place in experiment.reuse])
+        kept = JobFolder(folder / "jobs", others)
         jobs = JobRunner(kept, Threads(workers), progress, stop)
         sides = [_train(e, dataset, jobs) for e, dataset in zip(one_by_one, datasets, strict=True)]
         return _conclude(folder, experiment, sides, progress)

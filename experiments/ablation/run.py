@@ -116,10 +116,11 @@ def run_ablations(
     """
     from experiments.ablation.output import write_ablations
 
+    others = reusable(experiment)
     open_folder(folder, ablation_config(experiment))
     with threadpool_limits(1):
         base, variants, notes = _prepare(experiment, _Datasets(workers, progress, stop))
-        kept = JobFolder(folder / "jobs", reusable(experiment))
+        kept = JobFolder(folder / "jobs", others)
         findings = _Findings(base, JobRunner(kept, Threads(workers), progress, stop, patient=True))
         for variant in variants:
             findings.add(variant)

@@ -151,10 +151,11 @@ def run_search(
     from experiments.search.output import write_search, write_table
 
     method = method_of(section_of(experiment), experiment)
+    others = reusable(experiment)
     open_folder(folder, search_config(experiment))
     with threadpool_limits(1):
         dataset = load_dataset(experiment.data, workers=workers, progress=progress, stop=stop)
-        kept = JobFolder(folder / "jobs", reusable(experiment))
+        kept = JobFolder(folder / "jobs", others)
         runner = JobRunner(kept, Threads(workers), progress, stop, patient=True)
         bench = _Bench(experiment, dataset, split(dataset.development, experiment.folds), runner)
         tried: list[Tried] = []

@@ -101,6 +101,20 @@ def test_the_numbers_of_the_paper():
     assert e.feature_sets == ["FS2", "FS1"]
 
 
+def test_the_search_has_the_papers_order_and_holds_its_results():
+    e = load(["data.root=."])
+    assert e.search.method == "sequential"
+    keys = [step.keys for step in e.search.steps]
+    both = ("training", "pretraining")
+    assert keys == [
+        ["network.hidden"],
+        [f"{s}.learning_rate" for s in both],
+        [f"{s}.input_noise" for s in both],
+    ]
+    for step, value in zip(e.search.steps, ([200, 150, 25], 5e-6, 0.3), strict=True):
+        assert value in step.values
+
+
 def test_every_run_is_a_system_of_the_table(finished):
     run, _ = finished
     for group in ("team_test", "official_test"):

@@ -140,6 +140,16 @@ def test_running_the_chosen_computes_only_what_the_search_left(searching):
     assert 0 < listener.epochs <= 6 * 4 + 3
 
 
+def test_a_folder_to_reuse_that_isnt_there_is_named(searching):
+    search(searching)
+    (searching / "out" / "jobs").rename(searching / "moved")
+    line = [str(searching / "out" / "chosen.toml"), "--out", str(searching / "run")]
+    result = CliRunner().invoke(app, ["run", *line])
+    assert result.exit_code == 2
+    assert f"reuse: {searching / 'out' / 'jobs'}: no such folder" in result.output
+    assert not (searching / "run").exists()
+
+
 def test_a_run_before_the_search_is_found(searching):
     experiment = load_experiment(searching / "tiny.toml", [])
     from experiments.run_folder import default_folder
