@@ -85,7 +85,7 @@ def run_experiment(
     OSError
         If something can't be written.
     """
-    others = named_places(experiment)
+    named_places(experiment)  # told before anything is written
     open_folder(folder, experiment.to_toml())
     watch = Stopwatch(progress, workers)
     try:
@@ -104,7 +104,7 @@ def _run(
     with threadpool_limits(1):  # one network a core; and results that don't depend on the cores
         one_by_one = [experiment.on(features) for features in experiment.feature_sets]
         datasets = [load_dataset(e.data, workers=workers, progress=progress, stop=stop) for e in one_by_one]
-        kept = JobFolder(folder / "jobs", others)
+        kept = JobFolder(folder / "jobs", named_places(experiment))
         jobs = JobRunner(kept, Threads(workers), progress, stop)
         sides = [_train(e, dataset, jobs) for e, dataset in zip(one_by_one, datasets, strict=True)]
         return _conclude(folder, experiment, sides, progress)
