@@ -130,35 +130,45 @@ def add_product(
         for q in range(count):
             p = count - 1 - q if turn % 2 else q
             columns = out[:, p * width : (p + 1) * width]
-            if width == 2 * vector:
-                _narrow(a, panels[p], columns, top, bottom)
-            else:
+            if width > 2 * vector:
                 _wide(a, panels[p], columns, top, bottom, vector)
+            elif columns.shape[1] > vector:
+                _narrow(a, panels[p], columns, top, bottom)
+            else:  # of the last panel only half is filled
+                _narrow_half(a, panels[p], columns, top, bottom)
 
 
-@inlined
-def _narrow(
-    a: Array,  # [n, K]
-    b: Array,  # panel two vectors wide [K, width]
-    out: Array,  # columns of the result, added to [n, up to width]
-    top: Any,  # first row
-    bottom: Any,  # behind the last row
-) -> None:
-    s = top
-    while bottom - s >= 6 and bottom - s != 8 and bottom - s != 10:
-        add_tile(a[s:], b, out[s:], 6, 2)
-        s += 6
-    while bottom - s >= 5 and bottom - s != 8:
-        add_tile(a[s:], b, out[s:], 5, 2)
-        s += 5
-    while bottom - s >= 4:
-        add_tile(a[s:], b, out[s:], 4, 2)
-        s += 4
-    while bottom - s >= 2:
-        add_tile(a[s:], b, out[s:], 2, 2)
-        s += 2
-    if s < bottom:
-        add_tile(a[s:], b, out[s:], 1, 2)
+def _tiles(vectors: int) -> Any:
+    """Make the function that computes so many vectors of a narrow panel for some rows."""
+
+    @inlined
+    def compute(
+        a: Array,  # [n, K]
+        b: Array,  # panel two vectors wide [K, width]
+        out: Array,  # columns of the result, added to [n, up to width]
+        top: Any,  # first row
+        bottom: Any,  # behind the last row
+    ) -> None:
+        s = top
+        while bottom - s >= 6 and bottom - s != 8 and bottom - s != 10:
+            add_tile(a[s:], b, out[s:], 6, vectors)
+            s += 6
+        while bottom - s >= 5 and bottom - s != 8:
+            add_tile(a[s:], b, out[s:], 5, vectors)
+            s += 5
+        while bottom - s >= 4:
+            add_tile(a[s:], b, out[s:], 4, vectors)
+            s += 4
+        while bottom - s >= 2:
+            add_tile(a[s:], b, out[s:], 2, vectors)
+            s += 2
+        if s < bottom:
+            add_tile(a[s:], b, out[s:], 1, vectors)
+
+    return compute
+
+
+_narrow, _narrow_half = _tiles(2), _tiles(1)
 
 
 @inlined
