@@ -6,7 +6,7 @@ import pytest
 from features.frames import Frames, frames_of
 from features.gammatone import centre_frequencies, differentiated_envelope, gammatone_filterbank
 from features.peaks import pick_peaks
-from features.tempo import autocorrelations, enhance, resonance, tempo
+from features.pulse import autocorrelations, enhance, resonance, tempo
 from tests.features.golden_rows import assert_same, golden_signal, golden_table, intermediates, numbers
 
 FRAMES = {"3s/0.3s": (3.0, 0.3), "3s/0.5s": (3.0, 0.5), "1s/0.5s": (1.0, 0.5)}
@@ -86,8 +86,8 @@ def test_a_long_frame_is_correlated_in_pieces(monkeypatch: pytest.MonkeyPatch) -
     envelope = differentiated_envelope(*golden_signal("accent_120"))
     frames = frames_of(len(envelope.values), envelope.rate, 6.0, 2.0)
     whole = autocorrelations(envelope, frames)
-    monkeypatch.setattr("features.tempo._LONG", 1000)
-    monkeypatch.setattr("features.tempo._BLOCK_POINTS", 2)
+    monkeypatch.setattr("features.pulse._LONG", 1000)
+    monkeypatch.setattr("features.pulse._BLOCK_POINTS", 2)
     pieces = autocorrelations(envelope, frames)
     np.testing.assert_allclose(pieces.values, whole.values, rtol=0, atol=1e-13)
     centred = envelope.values[: frames.length] - envelope.values[: frames.length].mean()
