@@ -56,12 +56,13 @@ def test_the_filters_pass_their_centre_and_lie_evenly() -> None:
         assert np.interp(centre, np.arange(len(spectrum)), spectrum) == pytest.approx(1.0, rel=1e-3)
 
 
-def test_smoothing_the_sum_by_sixteens_is_smoothing_each_channel() -> None:
+@pytest.mark.parametrize("channels", [1, 4, 10])
+def test_smoothing_the_sum_by_sixteens_is_smoothing_each_channel(channels: int) -> None:
     samples, rate = golden_signal("accent_090")
     samples = samples[:40001]
     a = np.exp(-1 / (0.02 * rate))
     total = np.zeros(2501)
-    for channel in np.abs(gammatone_filterbank(samples, rate)):
+    for channel in np.abs(gammatone_filterbank(samples, rate, channels)):
         for way in (slice(None, None, -1), slice(None)):
             smoothed, held = channel[way].copy(), 0.0
             for i, value in enumerate(smoothed):
@@ -70,7 +71,7 @@ def test_smoothing_the_sum_by_sixteens_is_smoothing_each_channel() -> None:
         total += channel[::16]
     expected = np.diff(total)
     expected /= np.abs(expected).max()
-    found = differentiated_envelope(samples, rate).values
+    found = differentiated_envelope(samples, rate, channels).values
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
 
 
