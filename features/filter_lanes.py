@@ -8,6 +8,7 @@ state stays in registers.  So the loop is written in LLVM's own language, by way
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numba.core.cgutils
@@ -40,7 +41,12 @@ def in_lanes(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.ascontiguousarray(padded.reshape(groups, LANES, numbers).swapaxes(1, 2))
 
 
-@numba.extending.intrinsic  # type: ignore[untyped-decorator]
+def _intrinsic(function: Callable[..., Any]) -> Any:
+    """Make a function that writes its own instructions."""
+    return numba.extending.intrinsic(function)
+
+
+@_intrinsic
 def _add_rectified(typing: Any, signal: Any, coefficients: Any, state: Any, sums: Any) -> Any:
     """Filter a signal by four channels and add the absolute values to `sums`, lane by lane."""
 
