@@ -22,6 +22,7 @@ from scipy.signal import resample_poly
 
 from benchmarks.features_direct import BUFFER_INCLUDE, LLD_INCLUDE, run_directly
 from features import TIME_COLUMN, extract_fs1, feature_names, read_audio
+from features.frames import mono
 
 Signal = NDArray[np.float64]
 Tables = Mapping[int, pandas.DataFrame]
@@ -46,6 +47,15 @@ VARIANTS: tuple[tuple[str, Callable[[Signal], tuple[Signal, float]], tuple[tuple
             ("useBrokenJitterThresh = 1", "useBrokenJitterThresh = 0"),
             ("PadSymmetric = 0", "PadSymmetric = 1"),
         ),
+    ),
+    *(
+        (f"F0: {name}", lambda x: (from_first_sound(x), 1), ((old, new),))
+        for name, old, new in (
+            ("Hamming window", "winFunc=gauss\ngain=1.0\nsigma=0.4", "winFunc=hamming"),
+            ("octave correction", "octaveCorrection = 0", "octaveCorrection = 1"),
+            ("up to 1000 Hz", "maxPitch = 620", "maxPitch = 1000"),
+            ("older search of peaks", "greedyPeakAlgo = 1", "greedyPeakAlgo = 0"),
+        )
     ),
     ("half the rate", lambda x: (resample_poly(from_first_sound(x), 1, 2), 1 / 2), ()),
     ("16 of 44.1 kHz", lambda x: (resample_poly(from_first_sound(x), 160, 441), 160 / 441), ()),
@@ -93,7 +103,7 @@ def variant_tables(
         include.write_text(text)
         for song, path in clips.items():
             audio = read_audio(path)
-            signal, faster = change(audio.samples.mean(axis=1, dtype=np.float64))
+            signal, faster = change(mono(audio.samples))
             wav = Path(name, "clip.wav")
             soundfile.write(wav, np.clip(signal, -1, 1), round(audio.rate * faster), subtype="PCM_16")
             tables[song] = pandas.DataFrame(run_directly(wav, include), columns=feature_names("FS1"))

@@ -33,9 +33,9 @@ from experiments.procedural.song import song_audio, song_curves
 from features import extract_features, extract_fs1, extract_many, music_rows
 from features.gammatone import differentiated_envelope
 from features.onsets import event_density, onset_curve
+from features.pulse import tempo
 from features.roughness import sethares_dissonance, vassilakis_roughness
 from features.spectrum import spectral_peaks
-from features.tempo import tempo
 
 SECONDS, RATE, FILES = 45, 44100, 8
 ROWS = 88  # of the grid, for 45 s

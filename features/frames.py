@@ -73,7 +73,8 @@ def frames_of(samples: int, rate: float, length_seconds: float, hop_seconds: flo
     length, hop = int(length_seconds * rate), hop_seconds * rate
     if length < 1 or hop <= 0:
         raise ValueError(f"frames of {length_seconds} s every {hop_seconds} s; more than 0 is expected")
-    count = int((samples - length) // hop) + 1
+    # Not `//`: it is exact where the definition's rounded quotient already reaches the next frame.
+    count = int(np.floor((samples - length) / hop)) + 1
     if count < 1:
         return Frames(np.zeros(1, np.int64), samples, rate)
     return Frames(np.floor(hop * np.arange(count)).astype(np.int64), length, rate)

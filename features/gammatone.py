@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from features import kernels
+from features import filter_lanes, kernels
 from features.errors import raise_if_stopped
 from features.frames import Samples, mono
 
@@ -219,10 +219,11 @@ def _smoothed(
 
 def _rectified(samples: Samples, bank: _Bank) -> Iterator[NDArray[np.float64]]:
     """Blocks of the rectified channels' sum in stretches of 16, shape (stretches, 16) each."""
-    states = np.zeros((len(bank.gains), 8))
-    channel = np.empty(_BLOCK)
+    coefficients = filter_lanes.in_lanes(np.hstack(bank))
+    states = np.zeros((len(coefficients), 8, filter_lanes.LANES))
+    sums = np.empty((_BLOCK, filter_lanes.LANES))
     for at in range(0, len(samples), _BLOCK):
         signal = mono(samples[at : at + _BLOCK])
         total = np.zeros(-(-len(signal) // _STEP) * _STEP)
-        kernels.rectified_sum(signal, *bank, states, channel, total)
+        filter_lanes.rectified_sum(signal, coefficients, states, sums, total)
         yield total.reshape(-1, _STEP)

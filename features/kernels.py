@@ -147,6 +147,31 @@ def frame_energies(
 
 
 @kernel
+def windowed_frames(
+    signal: NDArray[np.float64],
+    starts: NDArray[np.int64],
+    window: NDArray[np.float64],
+    frames: NDArray[np.float64],
+) -> None:
+    """Cut frames out of a signal and multiply them by a window.
+
+    signal (samples,); starts (frames,); window (length,); frames (frames, >= length): what
+    lies beyond a frame is left as it is.
+    """
+    for frame in range(starts.shape[0]):
+        start = starts[frame]
+        for i in range(window.shape[0]):
+            frames[frame, i] = signal[start + i] * window[i]
+
+
+@kernel
+def magnitudes(bins: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+    """Take the magnitudes of complex numbers: bins (n, 2), real and imaginary parts; out (n,)."""
+    for i in range(out.shape[0]):
+        out[i] = np.sqrt(bins[i, 0] * bins[i, 0] + bins[i, 1] * bins[i, 1])
+
+
+@kernel
 def gammatone(
     signal: NDArray[np.float64],
     gains: NDArray[np.float64],
@@ -182,27 +207,6 @@ def gammatone(
         out[i] = x
     state[0], state[1], state[2], state[3] = s0, s1, s2, s3
     state[4], state[5], state[6], state[7] = t0, t1, t2, t3
-
-
-@kernel
-def rectified_sum(
-    signal: NDArray[np.float64],
-    gains: NDArray[np.float64],
-    taps: NDArray[np.float64],
-    poles: NDArray[np.float64],
-    states: NDArray[np.float64],
-    channel: NDArray[np.float64],
-    total: NDArray[np.float64],
-) -> None:
-    """Add the absolute values of all channels of a signal to `total`.
-
-    signal, channel, total (samples,), channel is scratch; gains, taps (channels, 4), poles
-    (channels, 2), states (channels, 8): as for `gammatone`.
-    """
-    for number in range(gains.shape[0]):
-        gammatone(signal, gains[number], taps[number], poles[number], states[number], channel)
-        for i in range(signal.shape[0]):
-            total[i] += abs(channel[i])
 
 
 @kernel

@@ -112,7 +112,8 @@ def music_rows(
     settings
         Choices.
     stop
-        Set it, from any thread, to end early, within about a tenth of a second.
+        Set it, from any thread, to end early: within about a tenth of a second, or with ``spectra``
+        "window" after the spectrum at hand, which takes seconds in noise.
 
     Returns
     -------
@@ -161,7 +162,7 @@ def _tempo_column(
     samples: Samples, rate: float, rows: int, settings: FeatureSettings, stop: threading.Event | None
 ) -> NDArray[np.float64]:
     from features.gammatone import differentiated_envelope
-    from features.tempo import tempo
+    from features.pulse import tempo
 
     envelope = differentiated_envelope(samples, rate, stop=stop)
     beats = tempo(envelope, settings.tempo_seconds, settings.hop_seconds, stop=stop)

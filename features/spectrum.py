@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.errors import raise_if_stopped
-from features.frames import Frames, Samples, cut, frames_of, mono
+from features.frames import Frames, Samples, frames_of, mono
+from features.kernels import magnitudes, windowed_frames
 from features.peaks import Peaks, pick_peaks
 
 FRAME_SECONDS = 0.05
@@ -85,7 +86,8 @@ def spectral_peaks(
 
     Notes
     -----
-    MIRtoolbox itself takes the range over chunks of some seconds when it reads from a file.
+    Source: Lartillot's MIRtoolbox 1.6.1, mirspectrum and mirpeaks as mirroughness calls them; given a
+    file's name, it takes the range over chunks of some seconds.
     """
     blocks = list(peak_blocks(samples, rate, frame_seconds, hop_seconds))
     return SpectralPeaks(
@@ -154,10 +156,13 @@ def _spectra(samples: Samples, frames: Frames, points: int) -> Iterator[NDArray[
     length = frames.length
     window = 0.54 - 0.46 * np.cos(2 * np.pi * np.arange(length) / max(length - 1, 1))
     step = max(1, min(_BLOCK_POINTS // points, _BLOCK_PAIRS // points**2))
+    padded = np.zeros((min(step, len(frames.starts)), points))
     for at in range(0, len(frames.starts), step):
         starts = frames.starts[at : at + step]
         signal = mono(samples[starts[0] : starts[-1] + length])
-        windowed = cut(signal, Frames(starts - starts[0], length, frames.rate))
-        windowed *= window
-        bins = np.fft.rfft(windowed, points)
-        yield np.sqrt(bins.real**2 + bins.imag**2)
+        windowed = padded[: len(starts)]
+        windowed_frames(signal, starts - starts[0], window, windowed)
+        bins = np.fft.rfft(windowed)
+        spectra = np.empty(bins.shape)
+        magnitudes(bins.view(np.float64).reshape(-1, 2), spectra.reshape(-1))
+        yield spectra

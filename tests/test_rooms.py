@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 ROOMS = {
     "lstmcore": {"numpy", "numba", "llvmlite", "scipy"},
-    "features": {"numpy", "numba", "scipy", "soundfile", "opensmile", "pandas", "platformdirs"},
+    "features": {"numpy", "numba", "llvmlite", "scipy", "soundfile", "opensmile", "pandas", "platformdirs"},
     "experiments": {
         "lstmcore",
         "features",

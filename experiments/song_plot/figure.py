@@ -123,7 +123,8 @@ def _draw_sound(axis: Any, sound: Waveform | Spectrogram) -> None:
 def _draw_feature(axis: Any, features: pd.DataFrame, column: str) -> None:
     title, unit = FEATURES[column]
     marker = "." if len(features) <= _FEW else None
-    axis.plot(features[TIME_COLUMN], features[column], color=_SLATE, linewidth=1.2, marker=marker)
+    style = {"color": _SLATE, "linewidth": 1.2, "marker": marker}
+    axis.plot(features[TIME_COLUMN], features[column], clip_on=False, **style)  # seen at 0, too
     axis.set_title(title, loc="left", fontsize=10)
     axis.set_ylabel(unit)
     axis.set_ylim(0, 1.1 * float(features[column].max()) or 1)

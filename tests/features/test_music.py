@@ -22,9 +22,9 @@ from features import (
 from features.gammatone import differentiated_envelope
 from features.music import fs2_version, hold, window_means
 from features.onsets import event_density, onset_curve
+from features.pulse import tempo
 from features.roughness import sethares_dissonance, vassilakis_roughness
 from features.spectrum import spectral_peaks
-from features.tempo import tempo
 from tests.features.golden_rows import assert_same, golden_table, numbers
 
 Write = Callable[..., Path]

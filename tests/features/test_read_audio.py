@@ -85,11 +85,29 @@ def test_what_is_not_audio(name: str, tmp_path: Path) -> None:
         read_audio(tmp_path / name)
 
 
-@pytest.mark.parametrize("name", ["a.flac", "a.mp3", "a.wav"])
+@pytest.mark.parametrize("name", ["a.flac", "a.mp3", "a.ogg", "a.wav"])
 def test_a_file_cut_off_in_the_middle(name: str, write: Write, mixture: Mixture) -> None:
     path = write(name, mixture[0][: 3 * 44100])
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(AudioError, match=r"lost sync|1\.\d\d s could be decoded; .* announces 3\.00 s"):
+    with pytest.raises(
+        AudioError, match=r"lost sync|last page|1\.\d\d s could be decoded; .* announces 3\.00 s"
+    ):
+        read_audio(path)
+
+
+def test_an_ogg_file_says_in_its_last_page_that_it_is_whole(write: Write, mixture: Mixture) -> None:
+    path = write("a.ogg", mixture[0][: 3 * 44100])
+    whole = path.read_bytes()
+    samples = read_audio(path).samples
+    path.write_bytes(whole + b"TAG" + bytes(125))  # an ID3 tag: players don't mind it
+    np.testing.assert_array_equal(read_audio(path).samples, samples)
+    last = whole.rfind(b"OggS")
+    for end in (last + 5, last + 27, len(whole) - 1):
+        path.write_bytes(whole[:end])
+        with pytest.raises(AudioError, match="its last page ends in the middle, it may be cut off"):
+            read_audio(path)
+    path.write_bytes(whole[:last])
+    with pytest.raises(AudioError, match="its last page isn't marked as the last, it may be cut off"):
         read_audio(path)
 
 

@@ -12,8 +12,8 @@ from features import ExtractionStopped, FeatureSettings, music_rows
 from features.frames import Samples
 from features.gammatone import differentiated_envelope
 from features.onsets import onset_curve
+from features.pulse import tempo
 from features.spectrum import peak_blocks
-from features.tempo import tempo
 
 RATE = 16000
 SECONDS = 240

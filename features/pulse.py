@@ -244,7 +244,8 @@ def tempo(
 
 
 def _beats(lags: NDArray[np.float64], curve: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
-    # One curve on its own scale; that it may be negative throughout matters only in the end.
+    # One curve on its own scale.  That it may be negative throughout matters only in the end: the reference
+    # finds a tempo in such frames.
     peaks = pick_peaks(curve, _SHAPE_CONTRAST, first=False, last=False).places
     final = curve * weights
     if len(peaks):

@@ -6,7 +6,7 @@ import pytest
 from features.frames import Frames, frames_of
 from features.gammatone import centre_frequencies, differentiated_envelope, gammatone_filterbank
 from features.peaks import pick_peaks
-from features.tempo import autocorrelations, enhance, resonance, tempo
+from features.pulse import autocorrelations, enhance, resonance, tempo
 from tests.features.golden_rows import assert_same, golden_signal, golden_table, intermediates, numbers
 
 FRAMES = {"3s/0.3s": (3.0, 0.3), "3s/0.5s": (3.0, 0.5), "1s/0.5s": (1.0, 0.5)}
@@ -56,12 +56,13 @@ def test_the_filters_pass_their_centre_and_lie_evenly() -> None:
         assert np.interp(centre, np.arange(len(spectrum)), spectrum) == pytest.approx(1.0, rel=1e-3)
 
 
-def test_smoothing_the_sum_by_sixteens_is_smoothing_each_channel() -> None:
+@pytest.mark.parametrize("channels", [1, 4, 10])
+def test_smoothing_the_sum_by_sixteens_is_smoothing_each_channel(channels: int) -> None:
     samples, rate = golden_signal("accent_090")
     samples = samples[:40001]
     a = np.exp(-1 / (0.02 * rate))
     total = np.zeros(2501)
-    for channel in np.abs(gammatone_filterbank(samples, rate)):
+    for channel in np.abs(gammatone_filterbank(samples, rate, channels)):
         for way in (slice(None, None, -1), slice(None)):
             smoothed, held = channel[way].copy(), 0.0
             for i, value in enumerate(smoothed):
@@ -70,7 +71,7 @@ def test_smoothing_the_sum_by_sixteens_is_smoothing_each_channel() -> None:
         total += channel[::16]
     expected = np.diff(total)
     expected /= np.abs(expected).max()
-    found = differentiated_envelope(samples, rate).values
+    found = differentiated_envelope(samples, rate, channels).values
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
 
 
@@ -86,8 +87,8 @@ def test_a_long_frame_is_correlated_in_pieces(monkeypatch: pytest.MonkeyPatch) -
     envelope = differentiated_envelope(*golden_signal("accent_120"))
     frames = frames_of(len(envelope.values), envelope.rate, 6.0, 2.0)
     whole = autocorrelations(envelope, frames)
-    monkeypatch.setattr("features.tempo._LONG", 1000)
-    monkeypatch.setattr("features.tempo._BLOCK_POINTS", 2)
+    monkeypatch.setattr("features.pulse._LONG", 1000)
+    monkeypatch.setattr("features.pulse._BLOCK_POINTS", 2)
     pieces = autocorrelations(envelope, frames)
     np.testing.assert_allclose(pieces.values, whole.values, rtol=0, atol=1e-13)
     centred = envelope.values[: frames.length] - envelope.values[: frames.length].mean()
