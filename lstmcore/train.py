@@ -203,6 +203,11 @@ class Trainer:
         self._deltas = self.state.deltas.copy()
 
     @property
+    def backend(self) -> Backend:
+        """What computes it."""
+        return self._backend
+
+    @property
     def finished(self) -> bool:
         """Whether a rule says stop."""
         s, limit = self.state, self._settings.max_epochs
