@@ -44,7 +44,7 @@ class Device:
     multiprocessors
         So many blocks run at once.
     shared_bytes
-        Shared memory that a block may have, besides that of sums.
+        Shared memory that a block may have.
     """
 
     def __init__(
@@ -154,8 +154,7 @@ def default_device() -> Device:
             f"the backend 'cuda' finds no GPU it can use ({said}); it needs one of NVIDIA's with its driver, "
             f"and CUDA's libraries: {INSTALL}"
         ) from error
-    scratch = 8 * 256
-    shared = int(gpu.MAX_SHARED_MEMORY_PER_BLOCK_OPTIN) - scratch
+    shared = int(gpu.MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)
     return Device(
         cuda,
         simulated=False,

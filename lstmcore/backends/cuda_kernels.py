@@ -334,117 +334,6 @@ def update(
 
 
 @device
-def train_batches(
-    table: Array,
-    biases: Array,
-    ints: Array,
-    area: Any,
-    inputs: Array,
-    targets: Array,
-    starts: Array,
-    lengths: Array,
-    orders: Array,
-    members: Array,
-    member: Any,
-    rates: Array,
-    rates0: Any,
-    weights: Array,
-    deltas: Array,
-    gradient: Array,
-    w0: Any,
-    work: Array,
-    base: Any,
-    errors: Array,
-    errors0: Any,
-    book: Array,
-    page: Any,
-    sync: Array,
-    meeting: Any,
-    rank: Any,
-    blocks: Any,
-) -> None:
-    """Go over the training set, batch by batch."""
-    first, count, stochastic = (
-        members[member + TRAINING],
-        members[member + TRAINING_COUNT],
-        members[member + STOCHASTIC],
-    )
-    parallel, order = members[member + PARALLEL], members[member + TRAINING_ORDER]
-    output = HEADER + LAYER * (table[LAYERS] - 1)
-    y0, e0 = base + table[output + Y], base + table[output + ERROR]
-    sigma, bound = REAL(rates[rates0 + SIGMA]), REAL(rates[rates0 + BOUND])
-    for group in range(0, count, parallel):
-        some = min(parallel, count - group)
-        steps = arrange(table, ints, area, starts, lengths, first, orders, order + group, some, rank, blocks)
-        meet(sync, meeting, blocks)
-        frames = ints[area + table[OFFSETS] + steps]
-        gather(
-            table,
-            ints,
-            area,
-            frames,
-            inputs,
-            lengths,
-            first,
-            starts[first],
-            orders,
-            order + group,
-            sigma,
-            members[member + KEY_0],
-            members[member + KEY_1],
-            work,
-            base,
-            rank,
-            blocks,
-        )
-        meet(sync, meeting, blocks)
-        network_forward(
-            table, biases, ints, area, weights, w0, work, base, steps, sync, meeting, rank, blocks
-        )
-        note_error(
-            table,
-            ints,
-            area,
-            steps,
-            some,
-            work,
-            y0,
-            targets,
-            e0,
-            errors,
-            errors0,
-            book,
-            page + TRAINING_ERROR,
-            sync,
-            meeting,
-            rank,
-            blocks,
-        )
-        add = stochastic == 0 and group > 0
-        network_backward(
-            table,
-            biases,
-            ints,
-            area,
-            weights,
-            w0,
-            gradient,
-            add,
-            bound,
-            work,
-            base,
-            steps,
-            sync,
-            meeting,
-            rank,
-            blocks,
-        )
-        if stochastic != 0 or group + parallel >= count:
-            update(table, weights, deltas, gradient, w0, rates, rates0, rank, blocks)
-            meet(sync, meeting, blocks)
-
-
-@device
 def note_error(
     table: Array,
     ints: Array,
@@ -498,7 +387,7 @@ def note_error(
 
 
 @device
-def evaluate(
+def run_set(
     table: Array,
     biases: Array,
     ints: Array,
@@ -507,12 +396,19 @@ def evaluate(
     targets: Array,
     starts: Array,
     lengths: Array,
-    first: Any,
+    first: Any,  # where the set's sequences begin in starts and lengths
     count: Any,
     orders: Array,
-    order: Any,
+    order: Any,  # where the set's order begins
     parallel: Any,
+    learn: Any,  # train, or look only?
+    members: Array,
+    member: Any,
+    rates: Array,
+    rates0: Any,
     weights: Array,
+    deltas: Array,
+    gradient: Array,
     w0: Any,
     work: Array,
     base: Any,
@@ -525,11 +421,15 @@ def evaluate(
     rank: Any,
     blocks: Any,
 ) -> None:
-    """Add the error of a set to an entry of the book."""
-    outputs, whole = table[OUTPUTS], base + table[WHOLE]
-    y0 = base + table[HEADER + LAYER * (table[LAYERS] - 1) + Y]
-    pooled, total = table[OBJECTIVE] == CCC_POOLED, 0
-    thread, origin = cuda.threadIdx.x, starts[first]
+    """Go over a set, batch by batch, and add its error to an entry of the book."""
+    outputs, whole, thread = table[OUTPUTS], base + table[WHOLE], cuda.threadIdx.x
+    output = HEADER + LAYER * (table[LAYERS] - 1)
+    y0, e0 = base + table[output + Y], base + table[output + ERROR]
+    stochastic, bound = members[member + STOCHASTIC] != 0, REAL(rates[rates0 + BOUND])
+    sigma = REAL(rates[rates0 + SIGMA]) if learn else REAL(0)
+    signals = e0 if learn else -1
+    origin, frames_before = starts[first], 0
+    pooled = table[OBJECTIVE] == CCC_POOLED and not learn
     for group in range(0, count, parallel):
         some = min(parallel, count - group)
         steps = arrange(table, ints, area, starts, lengths, first, orders, order + group, some, rank, blocks)
@@ -546,9 +446,9 @@ def evaluate(
             origin,
             orders,
             order + group,
-            REAL(0),
-            0,
-            0,
+            sigma,
+            members[member + KEY_0],
+            members[member + KEY_1],
             work,
             base,
             rank,
@@ -563,7 +463,7 @@ def evaluate(
                 row = ints[area + table[ROW] + n] - origin
                 for j in range(outputs):
                     work[whole + row * outputs + j] = work[y0 + n * outputs + j]
-            total += frames
+            frames_before += frames
             meet(sync, meeting, blocks)
         else:
             note_error(
@@ -575,7 +475,7 @@ def evaluate(
                 work,
                 y0,
                 targets,
-                -1,
+                signals,
                 errors,
                 errors0,
                 book,
@@ -585,9 +485,32 @@ def evaluate(
                 rank,
                 blocks,
             )
+        if learn:
+            add = group > 0 and not stochastic
+            network_backward(
+                table,
+                biases,
+                ints,
+                area,
+                weights,
+                w0,
+                gradient,
+                add,
+                bound,
+                work,
+                base,
+                steps,
+                sync,
+                meeting,
+                rank,
+                blocks,
+            )
+            if stochastic or group + parallel >= count:
+                update(table, weights, deltas, gradient, w0, rates, rates0, rank, blocks)
+                meet(sync, meeting, blocks)
     if pooled and rank == 0:
         error = pooled_concordance(
-            outputs, total, count, ints, -1, origin, work, whole, targets, table[TARGETS], -1
+            outputs, frames_before, count, ints, -1, origin, work, whole, targets, table[TARGETS], -1
         )
         if thread == 0:
             book[entry] += error
@@ -645,72 +568,54 @@ def train_epoch(
                 book[page + entry] = 0.0
             book[page + FINITE], book[page + NEW_BEST] = 1.0, 0.0
         meet(sync, meeting, blocks)
-        train_batches(
-            table,
-            biases,
-            ints,
-            area,
-            inputs,
-            targets,
-            starts,
-            lengths,
-            orders,
-            members,
-            member,
-            rates,
-            rates0,
-            weights,
-            deltas,
-            gradient,
-            w0,
-            work,
-            base,
-            errors,
-            errors0,
-            book,
-            page,
-            sync,
-            meeting,
-            rank,
-            blocks,
-        )
-        for k in range(w0 + here, w0 + parameters, all_threads):
-            if weights[k] - weights[k] != REAL(0):
-                book[page + FINITE] = 0.0
-        meet(sync, meeting, blocks)
-        error = book[page + TRAINING_ERROR]
-        # NaN differs from itself, and infinity minus itself is NaN.
-        if book[page + FINITE] == 1.0 and error - error == 0.0:
-            for which in range(2):
-                at = member + VALIDATION + which * (TEST - VALIDATION)
-                if members[at + 1] > 0:
-                    evaluate(
-                        table,
-                        biases,
-                        ints,
-                        area,
-                        inputs,
-                        targets,
-                        starts,
-                        lengths,
-                        members[at],
-                        members[at + 1],
-                        orders,
-                        members[at + 2],
-                        members[member + EVALUATED],
-                        weights,
-                        w0,
-                        work,
-                        base,
-                        errors,
-                        errors0,
-                        book,
-                        page + VALIDATION_ERROR + which * (TEST_ERROR - VALIDATION_ERROR),
-                        sync,
-                        meeting,
-                        rank,
-                        blocks,
-                    )
+        fine = True
+        for which in range(3):  # training, validation and test set
+            at = member + TRAINING + 3 * which
+            learn = which == 0
+            parallel = members[member + PARALLEL] if learn else members[member + EVALUATED]
+            if fine and members[at + 1] > 0:
+                run_set(
+                    table,
+                    biases,
+                    ints,
+                    area,
+                    inputs,
+                    targets,
+                    starts,
+                    lengths,
+                    members[at],
+                    members[at + 1],
+                    orders,
+                    members[at + 2],
+                    parallel,
+                    learn,
+                    members,
+                    member,
+                    rates,
+                    rates0,
+                    weights,
+                    deltas,
+                    gradient,
+                    w0,
+                    work,
+                    base,
+                    errors,
+                    errors0,
+                    book,
+                    page + 2 * which,
+                    sync,
+                    meeting,
+                    rank,
+                    blocks,
+                )
+            if which == 0:
+                for k in range(w0 + here, w0 + parameters, all_threads):
+                    if weights[k] - weights[k] != REAL(0):  # NaN, or infinity
+                        book[page + FINITE] = 0.0
+                meet(sync, meeting, blocks)
+                error = book[page + TRAINING_ERROR]
+                fine = book[page + FINITE] == 1.0 and error - error == 0.0
+        if fine:
             if rank == 0 and thread == 0:
                 keep_book(members, member, book, page)
             meet(sync, meeting, blocks)

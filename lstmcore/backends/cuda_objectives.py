@@ -45,7 +45,7 @@ SLACK = EPSILON
 @device
 def block_sum(value: Any) -> Any:
     """Return the sum of the threads' float64 values, to each of them."""
-    scratch = cuda.shared.array(THREADS, DOUBLES)
+    scratch = cuda.shared.array(0, DOUBLES)
     thread = cuda.threadIdx.x
     scratch[thread] = value
     half = THREADS // 2

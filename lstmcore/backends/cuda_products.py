@@ -24,6 +24,7 @@ THREADS: Any = 256  # a block's
 ACROSS: Any = 16  # its threads in a square
 # A thread computes so many rows and columns of a tile.
 REGISTERS = 4
+SQUARE = REGISTERS * REGISTERS
 DEPTH: Any = 16  # of a tile's factors
 PARTS = 4  # sums that a product in the time loop is computed in
 
@@ -85,7 +86,7 @@ def product(
 ) -> None:
     """Compute C = A Bᵀ, each block every so many tiles; Σ over `inner` runs in order."""
     pool = cuda.shared.array(0, REALS)
-    total = cuda.local.array(REGISTERS * REGISTERS, REALS)
+    total = cuda.local.array(SQUARE, REALS)
     left = cuda.local.array(REGISTERS, REALS)
     thread = cuda.threadIdx.x
     side = REGISTERS * ACROSS
@@ -95,7 +96,7 @@ def product(
     wide = (columns + side - 1) // side
     for tile in range(rank, (rows + side - 1) // side * wide, blocks):
         i0, j0 = tile // wide * side, tile % wide * side
-        for r in range(REGISTERS * REGISTERS):
+        for r in range(SQUARE):
             total[r] = REAL(0)
         for k0 in range(0, inner, DEPTH):
             for e in range(thread, side * DEPTH, THREADS):
