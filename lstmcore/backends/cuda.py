@@ -62,14 +62,14 @@ class CudaWorkspace:
         old = self._extent
         if batch.frames > old.frames or sequences > old.sequences or steps > old.steps:
             self._make(
-                Extent(
-                    max(old.frames, batch.frames), max(old.sequences, sequences), max(old.steps, steps)
-                )
+                Extent(max(old.frames, batch.frames), max(old.sequences, sequences), max(old.steps, steps))
             )
         offsets = np.concatenate([[0], np.cumsum(batch.counts)])
         # A row comes after that of its sequence in the step before, behind the initial states.
         step = np.repeat(np.arange(steps), batch.counts)
-        before = np.arange(batch.frames) - offsets[step] + np.where(step > 0, sequences + offsets[step - 1], 0)
+        before = (
+            np.arange(batch.frames) - offsets[step] + np.where(step > 0, sequences + offsets[step - 1], 0)
+        )
         for name, values in {
             COUNTS: np.append(batch.counts, 0),
             OFFSETS: offsets,

@@ -13,6 +13,7 @@ from numba import types
 from numpy.typing import DTypeLike, NDArray
 
 from lstmcore.backends import (
+    cuda_batches,
     cuda_kernels,
     cuda_layers,
     cuda_objectives,
@@ -22,7 +23,7 @@ from lstmcore.backends import (
 from lstmcore.backends.cuda_jit import compile_templates
 from lstmcore.errors import EngineError
 
-TEMPLATES = (cuda_products, cuda_scalars, cuda_layers, cuda_objectives, cuda_kernels)
+TEMPLATES = (cuda_products, cuda_scalars, cuda_layers, cuda_objectives, cuda_batches, cuda_kernels)
 INSTALL = "pip install 'lstmcore[cuda]'"
 
 _MOST_BLOCKS = 8  # of a team: with more, a step waits longer for the others than it computes
@@ -140,7 +141,8 @@ def default_device() -> Device:
     EngineError
         If the package that compiles for it or the GPU is missing.
     """
-    from numba import config, cuda
+    from numba import cuda
+    from numba.core import config
 
     if config.ENABLE_CUDASIM:
         return Device(cuda, simulated=True, threads=4, multiprocessors=1, shared_bytes=16 * 1024)
@@ -148,7 +150,7 @@ def default_device() -> Device:
         raise EngineError(f"the backend 'cuda' needs the package numba-cuda, which is missing: {INSTALL}")
     try:
         gpu = cuda.get_current_device()
-    except Exception as error:  # noqa: BLE001: whatever the driver says
+    except Exception as error:
         said = " ".join(str(error).split())
         raise EngineError(
             f"the backend 'cuda' finds no GPU it can use ({said}); it needs one of NVIDIA's with its driver, "

@@ -3,8 +3,8 @@
     train_ensemble(trainers, on_epoch)
 
 Networks of one shape are computed together: each by a team of blocks of its own, from its own
-weights, in its own order, with its own noise, rates and sets.  The data are copied to the GPU once, weights and
-momentum stay there; after each epoch some numbers of each network come back.  A network that has
+weights, in its own order, with its own noise, rates and sets.  The data are copied to the GPU once,
+weights and momentum stay there; after each epoch some numbers of each network come back.  A network that has
 stopped isn't launched again, and its place goes to the others.
 """
 
@@ -20,21 +20,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmcore.backends.cuda_device import Device
-from lstmcore.backends.cuda_kernels import (
+from lstmcore.backends.cuda_members import Members
+from lstmcore.backends.cuda_objectives import BINARY, MULTICLASS, NAMES
+from lstmcore.backends.cuda_table import (
+    AREA,
     BEST_EPOCH,
     BEST_ERROR,
     BOOK,
     EPOCH,
+    ERRORS,
     FINITE,
     NEW_BEST,
     TEST_ERROR,
     TRAINING_ERROR,
     VALIDATION_ERROR,
     WITHOUT_BETTER,
+    WORK,
+    Data,
+    make_plan,
 )
-from lstmcore.backends.cuda_members import Members
-from lstmcore.backends.cuda_objectives import BINARY, MULTICLASS, NAMES
-from lstmcore.backends.cuda_table import AREA, ERRORS, WORK, Data, make_plan
 from lstmcore.errors import DivergedError, EngineError
 from lstmcore.predict import Evaluation
 from lstmcore.sequences import SequenceSet
@@ -89,7 +93,7 @@ def train_ensemble(
 
 
 def _shape(trainer: Trainer) -> Any:
-    """What trainers of one launch have in common."""
+    """Return what trainers of one launch have in common."""
     settings, objective, training = trainer._settings, trainer._objective, trainer._training
     if objective.name not in NAMES:
         expected = ", ".join(NAMES)
@@ -136,9 +140,9 @@ class _DeviceState(TrainingState):
             self.epoch, weights, deltas, best, self.best_epoch, self.best_error, self.without_better
         )
 
-    weights = property(lambda self: self.keep()[0])  # type: ignore[assignment]
-    deltas = property(lambda self: self.keep()[1])  # type: ignore[assignment]
-    best_weights = property(lambda self: self.keep()[2])  # type: ignore[assignment]
+    weights = property(lambda self: self.keep()[0])
+    deltas = property(lambda self: self.keep()[1])
+    best_weights = property(lambda self: self.keep()[2])
 
 
 class _Ensemble:
@@ -287,7 +291,9 @@ class _Ensemble:
 
     def _tell(self, live: list[int], seconds: float, on_epoch: OnEpoch, on_diverged: OnDiverged) -> list[int]:
         """Set states, tell of the epoch, return who goes on."""
-        fine = [k for k in live if self._pages[k, FINITE] == 1 and np.isfinite(self._pages[k, TRAINING_ERROR])]
+        fine = [
+            k for k in live if self._pages[k, FINITE] == 1 and np.isfinite(self._pages[k, TRAINING_ERROR])
+        ]
         for k in fine:
             fetch = self._fetch(k, self._weights, self._deltas)
             self._trainers[self._places[k]].state = _DeviceState(self._pages[k].copy(), fetch)
@@ -301,7 +307,7 @@ class _Ensemble:
                 else:
                     found = trainer._divergence(trainer.state.epoch + 1, float(page[TRAINING_ERROR]))
                     on_diverged(place, found)
-            except BaseException as error:  # noqa: BLE001: the others hear of their epoch first
+            except BaseException as error:  # noqa: BLE001 - the others hear of their epoch first
                 raised = raised or error
         if raised is not None:
             raise raised

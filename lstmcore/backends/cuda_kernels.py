@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numba import cuda
 
+from lstmcore.backends.cuda_batches import arrange, gather
 from lstmcore.backends.cuda_jit import device, kernel
 from lstmcore.backends.cuda_layers import (
     feedforward_backward,
@@ -26,34 +27,47 @@ from lstmcore.backends.cuda_products import meet
 from lstmcore.backends.cuda_table import (
     AREA,
     AREAS,
-    BEFORE,
-    COLUMNS,
-    COUNTS,
+    BEST_EPOCH,
+    BEST_ERROR,
+    BOOK,
+    BOUND,
     END,
+    EPOCH,
     ERROR,
     ERRORS,
+    EVALUATED,
+    EVERY,
+    FINITE,
     HEADER,
+    KEY_0,
+    KEY_1,
     KIND,
-    LANES,
     LAYER,
     LAYERS,
-    LEFT,
+    MEMBER,
+    MOMENTUM,
+    NEW_BEST,
     OBJECTIVE,
     OFFSETS,
     OUTPUTS,
+    PARALLEL,
     PARAMETERS,
+    RATES,
     RECURRENT,
-    RIGHT,
     ROW,
+    SIGMA,
     SIZE,
-    SLOT,
-    STEP,
+    STOCHASTIC,
     TARGETS,
-    TURNED,
+    TRAINING,
+    TRAINING_ERROR,
     UNITS,
+    VALIDATION_COUNT,
+    VALIDATION_ERROR,
+    WATCHED,
     WHOLE,
+    WITHOUT_BETTER,
     WORK,
-    X0,
     Y,
 )
 
@@ -61,133 +75,6 @@ Array = Any
 
 REAL: Any = np.float32  # given its meaning by the precision compiled for
 THREADS: Any = 256
-UINT: Any = np.uint32
-threefry: Any
-gaussian_pair: Any
-
-# --- what is known of a member, int64: sets, order, key of the noise ----------------------
-(
-    PARALLEL,  # sequences of a batch
-    STOCHASTIC,
-    EVALUATED,  # sequences side by side when a set is evaluated
-    EVERY,  # epochs from one validation to the next
-    TRAINING,  # where the set's sequences begin in starts and lengths
-    TRAINING_COUNT,
-    TRAINING_ORDER,  # where the order begins in orders
-    VALIDATION,
-    VALIDATION_COUNT,  # 0: not in this epoch
-    VALIDATION_ORDER,
-    TEST,
-    TEST_COUNT,
-    TEST_ORDER,
-    WATCHED,  # is there a validation set?
-    KEY_0,  # of the noise in this epoch
-    KEY_1,
-    MEMBER,
-) = range(17)
-
-# --- and in float64; the rate of each layer comes behind ----------------------------------
-SIGMA, MOMENTUM, BOUND, RATES = range(4)
-
-# --- what an epoch comes to, float64 ------------------------------------------------------
-(
-    TRAINING_ERROR,
-    TRAINING_WRONG,
-    VALIDATION_ERROR,
-    VALIDATION_WRONG,
-    TEST_ERROR,
-    TEST_WRONG,
-    FINITE,  # are all weights?
-    NEW_BEST,
-    BEST_ERROR,  # these stay from one epoch to the next
-    WITHOUT_BETTER,
-    EPOCH,
-    BEST_EPOCH,
-    BOOK,
-) = range(13)
-
-
-@device
-def arrange(
-    table: Array,
-    ints: Array,
-    area: Any,
-    starts: Array,
-    lengths: Array,
-    first: Any,  # where the set's sequences begin in starts and lengths
-    orders: Array,
-    chosen: Any,  # where the batch's sequences begin in orders, by falling length
-    count: Any,
-    rank: Any,
-    blocks: Any,
-) -> Any:
-    """Pack a batch as `lstmcore.batches.pack` does; return its number of steps."""
-    steps = lengths[first + orders[chosen]]
-    counts, offsets, rows = area + table[COUNTS], area + table[OFFSETS], area + table[ROW]
-    for t in range(rank * THREADS + cuda.threadIdx.x, steps + 1, blocks * THREADS):
-        offset, before, alive = 0, 0, 0
-        for s in range(count):
-            length = lengths[first + orders[chosen + s]]
-            offset += min(length, t)
-            before += min(length, t - 1)
-            if length > t:
-                alive += 1
-        ints[counts + t], ints[offsets + t] = alive, offset
-        for s in range(alive):
-            sequence = first + orders[chosen + s]
-            mirror = lengths[sequence] - 1 - t
-            turned = s
-            for other in range(count):
-                turned += min(lengths[first + orders[chosen + other]], mirror)
-            n = offset + s
-            ints[rows + n] = starts[sequence] + t
-            ints[area + table[STEP] + n], ints[area + table[SLOT] + n] = t, s
-            ints[area + table[BEFORE] + n] = s if t == 0 else count + before + s
-            ints[area + table[TURNED] + n] = turned
-    return steps
-
-
-@device
-def gather(
-    table: Array,
-    ints: Array,
-    area: Any,
-    frames: Any,
-    inputs: Array,
-    lengths: Array,
-    first: Any,
-    origin: Any,  # the set's first row
-    orders: Array,
-    chosen: Any,
-    sigma: Any,
-    key_0: Any,
-    key_1: Any,
-    work: Array,
-    base: Any,
-    rank: Any,
-    blocks: Any,
-) -> None:
-    """Copy a batch's inputs, context included, and add noise (`lstmcore.noise.add_gaussian`)."""
-    thread, warps = cuda.threadIdx.x, THREADS // LANES
-    columns, left = table[COLUMNS], table[LEFT]
-    half, contexts = (columns + 1) // 2, left + 1 + table[RIGHT]
-    for n in range(rank * warps + thread // LANES, frames, blocks * warps):
-        step, slot = ints[area + table[STEP] + n], ints[area + table[SLOT] + n]
-        last = lengths[first + orders[chosen + slot]] - 1
-        for d in range(contexts):
-            row = ints[area + table[ROW] + n] - step + max(0, min(last, step + d - left))
-            x = base + table[X0] + (n * contexts + d) * columns
-            for j in range(thread % LANES, half, LANES):
-                low = inputs[row * columns + j]
-                high = inputs[row * columns + j + half] if j + half < columns else REAL(0)
-                if sigma > REAL(0):
-                    b0, b1 = threefry(UINT(key_0), UINT(key_1), UINT(row - origin), UINT(j))
-                    z0, z1 = gaussian_pair(b0, b1)
-                    low += sigma * REAL(z0)
-                    high += sigma * REAL(z1)
-                work[x + j] = low
-                if j + half < columns:
-                    work[x + j + half] = high
 
 
 @device
@@ -693,7 +580,5 @@ def backward_pass(
 @kernel
 def momentum_update(weights: Array, deltas: Array, gradient: Array, rate: Any, momentum: Any) -> None:
     """Δ ← μ Δ − η g, w ← w + Δ."""
-    for k in range(
-        cuda.blockIdx.x * THREADS + cuda.threadIdx.x, weights.shape[0], cuda.gridDim.x * THREADS
-    ):
+    for k in range(cuda.blockIdx.x * THREADS + cuda.threadIdx.x, weights.shape[0], cuda.gridDim.x * THREADS):
         move(weights, deltas, gradient, k, rate, momentum)

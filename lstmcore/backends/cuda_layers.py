@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from numba import cuda
 
+from lstmcore.activations import logistic_slope, tanh_slope
 from lstmcore.backends.cuda_jit import device
 from lstmcore.backends.cuda_products import meet, multiply, product, sum_of_parts
 from lstmcore.backends.cuda_scalars import exp, logistic, tanh
 from lstmcore.backends.cuda_table import (
-    B,
     BACKWARD_CHUNK,
     BACKWARD_RESIDENT,
     BEFORE,
@@ -33,7 +33,7 @@ from lstmcore.backends.cuda_table import (
     INPUTS,
     KIND,
     LANES,
-    LOGISTIC,
+    LINEAR,
     OFFSETS,
     OWN,
     PEEPHOLES,
@@ -47,21 +47,19 @@ from lstmcore.backends.cuda_table import (
     TANH,
     TURNED,
     UNITS,
+    B,
     R,
     W,
     X,
     Y,
 )
+from lstmcore.cell import cell_backward, cell_forward
 
 Array = Any
 
 REAL: Any = np.float32  # given its meaning by the precision compiled for
-REALS: Any  # and Numba's name of it, for arrays
+REALS: Any = None  # and Numba's name of it, for arrays
 THREADS: Any = 256
-cell_forward: Any
-cell_backward: Any
-tanh_slope: Any
-logistic_slope: Any
 
 
 @device
@@ -430,7 +428,7 @@ def feedforward_forward(
     if kind == SOFTMAX:
         for n in range(rank * THREADS + thread, frames, blocks * THREADS):
             softmax(work, y0 + n * size, size)
-    elif kind == TANH or kind == LOGISTIC:  # noqa: PLR1714
+    elif kind != LINEAR:
         warps = THREADS // LANES
         for n in range(rank * warps + thread // LANES, frames, blocks * warps):
             for j in range(thread % LANES, size, LANES):
@@ -469,7 +467,7 @@ def feedforward_errors(
                 total += work[y + j] * work[e + j]
             for j in range(size):
                 work[e + j] = work[y + j] * (work[e + j] - total)
-    elif kind == TANH or kind == LOGISTIC:  # noqa: PLR1714
+    elif kind != LINEAR:
         warps = THREADS // LANES
         for n in range(rank * warps + thread // LANES, frames, blocks * warps):
             for j in range(thread % LANES, size, LANES):

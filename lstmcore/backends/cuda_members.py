@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmcore.backends.cuda_kernels import (
+from lstmcore.backends.cuda_table import (
     EVALUATED,
     EVERY,
     KEY_0,
@@ -26,8 +26,8 @@ from lstmcore.backends.cuda_kernels import (
     VALIDATION_COUNT,
     VALIDATION_ORDER,
     WATCHED,
+    Extent,
 )
-from lstmcore.backends.cuda_table import Extent
 from lstmcore.batches import by_rising_length
 from lstmcore.noise import InputNoise
 from lstmcore.sequences import SequenceSet
@@ -58,7 +58,7 @@ class Members:
         self._evaluation_orders()
 
     def data(self) -> tuple[NDArray[Any], ...]:
-        """Inputs and targets of all sets, flat, and first row and length of each sequence."""
+        """Return inputs and targets of all sets, flat, and first row and length of each sequence."""
         rows = np.cumsum([0, *(one.frames for one in self._sets[:-1])])
         return (
             np.concatenate([one.inputs.ravel() for one in self._sets]),
@@ -82,17 +82,17 @@ class Members:
         frames = sequences = steps = whole = 0
         for trainer in self._trainers:
             parallel = trainer._settings.parallel_sequences
-            for found, together in (
-                (trainer._training, parallel),
-                (trainer._validation, max(parallel, _SIDE_BY_SIDE)),
-                (trainer._test, max(parallel, _SIDE_BY_SIDE)),
+            for found, together, evaluated in (
+                (trainer._training, parallel, False),
+                (trainer._validation, self._together(trainer), True),
+                (trainer._test, self._together(trainer), True),
             ):
                 if found is None:
                     continue
                 longest = np.sort(found.lengths)[::-1][:together]
                 frames = max(frames, int(longest.sum()))
                 sequences, steps = max(sequences, len(longest)), max(steps, int(longest[0]))
-                if pooled and found is not trainer._training:
+                if pooled and evaluated:
                     whole = max(whole, found.frames)
         return Extent(frames, sequences, steps, whole)
 
@@ -123,7 +123,11 @@ class Members:
             orders.append(in_batches(training, trainer._order(epoch), settings.parallel_sequences))
             start += len(orders[-1])
             for found, every, at in (
-                (trainer._validation, settings.validate_every, (VALIDATION, VALIDATION_COUNT, VALIDATION_ORDER)),
+                (
+                    trainer._validation,
+                    settings.validate_every,
+                    (VALIDATION, VALIDATION_COUNT, VALIDATION_ORDER),
+                ),
                 (trainer._test, settings.test_every, (TEST, TEST_COUNT, TEST_ORDER)),
             ):
                 if found is not None and epoch % every == 0:

@@ -19,7 +19,7 @@ from lstmcore.ccc import EPSILON
 Array = Any
 
 REAL: Any = np.float32  # given its meaning by the precision compiled for
-REALS: Any  # and Numba's name of it, for arrays
+REALS: Any = None  # and Numba's name of it, for arrays
 THREADS: Any = 256
 
 NAMES = (
@@ -36,7 +36,7 @@ NAMES = (
 SSE, RMSE, CE, WEIGHTED, MASKED, BINARY, MULTICLASS, CCC, CCC_POOLED = range(9)
 
 DOUBLE: Any = np.float64
-DOUBLES: Any  # Numba's name of it
+DOUBLES: Any = None  # Numba's name of it
 TINY = float(np.finfo(np.float32).tiny)  # probabilities are not taken to be smaller
 CE_LIMIT = 100.0
 SLACK = EPSILON

@@ -19,7 +19,7 @@ from lstmcore.backends.cuda_jit import device
 Array = Any
 
 REAL: Any = np.float32  # given its meaning by the precision compiled for
-REALS: Any  # and Numba's name of it, for arrays
+REALS: Any = None  # and Numba's name of it, for arrays
 THREADS: Any = 256  # a block's
 ACROSS: Any = 16  # its threads in a square
 # A thread computes so many rows and columns of a tile.

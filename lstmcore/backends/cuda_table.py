@@ -77,6 +77,47 @@ RECURRENT, LINEAR, TANH, LOGISTIC, SOFTMAX = range(5)
 KINDS = {"lstm": RECURRENT, "blstm": RECURRENT, "linear": LINEAR, "tanh": TANH, "logistic": LOGISTIC}
 KINDS["softmax"] = SOFTMAX
 
+# --- what is known of a member, int64: sets, order, key of the noise ----------------------
+(
+    PARALLEL,  # sequences of a batch
+    STOCHASTIC,
+    EVALUATED,  # sequences side by side when a set is evaluated
+    EVERY,  # epochs from one validation to the next
+    TRAINING,  # where the set's sequences begin in starts and lengths
+    TRAINING_COUNT,
+    TRAINING_ORDER,  # where the order begins in orders
+    VALIDATION,
+    VALIDATION_COUNT,  # 0: not in this epoch
+    VALIDATION_ORDER,
+    TEST,
+    TEST_COUNT,
+    TEST_ORDER,
+    WATCHED,  # is there a validation set?
+    KEY_0,  # of the noise in this epoch
+    KEY_1,
+    MEMBER,
+) = range(17)
+
+# --- and in float64; the rate of each layer comes behind ----------------------------------
+SIGMA, MOMENTUM, BOUND, RATES = range(4)
+
+# --- what an epoch comes to, float64 ------------------------------------------------------
+(
+    TRAINING_ERROR,
+    TRAINING_WRONG,
+    VALIDATION_ERROR,
+    VALIDATION_WRONG,
+    TEST_ERROR,
+    TEST_WRONG,
+    FINITE,  # are all weights?
+    NEW_BEST,
+    BEST_ERROR,  # these stay from one epoch to the next
+    WITHOUT_BETTER,
+    EPOCH,
+    BEST_EPOCH,
+    BOOK,
+) = range(13)
+
 LANES = 4  # given its meaning by the device: neighbours that read neighbouring numbers
 
 _MOST_AT_ONCE = 16  # sequences multiplied at once in the time loop

@@ -1,4 +1,4 @@
-"""Stands for `numba.cuda` in tests: runs all blocks of a launch at once, each of their threads one of Python's.
+"""Stands for `numba.cuda` in tests: runs all blocks of a launch at once, in threads of Python's.
 
 Numba's own simulator runs one block after the other, so blocks that wait for each other would wait forever.
 Here they meet as on a GPU.  New memory is NaN, and threads are held up at random, so that a block which
@@ -46,7 +46,7 @@ class _Launch:
             here.random = random.Random(1000 * block + thread)
             try:
                 self.function(*(a.view(np.ndarray) if isinstance(a, np.ndarray) else a for a in arguments))
-            except BaseException as error:  # noqa: BLE001: told by the thread that launched
+            except BaseException as error:  # noqa: BLE001 - told by the thread that launched
                 errors.append(error)
                 self.cuda.failed = True
                 for barrier in barriers:
@@ -95,15 +95,15 @@ class Blocks:
         return np.full(size, np.nan, kind).view(DeviceArray)
 
     @property
-    def threadIdx(self) -> SimpleNamespace:  # noqa: N802
+    def threadIdx(self) -> SimpleNamespace:
         return SimpleNamespace(x=self.here.thread)
 
     @property
-    def blockIdx(self) -> SimpleNamespace:  # noqa: N802
+    def blockIdx(self) -> SimpleNamespace:
         return SimpleNamespace(x=self.here.block)
 
     @property
-    def gridDim(self) -> SimpleNamespace:  # noqa: N802
+    def gridDim(self) -> SimpleNamespace:
         return SimpleNamespace(x=self.here.blocks)
 
     def syncthreads(self) -> None:

@@ -118,8 +118,8 @@ def test_it_is_what_the_cpu_computes(objective):
 def test_without_waiting_for_other_blocks_the_result_is_another():
     """Shows that the tests above would notice a barrier that doesn't hold."""
     right, wrong = trainers(backend()), trainers(engine := backend(4))
-    engine.device.kernels("float64").train_epoch.function.__globals__["meet"] = (
-        lambda sync, at, blocks: engine.device.cuda.syncthreads()
+    engine.device.kernels("float64").train_epoch.function.__globals__["meet"] = lambda sync, at, blocks: (
+        engine.device.cuda.syncthreads()
     )
     train_together(right)
     heard = []

@@ -1,4 +1,4 @@
-"""The CUDA kernels in Numba's simulator: the backends' own tests with small shapes, in a process of their own.
+"""The CUDA kernels in Numba's simulator: the backends' own tests, small shapes, in a process of their own.
 
 Whether kernels are compiled or simulated is settled when Numba is imported.
 """
@@ -14,11 +14,11 @@ import pytest
 from tests.lstmcore.cuda_here import SIMULATED
 
 HERE = Path(__file__).parent
-# The golden cases with several epochs of large networks take the simulator minutes.
+# Golden cases with several epochs take the simulator minutes: those of one epoch are enough here.
 PARTS = {
-    "kernels": (["test_backends.py", "test_gradient_check.py"], "cuda", 7),
-    "training": (["test_cuda.py"], "", 28),
-    "golden": (["test_against_currennt.py"], "cuda", 40),
+    "kernels": (["test_backends.py"], "cuda", 6),
+    "training": (["test_cuda.py"], "", 25),
+    "golden": (["test_against_currennt.py"], "cuda and float64 and (test_outputs or grad)", 8),
 }
 
 
