@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from functools import cache
 from importlib.util import find_spec
 from types import SimpleNamespace
@@ -82,7 +83,10 @@ class Device:
         """Run a kernel; its blocks, no more than run at once, may wait for each other."""
         if not self.simulated:
             self._allow_shared(kernel, arguments)
-        kernel[blocks, self.threads, 0, self.shared_bytes](*arguments)
+        with warnings.catch_warnings():
+            # A grid of few blocks is meant where a network is alone.
+            warnings.filterwarnings("ignore", message="Grid size")
+            kernel[blocks, self.threads, 0, self.shared_bytes](*arguments)
 
     def to_device(self, values: NDArray[Any]) -> Any:
         """Copy an array to the GPU."""

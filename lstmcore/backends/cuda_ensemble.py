@@ -202,7 +202,7 @@ class _Ensemble:
         """Give each of so many networks its blocks, and each team of blocks its memory."""
         device = self._device
         blocks = device.blocks_of(networks)
-        if blocks == self._blocks and self._teams <= networks:
+        if blocks == self._blocks:  # teams that find no network left end at once
             return
         self._blocks = blocks
         plan = make_plan(

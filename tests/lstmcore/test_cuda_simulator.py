@@ -26,7 +26,7 @@ PARTS = {
 @pytest.mark.parametrize("part", PARTS)
 def test_in_the_simulator(part):
     files, chosen, least = PARTS[part]
-    command = [sys.executable, "-m", "pytest", "-n", "0", "-q", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "-n", "0", "-p", "no:cacheprovider"]
     command += ["-W", "ignore::RuntimeWarning", "-k", chosen, *(str(HERE / file) for file in files)]
     done = subprocess.run(
         command,
