@@ -19,6 +19,7 @@ from lstmcore.sequences import SequenceSet
 from lstmcore.sgd import SGD
 from lstmcore.standardise import Standardiser
 from lstmcore.streaming import StreamingNetwork
+from lstmcore.together import train_together
 from lstmcore.train import EpochReport, Trainer, TrainingSettings, TrainingState, train
 
 __all__ = [
@@ -59,4 +60,5 @@ __all__ = [
     "start_from_autoencoder",
     "stream",
     "train",
+    "train_together",
 ]

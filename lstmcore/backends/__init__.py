@@ -3,6 +3,7 @@
 ========== =========================================================================
 reference  plain NumPy, float64, one sequence at a time: slow, and the oracle
 cpu        Numba kernels, float32 and float64, any number of sequences side by side
+cuda       kernels of numba.cuda, likewise; `lstmcore.train_together` fills a GPU with networks
 ========== =========================================================================
 """
 
@@ -13,7 +14,7 @@ from difflib import get_close_matches
 from lstmcore.backends.protocol import Backend, Workspace
 from lstmcore.errors import EngineError
 
-BACKENDS = ("cpu", "reference")
+BACKENDS = ("cpu", "cuda", "reference")
 
 __all__ = ["BACKENDS", "Backend", "Workspace", "get_backend"]
 
@@ -24,12 +25,16 @@ def get_backend(name: str) -> Backend:
     Raises
     ------
     EngineError
-        If there is none of that name.
+        If there is none of that name, or it needs a GPU and there is none.
     """
     if name == "cpu":
         from lstmcore.backends.cpu import CpuBackend
 
         return CpuBackend()
+    if name == "cuda":
+        from lstmcore.backends.cuda import CudaBackend
+
+        return CudaBackend()
     if name == "reference":
         from lstmcore.backends.reference import ReferenceBackend
 

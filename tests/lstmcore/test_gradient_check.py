@@ -30,6 +30,7 @@ from lstmcore import (
 )
 from lstmcore.backends import cpu_kernels, cpu_layers, cpu_passes, cpu_products
 from lstmcore.layers import LAYERS
+from tests.lstmcore.cuda_here import large, on_gpu
 from tests.lstmcore.networks import random_mixture, random_network, random_sequences
 
 layer = st.tuples(st.integers(1, 6), st.sampled_from([1.0, 0.5, -0.3, 2.0]))
@@ -55,7 +56,8 @@ any_layer = st.builds(
 )
 
 
-@pytest.mark.parametrize("backend", ["cpu", "reference"])
+@large
+@pytest.mark.parametrize("backend", ["cpu", "reference", on_gpu("cuda")])
 @settings(max_examples=40, deadline=None)
 @given(
     inputs=st.integers(1, 4),
