@@ -41,7 +41,7 @@ Settings = Annotated[
     typer.Option("--set", help="Replace a value, such as training.learning_rate=1e-5.", metavar="KEY=VALUE"),
 ]
 BackendName = Annotated[
-    str | None, typer.Option(help="What computes the networks: cpu or reference.", show_default=False)
+    str | None, typer.Option(help="What computes the networks: cpu, cuda or reference.", show_default=False)
 ]
 TableOnly = Annotated[bool, typer.Option("--quiet", help="Print the table and nothing else.")]
 

@@ -52,7 +52,7 @@ def train_together(
     hear: OnEpoch = on_epoch or (lambda place, report: None)
     on_device = [place for place, trainer in enumerate(trainers) if trainer.backend.name == "cuda"]
     if on_device:
-        from lstmcore.backends.cuda_ensemble import train_ensemble  # type: ignore[import-not-found,unused-ignore]
+        from lstmcore.backends.cuda_ensemble import train_ensemble  # type: ignore[import-untyped,unused-ignore]
 
         train_ensemble(
             [trainers[place] for place in on_device],

@@ -24,7 +24,7 @@ def get_backend(name: str) -> Backend:
     Raises
     ------
     EngineError
-        If there is none of that name.
+        If there is none of that name, or it can't be used here.
     """
     if name == "cpu":
         from lstmcore.backends.cpu import CpuBackend
@@ -34,6 +34,10 @@ def get_backend(name: str) -> Backend:
         from lstmcore.backends.reference import ReferenceBackend
 
         return ReferenceBackend()
+    if name == "cuda":
+        raise EngineError(
+            "the backend cuda is not there; it needs numba-cuda (pip install 'lstmcore[cuda]') and a GPU"
+        )
     near = get_close_matches(name, BACKENDS, 1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     raise EngineError(f"unknown backend {name!r}; expected one of {', '.join(BACKENDS)}{hint}")

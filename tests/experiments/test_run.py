@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import files, training
+from experiments import files, job_training
 from experiments.config import load_experiment
 from experiments.errors import InputError, Interrupted
 from experiments.model import load_model
@@ -30,7 +30,7 @@ OUTPUTS = (
 )
 ROW = {"system", "set", "target", "metric", "scope", "mean", "std", "songs", "undefined"}
 COMMAND = (
-    "import experiments.training as t; t.CHECKPOINT_SECONDS = 0; "
+    "import experiments.job_training as t; t.CHECKPOINT_SECONDS = 0; t.CHECKPOINT_SHARE = 1e9; "
     "from experiments.cli import main_run; main_run()"
 )
 
@@ -212,7 +212,7 @@ def test_the_reference_backend_gives_what_the_cpu_backend_gives_in_double(tiny):
 
 
 def test_stopped_between_epochs_and_run_again_gives_the_same_bytes(tiny, monkeypatch):
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(job_training, "CHECKPOINT_SECONDS", 0)
     run(tiny, "whole")
     listener = Listener()
     for stop_after in (1, 4, 9):
