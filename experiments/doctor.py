@@ -19,6 +19,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from experiments.environment import version_of
+
 State = Literal["ok", "absent", "broken"]
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -90,7 +92,7 @@ def examine(processors: int) -> Iterator[Finding]:
 
 
 def _machine(processors: int) -> Iterator[Finding]:
-    from experiments.results import environment
+    from experiments.environment import environment
 
     found = environment()
     yield Finding("machine", "Python", found["python"])
@@ -117,7 +119,7 @@ def _packages() -> Iterator[Finding]:
     for line in importlib.metadata.requires("lstmcore") or []:
         name = re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0]
         extra = re.search(r"extra == ['\"]([^'\"]+)", line)
-        version = _version(name)
+        version = version_of(name)
         if extra is None:
             state: State = "ok" if version else "broken"
             yield Finding("packages", name, version or "absent", state, "" if version else _REINSTALL)
@@ -125,13 +127,6 @@ def _packages() -> Iterator[Finding]:
             advice = "" if version else f"if wanted: pip install 'lstmcore[{extra[1]}]'"
             title = f"{name} (extra {extra[1]})"
             yield Finding("packages", title, version or "absent", "ok" if version else "absent", advice)
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def _kernels() -> Iterator[Finding]:
@@ -238,7 +233,7 @@ def _audio() -> Iterator[Finding]:
         licence = "licensed for private, research and educational use only"
         try:
             rows = len(extract_fs1(Path(folder) / "tone.wav"))
-            value = f"{_version('opensmile')}, {rows} rows of FS1 computed; {licence}"
+            value = f"{version_of('opensmile')}, {rows} rows of FS1 computed; {licence}"
             yield Finding("audio", "openSMILE", value)
         except (ImportError, RuntimeError, OSError) as error:
             advice = f"FS1 and FS2 from audio need it: pip install --upgrade opensmile ({licence})"
