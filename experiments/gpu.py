@@ -41,16 +41,18 @@ def describe_gpu() -> dict[str, str]:
 
 def simulated() -> bool:
     """Tell whether Numba simulates the GPU, as ``NUMBA_ENABLE_CUDASIM=1`` makes it do."""
-    from numba import config
+    import numba
 
+    config: Any = numba.config  # it has no types
     return bool(config.ENABLE_CUDASIM)
 
 
 def _numba_cuda() -> Any:
     try:
-        from numba import cuda
+        from numba import cuda as numba_cuda
     except ImportError as error:
         raise RuntimeError(f"numba.cuda is not there: {error}") from None
+    cuda: Any = numba_cuda  # it has no types
     if simulated():
         raise RuntimeError("Numba simulates it (NUMBA_ENABLE_CUDASIM is set)")
     if not cuda.is_available():
