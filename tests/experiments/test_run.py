@@ -142,6 +142,7 @@ def test_the_saved_model_predicts_what_the_run_predicted(tiny):
         mean, spread = model.predict(features, system)
         np.testing.assert_allclose(mean, ours[["arousal", "valence"]], atol=1e-6)
         np.testing.assert_allclose(spread, ours[["arousal_spread", "valence_spread"]], atol=1e-6)
+        np.testing.assert_allclose(model.predict(features, system, "reference")[0], mean, atol=1e-6)
 
 
 def test_networks_are_not_trained_on_what_they_are_scored_on(tiny):

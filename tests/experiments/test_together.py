@@ -1,19 +1,23 @@
 """All jobs of a stage trained in one call, as for CUDA: nothing that a run leaves shows it."""
 
+import re
 import threading
 
 import numpy as np
 import pandas as pd
 import pytest
 import safetensors.numpy
+from typer.testing import CliRunner
 
 from experiments import job_runner, job_training
+from experiments.cli import app
 from experiments.config import load_experiment
 from experiments.errors import Diverged, Interrupted
 from experiments.pretraining import autoencoder_jobs
 from experiments.progress import Quiet
 from experiments.search import run_search
 from experiments.trial import TrialData, network_jobs
+from lstmcore import EngineError, get_backend
 from tests.experiments.test_run import Listener, contents, run
 
 
@@ -95,6 +99,13 @@ def test_only_what_is_missing_is_trained(tiny, calls):
     assert contents(tiny / "out") == before
 
 
+def songs_of(tiny):
+    from experiments.datasets import load_dataset
+
+    config = load_experiment(tiny / "tiny.toml", [])
+    return load_dataset(config.data, workers=1, progress=Quiet(), stop=threading.Event()).unlabelled
+
+
 def test_jobs_of_a_fold_share_their_songs_and_forget_them(tiny):
     from experiments.datasets import load_dataset
     from experiments.folds import split
@@ -166,3 +177,34 @@ def test_a_search_bears_divergence(tiny, calls):
     assert [bool(tried.fold_scores) for tried in searched.tried] == [True, False]
     assert calls == [1, 3, 3]
     assert len(list((tiny / "search" / "jobs").glob("network-*"))) == 6
+
+
+def cuda_is_there() -> bool:
+    try:
+        get_backend("cuda")
+    except EngineError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(cuda_is_there(), reason="there is a GPU")
+@pytest.mark.parametrize("command", ["run", "search", "ablate", "predict"])
+def test_without_a_gpu_the_way_out_is_told_before_anything_is_done(tiny, command):
+    path = tiny / "tiny.toml"
+    path.write_text(path.read_text() + SEARCH)
+    names = ("run", "song.wav") if command == "predict" else (path,)
+    arguments = [command, *map(str, names), "--backend", "cuda", "--out", str(tiny / "out")]
+    result = CliRunner().invoke(app, arguments)
+    assert (result.exit_code, isinstance(result.exception, SystemExit)) == (2, True)
+    assert re.search(r"error: .*cuda.*", result.output)
+    assert "pip install 'lstmcore[cuda]'" in result.output or "GPU" in result.output
+    assert "Traceback" not in result.output
+    assert not (tiny / "out").exists()
+
+
+def test_the_backend_is_a_part_of_a_jobs_name(tiny):
+    named = [
+        autoencoder_jobs(load_experiment(tiny / "tiny.toml", [], backend), songs_of(tiny))[0].name
+        for backend in ("cpu", "cuda")
+    ]
+    assert named[0] != named[1]
