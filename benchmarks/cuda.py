@@ -21,7 +21,7 @@ larger share of its time at those rates, or by the latency of the time loop if t
 
 All that is owed to a GPU in one command, the tests for it included:
 
-    pytest -m gpu -n 0 -v tests | tee benchmarks/results/cuda_tests.log && python -m benchmarks.cuda
+    python -m pytest -m gpu -n 0 -v tests | tee benchmarks/results/cuda_tests.log && python -m benchmarks.cuda
 """
 
 from __future__ import annotations
