@@ -45,6 +45,7 @@ from benchmarks.train import UNITS, paper_network, songs
 from experiments.gpu import describe_gpu
 from lstmcore import SGD, EngineError, get_backend
 
+DEVICE = "cuda"  # our backend's and PyTorch's name
 NETWORKS, TOGETHER, UPDATES = 50, 10, 10
 ALONE = (1, 10, 40)  # songs side by side of one network
 RATE, NOISE = SGD(1e-6, momentum=0.9), 0.3
@@ -60,10 +61,13 @@ def ensemble_rows(frames: int, rounds: int, rates: Rates, workers: int) -> list[
     """Time 50 networks; return a row a peer."""
     networks = [paper_network(seed=k) for k in range(NETWORKS)]
     work = Work(songs(UPDATES * TOGETHER, frames), TOGETHER, RATE, NOISE)
-    candidates: dict[str, Any] = {"ours": Ours(networks, work), "our cpu": OurCpu(networks, work, workers)}
+    candidates: dict[str, Any] = {
+        "ours": Ours(networks, work, backend=DEVICE),
+        "our cpu": OurCpu(networks, work, workers),
+    }
     for name, (stacked, graph, cell) in ways().items():
         some = networks if stacked else networks[:1]
-        training = TorchTraining(some, work, "cuda", stacked=stacked, graph=graph, cell=cell)
+        training = TorchTraining(some, work, DEVICE, stacked=stacked, graph=graph, cell=cell)
         candidates[name] = torch_epoch(training, work)
     timings = alternate(candidates, rounds)
     for name in ("cudnn", "cudnn graph"):
@@ -78,9 +82,9 @@ def one_network_rows(frames: int, rounds: int, rates: Rates) -> list[dict[str, A
     rows = []
     for together in ALONE:
         networks, work = [paper_network()], Work(songs(UPDATES * together, frames), together, RATE, NOISE)
-        candidates: dict[str, Any] = {"ours": Ours(networks, work)}
+        candidates: dict[str, Any] = {"ours": Ours(networks, work, backend=DEVICE)}
         for name in ("cudnn", "cudnn graph"):
-            training = TorchTraining(networks, work, "cuda", stacked=False, graph=name != "cudnn")
+            training = TorchTraining(networks, work, DEVICE, stacked=False, graph=ways()[name][1])
             candidates[name] = torch_epoch(training, work)
         timings = alternate(candidates, rounds)
         head = {"what": "one network", "networks": 1, "songs": together, "frames": frames}
@@ -95,7 +99,7 @@ def step_row(rounds: int, rates: Rates) -> dict[str, Any]:
     """Time a step of a layer forward: by how much a longer validation makes an epoch longer."""
     networks = [paper_network(seed=k, units=UNITS[:1]) for k in range(NETWORKS)]
     work = Work(songs(1, 1), 1, RATE)
-    watched = {str(frames): Ours(networks, work, songs(TOGETHER, frames)) for frames in STEP_FRAMES}
+    watched = {str(frames): Ours(networks, work, songs(TOGETHER, frames), DEVICE) for frames in STEP_FRAMES}
     timings = alternate(watched, rounds)
     short, long = STEP_FRAMES
     pairs = zip(timings[str(short)].seconds, timings[str(long)].seconds, strict=True)

@@ -9,7 +9,7 @@ from benchmarks import cuda, cuda_candidates  # noqa: E402
 from benchmarks.cuda_candidates import OurCpu, Ours, check_cpu, check_torch, torch_epoch  # noqa: E402
 from benchmarks.cuda_cost import Cost, Rates, cost  # noqa: E402
 from benchmarks.measuring import Timing, alternate  # noqa: E402
-from benchmarks.torch_ensemble import TorchTraining, Work  # noqa: E402
+from benchmarks.torch_ensemble import PLAIN, TorchTraining, Work  # noqa: E402
 from benchmarks.train import paper_network, songs  # noqa: E402
 from lstmcore import SGD  # noqa: E402
 from lstmcore.backends.cpu import CpuBackend  # noqa: E402
@@ -75,3 +75,27 @@ def test_a_row_says_how_many_times_faster():
     assert (row["times"], row["ours ms"], row["bound by"]) == (pytest.approx(4.0), 1.0, "operations")
     assert np.isclose(row["sgemm"], 1.0)
     assert cuda_candidates.LIMITS["float64"] == 1e-10
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # within PyTorch
+def test_every_row_of_the_table_is_made(monkeypatch):
+    plain = {name: (way[0], False, PLAIN) for name, way in cuda_candidates.ways().items()}
+    for name, value in {
+        "DEVICE": "cpu",
+        "NETWORKS": 2,
+        "TOGETHER": 2,
+        "UPDATES": 2,
+        "ALONE": (1, 2),
+        "STEP_FRAMES": (1, 40),
+        "ways": lambda: plain,
+    }.items():
+        monkeypatch.setattr(cuda, name, value)
+    rates = Rates(1e12, 1e11)
+    rows = [
+        *cuda.ensemble_rows(3, 2, rates, 2),
+        *cuda.one_network_rows(3, 2, rates),
+        cuda.step_row(3, rates),
+    ]
+    assert [row["peer"] for row in rows] == [*cuda.TARGETS, *2 * ["cudnn", "cudnn graph"], "target"]
+    assert len({tuple(row) for row in rows}) == 1
+    assert all(row["ours ms"] > 0 and row["peer ms"] > 0 for row in rows)
