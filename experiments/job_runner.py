@@ -7,7 +7,7 @@ from functools import partial
 
 from experiments.errors import Diverged, Interrupted
 from experiments.executor import Executor
-from experiments.job_training import Checkpoints, JobTraining
+from experiments.job_training import JobTraining
 from experiments.jobs import Job, JobFolder, Result
 from experiments.progress import Progress, describe
 from lstmcore import DivergedError, EpochReport, train_together
@@ -85,7 +85,8 @@ class JobRunner:
         """Train a group of jobs and keep each result as soon as it is there."""
         if self.stop.is_set():
             raise Interrupted
-        return _Group(self, [JobTraining(job, self.folder.checkpoint(job)) for job in jobs]).run()
+        trainings = [JobTraining(job, self.folder.checkpoint(job), len(jobs)) for job in jobs]
+        return _Group(self, trainings).run()
 
     def finish(self, job: Job, result: Result) -> None:
         """Keep a result; Diverged if there is none and nobody is patient."""
@@ -102,7 +103,6 @@ class _Group:
     def __init__(self, runner: JobRunner, trainings: list[JobTraining]) -> None:
         self._runner, self._trainings = runner, trainings
         self._left = dict(enumerate(trainings))
-        self._checkpoints = Checkpoints()
         self._results: dict[str, Result] = {}
 
     def run(self) -> dict[str, Result]:
@@ -124,9 +124,10 @@ class _Group:
         self._runner.progress.epoch(training.job.title, report)
         if training.trainer.finished:
             self._conclude(place, training.result())
+        else:
+            training.save_if_due()
         if self._left and self._runner.stop.is_set():
             raise Interrupted
-        self._checkpoints.save_if_due([*self._left.values()])
 
     def _on_diverged(self, place: int, error: DivergedError) -> None:
         self._conclude(place, Result({}, {_DIVERGED: str(error)}))

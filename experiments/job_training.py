@@ -19,18 +19,23 @@ _ARRAYS = ("weights", "deltas", "best_weights")
 class JobTraining:
     """One job's training.
 
+    The trainer's state is looked at only when it is to be written: on a GPU that takes a copy.
+
     Parameters
     ----------
     job
         What is trained.
     checkpoint
         File of its state; the training goes on from there.
+    jobs
+        So many are trained together.
     """
 
-    def __init__(self, job: Job, checkpoint: Path) -> None:
-        self.job, self._checkpoint = job, checkpoint
-        self._state, self._reports = _load_checkpoint(checkpoint)
-        self._prepared = job.prepare(self._state)
+    def __init__(self, job: Job, checkpoint: Path, jobs: int = 1) -> None:
+        self.job, self._checkpoint, self._jobs = job, checkpoint, jobs
+        state, self._reports = _load_checkpoint(checkpoint)
+        self._prepared = job.prepare(state)
+        self._due = time.monotonic() + CHECKPOINT_SECONDS
 
     @property
     def trainer(self) -> Trainer:
@@ -38,34 +43,25 @@ class JobTraining:
         return self._prepared.trainer
 
     def hear(self, report: EpochReport) -> None:
-        """Note an epoch, after which the trainer's state is what to go on from."""
+        """Note an epoch."""
         self._reports.append(report)
-        self._state = self.trainer.state
+
+    def save_if_due(self) -> None:
+        """Write the state after the epoch just heard of if the last time was long ago."""
+        if (started := time.monotonic()) < self._due:
+            return
+        self.save()
+        ended = time.monotonic()
+        self._due = ended + max(CHECKPOINT_SECONDS, self._jobs * (ended - started) / CHECKPOINT_SHARE)
 
     def save(self) -> None:
-        """Write the state after the last epoch heard of."""
-        if self._state is not None:
-            _save_checkpoint(self._checkpoint, self._state, self._reports)
+        """Write the state, unless there is none or an epoch that hasn't been heard of."""
+        if self._reports and self._reports[-1].epoch == self.trainer.state.epoch:
+            _save_checkpoint(self._checkpoint, self.trainer.state, self._reports)
 
     def result(self) -> Result:
         """Make the result of a finished training."""
         return self._prepared.conclude(self.trainer.best_network(), self._reports)
-
-
-class Checkpoints:
-    """Says when it is time for states on disk, and writes them."""
-
-    def __init__(self) -> None:
-        self._due = time.monotonic() + CHECKPOINT_SECONDS
-
-    def save_if_due(self, trainings: list[JobTraining]) -> None:
-        """Write the states of all if the last time was long ago."""
-        if (started := time.monotonic()) < self._due:
-            return
-        for training in trainings:
-            training.save()
-        ended = time.monotonic()
-        self._due = ended + max(CHECKPOINT_SECONDS, (ended - started) / CHECKPOINT_SHARE)
 
 
 def _save_checkpoint(path: Path, state: TrainingState, reports: list[EpochReport]) -> None:

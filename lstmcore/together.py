@@ -31,8 +31,9 @@ def train_together(
         Hears of each epoch of each trainer, by its place in `trainers`.  It is called by this thread
         while nothing is being computed, when the trainer's ``state`` is that after the epoch; if
         ``finished`` is true then, it is not called for this trainer again.  It may use the backend.
-        An exception from it ends all trainings, each between two epochs; the ``state`` of each is
-        then what to go on from.
+        An exception from it ends all trainings, each between two epochs that have both been told of or
+        neither; the ``state`` of each is then what to go on from.  To keep a ``state`` for longer costs
+        a copy from the GPU.
     on_diverged
         Hears, in the same way, of a trainer that diverged, whose ``state`` is then that before the
         epoch; the others go on.  Without it the error is raised.
