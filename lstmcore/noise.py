@@ -106,7 +106,7 @@ def gaussian_pair(b0: Any, b1: Any) -> Any:
     The largest that can occur is 6.7.
     """
     u = _F(_I(b0 >> _U(1))) * _BITS + _HALF_BIT  # in (0, 1]
-    radius = np.sqrt(-_TWO * min(_log(u), _F(0)))
+    radius = math.sqrt(-_TWO * min(_log(u), _F(0)))
     t = _F(_U(b1).view(_I)) * _HALF_BIT  # in [-½, ½]
     folded = min(max(t, -_HALF - t), _HALF - t)  # has the same sine, in [-¼, ¼]
     return radius * _sine_of_turns(folded), radius * _sine_of_turns(_QUARTER - abs(t))

@@ -233,13 +233,9 @@ class Trainer:
         started = time.perf_counter()
         epoch = self.state.epoch + 1
         training = self._train(epoch)
-        if not (math.isfinite(training.error) and np.isfinite(self._network.weights).all()):
-            found = f"the training error is {training.error:g}"
-            if math.isfinite(training.error):
-                found += " and some weights are no longer finite"
-            raise DivergedError(
-                f"epoch {epoch}: {found}; try a learning_rate below {self._settings.sgd.learning_rate:g}"
-            )
+        finite = bool(np.isfinite(self._network.weights).all())
+        if not (math.isfinite(training.error) and finite):
+            raise self._divergence(epoch, training.error)
         validation = self._evaluate(self._validation, epoch, self._settings.validate_every)
         test = self._evaluate(self._test, epoch, self._settings.test_every)
         new_best = self._validation is None or (
@@ -247,6 +243,14 @@ class Trainer:
         )
         self.state = self._next_state(epoch, validation, new_best)
         return self._report(training, validation, test, new_best, time.perf_counter() - started)
+
+    def _divergence(self, epoch: int, error: float) -> DivergedError:
+        """Say how an epoch went wrong that met this training error."""
+        found = f"the training error is {error:g}"
+        if math.isfinite(error):
+            found += " and some weights are no longer finite"
+        rate = self._settings.sgd.learning_rate
+        return DivergedError(f"epoch {epoch}: {found}; try a learning_rate below {rate:g}")
 
     def _default_order(self, epoch: int) -> NDArray[np.integer]:
         if self._settings.shuffle:

@@ -3,6 +3,7 @@
 ========== =========================================================================
 reference  plain NumPy, float64, one sequence at a time: slow, and the oracle
 cpu        Numba kernels, float32 and float64, any number of sequences side by side
+cuda       kernels of numba.cuda, likewise; `lstmcore.train_together` fills a GPU with networks
 ========== =========================================================================
 """
 
@@ -13,7 +14,7 @@ from difflib import get_close_matches
 from lstmcore.backends.protocol import Backend, Workspace
 from lstmcore.errors import EngineError
 
-BACKENDS = ("cpu", "reference")
+BACKENDS = ("cpu", "cuda", "reference")
 
 __all__ = ["BACKENDS", "Backend", "Workspace", "get_backend"]
 
@@ -24,20 +25,20 @@ def get_backend(name: str) -> Backend:
     Raises
     ------
     EngineError
-        If there is none of that name, or it can't be used here.
+        If there is none of that name, or it needs a GPU and there is none.
     """
     if name == "cpu":
         from lstmcore.backends.cpu import CpuBackend
 
         return CpuBackend()
+    if name == "cuda":
+        from lstmcore.backends.cuda import CudaBackend
+
+        return CudaBackend()
     if name == "reference":
         from lstmcore.backends.reference import ReferenceBackend
 
         return ReferenceBackend()
-    if name == "cuda":
-        raise EngineError(
-            "the backend cuda is not there; it needs numba-cuda (pip install 'lstmcore[cuda]') and a GPU"
-        )
     near = get_close_matches(name, BACKENDS, 1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     raise EngineError(f"unknown backend {name!r}; expected one of {', '.join(BACKENDS)}{hint}")

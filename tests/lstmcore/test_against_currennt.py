@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from lstmcore import SGD, SequenceSet, Trainer, TrainingSettings, predict
+from tests.lstmcore.cuda_here import on_gpu
 from tests.lstmcore.currennt_golden import INDEX, flat, load, network, objective, option, sequences
 
 # float64 to 1e-12, float32 to 2e-6: relative to the largest value of the vector, because a
@@ -15,7 +16,13 @@ _NOT_THE_ENGINES = ("_lag2", "_revert", "shuffle_")
 _CASES = {case: entry for case, entry in INDEX.items() if not any(p in case for p in _NOT_THE_ENGINES)}
 FORWARD = [case for case, entry in _CASES.items() if entry["kind"] == "forward"]
 TRAINING = [case for case in _CASES if case not in FORWARD]
-BACKENDS = [("cpu", "float64"), ("cpu", "float32"), ("reference", "float64")]
+BACKENDS = [
+    ("cpu", "float64"),
+    ("cpu", "float32"),
+    ("reference", "float64"),
+    on_gpu("cuda", "float64"),
+    on_gpu("cuda", "float32"),
+]
 
 
 def assert_near(found, expected, dtype):

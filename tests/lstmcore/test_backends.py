@@ -7,9 +7,17 @@ from hypothesis import strategies as st
 
 from lstmcore import BLSTM, LSTM, SGD, SSE, EngineError, Linear, get_backend, pack, predict
 from lstmcore.layers import LAYERS
+from tests.lstmcore.cuda_here import MISSING, SIMULATED, large, on_gpu
 from tests.lstmcore.networks import random_mixture, random_network, random_sequences
 
-BACKENDS = [("cpu", "float64", 1e-12), ("cpu", "float32", 1e-5), ("reference", "float64", 0.0)]
+BACKENDS = [
+    ("cpu", "float64", 1e-12),
+    ("cpu", "float32", 1e-5),
+    ("reference", "float64", 0.0),
+    on_gpu("cuda", "float64", 1e-12),
+    on_gpu("cuda", "float32", 1e-5),
+]
+EXAMPLES, MOST_UNITS, MOST_STEPS = (5, 3, 4) if SIMULATED else (40, 9, 12)
 
 
 def outputs_and_gradient(name, network, sequences):
@@ -24,15 +32,15 @@ def outputs_and_gradient(name, network, sequences):
 
 kind = st.sampled_from(list(LAYERS.values()))
 any_layer = st.builds(
-    lambda k, half, bias: k(2 * half, bias), kind, st.integers(1, 9), st.sampled_from([1.0, 0.5])
+    lambda k, half, bias: k(2 * half, bias), kind, st.integers(1, MOST_UNITS), st.sampled_from([1.0, 0.5])
 )
 
 
 @pytest.mark.parametrize(("name", "dtype", "tolerance"), BACKENDS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(
     hidden=st.lists(any_layer, min_size=1, max_size=3),
-    lengths=st.lists(st.integers(1, 12), min_size=1, max_size=6),
+    lengths=st.lists(st.integers(1, MOST_STEPS), min_size=1, max_size=6),
     scale=st.sampled_from([1.0, 40.0]),  # 40: the limit on the deltas acts
     seed=st.integers(0, 1000),
 )
@@ -51,6 +59,7 @@ def test_outputs_and_gradient_are_the_references(name, dtype, tolerance, hidden,
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=tolerance * np.abs(theirs).max())
 
 
+@large
 @pytest.mark.parametrize(("name", "dtype", "tolerance"), BACKENDS)
 @pytest.mark.parametrize(
     "lengths",
@@ -84,7 +93,7 @@ def test_update(name, dtype, tolerance):
     np.testing.assert_allclose(weights, moved, rtol=0, atol=max(tolerance, 1e-15))
 
 
-@pytest.mark.parametrize(("name", "tolerance"), [("cpu", 0.0), ("reference", 1e-14)])
+@pytest.mark.parametrize(("name", "tolerance"), [("cpu", 0.0), ("reference", 1e-14), on_gpu("cuda", 0.0)])
 def test_a_sequence_does_not_depend_on_its_neighbours(name, tolerance):
     network, sequences = random_network(3, [(7, 1.0)], 2), random_sequences([5, 2, 9, 1], 3, 2)
     alone = predict(network, sequences, backend=name, parallel_sequences=1)
@@ -92,8 +101,9 @@ def test_a_sequence_does_not_depend_on_its_neighbours(name, tolerance):
     np.testing.assert_allclose(alone, together, rtol=0, atol=tolerance)
 
 
-def test_a_workspace_serves_batches_of_any_shape():
-    network, backend = random_network(3, [(4, 1.0), (3, 1.0)], 2), get_backend("cpu")
+@pytest.mark.parametrize("name", ["cpu", on_gpu("cuda")])
+def test_a_workspace_serves_batches_of_any_shape(name):
+    network, backend = random_network(3, [(4, 1.0), (3, 1.0)], 2), get_backend(name)
     workspace = backend.workspace(network)
     for lengths in ([3, 2], [9, 9, 9], [1], [2, 12]):
         batch = pack(random_sequences(lengths, 3, 2), np.arange(len(lengths)))
@@ -105,6 +115,12 @@ def test_a_workspace_serves_batches_of_any_shape():
 def test_the_reference_refuses_float32():
     with pytest.raises(EngineError, match="float64"):
         get_backend("reference").workspace(random_network(2, [(2, 1.0)], 1, dtype="float32"))
+
+
+@pytest.mark.skipif(not MISSING, reason="there is a GPU, or the simulator of one")
+def test_a_gpu_that_is_missing_is_named_with_what_to_do():
+    with pytest.raises(EngineError, match=r"the backend 'cuda' .*pip install 'lstmcore\[cuda\]'"):
+        get_backend("cuda")
 
 
 def test_an_unknown_backend_is_named_with_the_nearest():

@@ -30,6 +30,7 @@ from lstmcore import (
 )
 from lstmcore.backends import cpu_kernels, cpu_layers, cpu_passes, cpu_products
 from lstmcore.layers import LAYERS
+from tests.lstmcore.cuda_here import SIMULATED, on_gpu
 from tests.lstmcore.networks import random_mixture, random_network, random_sequences
 
 layer = st.tuples(st.integers(1, 6), st.sampled_from([1.0, 0.5, -0.3, 2.0]))
@@ -55,8 +56,8 @@ any_layer = st.builds(
 )
 
 
-@pytest.mark.parametrize("backend", ["cpu", "reference"])
-@settings(max_examples=40, deadline=None)
+@pytest.mark.parametrize("backend", ["cpu", "reference", on_gpu("cuda")])
+@settings(max_examples=2 if SIMULATED else 40, deadline=None)
 @given(
     inputs=st.integers(1, 4),
     hidden=st.lists(any_layer, min_size=1, max_size=3),
@@ -64,7 +65,7 @@ any_layer = st.builds(
     seed=st.integers(0, 2**32 - 1),
 )
 def test_every_parameter_of_every_kind_of_layer(backend, inputs, hidden, lengths, seed):
-    if backend == "reference":
+    if backend == "reference" or SIMULATED:
         hidden, lengths = hidden[:2], lengths[:2]  # it is slow
     network = random_mixture(inputs, [*hidden, Linear(2, 1.3)], seed)
     check = gradient_check(network, random_sequences(lengths, inputs, 2, seed), backend=backend)

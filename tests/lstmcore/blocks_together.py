@@ -1,0 +1,128 @@
+"""Stands for `numba.cuda` in tests: runs all blocks of a launch at once, each of their threads one of Python's.
+
+Numba's own simulator runs one block after the other, so blocks that wait for each other would wait forever.
+Here they meet as on a GPU.  New memory is NaN, and threads are held up at random, so that a block which
+doesn't wait for what another one writes is found out.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+
+class DeviceArray(np.ndarray):
+    """An array with the two methods that arrays on a GPU have besides."""
+
+    def copy_to_host(self) -> np.ndarray:
+        return np.array(self)
+
+    def copy_to_device(self, values: np.ndarray) -> None:
+        self[...] = values
+
+
+class _Launch:
+    """A kernel with its blocks and threads."""
+
+    def __init__(self, cuda: Blocks, function: Callable[..., None], shape: tuple[int, int, int, int]) -> None:
+        self.cuda, self.function = cuda, function
+        self.blocks, self.threads, _, self.shared_bytes = shape
+
+    def __call__(self, *arguments: Any) -> None:
+        errors: list[BaseException] = []
+        barriers = [threading.Barrier(self.threads) for _ in range(self.blocks)]
+        shared = [bytearray(self.shared_bytes) for _ in range(self.blocks)]
+
+        def run(block: int, thread: int) -> None:
+            here = self.cuda.here
+            here.block, here.thread, here.blocks = block, thread, self.blocks
+            here.barrier, here.shared = barriers[block], shared[block]
+            here.random = random.Random(1000 * block + thread)
+            try:
+                self.function(*(a.view(np.ndarray) if isinstance(a, np.ndarray) else a for a in arguments))
+            except BaseException as error:  # noqa: BLE001: told by the thread that launched
+                errors.append(error)
+                self.cuda.failed = True
+                for barrier in barriers:
+                    barrier.abort()
+
+        self.cuda.failed = False
+        workers = [
+            threading.Thread(target=run, args=(b, t), daemon=True)
+            for b in range(self.blocks)
+            for t in range(self.threads)
+        ]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        if errors:
+            raise next((e for e in errors if not isinstance(e, threading.BrokenBarrierError)), errors[0])
+
+
+class _Kernel:
+    def __init__(self, cuda: Blocks, function: Callable[..., None]) -> None:
+        self.cuda, self.function = cuda, function
+
+    def __getitem__(self, shape: tuple[int, int, int, int]) -> _Launch:
+        return _Launch(self.cuda, self.function, shape)
+
+
+class Blocks:
+    """The parts of `numba.cuda` that the kernels use."""
+
+    def __init__(self) -> None:
+        self.here = threading.local()
+        self.failed = False
+        self._lock = threading.Lock()
+        self.atomic = SimpleNamespace(add=self._add)
+        self.shared = SimpleNamespace(array=self._shared)
+        self.local = SimpleNamespace(array=lambda size, kind: np.full(size, np.nan, str(kind)))
+
+    def jit(self, function: Callable[..., None]) -> _Kernel:
+        return _Kernel(self, function)
+
+    def to_device(self, values: np.ndarray) -> DeviceArray:
+        return np.array(values).view(DeviceArray)
+
+    def device_array(self, size: int, kind: Any) -> DeviceArray:
+        return np.full(size, np.nan, kind).view(DeviceArray)
+
+    @property
+    def threadIdx(self) -> SimpleNamespace:  # noqa: N802
+        return SimpleNamespace(x=self.here.thread)
+
+    @property
+    def blockIdx(self) -> SimpleNamespace:  # noqa: N802
+        return SimpleNamespace(x=self.here.block)
+
+    @property
+    def gridDim(self) -> SimpleNamespace:  # noqa: N802
+        return SimpleNamespace(x=self.here.blocks)
+
+    def syncthreads(self) -> None:
+        if self.here.random.random() < 0.02:
+            time.sleep(self.here.random.random() * 1e-3)
+        self.here.barrier.wait()
+
+    def threadfence(self) -> None:
+        pass
+
+    def _shared(self, size: int, kind: Any) -> np.ndarray:
+        return np.frombuffer(self.here.shared, str(kind))
+
+    def _add(self, array: np.ndarray, index: int, value: int) -> int:
+        if self.failed:
+            raise threading.BrokenBarrierError
+        if value == 0:
+            time.sleep(0)
+        with self._lock:
+            before = int(array[index])
+            array[index] += value
+        return before
