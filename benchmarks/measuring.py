@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.own_process import OwnProcess
+from experiments.environment import environment, version_of
 from experiments.files import write_json
 
 RESULTS = Path(__file__).parent / "results"
@@ -48,15 +47,22 @@ class Timing:
         return low, high
 
 
+class Timed(Protocol):
+    """A candidate that takes its own time: in another process, or without what isn't to be counted."""
+
+    def seconds(self, repeats: int) -> float:
+        """Return the time that so many calls took, s."""
+
+
 def alternate(
-    candidates: Mapping[str, Callable[[], object] | OwnProcess], rounds: int = 9, least_seconds: float = 0.05
+    candidates: Mapping[str, Callable[[], object] | Timed], rounds: int = 9, least_seconds: float = 0.05
 ) -> dict[str, Timing]:
     """Time candidates in turn, so that what else the machine does meets all alike.
 
     Parameters
     ----------
     candidates
-        Name and what is to be timed, here or in a process of its own.  Each is called once before,
+        Name and what is to be timed, here or by itself.  Each is called once before,
         to be warm.
     rounds
         How often each has its turn, at least 2.
@@ -80,8 +86,8 @@ def alternate(
     return {name: Timing(tuple(seconds)) for name, seconds in taken.items()}
 
 
-def _seconds(call: Callable[[], object] | OwnProcess, repeats: int) -> float:
-    if isinstance(call, OwnProcess):
+def _seconds(call: Callable[[], object] | Timed, repeats: int) -> float:
+    if not callable(call):
         return call.seconds(repeats)
     started = time.perf_counter()
     for _ in range(repeats):
@@ -91,20 +97,20 @@ def _seconds(call: Callable[[], object] | OwnProcess, repeats: int) -> float:
 
 def machine(packages: Sequence[str] = ()) -> dict[str, Any]:
     """Describe machine and versions, those of further packages too; None for one that is absent."""
-    from experiments.results import environment
-
     described = environment()
     described["processors"] = os.cpu_count()
     described["load"] = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-    for name in packages:
-        try:
-            described["packages"][name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            described["packages"][name] = None
+    described["packages"] |= {name: version_of(name) for name in packages}
     return described
 
 
-def publish(name: str, title: str, rows: Sequence[Mapping[str, Any]], packages: Sequence[str] = ()) -> Path:
+def publish(
+    name: str,
+    title: str,
+    rows: Sequence[Mapping[str, Any]],
+    packages: Sequence[str] = (),
+    more: Mapping[str, Any] | None = None,
+) -> Path:
     """Print rows as a table and write them with the machine to ``benchmarks/results/NAME.json``.
 
     Parameters
@@ -117,6 +123,8 @@ def publish(name: str, title: str, rows: Sequence[Mapping[str, Any]], packages: 
         All with the same keys, which head the columns; numbers are printed with four digits.
     packages
         Whose versions matter besides our own requirements.
+    more
+        What else describes the machine.
 
     Returns
     -------
@@ -130,7 +138,8 @@ def publish(name: str, title: str, rows: Sequence[Mapping[str, Any]], packages: 
         table.add_row(*(_shown(value) for value in row.values()))
     Console(width=None if os.isatty(1) else 140).print(table)
     path = RESULTS / f"{name}.json"
-    write_json(path, {"title": title, "machine": machine(packages), "rows": [dict(row) for row in rows]})
+    described = machine(packages) | dict(more or {})
+    write_json(path, {"title": title, "machine": described, "rows": [dict(row) for row in rows]})
     print(f"{path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")
     return path
 

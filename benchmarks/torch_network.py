@@ -13,6 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from lstmcore import Network
+from lstmcore.backends.cpu import CpuBackend, CpuWorkspace
+from lstmcore.batches import Batch
 
 _OUR_ROW = [1, 2, 0, 3]  # of torch's gates i, f, g, o
 
@@ -28,11 +30,11 @@ class TorchNetwork(torch.nn.Module):
 
     def __init__(self, network: Network) -> None:
         super().__init__()
-        a = network.architecture
+        a, precision = network.architecture, torch.from_numpy(network.weights).dtype
         *hidden, output = zip(a.layers, a.input_sizes, network.pieces, strict=True)
         self.hidden = torch.nn.ModuleList()
         for layer, inputs, pieces in hidden:
-            lstm = torch.nn.LSTM(inputs, layer.size)
+            lstm = torch.nn.LSTM(inputs, layer.size, dtype=precision)
             with torch.no_grad():
                 lstm.weight_ih_l0.copy_(_gates(pieces["W"]))
                 lstm.weight_hh_l0.copy_(_gates(pieces["R"]))
@@ -41,7 +43,7 @@ class TorchNetwork(torch.nn.Module):
             lstm.bias_hh_l0.requires_grad_(False)
             self.hidden.append(lstm)
         layer, inputs, pieces = output
-        self.output = torch.nn.Linear(inputs, layer.size)
+        self.output = torch.nn.Linear(inputs, layer.size, dtype=precision)
         with torch.no_grad():
             self.output.weight.copy_(torch.from_numpy(pieces["W"].copy()))
             self.output.bias.copy_(torch.from_numpy(pieces["b"].copy()))
@@ -58,13 +60,32 @@ class TorchNetwork(torch.nn.Module):
         views = network.architecture.views(vector)
         for lstm, pieces in zip(self.hidden, views[:-1], strict=True):
             for name, theirs in (("W", lstm.weight_ih_l0), ("R", lstm.weight_hh_l0), ("b", lstm.bias_ih_l0)):
-                array = (theirs.grad if gradient else theirs).detach().numpy()
+                array = (theirs.grad if gradient else theirs).detach().cpu().numpy()
                 pieces[name][_OUR_ROW] = array.reshape(pieces[name].shape)
         for name, theirs in (("W", self.output.weight), ("b", self.output.bias)):
-            views[-1][name][:] = (theirs.grad if gradient else theirs).detach().numpy()
+            views[-1][name][:] = (theirs.grad if gradient else theirs).detach().cpu().numpy()
         return vector
 
 
 def _gates(piece: NDArray[np.floating]) -> Any:
     """Turn a piece [4, E, …] into torch's rows [4E, …]."""
     return torch.from_numpy(piece[_OUR_ROW].reshape(-1, *piece.shape[2:]).copy())
+
+
+class WithoutPeepholes(CpuBackend):
+    """Ours with peepholes that stay what they are, for PyTorch has none to train."""
+
+    def backward(
+        self,
+        network: Network,
+        batch: Batch,
+        workspace: CpuWorkspace,
+        signal: NDArray[np.floating],
+        gradient: NDArray[np.floating],
+        delta_limit: float = 1.0,
+    ) -> None:
+        """Write dE/dw into `gradient`, 0 for the peepholes."""
+        super().backward(network, batch, workspace, signal, gradient, delta_limit)
+        for pieces in workspace.views(gradient):
+            if "p" in pieces:
+                pieces["p"][:] = 0

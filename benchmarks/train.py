@@ -13,7 +13,7 @@ of NumPy's BLAS, measured in the same run.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -36,10 +36,10 @@ RATE = SGD(1e-6, momentum=0.9)
 KEEPING = {"MALLOC_TRIM_THRESHOLD_": "4000000000", "MALLOC_MMAP_THRESHOLD_": "4000000000"}
 
 
-def paper_network(dtype: Any = np.float32) -> Network:
-    """Make the paper's network 260-200-150-25-2, peepholes 0."""
-    layers = [*(LSTM(units) for units in UNITS), Linear(OUTPUTS)]
-    network = initial_network(INPUTS, layers, np.random.default_rng(1), dtype=dtype)
+def paper_network(dtype: Any = np.float32, seed: int = 1, units: Sequence[int] = UNITS) -> Network:
+    """Make the paper's network 260-200-150-25-2, or one of other units, peepholes 0."""
+    layers = [*(LSTM(size) for size in units), Linear(OUTPUTS)]
+    network = initial_network(INPUTS, layers, np.random.default_rng(seed), dtype=dtype)
     for pieces in network.pieces[:-1]:
         pieces["p"][:] = 0
     return network

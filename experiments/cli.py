@@ -41,7 +41,7 @@ Settings = Annotated[
     typer.Option("--set", help="Replace a value, such as training.learning_rate=1e-5.", metavar="KEY=VALUE"),
 ]
 BackendName = Annotated[
-    str | None, typer.Option(help="What computes the networks: cpu or reference.", show_default=False)
+    str | None, typer.Option(help="What computes the networks: cpu, cuda or reference.", show_default=False)
 ]
 TableOnly = Annotated[bool, typer.Option("--quiet", help="Print the table and nothing else.")]
 
@@ -175,6 +175,7 @@ def predict(
         str | None, typer.Option(help="Which ensemble, such as lstm_ccc; by default the first.")
     ] = None,
     workers: Workers = None,
+    backend: BackendName = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
     """Predict arousal and valence of songs, twice a second, in the annotation's scale (DEAM: -1 to 1).
@@ -190,7 +191,12 @@ def predict(
     with _errors_told(None, progress):
         progress.stage("songs", len(audio))
         table = predict_files(
-            model, audio, system=system, workers=workers or _processors(), on_done=progress.advance
+            model,
+            audio,
+            system=system,
+            workers=workers or _processors(),
+            on_done=progress.advance,
+            backend=backend or "cpu",
         )
         progress.close()
         if out is None:

@@ -215,7 +215,7 @@ class NamedRun(Section):
 class Engine(Section):
     """What computes the networks."""
 
-    backend: Literal["cpu", "reference"] = "cpu"
+    backend: Literal["cpu", "cuda", "reference"] = "cpu"
     precision: Literal["float32", "float64"] | None = None
 
     @model_validator(mode="after")

@@ -19,12 +19,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from experiments.environment import version_of
+
 State = Literal["ok", "absent", "broken"]
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-LARGEST_DIFFERENCE = {"float32": 1e-4, "float64": 1e-10}
-"""Of outputs and gradients from the reference's, relative to their largest value."""
-
 _REINSTALL = "install it again: pip install --force-reinstall lstmcore"
 _SOME_FEATURES = ("avx", "avx2", "avx512f", "fma", "neon")
 _FIND_CACHED = """
@@ -90,7 +89,7 @@ def examine(processors: int) -> Iterator[Finding]:
 
 
 def _machine(processors: int) -> Iterator[Finding]:
-    from experiments.results import environment
+    from experiments.environment import environment
 
     found = environment()
     yield Finding("machine", "Python", found["python"])
@@ -117,7 +116,7 @@ def _packages() -> Iterator[Finding]:
     for line in importlib.metadata.requires("lstmcore") or []:
         name = re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0]
         extra = re.search(r"extra == ['\"]([^'\"]+)", line)
-        version = _version(name)
+        version = version_of(name)
         if extra is None:
             state: State = "ok" if version else "broken"
             yield Finding("packages", name, version or "absent", state, "" if version else _REINSTALL)
@@ -127,75 +126,36 @@ def _packages() -> Iterator[Finding]:
             yield Finding("packages", title, version or "absent", "ok" if version else "absent", advice)
 
 
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
 def _kernels() -> Iterator[Finding]:
-    from lstmcore import BACKENDS, EngineError
-    from lstmcore.network import PRECISIONS
+    from lstmcore import BACKENDS
 
     for backend in BACKENDS:
-        if backend == "reference":
-            continue
-        for precision in PRECISIONS:
-            name = f"{backend} against the reference, {precision}"
-            try:
-                worst = largest_difference(backend, precision)
-            except EngineError as error:  # no such device
-                yield Finding("kernels", name, str(error), "absent")
-                continue
-            good = worst <= LARGEST_DIFFERENCE[precision]  # False for NaN
-            limit = f"expected at most {LARGEST_DIFFERENCE[precision]:g}; results can't be trusted"
-            advice = "" if good else f"{limit}: report this machine, and use --backend reference"
-            value = f"largest relative difference {worst:.1e}"
-            yield Finding("kernels", name, value, "ok" if good else "broken", advice)
+        if backend not in ("reference", "cuda"):
+            yield from _differences("kernels", backend, "use --backend reference")
     yield _kernel_cache()
 
 
-def largest_difference(backend: str, precision: str) -> float:
-    """Compare a backend with the reference on one network of all kinds of layer.
+def _differences(topic: str, backend: str, way_out: str) -> Iterator[Finding]:
+    """Tell how far a backend is from another, by itself and, on a GPU, with networks trained together."""
+    from experiments.agreement import LIMITS, largest_difference, training_difference
+    from lstmcore import EngineError
 
-    Parameters
-    ----------
-    backend, precision
-        What is compared.
-
-    Returns
-    -------
-    float
-        Largest difference from the reference of the outputs, and of the gradient of each piece
-        of the parameters, relative to the largest value of these.
-    """
-    import numpy as np
-
-    from lstmcore import Network, SequenceSet, get_backend, initial_network, pack
-    from lstmcore.layers import LAYERS
-
-    random = np.random.default_rng(1)
-    lengths, inputs, units = (7, 5, 5, 2), 3, 6
-    layers = [kind(units) for kind in LAYERS.values()]
-    network = initial_network(inputs, layers, random, dtype="float64")
-    sequences = [random.standard_normal((n, inputs)) for n in lengths]
-    signals = [random.standard_normal((n, units)) for n in lengths]  # any error of the outputs will do
-
-    def compute(name: str, dtype: str) -> list[Any]:
-        computed = Network(network.architecture, network.weights.astype(dtype))
-        batch = pack(SequenceSet.from_lists(sequences, signals, dtype=dtype), np.arange(len(lengths)))
-        engine, gradient = get_backend(name), np.full_like(computed.weights, np.nan)
-        memory = engine.workspace(computed)
-        outputs = engine.forward(computed, batch, memory).copy()
-        engine.backward(computed, batch, memory, batch.targets.copy(), gradient)
-        return [
-            outputs,
-            *(part for pieces in computed.architecture.views(gradient) for part in pieces.values()),
-        ]
-
-    pairs = zip(compute(backend, precision), compute("reference", "float64"), strict=True)
-    return max(float(np.abs(ours - theirs).max() / np.abs(theirs).max()) for ours, theirs in pairs)
+    against = {f"{backend} against the reference": largest_difference}
+    if backend == "cuda":
+        against["cuda against cpu, networks trained together"] = training_difference
+    for name, compare in against.items():
+        for precision, limit in LIMITS.items():
+            title = f"{name}, {precision}"
+            try:
+                worst = compare(backend, precision)
+            except EngineError as error:  # no such device
+                yield Finding(topic, title, str(error), "absent")
+                continue
+            good = worst <= limit  # False for NaN
+            expected = f"expected at most {limit:g}; results can't be trusted: report this machine"
+            advice = "" if good else f"{expected}, and {way_out}"
+            value = f"largest relative difference {worst:.1e}"
+            yield Finding(topic, title, value, "ok" if good else "broken", advice)
 
 
 def _kernel_cache() -> Finding:
@@ -238,7 +198,7 @@ def _audio() -> Iterator[Finding]:
         licence = "licensed for private, research and educational use only"
         try:
             rows = len(extract_fs1(Path(folder) / "tone.wav"))
-            value = f"{_version('opensmile')}, {rows} rows of FS1 computed; {licence}"
+            value = f"{version_of('opensmile')}, {rows} rows of FS1 computed; {licence}"
             yield Finding("audio", "openSMILE", value)
         except (ImportError, RuntimeError, OSError) as error:
             advice = f"FS1 and FS2 from audio need it: pip install --upgrade opensmile ({licence})"
@@ -246,27 +206,28 @@ def _audio() -> Iterator[Finding]:
 
 
 def _cuda() -> Iterator[Finding]:
-    from lstmcore import BACKENDS
+    """Name the GPU and compute on it, or say why that can't be."""
+    from experiments.gpu import describe_gpu, simulated
+    from lstmcore import EngineError, get_backend
 
-    if "cuda" not in BACKENDS:
-        value = f"none in this version; its backends: {', '.join(BACKENDS)}"
-        yield Finding("CUDA", "backend", value, "absent")
-    yield _graphics_processor()
-
-
-def _graphics_processor() -> Finding:
-    """Name the GPU, or say why there is none to be used."""
     try:
-        from numba import cuda as numba_cuda
-
-        cuda: Any = numba_cuda  # it has no types
-        if cuda.is_available():
-            name = cuda.get_current_device().name
-            return Finding("CUDA", "GPU", name.decode() if isinstance(name, bytes) else str(name))
-        reason = str(cuda.cuda_error() or "no GPU, or no driver for it")
-    except ImportError as error:
-        reason = f"numba.cuda is not there: {error}"
-    return Finding("CUDA", "GPU", " ".join(reason.split()), "absent")
+        found = describe_gpu()
+        for name, shown in {"name": "GPU", "driver": "driver", "CUDA": "CUDA"}.items():
+            yield Finding("CUDA", shown, found.pop(name))
+        yield Finding("CUDA", "device", ", ".join(f"{name} {value}" for name, value in found.items()))
+    except RuntimeError as error:
+        yield Finding("CUDA", "GPU", str(error), "absent")
+        if not simulated():
+            yield Finding("CUDA", "kernels", "not run: there is no GPU to run them on", "absent")
+            return
+    try:
+        get_backend("cuda")
+        yield from _differences("CUDA", "cuda", "use --backend cpu")
+    except EngineError as error:
+        yield Finding("CUDA", "kernels", f"not run: {error}", "absent")
+    except Exception as error:  # noqa: BLE001 - whatever a driver may raise
+        said = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        yield Finding("CUDA", "kernels", said, "broken", "report this machine, and use --backend cpu")
 
 
 def _folders() -> Iterator[Finding]:

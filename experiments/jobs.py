@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from experiments.files import write_whole
-from lstmcore import EpochReport
+from lstmcore import EpochReport, Network, Trainer, TrainingState
 
 Tensors = dict[str, NDArray[Any]]
 
@@ -35,41 +34,41 @@ class Result:
 
 
 @dataclass(frozen=True)
-class JobContext:
-    """What a running job is given besides its inputs; none of it changes the result.
+class Prepared:
+    """A job's training, ready to run.
 
     Parameters
     ----------
-    checkpoint
-        File where a long job may keep its state.
-    on_epoch
-        Hears of each epoch.
-    stop
-        Set when the job is to end by raising `Interrupted`.
+    trainer
+        Trains the network.
+    conclude
+        Makes the result of the best network and the report of each epoch since the start.
+    sets
+        What it is trained on; held here, for `Shared` forgets what nobody holds.
     """
 
-    checkpoint: Path
-    on_epoch: Callable[[EpochReport], None]
-    stop: threading.Event
+    trainer: Trainer
+    conclude: Callable[[Network, list[EpochReport]], Result]
+    sets: object
 
 
 @dataclass(frozen=True)
 class Job:
-    """A piece of work.
+    """A network to train.
 
     Parameters
     ----------
     title
-        For people: "fold 3 trial 1".
+        For people: "fold 3, trial 1".
     name
         Of the result's file; ends in a hash of all inputs.
-    compute
-        Does the work.
+    prepare
+        Makes the training, from the start (None) or from a state to go on from.
     """
 
     title: str
     name: str
-    compute: Callable[[JobContext], Result]
+    prepare: Callable[[TrainingState | None], Prepared]
 
 
 def name_of(prefix: str, inputs: dict[str, Any]) -> str:

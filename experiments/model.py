@@ -24,7 +24,7 @@ from experiments.files import write_json
 from experiments.jobs import Result, Tensors, load_result, save_result
 from experiments.smoothing import smoothed
 from experiments.trial import architecture_of, join_targets, networks_a_member
-from lstmcore import Architecture, Network, SequenceSet, Standardiser, predict
+from lstmcore import Architecture, Backend, Network, SequenceSet, Standardiser, get_backend, predict
 from lstmcore.layers import LAYERS
 
 FORMAT = 1
@@ -105,7 +105,7 @@ class Model:
         return Architecture(len(self.description["feature_names"]), tuple(layers))
 
     def predict(
-        self, features: NDArray[np.floating], system: str | None = None
+        self, features: NDArray[np.floating], system: str | None = None, backend: Backend | str = "cpu"
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Predict arousal and valence of one song, smoothed if the experiment wanted that.
 
@@ -115,6 +115,8 @@ class Model:
             Columns as in ``feature_names``, not standardised, shape (frames, features).
         system
             Which ensemble; the first if None.
+        backend
+            What computes the networks; the reference takes them in double precision.
 
         Returns
         -------
@@ -123,20 +125,24 @@ class Model:
         """
         description = self.description
         networks = description["systems"][system or next(iter(description["systems"]))]
-        outputs = np.stack([self._one(network, features) for network in networks])
+        engine = get_backend(backend) if isinstance(backend, str) else backend
+        outputs = np.stack([self._one(network, features, engine) for network in networks])
         kinds = {place.get("target") for place in description["networks"]}
         curves = join_targets(outputs, len(kinds))
         if seconds := description.get("smoothing_seconds"):  # not in a model converted from CURRENNT
             curves = smoothed(curves, seconds, description["hop_seconds"])
         return curves.mean(0), curves.std(0)
 
-    def _one(self, number: int, features: NDArray[np.floating]) -> NDArray[np.float64]:
+    def _one(self, number: int, features: NDArray[np.floating], engine: Backend) -> NDArray[np.float64]:
         part = {name: tensor[number] for name, tensor in self.tensors.items()}
-        network = Network(self.architecture, part["weights"])
+        weights = part["weights"]
+        network = Network(self.architecture, weights.astype(float) if engine.name == "reference" else weights)
         x = Standardiser(part["input_mean"], part["input_scale"]).apply(features)
         unknown = np.zeros((len(x), network.architecture.output_size))
         sequences = SequenceSet.from_lists([x], [unknown], dtype=network.dtype)
-        return Standardiser(part["target_mean"], part["target_scale"]).invert(predict(network, sequences))
+        return Standardiser(part["target_mean"], part["target_scale"]).invert(
+            predict(network, sequences, backend=engine)
+        )
 
 
 def load_model(folder: Path) -> Model:

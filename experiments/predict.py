@@ -12,10 +12,17 @@ import pandas as pd
 from experiments.datasets import TARGETS
 from experiments.errors import InputError, did_you_mean
 from experiments.model import load_model
+from lstmcore import get_backend
 
 
 def predict_files(
-    run: Path, audio: list[Path], *, system: str | None, workers: int, on_done: Callable[[], None]
+    run: Path,
+    audio: list[Path],
+    *,
+    system: str | None,
+    workers: int,
+    on_done: Callable[[], None],
+    backend: str = "cpu",
 ) -> pd.DataFrame:
     """Predict audio files with the model of a run.
 
@@ -31,6 +38,8 @@ def predict_files(
         Files analysed side by side.
     on_done
         Called after each file.
+    backend
+        What computes the networks.
 
     Returns
     -------
@@ -44,9 +53,12 @@ def predict_files(
         If there is no usable model or no such system.
     AudioError
         If a file can't be used.
+    EngineError
+        If there is no such backend, or it can't be used here.
     """
     from features import FEATURE_SETS, TIME_COLUMN, FeatureStore, extract_many
 
+    engine = get_backend(backend)  # what is missing is told before anything is computed
     folder = run / "model" if (run / "model").is_dir() else run
     model = load_model(folder)
     wanted = model.description["feature_set"]
@@ -64,7 +76,7 @@ def predict_files(
         if result.features is None:
             raise result.error or InputError(f"{result.path}: no features")
         mean, spread = model.predict(
-            result.features[model.description["feature_names"]].to_numpy(np.float64), system
+            result.features[model.description["feature_names"]].to_numpy(np.float64), system, engine
         )
         columns = {"file": str(result.path), "time": result.features[TIME_COLUMN].to_numpy()}
         columns |= {t: mean[:, n] for n, t in enumerate(TARGETS)}

@@ -8,22 +8,27 @@ Every ``VALIDATE_EVERY``-th unlabelled song is kept out and watched for early st
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from functools import partial
+
 import numpy as np
 
 from experiments.config import Experiment
 from experiments.datasets import Song
-from experiments.jobs import Job, JobContext, Result, name_of
+from experiments.jobs import Job, Prepared, Result, name_of
+from experiments.shared import Shared
 from experiments.training import (
     hidden_layers,
     history_of,
     sequence_set,
     settings_of,
     standardiser_of,
-    train_in_job,
 )
 from lstmcore import (
     Architecture,
+    EpochReport,
     Linear,
+    Network,
     SequenceSet,
     Trainer,
     TrainingState,
@@ -31,6 +36,7 @@ from lstmcore import (
     new_autoencoder,
     stream,
 )
+from lstmcore.layers import Layer
 
 VALIDATE_EVERY = 10
 VERSION = 3  # changes when the same inputs would give another result
@@ -46,16 +52,42 @@ def autoencoder_architecture(experiment: Experiment, inputs: int) -> Architectur
     return Architecture(inputs, (hidden_layers(experiment, inputs)[0], Linear(inputs)))
 
 
+@dataclass(frozen=True)
+class _Sets:
+    """Training and validation set; no validation set if there are too few songs for one."""
+
+    training: SequenceSet
+    validation: SequenceSet | None
+
+
+@dataclass(frozen=True)
+class _Data:
+    """What the auto-encoders share."""
+
+    experiment: Experiment
+    songs: list[Song]
+    _sets: Shared[_Sets] = field(default_factory=Shared, init=False, repr=False, compare=False)
+
+    @property
+    def hidden(self) -> Layer:
+        """The layer that is trained."""
+        return hidden_layers(self.experiment, self.songs[0].features.shape[1])[0]
+
+    def sets(self) -> _Sets:
+        """Return what all are trained on."""
+        return self._sets.get("all", lambda: _make_sets(self.songs, self.experiment.engine.dtype))
+
+
 def autoencoder_jobs(experiment: Experiment, unlabelled: list[Song]) -> list[Job]:
     """Make a job a trial; none if pre-training is off or there is no unlabelled song."""
     if not experiment.pretraining.enabled or not unlabelled:
         return []
-    digests = [song.digest for song in unlabelled]
-    return [_job(experiment, unlabelled, digests, trial) for trial in range(experiment.ensemble.trials)]
+    data, digests = _Data(experiment, unlabelled), [song.digest for song in unlabelled]
+    return [_job(data, digests, trial) for trial in range(experiment.ensemble.trials)]
 
 
-def _job(experiment: Experiment, unlabelled: list[Song], digests: list[str], trial: int) -> Job:
-    layer = hidden_layers(experiment, unlabelled[0].features.shape[1])[0]
+def _job(data: _Data, digests: list[str], trial: int) -> Job:
+    experiment, layer = data.experiment, data.hidden
     inputs = {
         "version": VERSION,
         "seed": experiment.seed,
@@ -68,16 +100,11 @@ def _job(experiment: Experiment, unlabelled: list[Song], digests: list[str], tri
         "engine": [experiment.engine.backend, experiment.engine.dtype],
         "songs": digests,
     }
-    title = f"auto-encoder, trial {trial}"
-    return Job(
-        title,
-        name_of(f"autoencoder-trial{trial}", inputs),
-        lambda c: _train(experiment, unlabelled, trial, c),
-    )
+    name = name_of(f"autoencoder-trial{trial}", inputs)
+    return Job(f"auto-encoder, trial {trial}", name, partial(_prepare, data, trial))
 
 
-def _sets(songs: list[Song], dtype: str) -> tuple[SequenceSet, SequenceSet | None]:
-    """Training and validation set; no validation set if there are too few songs for one."""
+def _make_sets(songs: list[Song], dtype: str) -> _Sets:
     kept_out = songs[VALIDATE_EVERY - 1 :: VALIDATE_EVERY]
     chosen = {song.song_id for song in kept_out}
     training = [song for song in songs if song.song_id not in chosen]
@@ -85,20 +112,24 @@ def _sets(songs: list[Song], dtype: str) -> tuple[SequenceSet, SequenceSet | Non
     sets = [
         as_autoencoder_set(sequence_set(part, inputs, None, dtype)) for part in (training, kept_out) if part
     ]
-    return sets[0], sets[1] if len(sets) > 1 else None
+    return _Sets(sets[0], sets[1] if len(sets) > 1 else None)
 
 
-def _train(experiment: Experiment, songs: list[Song], trial: int, context: JobContext) -> Result:
-    dtype, seed = experiment.engine.dtype, autoencoder_seed(experiment, trial)
-    training, validation = _sets(songs, dtype)
-    hidden = hidden_layers(experiment, training.input_size)[0]
-    start = new_autoencoder(training.input_size, hidden, stream(seed, "weights"), dtype=dtype)
-    settings = settings_of(experiment.pretraining)
+def _prepare(data: _Data, trial: int, state: TrainingState | None) -> Prepared:
+    experiment, seed = data.experiment, autoencoder_seed(data.experiment, trial)
+    sets = data.sets()
+    inputs, dtype = sets.training.input_size, experiment.engine.dtype
+    trainer = Trainer(
+        new_autoencoder(inputs, data.hidden, stream(seed, "weights"), dtype=dtype),
+        sets.training,
+        sets.validation,
+        settings_of(experiment.pretraining),
+        seed=seed,
+        backend=experiment.engine.backend,
+        state=state,
+    )
+    return Prepared(trainer, partial(_conclude, trial), sets)
 
-    def new_trainer(state: TrainingState | None) -> Trainer:
-        return Trainer(
-            start, training, validation, settings, seed=seed, backend=experiment.engine.backend, state=state
-        )
 
-    network, reports = train_in_job(new_trainer, context)
+def _conclude(trial: int, network: Network, reports: list[EpochReport]) -> Result:
     return Result({"weights": network.weights}, {"trial": trial, "history": history_of(reports)})

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 
 _BARS = 8  # stages shown; a search has more than a terminal has lines
+_LINES = 12  # networks shown; on a GPU all are trained at once
 
 
 class Progress(Protocol):
@@ -55,12 +56,14 @@ class PlainLines:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._name, self._total, self._done, self._fresh = "", 0, 0, 0
+        self._running: set[str] = set()
         self._started = time.monotonic()
 
     def stage(self, name: str, total: int) -> None:
         """Print the stage and how much there is to do."""
         with self._lock:
             self._name, self._total, self._done, self._fresh = name, total, 0, 0
+            self._running.clear()
             self._started = time.monotonic()
             self._print(f"{name}: {total} to do" if total else f"{name}: nothing to do")
 
@@ -69,14 +72,18 @@ class PlainLines:
         with self._lock:
             self._done += 1
             self._fresh += fresh
+            self._running.discard(_job_of(text))
             tenth = max(1, self._total // 10)
             if text or self._done == self._total or self._done % tenth == 0:
                 detail = f" {text}" if text else ""
-                left = time_left(self._started, self._fresh, self._total - self._done)
+                remaining = self._total - self._done
+                left = time_left(self._started, self._fresh, remaining, len(self._running))
                 self._print(f"  {self._done}/{self._total}{detail}{'; ' if left else ''}{left}")
 
     def epoch(self, job: str, report: EpochReport) -> None:
-        """Epochs are too many for lines."""
+        """Note who is in training; epochs are too many for lines."""
+        with self._lock:
+            self._running.add(job)
 
     def close(self) -> None:
         """Nothing to take away."""
@@ -115,6 +122,8 @@ class Live:
 
         with self._lock:
             lines = [f"  {job}: {text}" for job, text in self._running.items()]
+        if len(lines) > _LINES:
+            lines[_LINES - 1 :] = [f"  and {len(lines) - _LINES + 1} more"]
         return Group(self._bars, *(Text(line, no_wrap=True, overflow="ellipsis") for line in lines))
 
     def stage(self, name: str, total: int) -> None:
@@ -129,11 +138,11 @@ class Live:
     def advance(self, text: str = "", *, fresh: bool = True) -> None:
         """Move the bar; a finished job loses its line."""
         with self._lock:
-            self._running.pop(text.partition(":")[0], None)
+            self._running.pop(_job_of(text), None)
             if self._task is not None:
                 self._fresh += fresh
                 self._remaining -= 1
-                left = time_left(self._started, self._fresh, self._remaining)
+                left = time_left(self._started, self._fresh, self._remaining, len(self._running))
                 self._bars.update(self._task, advance=1, left=left)
 
     def epoch(self, job: str, report: EpochReport) -> None:
@@ -165,9 +174,17 @@ def describe(report: EpochReport) -> str:
     return text
 
 
-def time_left(started: float, fresh: int, remaining: int) -> str:
-    """Estimate from the work done since `started` (monotonic) how long the rest takes: "about 40 s left"."""
-    if not fresh or not remaining:
+def _job_of(text: str) -> str:
+    """Name of the job that a finished job's text begins with."""
+    return text.partition(":")[0]
+
+
+def time_left(started: float, fresh: int, remaining: int, running: int = 0) -> str:
+    """Estimate from the work done since `started` (monotonic) how long the rest takes: "about 40 s left".
+
+    Nothing is said where all that remains is `running`: how far it is, what is done doesn't tell.
+    """
+    if not fresh or not remaining or remaining <= running:
         return ""
     return f"about {duration((time.monotonic() - started) / fresh * remaining)} left"
 

@@ -1,10 +1,7 @@
-"""What a run leaves for others to read: predictions, metrics, history, environment."""
+"""What a run leaves for others to read: predictions, metrics, history."""
 
 from __future__ import annotations
 
-import platform
-import re
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +17,6 @@ from experiments.systems import Predictions
 
 if TYPE_CHECKING:  # takes as long to import as all else together, and training doesn't need it
     import pandas as pd
-
-_PACKAGES = ("lstmcore", "numpy", "numba", "scipy", "pandas", "opensmile", "soundfile", "safetensors")
 
 
 def predictions_table(predictions: list[Predictions]) -> pd.DataFrame:
@@ -83,29 +78,6 @@ def ensemble_facts(
         "unlabelled_songs": len(dataset.unlabelled),
         "notes": dataset.notes,
     }
-
-
-def environment() -> dict[str, Any]:
-    """Describe machine and versions."""
-    return {
-        "python": platform.python_version(),
-        "system": platform.platform(),
-        "processor": _processor(),
-        "packages": {name: version(name) for name in _PACKAGES},
-    }
-
-
-def _processor() -> str:
-    """Name, family and model of the processor, as well as the system tells them: one name may be many."""
-    try:
-        first = Path("/proc/cpuinfo").read_text().split("\n\n", 1)[0]
-        told = dict(re.split(r"\s*:\s*", line, maxsplit=1) for line in first.splitlines() if ":" in line)
-        name = told["model name"]
-    except (OSError, KeyError):
-        return platform.processor() or platform.machine()
-    if "cpu family" not in told:
-        return name
-    return f"{name} (family {told['cpu family']}, model {told.get('model', 'unknown')})"
 
 
 def write_metrics(path: Path, scores: list[Score]) -> None:

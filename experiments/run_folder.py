@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from experiments.config import Experiment
+from experiments.environment import environment
 from experiments.errors import InputError
 from experiments.files import remove_leftovers, write_json, write_whole
-from experiments.results import environment
 
 
 def default_folder(experiment: Experiment) -> Path:

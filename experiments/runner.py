@@ -29,6 +29,7 @@ from experiments.runs import Side, choose_systems, facts_of, notes_of, predict_s
 from experiments.score import Score
 from experiments.stages import train_stages
 from experiments.stopwatch import Stopwatch
+from lstmcore import get_backend
 
 
 @dataclass(frozen=True)
@@ -80,12 +81,15 @@ def run_experiment(
     ------
     InputError
         If the configuration doesn't fit the data, or the folder is another experiment's.
+    EngineError
+        If the backend can't be used here.
     Interrupted
         If `stop` was set; what is finished is kept.
     OSError
         If something can't be written.
     """
     named_places(experiment)  # told before anything is written
+    get_backend(experiment.engine.backend)
     open_folder(folder, experiment.to_toml())
     watch = Stopwatch(progress, workers)
     try:
@@ -105,7 +109,7 @@ def _run(
         one_by_one = [experiment.on(features) for features in experiment.feature_sets]
         datasets = [load_dataset(e.data, workers=workers, progress=progress, stop=stop) for e in one_by_one]
         kept = JobFolder(folder / "jobs", named_places(experiment))
-        jobs = JobRunner(kept, Threads(workers), progress, stop)
+        jobs = JobRunner(kept, Threads(workers), progress, stop, backend=experiment.engine.backend)
         sides = [_train(e, dataset, jobs) for e, dataset in zip(one_by_one, datasets, strict=True)]
         return _conclude(folder, experiment, sides, progress)
 

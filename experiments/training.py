@@ -1,38 +1,26 @@
-"""Training inside a job: with a state on disk, so that a killed job goes on where it was."""
+"""What the trainings of all jobs have in common: layers, settings, and sets of sequences from songs."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from dataclasses import asdict, fields
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from experiments.config import Experiment, Pretraining, Training
 from experiments.datasets import TARGETS, Song
-from experiments.errors import Interrupted
 from experiments.frame_wise import frame_wise_sizes
-from experiments.jobs import JobContext, Result, load_result, save_result
 from lstmcore import (
     BLSTM,
     LSTM,
     SGD,
     EpochReport,
-    Network,
     SequenceSet,
     Standardiser,
     Tanh,
-    Trainer,
     TrainingSettings,
-    TrainingState,
 )
 from lstmcore.layers import Layer
-
-CHECKPOINT_SECONDS = 20.0
-
-_ARRAYS = ("weights", "deltas", "best_weights")
 
 
 def hidden_layers(experiment: Experiment, inputs: int) -> tuple[Layer, ...]:
@@ -56,58 +44,6 @@ def settings_of(config: Training | Pretraining) -> TrainingSettings:
         max_epochs=config.max_epochs,
         patience=config.patience,
     )
-
-
-def train_in_job(
-    new_trainer: Callable[[TrainingState | None], Trainer], context: JobContext
-) -> tuple[Network, list[EpochReport]]:
-    """Train to the end, from the checkpoint if there is one.
-
-    Parameters
-    ----------
-    new_trainer
-        Makes the trainer, from the start (None) or from a state.
-    context
-        Where the checkpoint is, who hears of epochs, what stops the job.
-
-    Returns
-    -------
-    network, reports
-        The best network and a report for each epoch since the start.
-
-    Raises
-    ------
-    Interrupted
-        If the job was stopped; its state is on disk.
-    """
-    state, reports = _load_checkpoint(context.checkpoint)
-    trainer = new_trainer(state)
-    saved = time.monotonic()
-    while not trainer.finished:
-        if context.stop.is_set():
-            _save_checkpoint(context.checkpoint, trainer.state, reports)
-            raise Interrupted
-        reports.append(trainer.run_epoch())
-        context.on_epoch(reports[-1])
-        if time.monotonic() - saved > CHECKPOINT_SECONDS:
-            _save_checkpoint(context.checkpoint, trainer.state, reports)
-            saved = time.monotonic()
-    return trainer.best_network(), reports
-
-
-def _save_checkpoint(path: Path, state: TrainingState, reports: list[EpochReport]) -> None:
-    facts: dict[str, Any] = {f.name: getattr(state, f.name) for f in fields(state) if f.name not in _ARRAYS}
-    facts["reports"] = [asdict(r) for r in reports]
-    save_result(path, Result({name: getattr(state, name) for name in _ARRAYS}, facts))
-
-
-def _load_checkpoint(path: Path) -> tuple[TrainingState | None, list[EpochReport]]:
-    found = load_result(path)
-    if found is None:
-        return None, []
-    reports = [EpochReport(**r) for r in found.facts.pop("reports")]
-    values: dict[str, Any] = {**found.tensors, **found.facts}
-    return TrainingState(**values), reports
 
 
 def history_of(reports: list[EpochReport]) -> list[dict[str, Any]]:

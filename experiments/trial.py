@@ -8,7 +8,8 @@ an ensemble.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,19 +18,20 @@ from numpy.typing import NDArray
 from experiments.config import Experiment
 from experiments.datasets import TARGETS, Dataset, Song
 from experiments.folds import Split
-from experiments.jobs import Job, JobContext, Result, Tensors, name_of
+from experiments.jobs import Job, Prepared, Result, Tensors, name_of
 from experiments.pretraining import autoencoder_architecture
+from experiments.shared import Shared
 from experiments.training import (
     hidden_layers,
     history_of,
     sequence_set,
     settings_of,
     standardiser_of,
-    train_in_job,
 )
 from lstmcore import (
     OBJECTIVES,
     Architecture,
+    EpochReport,
     Linear,
     Network,
     SequenceSet,
@@ -45,6 +47,16 @@ from lstmcore import (
 VERSION = 3  # changes when the same inputs would give another result
 # The groups of songs that a network is applied to, and the arrays its predictions are in.
 GROUPS = ("validation", "team_test", "official_test")
+
+
+@dataclass(frozen=True)
+class FoldSets:
+    """Standardised songs of a fold, which all its trials are trained on, and what standardised them."""
+
+    inputs: Standardiser
+    targets: Standardiser
+    training: SequenceSet
+    validation: SequenceSet
 
 
 @dataclass(frozen=True)
@@ -64,6 +76,21 @@ class TrialData:
     dataset: Dataset
     split: Split
     autoencoders: list[tuple[str, NDArray[np.floating]]]
+    _sets: Shared[FoldSets] = field(default_factory=Shared, init=False, repr=False, compare=False)
+
+    def sets(self, fold: int, target: str | None) -> FoldSets:
+        """Return what the networks of a fold are trained on, with one target or all."""
+        return self._sets.get((fold, target), lambda: self._make_sets(fold, target))
+
+    def _make_sets(self, fold: int, target: str | None) -> FoldSets:
+        dtype = self.experiment.engine.dtype
+        columns = slice(None) if target is None else slice(k := TARGETS.index(target), k + 1)
+        songs = self.split.training(fold)
+        inputs = standardiser_of(songs)
+        targets = Standardiser.fit(np.concatenate([song.annotation[:, columns] for song in songs]))
+        training = sequence_set(songs, inputs, targets, dtype, columns)
+        validation = sequence_set(self.split.watched(fold), inputs, targets, dtype, columns)
+        return FoldSets(inputs, targets, training, validation)
 
     def groups(self, fold: int) -> dict[str, list[Song]]:
         """Songs that the networks of a fold are applied to, none of which they were trained on."""
@@ -136,7 +163,7 @@ def _job(data: TrialData, fold: int, trial: int, target: str | None) -> Job:
     of_target = "" if target is None else f"-{target}"
     name = name_of(f"network-fold{fold:02}-trial{trial}{of_target}", inputs)
     title = ", ".join([f"fold {fold}", f"trial {trial}", *([] if target is None else [target])])
-    return Job(title, name, lambda context: _train(data, fold, trial, target, context))
+    return Job(title, name, partial(_prepare, data, fold, trial, target))
 
 
 def _start(data: TrialData, trial: int, seed: np.random.SeedSequence, inputs: int) -> Network:
@@ -150,52 +177,48 @@ def _start(data: TrialData, trial: int, seed: np.random.SeedSequence, inputs: in
     return start_from_autoencoder(network, autoencoder)
 
 
-def _train(data: TrialData, fold: int, trial: int, target: str | None, context: JobContext) -> Result:
-    experiment, dtype = data.experiment, data.experiment.engine.dtype
+def _prepare(
+    data: TrialData, fold: int, trial: int, target: str | None, state: TrainingState | None
+) -> Prepared:
+    experiment, sets = data.experiment, data.sets(fold, target)
     seed = network_seed(experiment, fold, trial, target)
-    columns = slice(None) if target is None else slice(k := TARGETS.index(target), k + 1)
-    songs = data.split.training(fold)
-    inputs = standardiser_of(songs)
-    targets = Standardiser.fit(np.concatenate([song.annotation[:, columns] for song in songs]))
-    training = sequence_set(songs, inputs, targets, dtype, columns)
-    validation = sequence_set(data.split.watched(fold), inputs, targets, dtype, columns)
-    start = _start(data, trial, seed, training.input_size)
-    settings, objective = settings_of(experiment.training), OBJECTIVES[experiment.training.objective]
+    trainer = Trainer(
+        _start(data, trial, seed, sets.training.input_size),
+        sets.training,
+        sets.validation,
+        settings_of(experiment.training),
+        seed=seed,
+        objective=OBJECTIVES[experiment.training.objective],
+        backend=experiment.engine.backend,
+        state=state,
+    )
+    place = {"fold": fold, "trial": trial} | ({} if target is None else {"target": target})
+    return Prepared(trainer, partial(_conclude, data, sets, place), sets)
 
-    def new_trainer(state: TrainingState | None) -> Trainer:
-        return Trainer(
-            start,
-            training,
-            validation,
-            settings,
-            seed=seed,
-            objective=objective,
-            backend=experiment.engine.backend,
-            state=state,
-        )
 
-    network, reports = train_in_job(new_trainer, context)
+def _conclude(
+    data: TrialData, sets: FoldSets, place: dict[str, Any], network: Network, reports: list[EpochReport]
+) -> Result:
     tensors: Tensors = {
         "weights": network.weights,
-        "input_mean": inputs.mean,
-        "input_scale": inputs.scale,
-        "target_mean": targets.mean,
-        "target_scale": targets.scale,
+        "input_mean": sets.inputs.mean,
+        "input_scale": sets.inputs.scale,
+        "target_mean": sets.targets.mean,
+        "target_scale": sets.targets.scale,
     }
-    for group, members in data.groups(fold).items():
-        tensors[group] = _predict(network, members, inputs, targets, experiment)
-    facts: dict[str, Any] = {"fold": fold, "trial": trial, "history": history_of(reports)}
-    return Result(tensors, facts if target is None else facts | {"target": target})
+    for group, members in data.groups(place["fold"]).items():
+        tensors[group] = _predict(network, members, sets, data.experiment)
+    return Result(tensors, place | {"history": history_of(reports)})
 
 
 def _predict(
-    network: Network, songs: list[Song], inputs: Standardiser, targets: Standardiser, experiment: Experiment
+    network: Network, songs: list[Song], sets: FoldSets, experiment: Experiment
 ) -> NDArray[np.float64]:
     """Predict all frames of some songs in the annotation's scale, shape (frames, outputs)."""
     outputs = network.architecture.output_size
     if not songs:
         return np.empty((0, outputs))
-    x = [inputs.apply(song.features) for song in songs]
+    x = [sets.inputs.apply(song.features) for song in songs]
     unknown = [np.zeros((song.frames, outputs)) for song in songs]
     sequences = SequenceSet.from_lists(x, unknown, dtype=experiment.engine.dtype)
-    return targets.invert(predict(network, sequences, backend=experiment.engine.backend))
+    return sets.targets.invert(predict(network, sequences, backend=experiment.engine.backend))

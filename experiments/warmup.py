@@ -24,15 +24,19 @@ import numpy as np
 from lstmcore import (
     BACKENDS,
     BLSTM,
+    LSTM,
     OBJECTIVES,
     SGD,
     EngineError,
+    Linear,
     Network,
     SequenceSet,
     Trainer,
     TrainingSettings,
+    get_backend,
     initial_network,
     predict,
+    train_together,
 )
 from lstmcore.layers import LAYERS
 from lstmcore.network import PRECISIONS
@@ -197,16 +201,49 @@ def warm_up(listener: Listener) -> Warmth:
 
 
 def _parts() -> Iterator[tuple[str, Callable[[], None]]]:
-    for backend in BACKENDS:
-        if backend == UNCOMPILED:
-            continue
+    for backend in (*(name for name in BACKENDS if name not in (UNCOMPILED, "cuda")), *_gpu_backends()):
         for precision in PRECISIONS:
             for kind in LAYERS:
                 yield f"{backend}: {kind}, {precision}", partial(_train, backend, precision, kind)
+    for backend in _gpu_backends():
+        for precision in PRECISIONS:
+            yield f"{backend}: networks together, {precision}", partial(_train_together, backend, precision)
     for precision in PRECISIONS:
         yield f"streaming, {precision}", partial(_stream, precision)
     yield "procedural music", _synthesise
     yield "features", _extract
+
+
+def _gpu_backends() -> list[str]:
+    """Return the backend of the GPU if there is one to compile for; who has none needn't hear of it."""
+    try:
+        get_backend("cuda")
+    except EngineError:
+        return []
+    return ["cuda"]
+
+
+def _train_together(backend: str, precision: str) -> None:
+    """Train two of the experiments' networks in one call, with every objective."""
+    layers = [LSTM(_UNITS), LSTM(_UNITS), Linear(_UNITS)]
+    network = initial_network(_INPUTS, layers, np.random.default_rng(1), dtype=precision)
+    settings = TrainingSettings(SGD(1e-9, momentum=0.9), input_noise=1e-9, parallel_sequences=2, max_epochs=1)
+    for objective in OBJECTIVES.values():
+        data = _sequences(network, objective.target_size(_UNITS))
+        train_together(
+            [
+                Trainer(
+                    network,
+                    data,
+                    data,
+                    settings,
+                    seed=np.random.SeedSequence(k),
+                    objective=objective,
+                    backend=backend,
+                )
+                for k in range(2)
+            ]
+        )
 
 
 def _train(backend: str, precision: str, kind: str) -> None:

@@ -31,8 +31,8 @@ def train_together(
         Hears of each epoch of each trainer, by its place in `trainers`.  It is called by this thread
         while nothing is being computed, when the trainer's ``state`` is that after the epoch; if
         ``finished`` is true then, it is not called for this trainer again.  It may use the backend.
-        An exception from it ends all trainings, each between two epochs; the ``state`` of each is
-        then what to go on from.
+        An exception from it ends all trainings, each after an epoch that was told of; the ``state`` of
+        each is then what to go on from.  To keep a ``state`` for longer costs a copy from the GPU.
     on_diverged
         Hears, in the same way, of a trainer that diverged, whose ``state`` is then that before the
         epoch; the others go on.  Without it the error is raised.
@@ -52,7 +52,7 @@ def train_together(
     hear: OnEpoch = on_epoch or (lambda place, report: None)
     on_device = [place for place, trainer in enumerate(trainers) if trainer.backend.name == "cuda"]
     if on_device:
-        from lstmcore.backends.cuda_ensemble import train_ensemble  # type: ignore[import-not-found,unused-ignore]
+        from lstmcore.backends.cuda_ensemble import train_ensemble
 
         train_ensemble(
             [trainers[place] for place in on_device],

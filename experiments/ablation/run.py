@@ -28,6 +28,7 @@ from experiments.progress import Progress
 from experiments.run_folder import open_folder, reusable
 from experiments.stages import Trained, train_stages
 from experiments.variations import Ablation
+from lstmcore import get_backend
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,8 @@ def run_ablations(
     InputError
         If the configuration doesn't fit the data, the folder is another experiment's, or the training of
         the experiment as it is diverges.
+    EngineError
+        If the backend can't be used here.
     Interrupted
         If `stop` was set; what is finished is kept.
     OSError
@@ -116,12 +119,14 @@ def run_ablations(
     """
     from experiments.ablation.output import write_ablations
 
-    others = reusable(experiment)
+    others, backend = reusable(experiment), experiment.engine.backend
+    get_backend(backend)  # told before anything is written
     open_folder(folder, ablation_config(experiment))
     with threadpool_limits(1):
         base, variants, notes = _prepare(experiment, _Datasets(workers, progress, stop))
         kept = JobFolder(folder / "jobs", others)
-        findings = _Findings(base, JobRunner(kept, Threads(workers), progress, stop, patient=True))
+        runner = JobRunner(kept, Threads(workers), progress, stop, patient=True, backend=backend)
+        findings = _Findings(base, runner)
         for variant in variants:
             findings.add(variant)
     sizes = findings.sizes()

@@ -32,6 +32,7 @@ from experiments.search.methods import Method, Proposal, method_of
 from experiments.stages import Trained, train_stages
 from experiments.systems import member_predictions
 from experiments.variations import Search
+from lstmcore import get_backend
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,8 @@ def run_search(
     ------
     InputError
         If the configuration doesn't fit the data, or the folder is another experiment's.
+    EngineError
+        If the backend can't be used here.
     Interrupted
         If `stop` was set; what is finished is kept.
     OSError
@@ -152,11 +155,13 @@ def run_search(
 
     method = method_of(section_of(experiment), experiment)
     others = reusable(experiment)
+    get_backend(experiment.engine.backend)  # told before anything is written
     open_folder(folder, search_config(experiment))
     with threadpool_limits(1):
         dataset = load_dataset(experiment.data, workers=workers, progress=progress, stop=stop)
         kept = JobFolder(folder / "jobs", others)
-        runner = JobRunner(kept, Threads(workers), progress, stop, patient=True)
+        backend = experiment.engine.backend
+        runner = JobRunner(kept, Threads(workers), progress, stop, patient=True, backend=backend)
         bench = _Bench(experiment, dataset, split(dataset.development, experiment.folds), runner)
         tried: list[Tried] = []
         while (proposal := method.propose()) is not None:

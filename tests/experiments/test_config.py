@@ -96,7 +96,7 @@ def test_the_reference_backend_computes_in_double(tmp_path):
         (MINIMAL, ["data.source=deam"], "data.root is missing.*--set data.root=FOLDER"),
         ('[data]\nsource = "procedural"\n', [], "key 'name' is missing"),
         (MINIMAL, ["training"], "--set training: expected KEY=VALUE"),
-        (MINIMAL, ["engine.backend=gpu"], "engine.backend is 'gpu'; expected 'cpu' or 'reference'"),
+        (MINIMAL, ["engine.backend=gpu"], "engine.backend is 'gpu'; expected 'cpu', 'cuda' or 'reference'"),
         (
             MINIMAL,
             ["network.bidirectional=true"],

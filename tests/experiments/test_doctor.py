@@ -8,8 +8,9 @@ import pytest
 import soundfile
 from typer.testing import CliRunner
 
-from experiments import doctor
+from experiments import agreement, doctor, gpu
 from experiments.cli import app
+from lstmcore import EngineError
 from lstmcore.backends.cpu import CpuBackend
 
 TOPICS = ["machine", "packages", "kernels", "audio", "CUDA", "folders", "threads"]
@@ -51,7 +52,7 @@ def test_what_can_be_done_without_is_no_illness():
 @pytest.mark.parametrize("precision", ["float32", "float64"])
 def test_kernels_that_compute_something_else_are_broken(monkeypatch, method, precision):
     honest = getattr(CpuBackend, method)
-    assert doctor.largest_difference("cpu", precision) <= doctor.LARGEST_DIFFERENCE[precision]
+    assert agreement.largest_difference("cpu", precision) <= agreement.LIMITS[precision]
 
     def wrong(self, network, batch, workspace, *arguments):
         result = honest(self, network, batch, workspace, *arguments)
@@ -118,3 +119,66 @@ def test_a_check_that_fails_altogether_is_a_finding(monkeypatch):
     monkeypatch.setattr(doctor, "_audio", fails)
     found = [f for f in doctor.examine(1) if f.topic == "audio"]
     assert [(f.state, f.value) for f in found] == [("broken", "RuntimeError: no such thing")]
+
+
+def test_without_a_gpu_the_reason_is_told_and_nothing_is_broken(monkeypatch):
+    def none():
+        raise RuntimeError("no driver")
+
+    monkeypatch.setattr(gpu, "describe_gpu", none)
+    found = findings(doctor._cuda)
+    assert [(f.name, f.state) for f in found.values()] == [("GPU", "absent"), ("kernels", "absent")]
+    assert found["GPU"].value == "no driver"
+
+
+GPU = {"name": "NVIDIA X", "memory": "80 GiB", "driver": "580.1", "CUDA": "13.0 in the driver"}
+
+
+@pytest.fixture
+def with_gpu(monkeypatch):
+    """A GPU of which only the description is there."""
+    monkeypatch.setattr(gpu, "describe_gpu", lambda: dict(GPU))
+    monkeypatch.setattr("lstmcore.get_backend", lambda name: CpuBackend())
+
+
+@pytest.mark.usefixtures("with_gpu")
+def test_a_gpu_is_named_and_its_kernels_are_compared(monkeypatch):
+    monkeypatch.setattr(agreement, "largest_difference", lambda backend, precision: 1e-12)
+    wrong = {"float32": 1e-7, "float64": float("nan")}
+    monkeypatch.setattr(agreement, "training_difference", lambda backend, precision: wrong[precision])
+    found = findings(doctor._cuda)
+    assert [found[name].value for name in ("GPU", "driver", "CUDA")] == [
+        "NVIDIA X",
+        "580.1",
+        "13.0 in the driver",
+    ]
+    compared = [f for name, f in found.items() if "against" in name]
+    assert [f.state for f in compared] == ["ok", "ok", "ok", "broken"]
+    assert "--backend cpu" in compared[-1].advice
+
+
+@pytest.mark.usefixtures("with_gpu")
+@pytest.mark.parametrize(
+    ("error", "state"), [(RuntimeError("the driver gave up"), "broken"), (EngineError("too old"), "absent")]
+)
+def test_a_gpu_that_fails_is_a_finding(monkeypatch, error, state):
+    def fails(backend, precision):
+        raise error
+
+    monkeypatch.setattr(agreement, "largest_difference", fails)
+    monkeypatch.setattr(agreement, "training_difference", lambda backend, precision: 0.0)
+    found = [f for f in doctor._cuda() if str(error) in f.value]
+    assert {f.state for f in found} == {state}
+
+
+@pytest.mark.parametrize("precision", agreement.LIMITS)
+def test_networks_trained_together_are_compared_with_the_cpus(monkeypatch, precision):
+    assert agreement.training_difference("cpu", precision) == 0
+    if precision == "float64":
+        assert agreement.training_difference("reference", precision) < 1e-12
+
+
+def test_training_that_goes_elsewhere_is_seen(monkeypatch):
+    honest = CpuBackend.update
+    monkeypatch.setattr(CpuBackend, "update", lambda self, w, d, g, sgd: honest(self, w, d, 1.5 * g, sgd))
+    assert agreement.training_difference("reference", "float64") > 1e-3

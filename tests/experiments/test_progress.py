@@ -53,6 +53,31 @@ def test_the_live_display_shows_a_line_for_each_network_in_training():
     assert "fold 0, trial 0" not in text
 
 
+def test_nothing_is_said_of_the_time_left_while_all_that_is_left_is_in_training(capsys):
+    progress = PlainLines()
+    progress.stage("networks", 3)
+    for trial in range(3):
+        progress.epoch(f"fold 0, trial {trial}", REPORT)
+    progress.advance("fold 0, trial 1: epoch 7")
+    assert capsys.readouterr().err.splitlines()[1] == "  1/3 fold 0, trial 1: epoch 7"
+
+
+def test_the_live_display_is_no_longer_than_a_terminal():
+    progress = Live()
+    try:
+        progress.stage("networks", 50)
+        for trial in range(50):
+            progress.epoch(f"trial {trial}", REPORT)
+        console = Console(width=100, record=True, file=io.StringIO())
+        console.print(progress._renderable())
+        lines = console.export_text().splitlines()
+    finally:
+        progress.close()
+    assert len(lines) < 24
+    assert lines[-2].startswith("  trial 10: epoch 7")
+    assert lines[-1] == "  and 39 more"
+
+
 def test_the_display_is_chosen_by_terminal_and_wish():
     assert isinstance(new_progress(quiet=True), Quiet)
     assert isinstance(new_progress(quiet=False), PlainLines)  # tests have no terminal

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import files, training
+from experiments import files, job_training
 from experiments.config import load_experiment
 from experiments.errors import InputError, Interrupted
 from experiments.model import load_model
@@ -30,7 +30,7 @@ OUTPUTS = (
 )
 ROW = {"system", "set", "target", "metric", "scope", "mean", "std", "songs", "undefined"}
 COMMAND = (
-    "import experiments.training as t; t.CHECKPOINT_SECONDS = 0; "
+    "import experiments.job_training as t; t.CHECKPOINT_SECONDS = 0; t.CHECKPOINT_SHARE = 1e9; "
     "from experiments.cli import main_run; main_run()"
 )
 
@@ -142,6 +142,7 @@ def test_the_saved_model_predicts_what_the_run_predicted(tiny):
         mean, spread = model.predict(features, system)
         np.testing.assert_allclose(mean, ours[["arousal", "valence"]], atol=1e-6)
         np.testing.assert_allclose(spread, ours[["arousal_spread", "valence_spread"]], atol=1e-6)
+        np.testing.assert_allclose(model.predict(features, system, "reference")[0], mean, atol=1e-6)
 
 
 def test_networks_are_not_trained_on_what_they_are_scored_on(tiny):
@@ -212,7 +213,7 @@ def test_the_reference_backend_gives_what_the_cpu_backend_gives_in_double(tiny):
 
 
 def test_stopped_between_epochs_and_run_again_gives_the_same_bytes(tiny, monkeypatch):
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(job_training, "CHECKPOINT_SECONDS", 0)
     run(tiny, "whole")
     listener = Listener()
     for stop_after in (1, 4, 9):

@@ -1,0 +1,79 @@
+"""A job while it is trained: its reports, and its state on disk, from which a killed job goes on."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from experiments.jobs import Job, Result, load_result, save_result
+from lstmcore import EpochReport, Trainer, TrainingState
+
+CHECKPOINT_SECONDS = 20.0
+CHECKPOINT_SHARE = 0.05  # of the time, at most, goes into states on disk; those of many networks are large
+
+_ARRAYS = ("weights", "deltas", "best_weights")
+
+
+class JobTraining:
+    """One job's training.
+
+    The trainer's state is looked at only when it is to be written: on a GPU that takes a copy.
+
+    Parameters
+    ----------
+    job
+        What is trained.
+    checkpoint
+        File of its state; the training goes on from there.
+    jobs
+        So many are trained together.
+    """
+
+    def __init__(self, job: Job, checkpoint: Path, jobs: int = 1) -> None:
+        self.job, self._checkpoint, self._jobs = job, checkpoint, jobs
+        state, self._reports = _load_checkpoint(checkpoint)
+        self._prepared = job.prepare(state)
+        self._due = time.monotonic() + CHECKPOINT_SECONDS
+
+    @property
+    def trainer(self) -> Trainer:
+        """Trains the network."""
+        return self._prepared.trainer
+
+    def hear(self, report: EpochReport) -> None:
+        """Note an epoch."""
+        self._reports.append(report)
+
+    def save_if_due(self) -> None:
+        """Write the state after the epoch just heard of if the last time was long ago."""
+        if (started := time.monotonic()) < self._due:
+            return
+        self.save()
+        ended = time.monotonic()
+        self._due = ended + max(CHECKPOINT_SECONDS, self._jobs * (ended - started) / CHECKPOINT_SHARE)
+
+    def save(self) -> None:
+        """Write the state, unless there is none or an epoch that hasn't been heard of."""
+        if self._reports and self._reports[-1].epoch == self.trainer.state.epoch:
+            _save_checkpoint(self._checkpoint, self.trainer.state, self._reports)
+
+    def result(self) -> Result:
+        """Make the result of a finished training."""
+        return self._prepared.conclude(self.trainer.best_network(), self._reports)
+
+
+def _save_checkpoint(path: Path, state: TrainingState, reports: list[EpochReport]) -> None:
+    facts: dict[str, Any] = {f.name: getattr(state, f.name) for f in fields(state) if f.name not in _ARRAYS}
+    facts["reports"] = [asdict(r) for r in reports]
+    save_result(path, Result({name: getattr(state, name) for name in _ARRAYS}, facts))
+
+
+def _load_checkpoint(path: Path) -> tuple[TrainingState | None, list[EpochReport]]:
+    found = load_result(path)
+    if found is None:
+        return None, []
+    reports = [EpochReport(**r) for r in found.facts.pop("reports")]
+    values: dict[str, Any] = {**found.tensors, **found.facts}
+    return TrainingState(**values), reports
