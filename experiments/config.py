@@ -52,11 +52,15 @@ FeatureSet = Literal["FS1", "FS2", "song_means"]
 
 
 class Data(Section):
-    """Which songs, features and targets."""
+    """Which songs, features and targets.
+
+    ``normal_scores`` puts in place of each feature's value the standard normal quantile of its rank.
+    """
 
     source: Literal["procedural", "deam"]
     root: str | None = None
     features: FeatureSet = "FS1"
+    normal_scores: bool = False
     targets: TargetFiles | None = None
     development_songs: str | Annotated[list[int], Field(min_length=1)] | None = None
     quality: Quality | None = None
