@@ -7,8 +7,8 @@ from typing import Any
 
 from rich.console import Console
 
+from experiments.ablation.ablated import Ablated
 from experiments.ablation.compare import METRICS, SIGNIFICANT, TITLES, Comparison
-from experiments.ablation.run import Ablated
 from experiments.datasets import TARGETS
 from experiments.files import write_csv
 from experiments.page import Page, Sheet

@@ -6,8 +6,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from experiments.ablation.ablated import Ablated
 from experiments.ablation.compare import METRICS, TITLES
-from experiments.ablation.run import Ablated
 from experiments.datasets import TARGETS
 from experiments.plots import COLOURS
 
