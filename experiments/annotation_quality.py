@@ -34,7 +34,7 @@ if TYPE_CHECKING:  # takes as long to import as all else together
 _PURPOSE = 3  # of the random numbers: auto-encoders have 0, networks 1 and 2
 TITLES = {
     "training": "training songs",
-    "cross_validation": "training songs, each by networks that weren't trained on it",
+    "cross_validation": "cross-validation",
     "team_test": "the team's test set",
     "official_test": "official test set",
     "development": "development songs",
