@@ -3,8 +3,8 @@
     python -m benchmarks.ridge EXPERIMENT.toml [--set KEY=VALUE …]
 
 Each song is one row, its mean features, and gets a flat line.  The penalty is chosen for each fold among
-the songs that are trained on, by a cross-validation over their folds.  It is trained on all the other folds, or
-on those that the networks are trained on, which with ``folds.stopping = "next"`` are one less.
+the songs that are trained on, by a cross-validation over their folds.  It is trained on all the other folds,
+or on those that the networks are trained on, which with ``folds.stopping = "next"`` are one less.
 """
 
 from __future__ import annotations

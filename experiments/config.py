@@ -505,7 +505,8 @@ def _explain(error: ValidationError) -> str:
         elif item["type"] == "value_error":
             lines.append(f"{key + '.' if key else ''}{item['ctx']['error']}")
         else:
-            expected = item["msg"].removeprefix("Input should be ")
+            told = item["msg"].removeprefix("Input should be ")
+            expected = "true or false" if item["type"].startswith("bool") else told
             lines.append(f"{key} is {item['input']!r}; expected {expected}")
     return "\n  ".join(lines)
 
