@@ -2,9 +2,9 @@
 
     python -m benchmarks.pieces
 
-The kernels of the CPU backend are called one after the other in the order of a step of the paper's network, so
-that each finds the caches as it does in training; that the gradient is the backend's is checked
-first.  A product's share is of the rate of a large product of NumPy's BLAS, measured in the same run.
+The kernels of the CPU backend are called one after the other in the order of a step of the paper's
+network, so that each finds the caches as it does in training; that the gradient is the backend's is
+checked first.  A product's share is of the rate of a large product of NumPy's BLAS, measured in the same run.
 """
 
 from __future__ import annotations
@@ -175,7 +175,9 @@ def one_case(count: int, rounds: int) -> list[dict[str, Any]]:
     step()
     difference = float(np.abs(step.gradient - expected).max() / np.abs(expected).max())
     if difference > 1e-6:
-        raise SystemExit(f"{count} songs: the gradient in pieces differs from the backend's by {difference:.1e}")
+        raise SystemExit(
+            f"{count} songs: the gradient in pieces differs from the backend's by {difference:.1e}"
+        )
     together, large = [], []
     step.seconds.clear()
     for _ in range(rounds):

@@ -1,9 +1,9 @@
-"""Keeps the record of a run: what was asked for, what came out, on what machine, in how long.
+"""Keeps the record of a run, ablations or a search: what was asked for, what came out, on what machine.
 
-    python -m benchmarks.record RUN NAME
+    python -m benchmarks.record FOLDER NAME
 
-Configuration, scores, times, ablations and plots go into ``benchmarks/records/NAME``; nothing of the data,
-no prediction and no network.
+Configuration, scores, times and plots go into ``benchmarks/records/NAME``; nothing of the data, no prediction
+and no network.  Of ablations and of a search it is a folder ``ablation`` or ``search`` in there.
 """
 
 from __future__ import annotations
@@ -30,10 +30,11 @@ COPIED = (
     "environment.json",
     "stages.csv",
     "annotation_quality.json",
-    "ablation.csv",
-    "ablation.svg",
-    "ensemble_size.csv",
 )
+VARIATIONS = {
+    "ablation": ("ablation.csv", "ablation.png", "ensemble_size.csv", "environment.json"),
+    "search": ("search.csv", "search.png", "environment.json"),
+}
 
 
 def scores_plot(rows: list[dict[str, Any]]) -> str:
@@ -61,27 +62,35 @@ def scores_plot(rows: list[dict[str, Any]]) -> str:
         return svg_element(figure)
 
 
-def keep(run: Path, name: str) -> Path:
-    """Write the record of a finished run and return its folder."""
-    folder = RECORDS / name
-    folder.mkdir(parents=True, exist_ok=True)
-    config = (run / "config.toml").read_text(encoding="utf-8")
-    write_whole(folder / "config.toml", re.sub(r'(?m)^root = ".*"$', 'root = "FOLDER"', config))
-    for file in COPIED:
-        if (run / file).exists():
-            shutil.copyfile(run / file, folder / file)
-    rows = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+def keep(finished: Path, name: str) -> Path:
+    """Write the record of a finished run, ablations or search, and return its folder."""
+    for kind, files in VARIATIONS.items():
+        if (finished / f"{kind}.csv").exists():
+            return _copy(finished, RECORDS / name / kind, files)
+    folder = _copy(finished, RECORDS / name, COPIED)
+    rows = json.loads((finished / "metrics.json").read_text(encoding="utf-8"))
     write_whole(folder / "scores.svg", scores_plot(rows))
-    history = pd.read_csv(run / "history.csv")
+    history = pd.read_csv(finished / "history.csv")
     networks = history[~history["job"].str.startswith("auto-encoder")]
     curves = learning_curves(networks, "validation_error_per_frame", "validation error of the networks")
     write_whole(folder / "learning.svg", curves)
     return folder
 
 
+def _copy(finished: Path, folder: Path, files: tuple[str, ...]) -> Path:
+    """Copy files that are there, and the configuration without the data's place."""
+    folder.mkdir(parents=True, exist_ok=True)
+    config = (finished / "config.toml").read_text(encoding="utf-8")
+    write_whole(folder / "config.toml", re.sub(r'(?m)^root = ".*"$', 'root = "FOLDER"', config))
+    for file in files:
+        if (finished / file).exists():
+            shutil.copyfile(finished / file, folder / file)
+    return folder
+
+
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Keep the record of a run.")
-    parser.add_argument("run", type=Path)
+    parser = argparse.ArgumentParser(description="Keep the record of a run, ablations or a search.")
+    parser.add_argument("folder", type=Path)
     parser.add_argument("name")
     arguments = parser.parse_args()
-    print(keep(arguments.run, arguments.name))
+    print(keep(arguments.folder, arguments.name))

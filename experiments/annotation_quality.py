@@ -12,23 +12,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from experiments.carried_correlation import CarriedRow, Misled, carried, judge
 from experiments.config import Experiment
 from experiments.datasets import TARGETS, Dataset, Song
 from experiments.files import write_csv, write_json
 from experiments.folds import Split
 from experiments.score import pearson
+from experiments.statistics import (
+    FEWEST_SONGS,
+    LEVEL,
+    RESAMPLES,
+    bootstrap_correlations,
+    percentile_interval,
+)
+from experiments.systems import ALL_NETWORKS, Predictions
 
 if TYPE_CHECKING:  # takes as long to import as all else together
     import pandas as pd
 
-RESAMPLES = 2000
-LEVEL = 0.95
-FEWEST_SONGS = 10  # of fewer, resamples are so much alike that the interval is too narrow
 _PURPOSE = 3  # of the random numbers: auto-encoders have 0, networks 1 and 2
 TITLES = {
     "training": "training songs",
+    "cross_validation": "cross-validation",
     "team_test": "the team's test set",
     "official_test": "official test set",
     "development": "development songs",
@@ -87,6 +93,8 @@ class AnnotationQuality:
     agreement: list[AgreementRow]
     correlation: list[CorrelationRow]
     differences: list[DifferenceRow]
+    carried: list[CarriedRow]
+    misled: list[Misled]
     dropped: list[int]
 
     def as_json(self) -> dict[str, Any]:
@@ -94,8 +102,10 @@ class AnnotationQuality:
         return asdict(self) | {"resamples": RESAMPLES, "level": LEVEL}
 
 
-def annotation_quality(experiment: Experiment, dataset: Dataset, split: Split) -> AnnotationQuality:
-    """Measure the annotations of an experiment's songs.
+def annotation_quality(
+    experiment: Experiment, dataset: Dataset, split: Split, predictions: list[Predictions]
+) -> AnnotationQuality:
+    """Measure the annotations of an experiment's songs, and whether their correlation misleads networks.
 
     Parameters
     ----------
@@ -103,6 +113,8 @@ def annotation_quality(experiment: Experiment, dataset: Dataset, split: Split) -
         Its seed is that of the bootstrap.
     dataset, split
         The songs and their folds.
+    predictions
+        Of all systems; those of the first that averages all networks are looked at.
 
     Returns
     -------
@@ -114,8 +126,10 @@ def annotation_quality(experiment: Experiment, dataset: Dataset, split: Split) -
         "team_test": split.team_test_songs,
         "official_test": dataset.official_test,
     }
-    rows, differences = _correlations({name: songs for name, songs in sets.items() if songs}, experiment.seed)
-    return AnnotationQuality(_agreement(dataset, split), rows, differences, dataset.dropped)
+    generator = np.random.default_rng(np.random.SeedSequence(experiment.seed, spawn_key=(_PURPOSE,)))
+    rows, differences = _correlations({name: songs for name, songs in sets.items() if songs}, generator)
+    found, misled = _misled(predictions, differences, generator)
+    return AnnotationQuality(_agreement(dataset, split), rows, differences, found, misled, dataset.dropped)
 
 
 def write_quality(folder: Path, quality: AnnotationQuality, dataset: Dataset, split: Split) -> None:
@@ -167,8 +181,28 @@ def _agreement(dataset: Dataset, split: Split) -> list[AgreementRow]:
     return rows
 
 
-def _correlations(sets: dict[str, list[Song]], seed: int) -> tuple[list[CorrelationRow], list[DifferenceRow]]:
-    generator = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_PURPOSE,)))
+def _misled(
+    predictions: list[Predictions], differences: list[DifferenceRow], generator: np.random.Generator
+) -> tuple[list[CarriedRow], list[Misled]]:
+    """Measure the average of all networks on every set, and judge the test sets."""
+    system = next(p.system for p in predictions if p.system.startswith(ALL_NETWORKS))
+    found = {
+        p.group: carried(p.system, p.group, p.songs, p.values, generator)
+        for p in predictions
+        if p.system == system
+    }
+    home = found["cross_validation"]
+    verdicts = []
+    for difference in differences:
+        if difference.over == "frames":
+            lower = difference.differ and (difference.difference or 0) > 0
+            verdicts.append(judge(home, found[difference.set], lower, TITLES[difference.set]))
+    return [one.row for one in found.values()], verdicts
+
+
+def _correlations(
+    sets: dict[str, list[Song]], generator: np.random.Generator
+) -> tuple[list[CorrelationRow], list[DifferenceRow]]:
     rows: list[CorrelationRow] = []
     differences: list[DifferenceRow] = []
     for over in ("frames", "songs"):
@@ -179,56 +213,16 @@ def _correlations(sets: dict[str, list[Song]], seed: int) -> tuple[list[Correlat
                 parts = [part.mean(0, keepdims=True) for part in parts]
             whole = np.concatenate(parts)
             drawn = bootstrap_correlations(parts, generator)
-            row = CorrelationRow(name, over, len(songs), pearson(*whole.T), *_interval(drawn))
+            bounds = percentile_interval(drawn, LEVEL) or (None, None)
+            row = CorrelationRow(name, over, len(songs), pearson(*whole.T), *bounds)
             found[name] = (row, drawn)
             rows.append(row)
         training, drawn = found.pop("training")
         for row, others in found.values():
-            differences.append(_difference(training, row, _interval(drawn - others)))
+            differences.append(
+                _difference(training, row, percentile_interval(drawn - others, LEVEL) or (None, None))
+            )
     return rows, differences
-
-
-def bootstrap_correlations(
-    parts: list[NDArray[np.float64]], generator: np.random.Generator
-) -> NDArray[np.float64]:
-    """Correlate two columns in resamples of songs.
-
-    Songs, not frames, are drawn with replacement: the frames of a song go together (B. Efron and
-    R. Tibshirani, An Introduction to the Bootstrap, 1993, ch. 8 and 13).
-
-    Parameters
-    ----------
-    parts
-        Of each song, shape (frames, 2).
-    generator
-        Draws the songs.
-
-    Returns
-    -------
-    NDArray
-        Pearson's r of each resample, shape (RESAMPLES,); NaN where a column is constant, and
-        everywhere for fewer than FEWEST_SONGS songs.
-    """
-    centre = np.concatenate(parts).mean(0)
-    x, y = zip(*((part - centre).T for part in parts), strict=True)
-    sums = np.array(
-        [(len(a), a.sum(), b.sum(), a @ a, b @ b, a @ b) for a, b in zip(x, y, strict=True)], np.float64
-    )
-    drawn = generator.multinomial(len(parts), np.full(len(parts), 1 / len(parts)), RESAMPLES)
-    n, a, b, aa, bb, ab = (drawn @ sums).T
-    spread = (aa - a * a / n) * (bb - b * b / n)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        r = (ab - a * b / n) / np.sqrt(spread)
-    return np.where(spread > 1e-18, r, np.nan) if len(parts) >= FEWEST_SONGS else np.full(RESAMPLES, np.nan)
-
-
-def _interval(drawn: NDArray[np.float64]) -> tuple[float | None, float | None]:
-    """Percentile interval; None where nothing could be computed."""
-    defined = drawn[np.isfinite(drawn)]
-    if not defined.size:
-        return None, None
-    low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
 
 
 def _difference(

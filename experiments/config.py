@@ -52,11 +52,15 @@ FeatureSet = Literal["FS1", "FS2", "song_means"]
 
 
 class Data(Section):
-    """Which songs, features and targets."""
+    """Which songs, features and targets.
+
+    ``normal_scores`` puts in place of each feature's value the standard normal quantile of its rank.
+    """
 
     source: Literal["procedural", "deam"]
     root: str | None = None
     features: FeatureSet = "FS1"
+    normal_scores: bool = False
     targets: TargetFiles | None = None
     development_songs: str | Annotated[list[int], Field(min_length=1)] | None = None
     quality: Quality | None = None
@@ -501,7 +505,8 @@ def _explain(error: ValidationError) -> str:
         elif item["type"] == "value_error":
             lines.append(f"{key + '.' if key else ''}{item['ctx']['error']}")
         else:
-            expected = item["msg"].removeprefix("Input should be ")
+            told = item["msg"].removeprefix("Input should be ")
+            expected = "true or false" if item["type"].startswith("bool") else told
             lines.append(f"{key} is {item['input']!r}; expected {expected}")
     return "\n  ".join(lines)
 

@@ -41,9 +41,8 @@ def describe_gpu() -> dict[str, str]:
 
 def simulated() -> bool:
     """Tell whether Numba simulates the GPU, as ``NUMBA_ENABLE_CUDASIM=1`` makes it do."""
-    import numba
+    from numba.core import config
 
-    config: Any = numba.config  # it has no types
     return bool(config.ENABLE_CUDASIM)
 
 

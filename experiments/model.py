@@ -2,8 +2,9 @@
 
 ``model.json`` says what the networks are and what they want; ``networks.safetensors``
 holds, stacked over networks, ``weights``, ``input_mean``, ``input_scale``,
-``target_mean`` and ``target_scale``.  With single targets, the networks of a system are first
-those of arousal, then as many of valence.
+``target_mean`` and ``target_scale``; and ``quantiles`` where features are ranked first
+(`NormalScores`).  With single targets, the networks of a system are first those of arousal, then as
+many of valence.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from experiments.config import HOP_SECONDS, Experiment
 from experiments.datasets import TARGETS, Dataset
+from experiments.datasets.normal_scores import NormalScores
 from experiments.ensemble import Choice
 from experiments.errors import InputError
 from experiments.files import write_json
@@ -30,6 +32,7 @@ from lstmcore.layers import LAYERS
 FORMAT = 1
 _PLACE = ("fold", "trial", "target")
 _STACKED = ("weights", "input_mean", "input_scale", "target_mean", "target_scale")
+QUANTILES = "quantiles"
 _DESCRIBED = ("layers", "feature_set", "feature_names", "networks", "systems")
 
 
@@ -51,6 +54,8 @@ def save_model(
     members = {name: [f + k for f in firsts for k in choice.members] for name, choice in choices.items()}
     used = sorted({k for network_numbers in members.values() for k in network_numbers})
     tensors = {name: np.stack([networks[k].tensors[name] for k in used]) for name in _STACKED}
+    if dataset.normal_scores is not None:
+        tensors[QUANTILES] = dataset.normal_scores.quantiles
     description = {
         "experiment": experiment.name,
         "layers": layers_as_json(architecture_of(experiment, len(dataset.feature_names))),
@@ -112,7 +117,7 @@ class Model:
         Parameters
         ----------
         features
-            Columns as in ``feature_names``, not standardised, shape (frames, features).
+            Columns as in ``feature_names``, as they are computed, shape (frames, features).
         system
             Which ensemble; the first if None.
         backend
@@ -125,6 +130,8 @@ class Model:
         """
         description = self.description
         networks = description["systems"][system or next(iter(description["systems"]))]
+        if QUANTILES in self.tensors:
+            features = NormalScores(self.tensors[QUANTILES]).apply(np.asarray(features, np.float64))
         engine = get_backend(backend) if isinstance(backend, str) else backend
         outputs = np.stack([self._one(network, features, engine) for network in networks])
         kinds = {place.get("target") for place in description["networks"]}
@@ -134,7 +141,7 @@ class Model:
         return curves.mean(0), curves.std(0)
 
     def _one(self, number: int, features: NDArray[np.floating], engine: Backend) -> NDArray[np.float64]:
-        part = {name: tensor[number] for name, tensor in self.tensors.items()}
+        part = {name: self.tensors[name][number] for name in _STACKED}
         weights = part["weights"]
         network = Network(self.architecture, weights.astype(float) if engine.name == "reference" else weights)
         x = Standardiser(part["input_mean"], part["input_scale"]).apply(features)

@@ -20,6 +20,7 @@ from experiments.systems import Predictions
 from experiments.table import HEADINGS, SETS, cell, keyed, systems_of, undefined_note
 
 SONGS_SHOWN = 4
+SUBTASKS = {1: "features", 2: "regression on given features", 3: "both free"}
 
 
 def write_report(
@@ -66,6 +67,7 @@ def write_report(
         alpha_of_paper=TEST_ALPHA if paper else {},
         paper=_paper(paper),
         source=PAPER,
+        subtasks=_subtasks(experiment),
         curves=_learning(history),
     )
     write_whole(path, page)
@@ -95,6 +97,17 @@ def _paper(rows: list[PaperRow]) -> list[dict[str, Any]]:
         }
         for part in dict.fromkeys(row.part for row in rows)
     ]
+
+
+def _subtasks(experiment: Experiment) -> str:
+    """Say which systems answer which of the challenge's subtasks; the first compares feature sets."""
+    several = len(experiment.feature_sets) > 1
+    regression = f"linear_regression {experiment.data.features}" if several else "linear_regression"
+    answers: dict[int, list[str]] = {1: [regression], 2: [], 3: []}
+    for run in experiment.runs:
+        if run.subtask is not None:
+            answers[run.subtask].append(run.name)
+    return "; ".join(f"{n} ({SUBTASKS[n]}): {', '.join(names)}" for n, names in answers.items() if names)
 
 
 def _songs(predictions: list[Predictions], system: str) -> list[str]:

@@ -29,8 +29,11 @@ def named_places(experiment: Experiment) -> list[Path]:
     Raises
     ------
     InputError
-        If one isn't there.
+        If one isn't there, or the folder of the data.
     """
+    root = experiment.data.root
+    if experiment.data.source == "deam" and root is not None and not Path(root).is_dir():
+        raise InputError(f"data.root = {root!r}: no such folder")
     places = [Path(place) for place in experiment.reuse]
     for place in places:
         if not place.is_dir():

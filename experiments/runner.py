@@ -133,7 +133,7 @@ def _conclude(folder: Path, experiment: Experiment, sides: list[Side], progress:
     scores = [s for p in predictions for s in p.scores()]
     history = history_table([j for side in sides for j in side.jobs], [r for s in sides for r in s.results])
     facts = facts_of(sides)
-    quality = annotation_quality(experiment, main.dataset, main.split)
+    quality = annotation_quality(experiment, main.dataset, main.split, predictions)
     paper = paper_table(scores) if experiment.published else []
     write_csv(folder / "history.csv", history, 9)
     write_csv(folder / "predictions.csv", predictions_table(predictions), 6)

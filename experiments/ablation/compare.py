@@ -8,7 +8,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.ablation.statistics import (
+from experiments.datasets import TARGETS, Song
+from experiments.ensemble import split_songs
+from experiments.score import ccc, rmse
+from experiments.stages import Trained
+from experiments.statistics import (
+    FEWEST_SONGS,
+    LEVEL,
+    RESAMPLES,
     Array,
     corrected_t_test,
     correlation,
@@ -17,15 +24,8 @@ from experiments.ablation.statistics import (
     pooled_sums,
     resamples,
 )
-from experiments.datasets import TARGETS, Song
-from experiments.ensemble import split_songs
-from experiments.score import ccc, rmse
-from experiments.stages import Trained
 from experiments.systems import member_predictions
 
-RESAMPLES = 2000
-LEVEL = 0.95
-FEWEST_SONGS = 10  # of fewer, resamples are so much alike that the interval is too narrow
 SIGNIFICANT = 0.05
 METRICS = (("rmse", "per_song"), ("ccc", "per_song"), ("r", "pooled"))
 TITLES = {"rmse": "RMSE by song", "ccc": "CCC by song", "r": "r, all frames pooled"}

@@ -7,11 +7,12 @@ from typing import Any
 
 from rich.console import Console
 
-from experiments.ablation.compare import LEVEL, METRICS, RESAMPLES, SIGNIFICANT, TITLES, Comparison
-from experiments.ablation.run import Ablated
+from experiments.ablation.ablated import Ablated
+from experiments.ablation.compare import METRICS, SIGNIFICANT, TITLES, Comparison
 from experiments.datasets import TARGETS
 from experiments.files import write_csv
 from experiments.page import Page, Sheet
+from experiments.statistics import LEVEL, RESAMPLES
 
 _EXPLAINED = (
     "Differences are those of the change less the experiment as it is, in cross-validation. Intervals: "

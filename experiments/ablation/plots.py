@@ -6,8 +6,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from experiments.ablation.ablated import Ablated
 from experiments.ablation.compare import METRICS, TITLES
-from experiments.ablation.run import Ablated
 from experiments.datasets import TARGETS
 from experiments.plots import COLOURS
 
@@ -28,7 +28,7 @@ def draw_forest(ablated: Ablated) -> Figure:
             panel.plot(row.difference, y, "o", color=colour, markerfacecolor=filled, markersize=5, zorder=3)
         better = ("← better", "worse →") if metric == "rmse" else ("← worse", "better →")
         panel.set_title(TITLES[metric], loc="left", fontsize=10)
-        panel.set_xlabel(f"{better[0]}   difference   {better[1]}")
+        panel.set_xlabel(f"{better[0]}\u2003difference\u2003{better[1]}")
         panel.grid(visible=False, axis="y")
         panel.locator_params(axis="x", nbins=5)
     panels[0].set_yticks(range(len(names)), names)

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tomli_w
 from threadpoolctl import threadpool_limits
 
+from experiments.ablation.ablated import Ablated, ablation_config
 from experiments.ablation.compare import Comparison, SongScores, compare, corrected, cross_validated
 from experiments.ablation.variants import default_ablations
 from experiments.config import Experiment, with_values
@@ -32,41 +32,6 @@ from lstmcore import get_backend
 
 
 @dataclass(frozen=True)
-class Ablated:
-    """Finished ablations.
-
-    Parameters
-    ----------
-    folder
-        Where everything is.
-    experiment
-        As it is, on ``data.features`` alone.
-    ablations
-        What was changed, in order.
-    rows
-        Comparisons, of which one network instead of all trials is the last.
-    sizes
-        Comparisons by number of networks a fold, from 1 to one less than there are trials.
-    diverged
-        Names of ablations whose training diverged, and which network did.
-    notes
-        What a person should know about the data.
-    """
-
-    folder: Path
-    experiment: Experiment
-    ablations: list[Ablation]
-    rows: list[Comparison]
-    sizes: dict[int, list[Comparison]]
-    diverged: dict[str, str]
-    notes: list[str]
-
-    def names(self) -> list[str]:
-        """Names of what was compared, in order."""
-        return list(dict.fromkeys([*(a.name for a in self.ablations), *(row.ablation for row in self.rows)]))
-
-
-@dataclass(frozen=True)
 class _Variant:
     """An experiment to train, with its songs; ``ablation`` is None for the experiment as it is."""
 
@@ -74,12 +39,6 @@ class _Variant:
     dataset: Dataset
     split: Split
     ablation: Ablation | None
-
-
-def ablation_config(experiment: Experiment) -> str:
-    """Write an experiment with its ablations, all defaults filled in."""
-    sections = [a.model_dump(exclude_defaults=True) for a in experiment.ablation]
-    return experiment.to_toml() + ("\n" + tomli_w.dumps({"ablation": sections}) if sections else "")
 
 
 def run_ablations(

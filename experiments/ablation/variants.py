@@ -45,6 +45,8 @@ def _networks(experiment: Experiment) -> Iterator[Ablation]:
 
 def _data(experiment: Experiment, dataset: Dataset) -> Iterator[Ablation]:
     data = experiment.data
+    if data.normal_scores:
+        yield Ablation(name="features as they are, not their ranks", set={"data.normal_scores": False})
     if data.features == "FS2":
         yield Ablation(name="FS1, not FS2", set={"data.features": "FS1"})
     elif data.features == "FS1" and data.source == "procedural":

@@ -24,7 +24,7 @@ from experiments.currennt.standardise import check_deviations
 from experiments.currennt.table import data_to_table, table_to_data
 from experiments.errors import InputError
 from experiments.jobs import Tensors
-from experiments.model import Model, layers_as_json, load_model, write_model
+from experiments.model import QUANTILES, Model, layers_as_json, load_model, write_model
 from lstmcore import OBJECTIVES, Architecture, Network
 
 _MODEL_FILE = "model.json"
@@ -190,9 +190,10 @@ def _model_to_network(source: Path, target: Path, wishes: Wishes) -> list[str]:
     write_network(target, NetworkFile(layers, weights))
     if all(_is_identity(model, number, kind) for kind in ("input", "target")):
         return []
+    ranked = "take normal scores by its quantiles, then " if QUANTILES in model.tensors else ""
     return [
-        f"{target}: a .jsn holds no scalers; standardise the data, (x - mean) / scale, with input_mean, "
-        f"input_scale, target_mean and target_scale, row {number} (from 0), of "
+        f"{target}: a .jsn holds no scalers; {ranked}standardise the data, (x - mean) / scale, with "
+        f"input_mean, input_scale, target_mean and target_scale, row {number} (from 0), of "
         f"{folder / 'networks.safetensors'}"
     ]
 

@@ -20,6 +20,7 @@ from experiments.datasets.feature_tables import (
     columns_in,
     feature_files,
 )
+from experiments.datasets.normal_scores import with_normal_scores
 from experiments.datasets.song import Dataset
 from experiments.errors import InputError, Interrupted
 from experiments.progress import Progress
@@ -68,7 +69,8 @@ def load_dataset(config: Data, *, workers: int, progress: Progress, stop: thread
         source: FeatureSource = SongMeans(root / "song_mean_features.csv")
     else:
         source = _frame_features(root, config, annotations, workers, progress, stop)
-    return assemble(annotations, source, config, notes)
+    dataset = assemble(annotations, source, config, notes)
+    return with_normal_scores(dataset) if config.normal_scores else dataset
 
 
 def _procedural_folder(plan: ProceduralData) -> Path:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from experiments.datasets.normal_scores import NormalScores
 
 TARGETS = ("arousal", "valence")
 
@@ -84,6 +88,8 @@ class Dataset:
         Agreement of the raters by song, then by target, of the songs whose raters' answers are there.
     dropped
         Numbers of the songs that were left out of ``development`` for the quality of their annotations.
+    normal_scores
+        What made the features of all songs, if ``data.normal_scores`` asks for it.
     """
 
     development: list[Song]
@@ -94,3 +100,4 @@ class Dataset:
     notes: list[str]
     agreements: dict[int, dict[str, Agreement]] = field(default_factory=dict)
     dropped: list[int] = field(default_factory=list)
+    normal_scores: NormalScores | None = None

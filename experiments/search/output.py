@@ -12,7 +12,7 @@ from experiments.config import Experiment
 from experiments.files import write_csv
 from experiments.page import Page, Sheet
 from experiments.progress import duration
-from experiments.search.run import Searched, Tried, search_config, section_of
+from experiments.search.searched import Searched, Tried, search_config, section_of
 from experiments.table import HEADINGS
 from experiments.variations import SearchStep
 

@@ -10,9 +10,10 @@ from typer.testing import CliRunner
 
 from experiments.ablation import run_ablations
 from experiments.ablation.output import sentences
+from experiments.ablation.variants import default_ablations
 from experiments.cli import app
-from experiments.config import load_experiment
-from experiments.datasets import Song
+from experiments.config import Experiment, load_experiment
+from experiments.datasets import Dataset, Song
 from experiments.errors import InputError
 from experiments.folds import split_like
 from experiments.procedural.layout import rater_file
@@ -96,6 +97,18 @@ def test_without_a_list_each_part_is_changed(larger):
     again = Listener()
     assert ablate(larger, progress=again).rows == ablated.rows
     assert again.epochs == 0
+
+
+def test_what_there_is_can_be_changed():
+    def names(dataset=None, **data):
+        experiment = Experiment(name="x", data={"source": "procedural", **data})
+        return [a.name for a in default_ablations(experiment, dataset or Dataset([], [], [], [], "", []))]
+
+    assert "FS1, not FS2" in names(features="FS2")
+    assert "FS2, not FS1" in names(features="FS1")
+    assert "features as they are, not their ranks" in names(normal_scores=True)
+    assert "all songs, whatever their α" in names(quality={})
+    assert not [name for name in names(features="FS1") if "auto-encoder" in name]  # no songs for one
 
 
 def test_scores_are_those_of_the_runs(larger):

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from experiments.ablation.compare import Comparison, SongScores, compare, corrected
-from experiments.ablation.statistics import (
+from experiments.score import ccc, pearson, rmse
+from experiments.statistics import (
     corrected_t_test,
     correlation,
     holm,
@@ -15,7 +16,6 @@ from experiments.ablation.statistics import (
     pooled_sums,
     resamples,
 )
-from experiments.score import ccc, pearson, rmse
 
 P_VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=12)
 DIFFERENCES = st.lists(st.floats(-1, 1).filter(lambda v: v == 0 or abs(v) > 1e-6), min_size=3, max_size=12)

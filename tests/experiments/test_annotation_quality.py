@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from experiments.annotation_quality import RESAMPLES, annotation_quality, bootstrap_correlations
+from experiments.annotation_quality import annotation_quality
 from experiments.cli import run_app
 from experiments.config import Data, Experiment, Folds, load_experiment
 from experiments.datasets import Dataset, Song, load_dataset
@@ -17,6 +17,8 @@ from experiments.errors import InputError
 from experiments.folds import split
 from experiments.procedural.layout import rater_file
 from experiments.progress import Quiet
+from experiments.statistics import RESAMPLES, bootstrap_correlations
+from experiments.systems import Predictions
 
 RULE = ("data.quality.min_raters=5", "data.quality.min_alpha=0.6")
 FEW, DISAGREEING = 2, 7
@@ -163,13 +165,29 @@ def songs_with_correlation(r, first, rng, count=40):
     return found
 
 
-def quality_of(r_development, r_test, seed=1):
+def predicted(songs, slope):
+    """Arousal as it is, with an error; valence from arousal alone, or without a slope as it is."""
+    rng = np.random.default_rng(3)
+    values = []
+    for song in songs:
+        value = song.annotation + 0.3 * rng.standard_normal(2)
+        if slope is not None:
+            value[:, 1] = slope * value[:, 0]
+        values.append(value)
+    return values
+
+
+def quality_of(r_development, r_test, seed=1, slope=None):
     rng = np.random.default_rng(8)
     development = songs_with_correlation(r_development, 1, rng, 80)
     test = songs_with_correlation(r_test, 2001, rng)
     dataset = Dataset(development, [], test, ["f"], "song_means", [])
     experiment = Experiment(name="x", seed=seed, data=Data(source="procedural"))
-    return dataset, annotation_quality(experiment, dataset, split(development, Folds(count=4, team_test=3)))
+    cut = split(development, Folds(count=4, team_test=3))
+    sets = {"cross_validation": cut.others(None), "team_test": cut.team_test_songs, "official_test": test}
+    predictions = [Predictions("lstm_all", g, songs, predicted(songs, slope)) for g, songs in sets.items()]
+    predictions.append(Predictions("linear_regression", "cross_validation", [], []))
+    return dataset, annotation_quality(experiment, dataset, cut, predictions)
 
 
 def test_correlations_are_pearsons_over_frames_and_over_means():
@@ -195,6 +213,35 @@ def test_whether_correlations_differ_is_said(r_test, differ, words):
         else:
             assert row.differ is False
     assert len(quality.differences) == 4
+
+
+@pytest.mark.parametrize(
+    ("r_test", "slope", "misled", "words"),
+    [
+        # Valence from arousal, as the training songs have it, where the test songs have it the other way.
+        (-0.5, 0.8, True, "the correlation of the training songs misleads the networks: "),
+        # The same networks, where it holds.
+        (0.8, 0.8, False, "nor is there a lower correlation to be misled by: "),
+        # Networks that know valence for itself.
+        (-0.5, None, False, "that the correlation of the training songs misleads the networks isn't shown: "),
+    ],
+)
+def test_whether_networks_are_misled_is_said(r_test, slope, misled, words):
+    dataset, quality = quality_of(0.8, r_test, slope=slope)
+    team, official = quality.misled
+    assert (team.set, team.misled) == ("team_test", False)
+    assert (official.set, official.misled) == ("official_test", misled)
+    assert words in official.sentence
+    rows = {row.set: row for row in quality.carried}
+    assert {*rows} == {"cross_validation", "team_test", "official_test"}
+    songs = dataset.official_test
+    values = np.concatenate(predicted(songs, slope))
+    truth = np.concatenate([song.annotation for song in songs])
+    row = rows["official_test"]
+    assert row.predicted == pytest.approx(np.corrcoef(values.T)[0, 1])
+    assert row.annotated == pytest.approx(np.corrcoef(truth.T)[0, 1])
+    assert row.error == pytest.approx(np.corrcoef(values[:, 0], values[:, 1] - truth[:, 1])[0, 1])
+    assert row.low < row.error < row.high
 
 
 def test_the_bootstrap_is_seeded_and_draws_whole_songs():
@@ -232,3 +279,6 @@ def test_what_a_run_says_of_its_annotations(rated):
     assert "mean of Cronbach's α over songs" in page.replace("&#39;", "'")
     assert f"{everything.mean():.3f}" in page
     assert "can&#39;t be told from 2 songs; it takes 10 at least" in page
+    assert {row["set"] for row in quality["carried"]} == {"cross_validation", "team_test", "official_test"}
+    assert [row["misled"] for row in quality["misled"]] == [None, None]
+    assert "official test set: whether the networks are misled by it can&#39;t be told." in page

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from experiments import run_folder
-from experiments.cli import run_app
+from experiments.cli import app, run_app
 
 
 def invoke(*arguments):
@@ -57,6 +57,17 @@ def test_mistakes_exit_with_2_and_no_traceback(tiny, arguments, message):
     assert message in result.output
     assert "Traceback" not in result.output
     assert isinstance(result.exception, SystemExit)
+
+
+@pytest.mark.parametrize("command", ["run", "search", "ablate"])
+def test_a_root_that_isnt_there_leaves_no_folder(tiny, monkeypatch, command):
+    monkeypatch.chdir(tiny)
+    steps = "search.steps=[{key='network.hidden', values=[[2], [3]]}]"
+    arguments = [command, tiny / "tiny.toml", "--set", "data.root=nowhere", "--set", steps]
+    result = CliRunner().invoke(app, [str(a) for a in arguments])
+    assert result.exit_code == 2
+    assert "no such folder" in result.output
+    assert not (tiny / "runs").exists()
 
 
 def test_an_error_of_the_disk_exits_with_2(tiny, monkeypatch):

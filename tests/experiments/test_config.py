@@ -92,6 +92,7 @@ def test_the_reference_backend_computes_in_double(tmp_path):
         (MINIMAL + "[folds]\nteam_test = 11\n", [], "folds.team_test is 11; expected a fold from 0 to 10"),
         (MINIMAL, ["folds={count=3, team_test=2, stopping='next'}"], "folds.stopping is 'next' and count 3"),
         (MINIMAL, ["data.development_songs=[]"], "data.development_songs"),
+        (MINIMAL, ["training.shuffle=perhaps"], "training.shuffle is .perhaps.; expected true or false"),
         (MINIMAL, ["ensemble.choice=best"], "ensemble.choice is 'best'; expected 'best_k' or 'greedy'"),
         (MINIMAL, ["data.source=deam"], "data.root is missing.*--set data.root=FOLDER"),
         ('[data]\nsource = "procedural"\n', [], "key 'name' is missing"),

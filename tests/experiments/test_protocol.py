@@ -103,7 +103,7 @@ def test_the_numbers_of_the_paper():
 
 def test_the_search_has_the_papers_order_and_holds_its_results():
     e = load(["data.root=."])
-    assert e.search.method == "sequential"
+    assert (e.search.method, e.search.criterion) == ("sequential", "ccc")
     keys = [step.keys for step in e.search.steps]
     both = ("training", "pretraining")
     assert keys == [
@@ -166,15 +166,23 @@ def test_the_models_of_both_feature_sets_give_the_predictions_of_the_table(finis
             np.testing.assert_allclose(rows[["arousal", "valence"]], mean, atol=2e-6)
 
 
-def test_a_file_with_fs1_gets_the_other_four_of_fs2_from_the_audio(overrides, cache, collection):
+@pytest.fixture(scope="module")
+def both_sets(overrides, cache):
     def songs(features):
         data = load(overrides).on(features).data
         return load_dataset(data, workers=2, progress=Quiet(), stop=threading.Event())
 
-    first, second = songs("FS1"), songs("FS2")
-    # The auto-encoder sees all songs but the official test's, development songs and dropped ones too.
-    assert [s.song_id for s in second.unlabelled] == [*range(1, 9), 1001]
-    assert all(s.targets is None for s in second.unlabelled)
+    return songs("FS1"), songs("FS2")
+
+
+def test_the_auto_encoder_sees_all_songs_but_the_official_tests(both_sets):
+    for dataset in both_sets:  # development songs and dropped ones too, without their targets
+        assert [s.song_id for s in dataset.unlabelled] == [*range(1, 9), 1001]
+        assert all(s.targets is None for s in dataset.unlabelled)
+
+
+def test_a_file_with_fs1_gets_the_other_four_of_fs2_from_the_audio(both_sets, collection):
+    first, second = both_sets
     from features import FeatureStore, extract_features
 
     audio = extract_features(collection / "MEMD_audio" / "1.flac", "FS2", FeatureStore())
@@ -220,6 +228,12 @@ def test_table_1_has_our_scores_beside_the_papers_and_never_mixes_them(finished)
     assert shown["official_test", "r", "run 4"][1::2] == ["0.613 ± 0.278", "0.026 ± 0.500"]
     assert shown["official_test", "r", "run 1"][1::2] == ["–", "–"]
     assert shown["team_test", "rmse", "me14"][::2] == ["–", "–"]
+
+
+def test_the_subtasks_are_named_with_their_systems(finished):
+    page = (finished[1] / "report.html").read_text()
+    assert "1 (features): linear_regression FS2; " in page
+    assert "2 (regression on given features): run 1; 3 (both free): run 2, run 3, run 4." in page
 
 
 def test_the_report_has_table_1_the_annotations_and_the_dropped_song(finished):

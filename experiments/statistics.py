@@ -1,4 +1,4 @@
-"""Whether two systems differ: intervals over songs, a test over folds, and what many tests ask for."""
+"""Uncertainty of scores: intervals over songs, a test over folds, and what many tests ask for."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from numpy.typing import NDArray
 from scipy import stats
 
 Array = NDArray[np.float64]
+
+RESAMPLES = 2000
+LEVEL = 0.95
+FEWEST_SONGS = 10  # of fewer, resamples are so much alike that the interval is too narrow
 
 
 def resamples(songs: int, count: int, generator: np.random.Generator) -> Array:
@@ -119,3 +123,37 @@ def correlation(sums: Array) -> Array:
     with np.errstate(invalid="ignore", divide="ignore"):
         r = (ab - a * b / n) / np.sqrt(x * y)
     return np.where(defined, r, 0.0)
+
+
+def bootstrap_correlations(
+    parts: list[NDArray[np.float64]], generator: np.random.Generator
+) -> NDArray[np.float64]:
+    """Correlate two columns in resamples of songs.
+
+    Songs, not frames, are drawn with replacement: the frames of a song go together (B. Efron and
+    R. Tibshirani, An Introduction to the Bootstrap, 1993, ch. 8 and 13).
+
+    Parameters
+    ----------
+    parts
+        Of each song, shape (frames, 2).
+    generator
+        Draws the songs.
+
+    Returns
+    -------
+    NDArray
+        Pearson's r of each resample, shape (RESAMPLES,); NaN where a column is constant, and
+        everywhere for fewer than FEWEST_SONGS songs.
+    """
+    centre = np.concatenate(parts).mean(0)
+    x, y = zip(*((part - centre).T for part in parts), strict=True)
+    sums = np.array(
+        [(len(a), a.sum(), b.sum(), a @ a, b @ b, a @ b) for a, b in zip(x, y, strict=True)], np.float64
+    )
+    drawn = generator.multinomial(len(parts), np.full(len(parts), 1 / len(parts)), RESAMPLES)
+    n, a, b, aa, bb, ab = (drawn @ sums).T
+    spread = (aa - a * a / n) * (bb - b * b / n)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        r = (ab - a * b / n) / np.sqrt(spread)
+    return np.where(spread > 1e-18, r, np.nan) if len(parts) >= FEWEST_SONGS else np.full(RESAMPLES, np.nan)
