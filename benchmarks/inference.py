@@ -25,7 +25,7 @@ from benchmarks.measuring import alternate, publish
 from benchmarks.onnx_network import bound, no_states, onnx_session
 from benchmarks.torch_network import TorchNetwork
 from benchmarks.train import INPUTS, OUTPUTS, paper_network, songs
-from lstmcore import Network, SequenceSet, StreamingNetwork, get_backend, pack, predict
+from lstmcore import Network, SequenceSet, StreamingNetwork, get_backend, predict
 from lstmcore.backends.cpu_products import add_product, panel_width
 
 TOLERANCE = 2e-6
@@ -52,11 +52,14 @@ def whole_songs(count: int, frames: int, rounds: int) -> dict[str, Any]:
 
         return forward
 
-    backend = get_backend("cpu")
-    workspace, batch = backend.workspace(network), pack(data, np.arange(count))
+    workspace = get_backend("cpu").workspace(network)
+
+    def kept() -> Array:
+        return predict(network, data, workspace=workspace, parallel_sequences=count)
+
     candidates: dict[str, Callable[[], Any]] = {
         "ours": ours,
-        "kept": lambda: backend.forward(network, batch, workspace).reshape(frames, count, OUTPUTS),
+        "kept": lambda: kept().reshape(count, frames, OUTPUTS).swapaxes(0, 1),
         "torch1": theirs(1),
         "torch2": theirs(2),
         "onnx": lambda: session.run(["y"], feed)[0],

@@ -27,6 +27,7 @@ from experiments.jobs import Result, Tensors, load_result, save_result
 from experiments.smoothing import smoothed
 from experiments.trial import architecture_of, join_targets, networks_a_member
 from lstmcore import Architecture, Backend, Network, SequenceSet, Standardiser, get_backend, predict
+from lstmcore.backends import Workspace
 from lstmcore.layers import LAYERS
 
 FORMAT = 1
@@ -133,22 +134,38 @@ class Model:
         if QUANTILES in self.tensors:
             features = NormalScores(self.tensors[QUANTILES]).apply(np.asarray(features, np.float64))
         engine = get_backend(backend) if isinstance(backend, str) else backend
-        outputs = np.stack([self._one(network, features, engine) for network in networks])
+        members = [self._network(number, engine) for number in networks]
+        workspace = engine.workspace(members[0])
+        outputs = np.stack(
+            [
+                self._one(number, network, features, engine, workspace)
+                for number, network in zip(networks, members, strict=True)
+            ]
+        )
         kinds = {place.get("target") for place in description["networks"]}
         curves = join_targets(outputs, len(kinds))
         if seconds := description.get("smoothing_seconds"):  # not in a model converted from CURRENNT
             curves = smoothed(curves, seconds, description["hop_seconds"])
         return curves.mean(0), curves.std(0)
 
-    def _one(self, number: int, features: NDArray[np.floating], engine: Backend) -> NDArray[np.float64]:
+    def _network(self, number: int, engine: Backend) -> Network:
+        weights = self.tensors["weights"][number]
+        return Network(self.architecture, weights.astype(float) if engine.name == "reference" else weights)
+
+    def _one(
+        self,
+        number: int,
+        network: Network,
+        features: NDArray[np.floating],
+        engine: Backend,
+        workspace: Workspace,
+    ) -> NDArray[np.float64]:
         part = {name: self.tensors[name][number] for name in _STACKED}
-        weights = part["weights"]
-        network = Network(self.architecture, weights.astype(float) if engine.name == "reference" else weights)
         x = Standardiser(part["input_mean"], part["input_scale"]).apply(features)
         unknown = np.zeros((len(x), network.architecture.output_size))
         sequences = SequenceSet.from_lists([x], [unknown], dtype=network.dtype)
         return Standardiser(part["target_mean"], part["target_scale"]).invert(
-            predict(network, sequences, backend=engine)
+            predict(network, sequences, backend=engine, workspace=workspace)
         )
 
 

@@ -37,6 +37,7 @@ def predict(
     sequences: SequenceSet,
     *,
     backend: Backend | str = "cpu",
+    workspace: Workspace = None,
     parallel_sequences: int = 16,
 ) -> NDArray[np.floating]:
     """Compute the outputs of a network for all frames of a set.
@@ -47,6 +48,9 @@ def predict(
         The network and its inputs (the targets are not looked at).
     backend
         A backend or its name.
+    workspace
+        The backend's memory, to use again for networks of one architecture and precision, since the
+        system gives fresh memory slowly; made if None.
     parallel_sequences
         Sequences computed side by side.
 
@@ -56,7 +60,8 @@ def predict(
         Shape (frames, outputs), rows in the order of the set.
     """
     backend = get_backend(backend) if isinstance(backend, str) else backend
-    workspace = backend.workspace(network)
+    if workspace is None:
+        workspace = backend.workspace(network)
     return _all_outputs(network, sequences, backend, workspace, parallel_sequences)
 
 

@@ -21,7 +21,10 @@ class Backend(Protocol):
     name: str
 
     def workspace(self, network: Network) -> Workspace:
-        """Make the memory that `forward` fills and `backward` reads, for one network and thread."""
+        """Make the memory that `forward` fills and `backward` reads.
+
+        One thread may use it, for networks of this one's architecture and precision.
+        """
 
     def forward(self, network: Network, batch: Batch, workspace: Workspace) -> NDArray[np.floating]:
         """Compute the outputs of all frames.

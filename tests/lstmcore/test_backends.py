@@ -126,3 +126,13 @@ def test_a_gpu_that_is_missing_is_named_with_what_to_do():
 def test_an_unknown_backend_is_named_with_the_nearest():
     with pytest.raises(EngineError, match=r"unknown backend 'cpus'.*did you mean 'cpu'"):
         get_backend("cpus")
+
+
+@pytest.mark.parametrize("name", ["cpu", "reference", on_gpu("cuda")])
+def test_networks_of_one_shape_predict_in_one_workspace(name):
+    networks = [random_network(3, [(4, 1.0)], 2, seed=seed) for seed in (1, 2)]
+    songs = random_sequences([7, 4], 3, 2)
+    workspace = get_backend(name).workspace(networks[0])
+    for network in networks:
+        alone = predict(network, songs, backend=name)
+        np.testing.assert_array_equal(predict(network, songs, backend=name, workspace=workspace), alone)
