@@ -23,8 +23,8 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import cache, partial
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks import torch_experiment_careful as careful
 from benchmarks import torch_experiment_plain as straight
+from benchmarks.experiment_plan import Plan
 from benchmarks.measuring import Timing, publish
 from benchmarks.torch_network import TorchNetwork
 from experiments.executor import Threads
@@ -47,63 +48,6 @@ Array = NDArray[np.floating]
 WORKERS = 2
 TOLERANCE = 1e-6  # of the validation error after an epoch, relative; the epoch moves it by 2e-4 and more
 NETWORKS = {"paper": (200, 150, 25), "quickstart": (16, 8)}
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is trained on what; all candidates keep to it.
-
-    Parameters
-    ----------
-    hidden
-        Units of the LSTM layers.
-    parallel_sequences
-        Songs in a batch.
-    folds, trials
-        So many times so many networks are trained.
-    songs, frames
-        Songs in all folds together, and frames of each.
-    epochs
-        Of each network.
-    input_noise
-        Standard deviation of the noise on the inputs.
-    shuffle
-        Whether songs come in a new order in each epoch.
-    """
-
-    hidden: tuple[int, ...]
-    parallel_sequences: int
-    folds: int
-    trials: int
-    songs: int
-    frames: int
-    epochs: int
-    input_noise: float = 0.6
-    shuffle: bool = True
-    learning_rate: float = 1e-5
-    momentum: float = 0.9
-    inputs: int = 260
-    outputs: int = 2
-
-    def data(self) -> tuple[Array, Array]:
-        """Return inputs [songs, frames, inputs] and targets [songs, frames, outputs]."""
-        return _random_songs(self.songs, self.frames, self.inputs, self.outputs)
-
-    def split(self, fold: int) -> tuple[list[int], list[int]]:
-        """Return the numbers of the training and of the validation songs."""
-        songs = range(self.songs)
-        return [s for s in songs if s % self.folds != fold], [s for s in songs if s % self.folds == fold]
-
-    def networks(self) -> list[tuple[int, int]]:
-        """Return trial and fold of each network."""
-        return [(trial, fold) for trial in range(self.trials) for fold in range(self.folds)]
-
-
-@cache
-def _random_songs(songs: int, frames: int, inputs: int, outputs: int) -> tuple[Array, Array]:
-    generator = np.random.default_rng(1)
-    x = generator.standard_normal((songs, frames, inputs), np.float32)
-    return x, generator.uniform(-1, 1, (songs, frames, outputs)).astype(np.float32)
 
 
 def new_network(plan: Plan, seed: np.random.SeedSequence) -> Network:

@@ -15,7 +15,7 @@ import torch
 from benchmarks.torch_experiment_plain import MoodNetwork
 
 if TYPE_CHECKING:
-    from benchmarks.experiment import Plan
+    from benchmarks.experiment_plan import Plan
 
 Data = tuple[torch.Tensor, torch.Tensor]
 

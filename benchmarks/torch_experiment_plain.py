@@ -14,7 +14,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Subset, TensorDataset
 
 if TYPE_CHECKING:
-    from benchmarks.experiment import Plan
+    from benchmarks.experiment_plan import Plan
 
 
 class MoodNetwork(nn.Module):

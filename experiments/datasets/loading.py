@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,8 @@ from experiments.datasets.feature_tables import (
     columns_in,
     feature_files,
 )
-from experiments.datasets.normal_scores import with_normal_scores
-from experiments.datasets.song import Dataset
+from experiments.datasets.normal_scores import NormalScores
+from experiments.datasets.song import Dataset, Song
 from experiments.errors import InputError, Interrupted
 from experiments.progress import Progress
 from features import cache_root
@@ -70,7 +71,7 @@ def load_dataset(config: Data, *, workers: int, progress: Progress, stop: thread
     else:
         source = _frame_features(root, config, annotations, workers, progress, stop)
     dataset = assemble(annotations, source, config, notes)
-    return with_normal_scores(dataset) if config.normal_scores else dataset
+    return _with_normal_scores(dataset) if config.normal_scores else dataset
 
 
 def _procedural_folder(plan: ProceduralData) -> Path:
@@ -152,3 +153,20 @@ def _without_last_columns(files: dict[int, Path], wanted: set[int], feature_set:
         return set()
     fs1 = len(columns("FS1"))
     return {song for song, file in files.items() if song in wanted and columns_in(file) == fs1}
+
+
+def _with_normal_scores(dataset: Dataset) -> Dataset:
+    """Return a data set with normal scores for features, and what made them."""
+    ranked = dataset.unlabelled or dataset.development
+    scores = NormalScores.fit(np.concatenate([song.features for song in ranked]))
+
+    def scored(songs: list[Song]) -> list[Song]:
+        return [replace(song, features=scores.apply(song.features)) for song in songs]
+
+    return replace(
+        dataset,
+        development=scored(dataset.development),
+        unlabelled=scored(dataset.unlabelled),
+        official_test=scored(dataset.official_test),
+        normal_scores=scores,
+    )

@@ -8,13 +8,11 @@ has a say.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
-
-from experiments.datasets.song import Dataset, Song
 
 Array = NDArray[np.float64]
 
@@ -51,20 +49,3 @@ class NormalScores:
             last = np.interp(values, known, share)  # and the highest
             scored[:, k] = np.clip(ndtri((first + last) / 2), -MOST, MOST)
         return scored
-
-
-def with_normal_scores(dataset: Dataset) -> Dataset:
-    """Return a data set with normal scores for features, and what made them."""
-    ranked = dataset.unlabelled or dataset.development
-    scores = NormalScores.fit(np.concatenate([song.features for song in ranked]))
-
-    def scored(songs: list[Song]) -> list[Song]:
-        return [replace(song, features=scores.apply(song.features)) for song in songs]
-
-    return replace(
-        dataset,
-        development=scored(dataset.development),
-        unlabelled=scored(dataset.unlabelled),
-        official_test=scored(dataset.official_test),
-        normal_scores=scores,
-    )

@@ -5,13 +5,11 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from experiments.datasets.normal_scores import NormalScores
+from experiments.datasets.normal_scores import NormalScores
 
 TARGETS = ("arousal", "valence")
 
