@@ -54,14 +54,17 @@ class _Launch:
 
         self.cuda.failed = False
         workers = [
-            threading.Thread(target=run, args=(b, t), daemon=True)
+            [threading.Thread(target=run, args=(b, t), daemon=True) for t in range(self.threads)]
             for b in range(self.blocks)
-            for t in range(self.threads)
         ]
-        for worker in workers:
+        for worker in (worker for block in workers for worker in block):
             worker.start()
-        for worker in workers:
-            worker.join()
+        while any(worker.is_alive() for block in workers for worker in block):
+            for block, barrier in zip(workers, barriers, strict=True):
+                alive = sum(worker.is_alive() for worker in block)
+                if 0 < barrier.n_waiting == alive < self.threads:  # for one that has left
+                    barrier.abort()
+            time.sleep(1e-3)
         if errors:
             raise next((e for e in errors if not isinstance(e, threading.BrokenBarrierError)), errors[0])
 
