@@ -80,21 +80,23 @@ class Data(Section):
 class Folds(Section):
     """A song's fold is its index modulo ``count``; fold ``team_test`` is kept out.
 
-    ``stopping``: which fold early stopping watches, the ``same`` that is scored in cross-validation, or
-    the ``next``, which isn't trained on then.  Of one song or a few, the first flatters a lot.
+    ``stopping``: which fold early stopping watches.  The ``same`` that is scored in cross-validation,
+    which flatters, of one song or a few a lot; the ``next``, which isn't trained on then; or ``rotating``,
+    each of the others in turn, another in each trial, so that the average of the trials has learnt from all.
     """
 
     count: int = Field(default=11, ge=3)
     team_test: int = Field(default=10, ge=0)
-    stopping: Literal["same", "next"] = "same"
+    stopping: Literal["same", "next", "rotating"] = "same"
 
     @model_validator(mode="after")
     def _in_range(self) -> Folds:
         if self.team_test >= self.count:
             raise ValueError(f"team_test is {self.team_test}; expected a fold from 0 to {self.count - 1}")
-        if self.stopping == "next" and self.count < 4:
+        if self.stopping != "same" and self.count < 4:
             raise ValueError(
-                "stopping is 'next' and count 3, which leaves no fold to train on; expected a count from 4"
+                f"stopping is {self.stopping!r} and count 3, which leaves no fold to train on; "
+                "expected a count from 4"
             )
         return self
 

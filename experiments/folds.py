@@ -20,7 +20,8 @@ class Split:
     team_test
         Number of the fold that is kept out as the team's own test set.
     stopping
-        Whether early stopping watches the ``same`` fold that is scored, or the ``next``.
+        Whether early stopping watches the ``same`` fold that is scored, the ``next``, or, ``rotating``,
+        each of the others in turn, another in each trial.
     """
 
     folds: tuple[tuple[Song, ...], ...]
@@ -41,21 +42,21 @@ class Split:
         """Songs that are scored when it is this fold's turn."""
         return list(self.folds[fold])
 
-    def watched(self, fold: int) -> list[Song]:
-        """Songs that early stopping watches when it is this fold's turn."""
-        return list(self.folds[self._watched(fold)])
+    def watched(self, fold: int, trial: int = 0) -> list[Song]:
+        """Songs that early stopping of a trial watches when it is this fold's turn."""
+        return list(self.folds[self._watched(fold, trial)])
 
-    def _watched(self, fold: int) -> int:
+    def _watched(self, fold: int, trial: int) -> int:
         if self.stopping == "same":
             return fold
         turns = self.cross_validation
-        return turns[(turns.index(fold) + 1) % len(turns)]
+        further = trial % (len(turns) - 1) if self.stopping == "rotating" else 0
+        return turns[(turns.index(fold) + 1 + further) % len(turns)]
 
-    def training(self, fold: int) -> list[Song]:
-        """Songs that networks are trained on when it is this fold's turn."""
-        return [
-            s for k in self.cross_validation if k not in (fold, self._watched(fold)) for s in self.folds[k]
-        ]
+    def training(self, fold: int, trial: int = 0) -> list[Song]:
+        """Songs that the network of a trial is trained on when it is this fold's turn."""
+        left_out = (fold, self._watched(fold, trial))
+        return [s for k in self.cross_validation if k not in left_out for s in self.folds[k]]
 
     def others(self, fold: int | None) -> list[Song]:
         """Songs of all folds but this one, and but the team's test set."""

@@ -1,7 +1,7 @@
 """All systems of an experiment applied to all sets of songs: ensembles and baselines.
 
 In cross-validation a song is predicted by the networks of its own fold, which were not
-trained on it (early stopping watched it, unless ``folds.stopping`` is "next").  That is the
+trained on it (early stopping watched it, unless ``folds.stopping`` names another).  That is the
 system ``lstm_all``: the average of all networks that may predict a song.  The chosen
 ensembles ``lstm_rmse`` and ``lstm_ccc`` mix networks of all folds, so they have no
 cross-validation.

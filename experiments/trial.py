@@ -1,4 +1,4 @@
-"""Trial jobs: one network, trained on the other folds and stopped by its own, or by the next.
+"""Trial jobs: one network, trained on the other folds and stopped by its own, or by one of the others.
 
 Inputs and targets are standardised to the training songs of the fold.  With single targets, a
 trial of a fold is two jobs: a network for arousal and one for valence, which make one member of
@@ -51,7 +51,7 @@ GROUPS = ("validation", "team_test", "official_test")
 
 @dataclass(frozen=True)
 class FoldSets:
-    """Standardised songs of a fold, which all its trials are trained on, and what standardised them."""
+    """Standardised songs that trials of a fold are trained on, and what standardised them."""
 
     inputs: Standardiser
     targets: Standardiser
@@ -78,18 +78,20 @@ class TrialData:
     autoencoders: list[tuple[str, NDArray[np.floating]]]
     _sets: Shared[FoldSets] = field(default_factory=Shared, init=False, repr=False, compare=False)
 
-    def sets(self, fold: int, target: str | None) -> FoldSets:
-        """Return what the networks of a fold are trained on, with one target or all."""
-        return self._sets.get((fold, target), lambda: self._make_sets(fold, target))
+    def sets(self, fold: int, trial: int, target: str | None) -> FoldSets:
+        """Return what a network is trained on, with one target or all; trials share it if they can."""
+        shared_by_trials = self.experiment.folds.stopping != "rotating"
+        key = (fold, 0 if shared_by_trials else trial, target)
+        return self._sets.get(key, lambda: self._make_sets(*key))
 
-    def _make_sets(self, fold: int, target: str | None) -> FoldSets:
+    def _make_sets(self, fold: int, trial: int, target: str | None) -> FoldSets:
         dtype = self.experiment.engine.dtype
         columns = slice(None) if target is None else slice(k := TARGETS.index(target), k + 1)
-        songs = self.split.training(fold)
+        songs = self.split.training(fold, trial)
         inputs = standardiser_of(songs)
         targets = Standardiser.fit(np.concatenate([song.annotation[:, columns] for song in songs]))
         training = sequence_set(songs, inputs, targets, dtype, columns)
-        validation = sequence_set(self.split.watched(fold), inputs, targets, dtype, columns)
+        validation = sequence_set(self.split.watched(fold, trial), inputs, targets, dtype, columns)
         return FoldSets(inputs, targets, training, validation)
 
     def groups(self, fold: int) -> dict[str, list[Song]]:
@@ -155,11 +157,11 @@ def _job(data: TrialData, fold: int, trial: int, target: str | None) -> Job:
         "training": experiment.training.model_dump(),
         "engine": [experiment.engine.backend, experiment.engine.dtype],
         "autoencoder": data.autoencoders[trial][0] if data.autoencoders else None,
-        "trained_on": [song.digest for song in data.split.training(fold)],
+        "trained_on": [song.digest for song in data.split.training(fold, trial)],
         "applied_to": [[song.digest for song in songs] for songs in data.groups(fold).values()],
     }
     if experiment.folds.stopping != "same":
-        inputs["watched"] = [song.digest for song in data.split.watched(fold)]
+        inputs["watched"] = [song.digest for song in data.split.watched(fold, trial)]
     of_target = "" if target is None else f"-{target}"
     name = name_of(f"network-fold{fold:02}-trial{trial}{of_target}", inputs)
     title = ", ".join([f"fold {fold}", f"trial {trial}", *([] if target is None else [target])])
@@ -180,7 +182,7 @@ def _start(data: TrialData, trial: int, seed: np.random.SeedSequence, inputs: in
 def _prepare(
     data: TrialData, fold: int, trial: int, target: str | None, state: TrainingState | None
 ) -> Prepared:
-    experiment, sets = data.experiment, data.sets(fold, target)
+    experiment, sets = data.experiment, data.sets(fold, trial, target)
     seed = network_seed(experiment, fold, trial, target)
     trainer = Trainer(
         _start(data, trial, seed, sets.training.input_size),

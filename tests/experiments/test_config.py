@@ -91,6 +91,7 @@ def test_the_reference_backend_computes_in_double(tmp_path):
         (MINIMAL + "[folds]\ncount = 2\n", [], "folds.count is 2; expected greater than or equal to 3"),
         (MINIMAL + "[folds]\nteam_test = 11\n", [], "folds.team_test is 11; expected a fold from 0 to 10"),
         (MINIMAL, ["folds={count=3, team_test=2, stopping='next'}"], "folds.stopping is 'next' and count 3"),
+        (MINIMAL, ["folds={count=3, team_test=2, stopping='rotating'}"], "folds.stopping is 'rotating' and"),
         (MINIMAL, ["data.development_songs=[]"], "data.development_songs"),
         (MINIMAL, ["training.shuffle=perhaps"], "training.shuffle is .perhaps.; expected true or false"),
         (MINIMAL, ["ensemble.choice=best"], "ensemble.choice is 'best'; expected 'best_k' or 'greedy'"),

@@ -79,6 +79,23 @@ def test_another_fold_may_stop_the_training():
         assert all(not a & b for a, b in itertools.combinations(ids, 2))
 
 
+def test_each_of_the_other_folds_may_stop_a_trial_in_turn():
+    cut = split([song(k) for k in range(25)], Folds(count=5, team_test=1, stopping="rotating"))
+    watched = {
+        fold: [next(s.song_id % 5 for s in cut.watched(fold, trial)) for trial in range(4)]
+        for fold in cut.cross_validation
+    }
+    assert watched == {0: [2, 3, 4, 2], 2: [3, 4, 0, 3], 3: [4, 0, 2, 4], 4: [0, 2, 3, 0]}
+    for fold, trial in itertools.product(cut.cross_validation, range(4)):
+        own = (cut.training(fold, trial), cut.watched(fold, trial))
+        groups = [*own, cut.validation(fold), cut.team_test_songs]
+        ids = [{s.song_id for s in g} for g in groups]
+        assert set.union(*ids) == set(range(25))
+        assert all(not a & b for a, b in itertools.combinations(ids, 2))
+    together = {s.song_id for trial in range(3) for s in cut.training(0, trial)}
+    assert together == {s.song_id for s in cut.others(0)}  # the average learns from all other folds
+
+
 def test_more_folds_than_songs():
     with pytest.raises(InputError, match=r"folds.count is 11 and there are 5 development songs"):
         split(SONGS, Folds())

@@ -244,8 +244,9 @@ def test_single_targets_give_the_same_bytes_with_two_workers_and_after_a_stop(ti
     assert contents(whole) == contents(two) == contents(parts)
 
 
-def test_stopped_by_the_next_fold_a_song_doesnt_touch_its_own_prediction(tiny):
-    options = ("folds.stopping=next", *FAST, "pretraining.enabled=false")
+@pytest.mark.parametrize("stopping", ["next", "rotating"])
+def test_stopped_by_another_fold_a_song_doesnt_touch_its_own_prediction(tiny, stopping):
+    options = (f"folds.stopping={stopping}", *FAST, "pretraining.enabled=false")
     before = curves(run(tiny, "before", *options), "lstm_all").query("song_id in (1, 5, 9)")
     same = curves(run(tiny, "same", *options[1:]), "lstm_all").query("song_id in (1, 5, 9)")
     for path in (tiny / "data" / "annotations").rglob("*.csv"):
