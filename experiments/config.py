@@ -55,12 +55,15 @@ class Data(Section):
     """Which songs, features and targets.
 
     ``normal_scores`` puts in place of each feature's value the standard normal quantile of its rank.
+    ``lead_in``: networks hear so many seconds before a song's first annotation, as raters did; their error
+    there doesn't count, though errors by frame are of all frames.
     """
 
     source: Literal["procedural", "deam"]
     root: str | None = None
     features: FeatureSet = "FS1"
     normal_scores: bool = False
+    lead_in: float = Field(default=0.0, ge=0)
     targets: TargetFiles | None = None
     development_songs: str | Annotated[list[int], Field(min_length=1)] | None = None
     quality: Quality | None = None
@@ -271,6 +274,15 @@ class Experiment(Section):
             sets[run.name] = used.pop()
         if self.runs and self.data.features not in sets.values():
             raise ValueError(f"data.features is {self.data.features} and no run uses it")
+        return self
+
+    @model_validator(mode="after")
+    def _lead_in_is_weighted(self) -> Experiment:
+        if self.data.lead_in and self.training.objective != "sse":
+            raise ValueError(
+                f"data.lead_in is {self.data.lead_in} and training.objective {self.training.objective!r}; "
+                "expected objective = 'sse', the one that can leave frames out"
+            )
         return self
 
     @model_validator(mode="after")

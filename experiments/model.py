@@ -67,6 +67,7 @@ def save_model(
         "target_range": [-1, 1],
         "hop_seconds": HOP_SECONDS,
         "smoothing_seconds": experiment.predictions.smoothing,
+        "lead_in_seconds": experiment.data.lead_in,
         "networks": [{n: v for n, v in networks[k].facts.items() if n in _PLACE} for k in used],
         "systems": {name: [used.index(k) for k in numbers] for name, numbers in members.items()},
         "notes": dataset.notes,
@@ -115,6 +116,8 @@ class Model:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Predict arousal and valence of one song, smoothed if the experiment wanted that.
 
+        Networks that were trained with a lead-in hear the first frame for so long before the song.
+
         Parameters
         ----------
         features
@@ -133,6 +136,9 @@ class Model:
         networks = description["systems"][system or next(iter(description["systems"]))]
         if QUANTILES in self.tensors:
             features = NormalScores(self.tensors[QUANTILES]).apply(np.asarray(features, np.float64))
+        # Neither lead-in nor smoothing is in a model converted from CURRENNT.
+        before = int(description.get("lead_in_seconds", 0) / description["hop_seconds"])
+        features = np.concatenate([np.repeat(features[:1], before, 0), features])
         engine = get_backend(backend) if isinstance(backend, str) else backend
         members = [self._network(number, engine) for number in networks]
         workspace = engine.workspace(members[0])
@@ -143,8 +149,8 @@ class Model:
             ]
         )
         kinds = {place.get("target") for place in description["networks"]}
-        curves = join_targets(outputs, len(kinds))
-        if seconds := description.get("smoothing_seconds"):  # not in a model converted from CURRENNT
+        curves = join_targets(outputs[:, before:], len(kinds))
+        if seconds := description.get("smoothing_seconds"):
             curves = smoothed(curves, seconds, description["hop_seconds"])
         return curves.mean(0), curves.std(0)
 

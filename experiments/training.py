@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from experiments.config import Experiment, Pretraining, Training
 from experiments.datasets import TARGETS, Song
@@ -13,8 +14,10 @@ from experiments.frame_wise import frame_wise_sizes
 from lstmcore import (
     BLSTM,
     LSTM,
+    OBJECTIVES,
     SGD,
     EpochReport,
+    Objective,
     SequenceSet,
     Standardiser,
     Tanh,
@@ -78,9 +81,24 @@ def sequence_set(
     SequenceSet
         A sequence a song, in order.
     """
-    x = [inputs.apply(song.features) for song in songs]
-    y = [targets.apply(song.annotation[:, columns]) for song in songs] if targets is not None else x
+    x = [inputs.apply(song.heard) for song in songs]
+    if targets is None:
+        return SequenceSet.from_lists(x, x, dtype=dtype)
+    y = [targets.apply(song.annotation[:, columns]) for song in songs]
+    if songs[0].lead_in is not None:
+        y = [_after_silence(song.frames_before, values) for song, values in zip(songs, y, strict=True)]
     return SequenceSet.from_lists(x, y, dtype=dtype)
+
+
+def _after_silence(frames: int, targets: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return targets and their weights, interleaved as ``weightedsse`` has them, after frames of weight 0."""
+    weighted = np.stack([targets, np.ones_like(targets)], axis=2).reshape(len(targets), -1)
+    return np.concatenate([np.zeros((frames, weighted.shape[1])), weighted])
+
+
+def objective_of(experiment: Experiment) -> Objective:
+    """Return what networks minimise; with a lead-in, the same with a weight of 0 there."""
+    return OBJECTIVES["weightedsse" if experiment.data.lead_in else experiment.training.objective]
 
 
 def standardiser_of(songs: list[Song]) -> Standardiser:

@@ -24,12 +24,12 @@ from experiments.shared import Shared
 from experiments.training import (
     hidden_layers,
     history_of,
+    objective_of,
     sequence_set,
     settings_of,
     standardiser_of,
 )
 from lstmcore import (
-    OBJECTIVES,
     Architecture,
     EpochReport,
     Linear,
@@ -190,7 +190,7 @@ def _prepare(
         sets.validation,
         settings_of(experiment.training),
         seed=seed,
-        objective=OBJECTIVES[experiment.training.objective],
+        objective=objective_of(experiment),
         backend=experiment.engine.backend,
         state=state,
     )
@@ -220,7 +220,10 @@ def _predict(
     outputs = network.architecture.output_size
     if not songs:
         return np.empty((0, outputs))
-    x = [sets.inputs.apply(song.features) for song in songs]
-    unknown = [np.zeros((song.frames, outputs)) for song in songs]
-    sequences = SequenceSet.from_lists(x, unknown, dtype=experiment.engine.dtype)
-    return sets.targets.invert(predict(network, sequences, backend=experiment.engine.backend))
+    x = [sets.inputs.apply(song.heard) for song in songs]
+    sequences = SequenceSet.from_lists(
+        x, [np.zeros((len(a), outputs)) for a in x], dtype=experiment.engine.dtype
+    )
+    found = sequences.split(predict(network, sequences, backend=experiment.engine.backend))
+    wanted = [part[song.frames_before :] for song, part in zip(songs, found, strict=True)]
+    return sets.targets.invert(np.concatenate(wanted))

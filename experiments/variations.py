@@ -14,7 +14,14 @@ from experiments.section import Section
 
 SEARCHED = ("network", "training", "pretraining", "predictions")
 """Sections that a search may change: songs, folds and the score are the same for all candidates."""
-ABLATED = (*SEARCHED, "data.features", "data.normal_scores", "data.unlabelled", "data.quality")
+ABLATED = (
+    *SEARCHED,
+    "data.features",
+    "data.lead_in",
+    "data.normal_scores",
+    "data.quality",
+    "data.unlabelled",
+)
 """Sections and keys that an ablation may change."""
 
 

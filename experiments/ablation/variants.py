@@ -47,6 +47,8 @@ def _data(experiment: Experiment, dataset: Dataset) -> Iterator[Ablation]:
     data = experiment.data
     if data.normal_scores:
         yield Ablation(name="features as they are, not their ranks", set={"data.normal_scores": False})
+    if data.lead_in:
+        yield Ablation(name="nothing before the first annotation", set={"data.lead_in": 0.0})
     if data.features == "FS2":
         yield Ablation(name="FS1, not FS2", set={"data.features": "FS1"})
     elif data.features == "FS1" and data.source == "procedural":

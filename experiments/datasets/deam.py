@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.config import Data
+from experiments.config import HOP_SECONDS, Data
 from experiments.datasets.annotations import Curve, joined_targets, read_csv, read_dynamic, whole_number
 from experiments.datasets.feature_tables import FeatureSource
 from experiments.datasets.raters import Agreements, Selection, measure_agreement, select
@@ -105,6 +105,7 @@ class Annotations:
 
 # Seconds that features may go on after the last annotation before it is worth a note.
 _LONGER = 5
+_HOP = round(1000 * HOP_SECONDS)
 
 
 def _both_targets(curves: dict[str, dict[int, Curve]]) -> None:
@@ -145,9 +146,9 @@ def assemble(annotations: Annotations, source: FeatureSource, config: Data, note
         If a song that is asked for has no features, or fewer than two frames in common.
     """
     development, test = annotations.development(), annotations.official_test()
-    joined, beyond = {}, {}
+    joined, beyond, lead_in = {}, {}, round(1000 * config.lead_in)
     for song in [*development, *test]:
-        joined[song], beyond[song] = _join(song, annotations, source)
+        joined[song], beyond[song] = _join(song, annotations, source, lead_in)
     missing = sum(len(annotations.curves(s)[0]) - song.frames for s, song in joined.items())
     dropped = annotations.selection.dropped
     if config.quality is not None and dropped:
@@ -162,7 +163,7 @@ def assemble(annotations: Annotations, source: FeatureSource, config: Data, note
     if config.unlabelled != "none":
         used = set(development) if config.unlabelled == "others" else set()
         others = sorted(s for s in source.songs() - used if not annotations.is_test(s))
-        unlabelled = [_without_targets(s, annotations, source) for s in others]
+        unlabelled = [_without_targets(s, annotations, source, lead_in) for s in others]
     return Dataset(
         [joined[s] for s in development],
         unlabelled,
@@ -186,12 +187,18 @@ def _notes_on_length(features: str, beyond: dict[int, float]) -> list[str]:
     ]
 
 
-def _join(song: int, annotations: Annotations, source: FeatureSource) -> tuple[Song, float]:
+def _from(lead_in: int, stamps: list[int]) -> list[int]:
+    """Put time stamps before the first, so many milliseconds at most and none below 0."""
+    first = stamps[0]
+    return [s for s in range(first - lead_in // _HOP * _HOP, first, _HOP) if s >= 0] + stamps
+
+
+def _join(song: int, annotations: Annotations, source: FeatureSource, lead_in: int) -> tuple[Song, float]:
     """Join one song, and tell how many seconds its features go on after the last annotation."""
     if song not in source.songs():
         raise InputError(f"song {song} is annotated but there are no {source.name} features of it")
     annotated, targets = joined_targets(*annotations.curves(song))
-    stamps, rows = source.table(song, annotated)
+    stamps, rows = source.table(song, _from(lead_in, annotated))
     position = {stamp: k for k, stamp in enumerate(stamps)}
     common = [k for k, stamp in enumerate(annotated) if stamp in position]
     if len(common) < 2:
@@ -201,9 +208,13 @@ def _join(song: int, annotations: Annotations, source: FeatureSource) -> tuple[S
         )
     times = np.array([annotated[k] for k in common]) / 1000
     features = rows[[position[annotated[k]] for k in common]]
-    return Song(song, times, features, targets[common]), (stamps[-1] - annotated[-1]) / 1000
+    first = annotated[common[0]]
+    before = rows[[k for k, stamp in enumerate(stamps) if first - lead_in <= stamp < first]]
+    joined = Song(song, times, features, targets[common], before if lead_in else None)
+    return joined, (stamps[-1] - annotated[-1]) / 1000
 
 
-def _without_targets(song: int, annotations: Annotations, source: FeatureSource) -> Song:
-    stamps, rows = source.table(song, annotations.stamps_of_any(song))
+def _without_targets(song: int, annotations: Annotations, source: FeatureSource, lead_in: int) -> Song:
+    known = annotations.stamps_of_any(song)
+    stamps, rows = source.table(song, known and _from(lead_in, known))
     return Song(song, np.array(stamps) / 1000, rows)

@@ -161,7 +161,14 @@ def _with_normal_scores(dataset: Dataset) -> Dataset:
     scores = NormalScores.fit(np.concatenate([song.features for song in ranked]))
 
     def scored(songs: list[Song]) -> list[Song]:
-        return [replace(song, features=scores.apply(song.features)) for song in songs]
+        return [
+            replace(
+                song,
+                features=scores.apply(song.features),
+                lead_in=None if song.lead_in is None else scores.apply(song.lead_in),
+            )
+            for song in songs
+        ]
 
     return replace(
         dataset,

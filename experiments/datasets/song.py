@@ -28,17 +28,31 @@ class Song:
         Shape (frames, features).
     targets
         Arousal and valence in the annotation's own scale, shape (frames, 2), or None.
+    lead_in
+        Features of the frames right before the first, shape (frames before, features): what is heard
+        before anything is to be predicted.  None is the same as no frame.
     """
 
     song_id: int
     times: NDArray[np.float64]
     features: NDArray[np.float64]
     targets: NDArray[np.float64] | None = None
+    lead_in: NDArray[np.float64] | None = None
 
     @property
     def frames(self) -> int:
         """Number of frames."""
         return len(self.times)
+
+    @property
+    def frames_before(self) -> int:
+        """Number of frames of the lead-in."""
+        return 0 if self.lead_in is None else len(self.lead_in)
+
+    @property
+    def heard(self) -> NDArray[np.float64]:
+        """Features of lead-in and frames, shape (frames before + frames, features)."""
+        return self.features if self.lead_in is None else np.concatenate([self.lead_in, self.features])
 
     @property
     def annotation(self) -> NDArray[np.float64]:
@@ -50,7 +64,7 @@ class Song:
     def digest(self) -> str:
         """Hash of all that the song holds."""
         content = hashlib.sha256(str(self.song_id).encode())
-        for array in (self.times, self.features, self.targets):
+        for array in (self.times, self.features, self.targets, self.lead_in):
             if array is not None:
                 content.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
         return content.hexdigest()

@@ -107,6 +107,7 @@ def test_what_there_is_can_be_changed():
     assert "FS1, not FS2" in names(features="FS2")
     assert "FS2, not FS1" in names(features="FS1")
     assert "features as they are, not their ranks" in names(normal_scores=True)
+    assert "nothing before the first annotation" in names(lead_in=15.0)
     assert "all songs, whatever their α" in names(quality={})
     assert not [name for name in names(features="FS1") if "auto-encoder" in name]  # no songs for one
 
