@@ -8,6 +8,8 @@ from experiments.config import Experiment, Quality
 from experiments.datasets import Dataset
 from experiments.variations import Ablation
 
+_LEAD_IN = 15.0  # DEAM's annotations begin there
+
 
 def default_ablations(experiment: Experiment, dataset: Dataset) -> list[Ablation]:
     """List what can be changed in an experiment: its parts, one at a time, as far as it has them."""
@@ -49,6 +51,9 @@ def _data(experiment: Experiment, dataset: Dataset) -> Iterator[Ablation]:
         yield Ablation(name="features as they are, not their ranks", set={"data.normal_scores": False})
     if data.lead_in:
         yield Ablation(name="nothing before the first annotation", set={"data.lead_in": 0.0})
+    elif experiment.training.objective == "sse":
+        name = f"{_LEAD_IN:g} s of music before the first annotation"
+        yield Ablation(name=name, set={"data.lead_in": _LEAD_IN})
     if data.features == "FS2":
         yield Ablation(name="FS1, not FS2", set={"data.features": "FS1"})
     elif data.features == "FS1" and data.source == "procedural":

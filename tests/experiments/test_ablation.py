@@ -75,12 +75,13 @@ def test_without_a_list_each_part_is_changed(larger):
         "1 hidden layer",
         "a network for each target",
         "frame-wise network of equal size",
+        "15 s of music before the first annotation",
         "1 network a fold",
     ]
     out = larger / "out"
     with (out / "ablation.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 7 * 2 * 3
+    assert len(rows) == 8 * 2 * 3
     for row in rows:
         assert float(row["low"]) <= float(row["difference"]) <= float(row["high"])
         assert float(row["difference"]) == pytest.approx(float(row["changed"]) - float(row["base"]), abs=2e-6)
@@ -88,7 +89,7 @@ def test_without_a_list_each_part_is_changed(larger):
     for name in ("ablation.png", "ablation.html", "ensemble_size.csv", "ensemble_size.png"):
         assert (out / name).stat().st_size > 0, name
     said = sentences(ablated)
-    assert len(said) == 7
+    assert len(said) == 8
     assert all("arousal" in one and "valence" in one for one in said)
     # What a change doesn't touch isn't trained again.
     assert listener.stages["auto-encoders, no noise in training"] == [2, 0]
@@ -108,6 +109,7 @@ def test_what_there_is_can_be_changed():
     assert "FS2, not FS1" in names(features="FS1")
     assert "features as they are, not their ranks" in names(normal_scores=True)
     assert "nothing before the first annotation" in names(lead_in=15.0)
+    assert "15 s of music before the first annotation" in names()
     assert "all songs, whatever their α" in names(quality={})
     assert not [name for name in names(features="FS1") if "auto-encoder" in name]  # no songs for one
 
