@@ -4,7 +4,8 @@
 
 Each song is one row, its mean features, and gets a flat line.  The penalty is chosen for each fold among
 the songs that are trained on, by a cross-validation over their folds.  It is trained on all the other folds,
-or on those that the networks are trained on, which with ``folds.stopping = "next"`` are one less.
+or on those that a network is trained on, which are one less where another fold stops the training.
+Official test songs are predicted by one that is trained on all folds but the team's.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from experiments.config import load_experiment
 from experiments.datasets import TARGETS, Song, load_dataset
 from experiments.folds import Split, split
 from experiments.progress import Quiet
-from experiments.score import score
+from experiments.score import Score, score
 
 Array = NDArray[np.float64]
 PENALTIES = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
@@ -64,6 +65,23 @@ def cross_validated(cut: Split, as_networks: bool) -> tuple[list[Song], list[Arr
     return songs, values
 
 
+def official(cut: Split, songs: list[Song]) -> list[Array]:
+    """Predict the official test songs by a regression on the songs of cross-validation."""
+    penalty = best_penalty([list(cut.folds[k]) for k in cut.cross_validation])
+    predict = ridge(cut.others(None), penalty)
+    return [predict(song) for song in songs]
+
+
+def report(what: str, rows: list[Score]) -> None:
+    """Print scores, a line a target."""
+    for target in TARGETS:
+        found = {(r.metric, r.scope): r for r in rows if r.target == target}
+        pooled = " / ".join(f"{found[m, 'pooled'].mean:.3f}" for m in ("r", "rmse", "ccc"))
+        by_song = found["rmse", "per_song"]
+        print(f"{what}, {target}: pooled r / RMSE / CCC {pooled}, ", end="")
+        print(f"RMSE by song {by_song.mean:.3f} ± {by_song.std:.3f}")
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Ridge regression in the folds of an experiment.")
     parser.add_argument("experiment", type=Path)
@@ -74,9 +92,7 @@ if __name__ == "__main__":
     cut = split(data.development, experiment.folds)
     for trained_on, as_networks in (("all other folds", False), ("the networks' folds", True)):
         rows = score("ridge", "cross_validation", *cross_validated(cut, as_networks))
-        for target in TARGETS:
-            found = {(r.metric, r.scope): r for r in rows if r.target == target}
-            pooled = " / ".join(f"{found[m, 'pooled'].mean:.3f}" for m in ("r", "rmse", "ccc"))
-            by_song = found["rmse", "per_song"]
-            print(f"trained on {trained_on}, {target}: pooled r / RMSE / CCC {pooled}, ", end="")
-            print(f"RMSE by song {by_song.mean:.3f} ± {by_song.std:.3f}")
+        report(f"trained on {trained_on}", rows)
+    if songs := data.official_test:
+        rows = score("ridge", "official_test", songs, official(cut, songs))
+        report(f"official test set, {len(songs)} songs", rows)
