@@ -79,18 +79,18 @@ def sequence_set(
     Returns
     -------
     SequenceSet
-        A sequence a song, in order.
+        A sequence a song, in order; of songs with a lead-in, targets have weights, as `objective_of` wants.
     """
     x = [inputs.apply(song.heard) for song in songs]
     if targets is None:
         return SequenceSet.from_lists(x, x, dtype=dtype)
     y = [targets.apply(song.annotation[:, columns]) for song in songs]
     if songs[0].lead_in is not None:
-        y = [_after_silence(song.frames_before, values) for song, values in zip(songs, y, strict=True)]
+        y = [_with_weights(song.frames_before, values) for song, values in zip(songs, y, strict=True)]
     return SequenceSet.from_lists(x, y, dtype=dtype)
 
 
-def _after_silence(frames: int, targets: NDArray[np.float64]) -> NDArray[np.float64]:
+def _with_weights(frames: int, targets: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return targets and their weights, interleaved as ``weightedsse`` has them, after frames of weight 0."""
     weighted = np.stack([targets, np.ones_like(targets)], axis=2).reshape(len(targets), -1)
     return np.concatenate([np.zeros((frames, weighted.shape[1])), weighted])
