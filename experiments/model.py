@@ -136,8 +136,9 @@ class Model:
         networks = description["systems"][system or next(iter(description["systems"]))]
         if QUANTILES in self.tensors:
             features = NormalScores(self.tensors[QUANTILES]).apply(np.asarray(features, np.float64))
-        # Neither lead-in nor smoothing is in a model converted from CURRENNT.
-        before = int(description.get("lead_in_seconds", 0) / description["hop_seconds"])
+        # A model converted from CURRENNT has neither lead-in nor smoothing, nor a hop.
+        lead_in = description.get("lead_in_seconds")
+        before = int(lead_in / description["hop_seconds"]) if lead_in else 0
         features = np.concatenate([np.repeat(features[:1], before, 0), features])
         engine = get_backend(backend) if isinstance(backend, str) else backend
         members = [self._network(number, engine) for number in networks]
