@@ -114,6 +114,17 @@ def test_the_other_objectives_fail_the_check_as_their_documentation_says(name):
     assert gradient_check(network, sequences, objective=OBJECTIVES[name]).largest > 1e-3
 
 
+def test_frames_without_weight_are_heard_and_have_no_error():
+    network, rng = random_network(3, [(4, 1.0), (2, 1.0)], 2, 1), np.random.default_rng(1)
+    inputs = [rng.standard_normal((n, 3)) for n in (7, 4)]
+    targets = [rng.standard_normal((n, 2)) for n in (7, 4)]
+    weights = [np.repeat(np.arange(n) >= 2, 2).reshape(-1, 2) for n in (7, 4)]  # 0 for the first two
+    weighted = [np.stack([t, w], axis=2).reshape(len(t), 4) for t, w in zip(targets, weights, strict=True)]
+    sequences = SequenceSet.from_lists(inputs, weighted, dtype=np.float64)
+    check = gradient_check(network, sequences, objective=OBJECTIVES["weightedsse"])
+    assert check.largest < 1e-6, check.worst
+
+
 def test_every_parameter_of_the_reference():
     network = random_network(3, [(4, 1.0), (2, 0.5)], 2, seed=3)
     check = gradient_check(network, random_sequences([3, 5, 1], 3, 2), backend="reference")
