@@ -51,7 +51,7 @@ def _data(experiment: Experiment, dataset: Dataset) -> Iterator[Ablation]:
         yield Ablation(name="features as they are, not their ranks", set={"data.normal_scores": False})
     if data.lead_in:
         yield Ablation(name="nothing before the first annotation", set={"data.lead_in": 0.0})
-    elif experiment.training.objective == "sse":
+    elif experiment.training.objective == "sse" and all(s.times[0] > 0 for s in dataset.development):
         name = f"{_LEAD_IN:g} s of music before the first annotation"
         yield Ablation(name=name, set={"data.lead_in": _LEAD_IN})
     if data.features == "FS2":

@@ -21,6 +21,7 @@ from experiments.progress import Quiet
 from experiments.runner import run_experiment
 from experiments.score import ccc
 from experiments.smoothing import smoothed
+from experiments.trial import TrialData
 from lstmcore import BLSTM
 
 OUTPUTS = (
@@ -259,6 +260,27 @@ def test_stopped_by_another_fold_a_song_doesnt_touch_its_own_prediction(tiny, st
     pd.testing.assert_frame_equal(before, after)
     changed = curves(run(tiny, "changed", *options[1:]), "lstm_all").query("song_id in (1, 5, 9)")
     assert not np.allclose(same["arousal"], changed["arousal"], atol=1e-3)  # its own fold stops it
+
+
+def test_each_trial_has_the_songs_of_its_own_watched_fold(tiny):
+    def trial_data(stopping: str) -> TrialData:
+        config = load_experiment(tiny / "tiny.toml", [f"folds.stopping={stopping}"])
+        dataset = load_dataset(config.data, workers=1, progress=Quiet(), stop=threading.Event())
+        return TrialData(config, dataset, split(dataset.development, config.folds), [])
+
+    data = trial_data("rotating")
+    found = [data.sets(0, trial, None) for trial in range(2)]
+    for trial, sets in enumerate(found):
+        for got, songs in (
+            (sets.training, data.split.training(0, trial)),
+            (sets.validation, data.split.watched(0, trial)),
+        ):
+            frames = np.concatenate([sets.inputs.apply(song.features) for song in songs])
+            np.testing.assert_array_equal(got.inputs, frames.astype(np.float32))
+    assert not np.array_equal(found[0].validation.inputs, found[1].validation.inputs)
+    data = trial_data("next")
+    assert (first := data.sets(0, 0, None)) is data.sets(0, 1, None)
+    assert len(first.validation) == len(data.split.watched(0))
 
 
 def test_one_network_of_a_single_target_becomes_currennts(tiny):
