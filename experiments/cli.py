@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -169,8 +169,16 @@ def ablate(
 @app.command()
 def predict(
     model: Annotated[Path, typer.Argument(help="Folder of a finished run.", metavar="RUN")],
-    audio: Annotated[list[Path], typer.Argument(help="Songs: WAV, FLAC, OGG or MP3.", metavar="AUDIO...")],
-    out: Annotated[Path | None, typer.Option(help="CSV file to write; by default printed.")] = None,
+    audio: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Songs, and folders that are searched for WAV, FLAC, OGG and MP3 with all below them.",
+            metavar="AUDIO...",
+        ),
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="File to write, .csv; by default printed.", metavar="FILE.csv")
+    ] = None,
     system: Annotated[
         str | None, typer.Option(help="Which ensemble, such as lstm_ccc; by default the first.")
     ] = None,
@@ -180,29 +188,29 @@ def predict(
 ) -> None:
     """Predict arousal and valence of songs, twice a second, in the annotation's scale (DEAM: -1 to 1).
 
+    Songs that can't be used are told of in the end (exit code 1); the others are predicted.
     FS1 features are computed by openSMILE, whose Python package is licensed for
     non-commercial use only.
     """
-    from experiments.files import write_csv
-    from experiments.predict import predict_files
+    from experiments.extraction import find_songs
+    from experiments.predict import open_predictor, predict_files, prediction_table
     from experiments.progress import new_progress
 
     progress = new_progress(quiet)
     with _errors_told(None, progress):
-        progress.stage("songs", len(audio))
-        table = predict_files(
-            model,
-            audio,
-            system=system,
-            workers=workers or _processors(),
-            on_done=progress.advance,
-            backend=backend or "cpu",
-        )
-        progress.close()
-        if out is None:
-            sys.stdout.write(table.to_csv(index=False, float_format="%.6f", lineterminator="\n"))
-        else:
-            write_csv(out, table, 6)
+        predictor = open_predictor(model, system, backend or "cpu")
+        songs = find_songs(audio)
+        with prediction_table(out) as write:
+            progress.stage("songs", len(songs))
+            predicted = predict_files(
+                predictor,
+                songs,
+                workers=workers or _processors(),
+                on_done=lambda done: progress.advance(fresh=done.error is None and not done.stored),
+            )
+            progress.close()
+            write(predicted.table)
+    _tell_of_songs(predicted.errors, len(songs))
 
 
 @app.command()
@@ -271,6 +279,7 @@ def features(
     )
     from experiments.progress import new_progress
     from features import FeatureStore, columns
+    from features.errors import printable
 
     with _errors_told(None):
         settings = feature_settings(
@@ -296,14 +305,9 @@ def features(
             workers=workers or _processors(),
             progress=progress,
         )
-    progress.close()
-    for error in summary.errors:
-        print(f"error: {error}", file=sys.stderr)
-    if not quiet:
-        print(f"{summary.line()}; {'table' if is_one_table(out) else 'tables'}: {out}")
-    if summary.errors:
-        print(f"{len(summary.errors)} of {len(songs)} songs can't be used", file=sys.stderr)
-        raise typer.Exit(1)
+    if not quiet and summary.songs:
+        print(f"{summary.line()}; {'table' if is_one_table(out) else 'tables'}: {printable(out)}")
+    _tell_of_songs(summary.errors, len(songs))
 
 
 class View(StrEnum):
@@ -485,6 +489,16 @@ def _errors_told(
         where = f"{error.filename}: " if error.filename else ""
         _end(progress, f"error: {where}{error.strerror or error}; {kept}")
         raise typer.Exit(2) from None
+
+
+def _tell_of_songs(errors: Sequence[Exception], songs: int) -> None:
+    """Name the songs that can't be used; if there are any, that is exit code 1."""
+    for error in errors:
+        print(f"error: {error}", file=sys.stderr)
+    if errors:
+        written = "" if len(errors) < songs else "; nothing was written"
+        print(f"{len(errors)} of {songs} songs can't be used{written}", file=sys.stderr)
+        raise typer.Exit(1)
 
 
 def _end(progress: Progress | None, message: str) -> None:

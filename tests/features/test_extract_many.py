@@ -14,6 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from features import Extraction, ExtractionStopped, FeatureStore, extract_features, extract_many
+from tests.features.many import extract_all
 
 Write = Callable[..., Path]
 Mixture = tuple[NDArray[np.int16], int]
@@ -37,8 +38,8 @@ def long_clip(write: Write, mixture: Mixture) -> Path:
 
 
 def test_any_number_of_workers_gives_the_same_bits_in_the_same_order(clips: list[Path]) -> None:
-    alone = list(extract_many(clips, workers=1))
-    beside = list(extract_many(iter(clips), workers=4))
+    alone = extract_all(clips, workers=1)
+    beside = extract_all(iter(clips), workers=4)
     assert [result.path for result in alone] == [result.path for result in beside] == clips
     for one, other in zip(alone, beside, strict=True):
         if one.features is None:
@@ -49,7 +50,7 @@ def test_any_number_of_workers_gives_the_same_bits_in_the_same_order(clips: list
 
 
 def test_a_bad_file_yields_its_error_and_the_others_their_features(clips: list[Path]) -> None:
-    results = list(extract_many(clips, workers=2))
+    results = extract_all(clips, workers=2)
     assert [result.error is None for result in results] == [True, True, True, False, True, True]
     assert str(results[3].error).startswith(f"{clips[3]}: cannot be decoded")
     assert results[3].features is None
@@ -61,14 +62,14 @@ def test_progress_hears_of_every_file_once_in_the_callers_thread(clips: list[Pat
     def on_done(result: Extraction) -> None:
         heard.append((result.path, threading.current_thread()))
 
-    list(extract_many(clips, workers=2, on_done=on_done))
+    extract_all(clips, workers=2, on_done=on_done)
     assert sorted(path for path, _ in heard) == sorted(clips)
     assert {thread for _, thread in heard} == {threading.current_thread()}
 
 
 def test_the_store_serves_many(clips: list[Path], store: FeatureStore) -> None:
-    first = list(extract_many(clips, "FS1", store, workers=2))
-    second = list(extract_many(clips, "FS1", store, workers=2))
+    first = extract_all(clips, "FS1", store, workers=2)
+    second = extract_all(clips, "FS1", store, workers=2)
     for one, other in zip(first, second, strict=True):
         assert (one.features is None) == (other.features is None)
         if one.features is not None and other.features is not None:
@@ -85,9 +86,8 @@ def test_only_so_many_files_are_taken_ahead_of_the_caller(clip: Path) -> None:
             taken += 1
             yield clip
 
-    results = extract_many(endless(), workers=2)
-    next(results)
-    results.close()
+    with extract_many(endless(), workers=2) as results:
+        next(results)
     assert taken <= 9
 
 
@@ -104,7 +104,7 @@ def test_a_full_disk_ends_it(clips: list[Path], store: FeatureStore, monkeypatch
 
     monkeypatch.setattr(FeatureStore, "save", full)
     with pytest.raises(OSError, match="somewhere"):
-        list(extract_many(clips, "FS1", store, workers=2))
+        extract_all(clips, "FS1", store, workers=2)
 
 
 def test_stop_ends_it_within_a_moment(long_clip: Path) -> None:
@@ -112,7 +112,7 @@ def test_stop_ends_it_within_a_moment(long_clip: Path) -> None:
     timer = threading.Timer(0.3, stop.set)
     timer.start()
     begin = time.monotonic()
-    assert list(extract_many([long_clip] * 4, workers=2, stop=stop)) == []
+    assert extract_all([long_clip] * 4, workers=2, stop=stop) == []
     assert time.monotonic() - begin < 3.0
 
 
@@ -139,7 +139,7 @@ def test_ctrl_c_ends_it_within_a_moment_and_leaves_nothing(
     try:
         timer.start()
         with pytest.raises(KeyboardInterrupt):
-            list(extract_many([long_clip] * 4, workers=2)) if many else extract_features(long_clip)
+            extract_all([long_clip] * 4, workers=2) if many else extract_features(long_clip)
     finally:
         signal.signal(signal.SIGINT, before)
         timer.cancel()
