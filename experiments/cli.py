@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from experiments.process import exit_code, run_command
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -469,7 +471,10 @@ def warmup(quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing.")
 def _errors_told(
     folder: Path | str | None, progress: Progress | None = None, stop: threading.Event | None = None
 ) -> Iterator[None]:
-    """Turn what a user can cause into a message and an exit code: 2, or 130 after Ctrl-C."""
+    """Turn what a user can cause into a message and an exit code: 2, or 130 after Ctrl-C, 143 after SIGTERM.
+
+    Whatever happens, the display has ended afterwards.
+    """
     from experiments.errors import InputError, Interrupted
     from features import AudioError, SmileError
     from lstmcore import EngineError
@@ -477,11 +482,11 @@ def _errors_told(
     kept = f"what is finished is kept in {folder}" if folder else "nothing was written"
     try:
         yield
-    except (KeyboardInterrupt, Interrupted):
+    except (KeyboardInterrupt, Interrupted) as interrupt:
         if stop is not None:
             stop.set()
         _end(progress, f"interrupted; {kept}. Run the same command again to go on.")
-        os._exit(130)  # at once: threads in a kernel can't be waited for
+        os._exit(exit_code(interrupt))  # at once: threads in a kernel can't be waited for
     except (InputError, EngineError, AudioError, SmileError) as error:
         _end(progress, f"error: {error}")
         raise typer.Exit(2) from None
@@ -489,6 +494,9 @@ def _errors_told(
         where = f"{error.filename}: " if error.filename else ""
         _end(progress, f"error: {where}{error.strerror or error}; {kept}")
         raise typer.Exit(2) from None
+    finally:
+        if progress is not None:
+            progress.close()
 
 
 def _tell_of_songs(errors: Sequence[Exception], songs: int) -> None:
@@ -528,9 +536,9 @@ def _print_result(result: Run) -> None:
 
 def main() -> None:
     """Entry point of ``lstmcore``."""
-    app()
+    run_command(app)
 
 
 def main_run() -> None:
     """Entry point of ``lstmcore-run``."""
-    run_app()
+    run_command(run_app)

@@ -10,6 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from experiments.errors import InputError
+from features.errors import printable
+
 if TYPE_CHECKING:
     import pandas
 
@@ -34,12 +37,22 @@ def write_whole(path: Path, content: str | bytes) -> None:
 
     Raises
     ------
+    InputError
+        If the text has a name that isn't UTF-8.
     OSError
         With the file's name, if the disk is full or the folder not writable.
     """
-    data = content.encode() if isinstance(content, str) else content
+    data = _encoded(path, content) if isinstance(content, str) else content
     with replacing(path) as file:
         file.write(data)
+
+
+def _encoded(path: Path, content: str) -> bytes:
+    try:
+        return content.encode()
+    except UnicodeEncodeError as error:  # the name of a folder, say
+        line = content[: error.end].splitlines()[-1] + content[error.end :].partition("\n")[0]
+        raise InputError(f"{printable(path)}: can't hold what isn't UTF-8: {printable(line)}") from None
 
 
 @contextmanager
