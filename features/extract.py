@@ -261,8 +261,6 @@ class _Extractions(AbstractContextManager[Iterator[Extraction]]):
 
         submit(_AHEAD * self._workers)
         while queue and not self._stop.is_set():
-            if self._closing.is_set():
-                raise RuntimeError("the results of extract_many are asked for after its with block")
             future = ends.next()
             if future is None:
                 continue
@@ -273,4 +271,6 @@ class _Extractions(AbstractContextManager[Iterator[Extraction]]):
             while queue and queue[0] in ended and not self._stop.is_set():
                 ended.remove(queue[0])
                 yield queue.popleft().result()
+                if self._closing.is_set():
+                    raise RuntimeError("results of extract_many were asked for after its with block")
                 submit(1)

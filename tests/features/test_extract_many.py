@@ -3,10 +3,13 @@
 import errno
 import importlib
 import signal
+import struct
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +17,7 @@ import pytest
 from numpy.typing import NDArray
 
 from features import Extraction, ExtractionStopped, FeatureStore, extract_features, extract_many
+from features.decoded import decode
 from tests.features.many import extract_all
 
 Write = Callable[..., Path]
@@ -105,6 +109,41 @@ def test_a_full_disk_ends_it(clips: list[Path], store: FeatureStore, monkeypatch
     monkeypatch.setattr(FeatureStore, "save", full)
     with pytest.raises(OSError, match="somewhere"):
         extract_all(clips, "FS1", store, workers=2)
+
+
+@pytest.mark.parametrize("error", [struct.error("argument out of range"), MemoryError(), KeyError("x")])
+def test_whatever_happens_in_one_file_is_its_error(
+    clips: list[Path], error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def decoded(path: Path, *arguments: Any, **options: Any) -> Any:
+        if path == clips[1]:
+            raise error
+        return decode(path, *arguments, **options)
+
+    monkeypatch.setattr("features.compare.decode", decoded)
+    results = extract_all(clips, workers=2)
+    assert [result.error is None for result in results] == [True, False, True, False, True, True]
+    assert str(results[1].error).startswith(f"{clips[1]}: its analysis fails, {type(error).__name__}")
+    assert results[1].error is not None
+    assert results[1].error.__cause__ is error
+
+
+def test_a_package_that_is_missing_is_no_files_error(
+    clips: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "opensmile.core.lib", None)
+    with pytest.raises(ImportError):
+        extract_all(clips, workers=2)
+
+
+def test_results_are_not_to_be_had_without_with_nor_after_it(clips: list[Path]) -> None:
+    with pytest.raises(TypeError, match="not iterable"):
+        iter(extract_many(clips))  # type: ignore[call-overload]
+    with extract_many(clips, workers=2) as results:
+        next(results)
+    with pytest.raises(RuntimeError, match="after its with block"):
+        next(results)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("features")]
 
 
 def test_stop_ends_it_within_a_moment(long_clip: Path) -> None:
