@@ -45,12 +45,20 @@ class Predictor:
         return str(self.model.description["feature_set"])
 
     def table(self, result: Extraction) -> pd.DataFrame:
-        """Predict a song of which there are features: a row a window, with `COLUMNS`."""
+        """Predict a song of which there are features: a row a window, with `COLUMNS`.
+
+        Raises
+        ------
+        AudioError
+            If the prediction isn't finite.
+        """
         assert result.features is not None
         names = self.model.description["feature_names"]
         mean, spread = self.model.predict(
             result.features[names].to_numpy(np.float64), self.system, self.backend
         )
+        if not (np.isfinite(mean).all() and np.isfinite(spread).all()):
+            raise AudioError(result.path, "its prediction isn't finite; features of music are expected")
         values = [printable(result.path), result.features[TIME_COLUMN].to_numpy(), *mean.T, *spread.T]
         return pd.DataFrame(dict(zip(COLUMNS, values, strict=True)))
 
@@ -147,10 +155,14 @@ def predict_files(
     store, wanted = FeatureStore(), predictor.feature_set
     with extract_many(audio, wanted, store, workers=workers, on_done=on_done) as results:
         for result in results:
-            if result.error is not None:
-                errors.append(result.error)
-                continue
-            parts.append(predictor.table(result))
+            try:
+                if result.error is not None:
+                    raise result.error
+                parts.append(predictor.table(result))
+            except AudioError as error:
+                errors.append(error)
+            except ValueError as error:  # the engine's, of features that it doesn't take
+                errors.append(AudioError(result.path, f"can't be predicted: {error}"))
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(COLUMNS))
     return Predicted(table, errors)
 

@@ -95,7 +95,7 @@ def extract_fs1(
     Notes
     -----
     openSMILE is licensed by audEERING for non-commercial use.  Memory does not grow with
-    the length of the file; a 16-bit WAV copy of it lies in the temporary folder meanwhile.
+    the length of the file; a 16-bit WAV copy of it lies in a `scratch_folder` meanwhile.
 
     Sources: Weninger, Eyben, Schuller, Mortillaro and Scherer, "On the acoustics of
     emotion in audio", Frontiers in Psychology 4, 2013 (the descriptors); Aljanaki, Yang

@@ -72,7 +72,7 @@ def extract_fs2(
     Notes
     -----
     Memory grows little with the length of the file, by some 60 kB a second at 44.1 kHz; the
-    decoded file lies in the temporary folder meanwhile.
+    decoded file lies in a `scratch_folder` meanwhile.
 
     Source: Coutinho, Trigeorgis, Zafeiriou and Schuller, MediaEval 2015, for the choice of
     the four.  FS1's part is computed by openSMILE, licensed for non-commercial use.

@@ -97,9 +97,7 @@ def open_tables(
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is a file; expected a folder, or a name that ends in .csv or .parquet")
     if out.suffix.lower() in _OTHER_FORMATS and not out.is_dir():
-        raise InputError(
-            f"{out}: unknown suffix {out.suffix!r}; expected .csv, .parquet or a folder's name"
-        )
+        raise InputError(f"{out}: unknown suffix {out.suffix!r}; expected .csv, .parquet or a folder's name")
     names = table_names(songs, f".{chosen}")
     out.mkdir(parents=True, exist_ok=True)
     yield _Folder(out, names, parquet_bytes if chosen == "parquet" else deam_csv)

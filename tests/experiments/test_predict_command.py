@@ -116,3 +116,21 @@ def test_the_predictions_are_those_of_the_model(songs, fs1_run):
     mean, spread = predictor.model.predict(rows, "lstm_ccc")
     np.testing.assert_array_equal(predicted.table[["arousal", "valence"]], mean)
     np.testing.assert_array_equal(predicted.table[["arousal_spread", "valence_spread"]], spread)
+
+
+def test_a_song_whose_prediction_is_no_number_costs_the_others_nothing(songs, fs1_run, monkeypatch):
+    def predict(model, features, system, engine):
+        assert len(features) == 2
+        if calls.append(1) or len(calls) == 1:
+            raise ValueError("frame 0 holds inf")
+        value = np.nan if len(calls) == 2 else 0.5
+        return np.full((2, 2), value), np.zeros((2, 2))
+
+    calls = []
+    monkeypatch.setattr(Model, "predict", predict)
+    predicted = predict_files(open_predictor(fs1_run), sorted(Path("songs").rglob("*.wav")), workers=1)
+    assert [str(error).split(": ", 1)[1] for error in predicted.errors] == [
+        "can't be predicted: frame 0 holds inf",
+        "its prediction isn't finite; features of music are expected",
+    ]
+    assert predicted.table["arousal"].tolist() == [0.5, 0.5]
