@@ -186,7 +186,8 @@ def processors_case(folder: Path, processors: list[int]) -> Case:
     def run(workers: int) -> list[Any]:
         os.sched_setaffinity(0, processors[:workers])
         try:
-            return [done.features for done in extract_many(wavs, "FS2", workers=workers)]
+            with extract_many(wavs, "FS2", workers=workers) as results:
+                return [done.features for done in results]
         finally:
             os.sched_setaffinity(0, processors[:1])
 

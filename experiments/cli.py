@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+
+from experiments.process import exit_code, run_command
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -169,8 +171,16 @@ def ablate(
 @app.command()
 def predict(
     model: Annotated[Path, typer.Argument(help="Folder of a finished run.", metavar="RUN")],
-    audio: Annotated[list[Path], typer.Argument(help="Songs: WAV, FLAC, OGG or MP3.", metavar="AUDIO...")],
-    out: Annotated[Path | None, typer.Option(help="CSV file to write; by default printed.")] = None,
+    audio: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Songs, and folders that are searched for WAV, FLAC, OGG and MP3 with all below them.",
+            metavar="AUDIO...",
+        ),
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="File to write, .csv; by default printed.", metavar="FILE.csv")
+    ] = None,
     system: Annotated[
         str | None, typer.Option(help="Which ensemble, such as lstm_ccc; by default the first.")
     ] = None,
@@ -180,29 +190,29 @@ def predict(
 ) -> None:
     """Predict arousal and valence of songs, twice a second, in the annotation's scale (DEAM: -1 to 1).
 
+    Songs that can't be used are told of in the end (exit code 1); the others are predicted.
     FS1 features are computed by openSMILE, whose Python package is licensed for
     non-commercial use only.
     """
-    from experiments.files import write_csv
-    from experiments.predict import predict_files
+    from experiments.extraction import find_songs
+    from experiments.predict import open_predictor, predict_files, prediction_table
     from experiments.progress import new_progress
 
     progress = new_progress(quiet)
     with _errors_told(None, progress):
-        progress.stage("songs", len(audio))
-        table = predict_files(
-            model,
-            audio,
-            system=system,
-            workers=workers or _processors(),
-            on_done=progress.advance,
-            backend=backend or "cpu",
-        )
-        progress.close()
-        if out is None:
-            sys.stdout.write(table.to_csv(index=False, float_format="%.6f", lineterminator="\n"))
-        else:
-            write_csv(out, table, 6)
+        predictor = open_predictor(model, system, backend or "cpu")
+        songs = find_songs(audio)
+        with prediction_table(out) as write:
+            progress.stage("songs", len(songs))
+            predicted = predict_files(
+                predictor,
+                songs,
+                workers=workers or _processors(),
+                on_done=lambda done: progress.advance(fresh=done.error is None and not done.stored),
+            )
+            progress.close()
+            write(predicted.table)
+    _tell_of_songs(predicted.errors, len(songs))
 
 
 @app.command()
@@ -271,6 +281,7 @@ def features(
     )
     from experiments.progress import new_progress
     from features import FeatureStore, columns
+    from features.errors import printable
 
     with _errors_told(None):
         settings = feature_settings(
@@ -296,14 +307,9 @@ def features(
             workers=workers or _processors(),
             progress=progress,
         )
-    progress.close()
-    for error in summary.errors:
-        print(f"error: {error}", file=sys.stderr)
-    if not quiet:
-        print(f"{summary.line()}; {'table' if is_one_table(out) else 'tables'}: {out}")
-    if summary.errors:
-        print(f"{len(summary.errors)} of {len(songs)} songs can't be used", file=sys.stderr)
-        raise typer.Exit(1)
+    if not quiet and summary.songs:
+        print(f"{summary.line()}; {'table' if is_one_table(out) else 'tables'}: {printable(out)}")
+    _tell_of_songs(summary.errors, len(songs))
 
 
 class View(StrEnum):
@@ -465,7 +471,10 @@ def warmup(quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing.")
 def _errors_told(
     folder: Path | str | None, progress: Progress | None = None, stop: threading.Event | None = None
 ) -> Iterator[None]:
-    """Turn what a user can cause into a message and an exit code: 2, or 130 after Ctrl-C."""
+    """Turn what a user can cause into a message and an exit code: 2, or 130 after Ctrl-C, 143 after SIGTERM.
+
+    Whatever happens, the display has ended afterwards.
+    """
     from experiments.errors import InputError, Interrupted
     from features import AudioError, SmileError
     from lstmcore import EngineError
@@ -473,11 +482,11 @@ def _errors_told(
     kept = f"what is finished is kept in {folder}" if folder else "nothing was written"
     try:
         yield
-    except (KeyboardInterrupt, Interrupted):
+    except (KeyboardInterrupt, Interrupted) as interrupt:
         if stop is not None:
             stop.set()
         _end(progress, f"interrupted; {kept}. Run the same command again to go on.")
-        os._exit(130)  # at once: threads in a kernel can't be waited for
+        os._exit(exit_code(interrupt))  # at once: threads in a kernel can't be waited for
     except (InputError, EngineError, AudioError, SmileError) as error:
         _end(progress, f"error: {error}")
         raise typer.Exit(2) from None
@@ -485,6 +494,19 @@ def _errors_told(
         where = f"{error.filename}: " if error.filename else ""
         _end(progress, f"error: {where}{error.strerror or error}; {kept}")
         raise typer.Exit(2) from None
+    finally:
+        if progress is not None:
+            progress.close()
+
+
+def _tell_of_songs(errors: Sequence[Exception], songs: int) -> None:
+    """Name the songs that can't be used; if there are any, that is exit code 1."""
+    for error in errors:
+        print(f"error: {error}", file=sys.stderr)
+    if errors:
+        written = "" if len(errors) < songs else "; nothing was written"
+        print(f"{len(errors)} of {songs} songs can't be used{written}", file=sys.stderr)
+        raise typer.Exit(1)
 
 
 def _end(progress: Progress | None, message: str) -> None:
@@ -514,9 +536,9 @@ def _print_result(result: Run) -> None:
 
 def main() -> None:
     """Entry point of ``lstmcore``."""
-    app()
+    run_command(app)
 
 
 def main_run() -> None:
     """Entry point of ``lstmcore-run``."""
-    run_app()
+    run_command(run_app)

@@ -178,31 +178,39 @@ def _kernel_cache() -> Finding:
 
 
 def _audio() -> Iterator[Finding]:
+    import soundfile
+
+    yield Finding("audio", "libsndfile", soundfile.__libsndfile_version__)
+    with tempfile.TemporaryDirectory(prefix="lstmcore-") as folder:
+        found = list(_of_a_tone(Path(folder)))  # a generator that holds a folder may never come to its end
+    yield from found
+
+
+def _of_a_tone(folder: Path) -> Iterator[Finding]:
+    """Write a tone in all formats, and look at what comes back."""
     import numpy as np
     import soundfile
 
     from features import extract_fs1, read_audio
 
-    yield Finding("audio", "libsndfile", soundfile.__libsndfile_version__)
     times = np.arange(2 * 22050) / 22050
-    with tempfile.TemporaryDirectory(prefix="lstmcore-") as folder:
-        for suffix in ("wav", "flac", "ogg", "mp3"):
-            path = Path(folder) / f"tone.{suffix}"
-            try:
-                soundfile.write(path, 0.5 * np.sin(2 * np.pi * 440 * times), 22050)
-                seconds = len(read_audio(path).samples) / 22050
-                yield Finding("audio", suffix.upper(), f"{seconds:.2f} s of a tone decoded")
-            except (ValueError, RuntimeError, OSError) as error:
-                advice = "a newer libsndfile (from 1.1 for MP3) is needed: pip install --upgrade soundfile"
-                yield Finding("audio", suffix.upper(), str(error), "broken", advice)
-        licence = "licensed for private, research and educational use only"
+    for suffix in ("wav", "flac", "ogg", "mp3"):
+        path = folder / f"tone.{suffix}"
         try:
-            rows = len(extract_fs1(Path(folder) / "tone.wav"))
-            value = f"{version_of('opensmile')}, {rows} rows of FS1 computed; {licence}"
-            yield Finding("audio", "openSMILE", value)
-        except (ImportError, RuntimeError, OSError) as error:
-            advice = f"FS1 and FS2 from audio need it: pip install --upgrade opensmile ({licence})"
-            yield Finding("audio", "openSMILE", str(error), "broken", advice)
+            soundfile.write(path, 0.5 * np.sin(2 * np.pi * 440 * times), 22050)
+            seconds = len(read_audio(path).samples) / 22050
+            yield Finding("audio", suffix.upper(), f"{seconds:.2f} s of a tone decoded")
+        except (ValueError, RuntimeError, OSError) as error:
+            advice = "a newer libsndfile (from 1.1 for MP3) is needed: pip install --upgrade soundfile"
+            yield Finding("audio", suffix.upper(), str(error), "broken", advice)
+    licence = "licensed for private, research and educational use only"
+    try:
+        rows = len(extract_fs1(folder / "tone.wav"))
+        value = f"{version_of('opensmile')}, {rows} rows of FS1 computed; {licence}"
+        yield Finding("audio", "openSMILE", value)
+    except (ImportError, RuntimeError, OSError) as error:
+        advice = f"FS1 and FS2 from audio need it: pip install --upgrade opensmile ({licence})"
+        yield Finding("audio", "openSMILE", str(error), "broken", advice)
 
 
 def _cuda() -> Iterator[Finding]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol, TypeVar
+
+from features.waiting import Ends
 
 T = TypeVar("T")
 
@@ -37,19 +40,24 @@ class Threads:
 
     def run(self, tasks: Sequence[Callable[[], T]], stop: threading.Event) -> list[T]:
         """Run all tasks; return their results in the order of the tasks."""
+        ends: Ends[T] = Ends()
+        futures: list[Future[T]] = []
         pool = ThreadPoolExecutor(self._workers, "job")
-        futures: list[Future[T]] = [pool.submit(task) for task in tasks]
         try:
-            running = set(futures)
+            futures += [ends.watch(pool.submit(task)) for task in tasks]
+            running = len(futures)
             while running:
-                done, running = wait(running, _POLL_SECONDS, FIRST_COMPLETED)
-                for future in done:
+                future = ends.next(_POLL_SECONDS)
+                if future is not None:
                     future.result()
+                    running -= 1
             return [future.result() for future in futures]
         except BaseException:
             stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
-            wait([f for f in futures if not f.cancelled()], _GRACE_SECONDS)
+            until = time.monotonic() + _GRACE_SECONDS
+            while not all(future.done() for future in futures) and time.monotonic() < until:
+                ends.next(_POLL_SECONDS)
             raise
         finally:
             pool.shutdown(wait=False)

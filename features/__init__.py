@@ -2,10 +2,10 @@
 
 Follow one file through the room:
 
-``audio`` decodes it block by block, ``decoded`` keeps it on disk as 16-bit WAV → ``compare``
-has openSMILE compute FS1, the 260 features of the DEAM data set, through ``smile`` (one run
-of openSMILE) on the ``grid`` (windows of 1 s, one every 0.5 s) under the names and in the
-order of ``sets``
+``audio`` decodes it block by block, ``decoded`` keeps it on disk as 16-bit WAV, in a folder that
+``scratch`` makes → ``compare`` has openSMILE compute FS1, the 260 features of the DEAM data set,
+through ``smile`` (one run of openSMILE) on the ``grid`` (windows of 1 s, one every 0.5 s) under the
+names and in the order of ``sets``
 → ``music`` adds for FS2 what ``roughness`` (by way of ``spectrum`` and ``peaks``), ``pulse``
 (``gammatone``) and ``onsets`` tell of the signal's ``frames``, compiled in ``kernels``, ``filter_lanes``
 and ``pairs``

@@ -134,8 +134,9 @@ def _opened(path: str | os.PathLike[str]) -> soundfile.SoundFile:
     import soundfile
 
     try:
-        # libsndfile takes the name "-" for standard input, but not with a folder before it.
-        return _forward_only()(Path(path).absolute())
+        # libsndfile takes the name "-" for standard input, but not with a folder before it; and soundfile
+        # takes only names that are text, or bytes.
+        return _forward_only()(os.fsencode(Path(path).absolute()))
     except soundfile.LibsndfileError as error:
         raise _undecodable(path, _complaint(error)) from error
     except TypeError as error:  # soundfile asks for the rate of files that have no header

@@ -13,7 +13,6 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import shutil
-import tempfile
 import threading
 from functools import cache
 from pathlib import Path
@@ -25,6 +24,7 @@ from numpy.typing import NDArray
 from features.decoded import Decoded, decode
 from features.errors import AudioError
 from features.grid import grid_table
+from features.scratch import scratch_folder
 from features.sets import feature_names
 from features.settings import DEFAULT, FeatureSettings
 from features.smile import SmileError, run_smile
@@ -95,14 +95,14 @@ def extract_fs1(
     Notes
     -----
     openSMILE is licensed by audEERING for non-commercial use.  Memory does not grow with
-    the length of the file; a 16-bit WAV copy of it lies in the temporary folder meanwhile.
+    the length of the file; a 16-bit WAV copy of it lies in a `scratch_folder` meanwhile.
 
     Sources: Weninger, Eyben, Schuller, Mortillaro and Scherer, "On the acoustics of
     emotion in audio", Frontiers in Psychology 4, 2013 (the descriptors); Aljanaki, Yang
     and Soleymani, PLoS ONE 12(3), 2017 (the windows).
     """
-    with tempfile.TemporaryDirectory(prefix="lstmcore-") as folder:
-        rows = fs1_rows(decode(path, Path(folder), stop=stop), settings, stop=stop)
+    with scratch_folder() as folder:
+        rows = fs1_rows(decode(path, folder, stop=stop), settings, stop=stop)
     return grid_table(rows, feature_names("FS1"), settings.hop_seconds)
 
 

@@ -132,6 +132,9 @@ def decode(
     wav, raw = folder / "input.wav", folder / "samples.raw"
     frames = 0
     with open_audio(source) as stream, ExitStack() as files:
+        if 2 * stream.channels * stream.rate > _LARGEST_WAV:
+            reason = f"sample rate {stream.rate} Hz with {stream.channels} channels"
+            raise AudioError(source, f"{reason}; at most 4 GiB a second as 16-bit WAV are expected")
         exact, unrounded = stream.dtype == np.int16, None
         if keep_samples and not exact:
             files.enter_context(naming(raw))

@@ -4,9 +4,32 @@ from __future__ import annotations
 
 import os
 import threading
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+
+def printable(path: str | os.PathLike[str]) -> str:
+    r"""Write a path so that it is text, and of one line.
+
+    Parameters
+    ----------
+    path
+        Whatever a file can be called.
+
+    Returns
+    -------
+    str
+        Bytes that are not UTF-8, control characters and ends of lines are escapes: ``\xe9``, ``\n``.
+    """
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(c.encode("unicode_escape").decode() if _breaks(c) else c for c in text)
+
+
+def _breaks(character: str) -> bool:
+    """Tell a control character or end of a line, by Unicode's categories."""
+    return unicodedata.category(character) in ("Cc", "Zl", "Zp")
 
 
 class AudioError(ValueError):
@@ -26,7 +49,7 @@ class AudioError(ValueError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.reason}"
+        return f"{printable(self.path)}: {self.reason}"
 
 
 class ExtractionStopped(RuntimeError):

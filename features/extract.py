@@ -6,29 +6,31 @@ research and educational use only; commercial use needs a licence from audEERING
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
+from features.audio import unreadable
 from features.compare import extract_fs1, fs1_version
-from features.errors import AudioError
+from features.errors import AudioError, ExtractionStopped
 from features.music import extract_fs2, fs2_version
 from features.sets import columns, feature_names
 from features.settings import DEFAULT, FeatureSettings
 from features.store import FeatureKey, FeatureStore, digest_of
+from features.waiting import Ends
 
 if TYPE_CHECKING:
     import pandas
 
 
-_POLL_SECONDS = 0.05
 _AHEAD = 4  # files a worker may be ahead of the caller: bounds the memory of a long list
 
 
@@ -146,7 +148,7 @@ def extract_many(
     workers: int | None = None,
     on_done: Callable[[Extraction], None] | None = None,
     stop: threading.Event | None = None,
-) -> Generator[Extraction, None, None]:
+) -> AbstractContextManager[Iterator[Extraction]]:
     """Features of many files, several at a time, in the order of the files.
 
     The features are the same bits whatever the number of workers.  Threads are enough:
@@ -169,16 +171,23 @@ def extract_many(
 
     Returns
     -------
-    Generator of Extraction
-        One a file, in input order.  A file that cannot be used yields its error.  Closing
-        it early abandons the running files.
+    context manager of an iterator of Extraction
+        One a file, in input order.  A file that cannot be used, for whatever reason, yields its
+        error.  The threads live from ``with`` to its end, which abandons running files.
 
     Raises
     ------
     ValueError
         If there is no such feature set or `workers` is less than 1; at once.
     OSError
-        If a file cannot be written (disk full): while iterating; running files are abandoned.
+        If a file cannot be written (disk full): while iterating.
+    ImportError
+        If a package is missing: while iterating.
+
+    Examples
+    --------
+    >>> with extract_many(["a.mp3", "b.mp3"], "FS2") as results:  # doctest: +SKIP
+    ...     tables = {result.path: result.features for result in results}
     """
     feature_names(feature_set)
     count = (os.cpu_count() or 1) if workers is None else workers
@@ -189,48 +198,79 @@ def extract_many(
     def one(path: str | os.PathLike[str]) -> Extraction:
         try:
             table, stored = _found_or_computed(path, feature_set, store, settings, closing)
-        except AudioError as error:
-            return Extraction(Path(path), None, error)
+        except Exception as error:  # noqa: BLE001 - whatever one file does to a decoder, others go on
+            return Extraction(Path(path), None, _of_this_file(path, error))
         return Extraction(Path(path), table, None, stored)
 
-    return _in_order(iter(paths), one, count, on_done, stop or threading.Event(), closing)
+    return _Extractions(iter(paths), one, count, on_done, stop or threading.Event(), closing)
 
 
-def _in_order(
-    paths: Iterator[str | os.PathLike[str]],
-    one: Callable[[str | os.PathLike[str]], Extraction],
-    workers: int,
-    on_done: Callable[[Extraction], None] | None,
-    stop: threading.Event,
-    closing: threading.Event,
-) -> Generator[Extraction, None, None]:
-    """Yield results in order; sets `closing` when it ends, for whatever reason."""
-    with ThreadPoolExecutor(workers, "features") as pool:
+def _of_this_file(path: str | os.PathLike[str], error: Exception) -> AudioError:
+    """Say what is wrong with a file; raise what isn't about it."""
+    if isinstance(error, AudioError):
+        return error
+    if isinstance(error, OSError):
+        name, full = error.filename, error.errno in (errno.ENOSPC, errno.EDQUOT)
+        if full or (name is not None and Path(name).absolute() != Path(path).absolute()):
+            raise error  # a file of ours
+        return unreadable(path, error)
+    if isinstance(error, (ExtractionStopped, ImportError)):
+        raise error
+    said = f"{type(error).__name__}: {error}".rstrip(": ")
+    failed = AudioError(path, f"its analysis fails, {said}; a file that can be decoded is expected")
+    failed.__cause__ = error
+    return failed
+
+
+class _Extractions(AbstractContextManager[Iterator[Extraction]]):
+    """Threads that extract, from ``with`` to its end.
+
+    Not a generator that holds the pool: one that somebody's error leaves behind is ended by the
+    garbage collector, in whichever thread that happens to run, and joining threads there hangs.
+    """
+
+    def __init__(
+        self,
+        paths: Iterator[str | os.PathLike[str]],
+        one: Callable[[str | os.PathLike[str]], Extraction],
+        workers: int,
+        on_done: Callable[[Extraction], None] | None,
+        stop: threading.Event,
+        closing: threading.Event,
+    ) -> None:
+        self._paths, self._one, self._workers = paths, one, workers
+        self._on_done, self._stop, self._closing = on_done, stop, closing
+
+    def __enter__(self) -> Iterator[Extraction]:
+        self._pool = ThreadPoolExecutor(self._workers, "features")
+        return self._in_order()
+
+    def __exit__(self, *_: object) -> None:
+        self._closing.set()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _in_order(self) -> Iterator[Extraction]:
+        """Yield results in order; holds nothing that would have to be closed."""
         queue: deque[Future[Extraction]] = deque()
         ended: set[Future[Extraction]] = set()
-        # Not `concurrent.futures.wait`: interrupted by Ctrl-C, it may keep the locks that workers wait for.
-        ends: SimpleQueue[Future[Extraction]] = SimpleQueue()
+        ends: Ends[Extraction] = Ends()
 
         def submit(number: int) -> None:
-            for path in islice(paths, number):
-                queue.append(pool.submit(one, path))
-                queue[-1].add_done_callback(ends.put)
+            for path in islice(self._paths, number):
+                queue.append(ends.watch(self._pool.submit(self._one, path)))
 
-        try:
-            submit(_AHEAD * workers)
-            while queue and not stop.is_set():
-                try:
-                    future = ends.get(timeout=_POLL_SECONDS)
-                except Empty:
-                    continue
-                ended.add(future)
-                result = future.result()  # a full disk, say, ends it all at once
-                if on_done is not None:
-                    on_done(result)
-                while queue and queue[0] in ended and not stop.is_set():
-                    ended.remove(queue[0])
-                    yield queue.popleft().result()
-                    submit(1)
-        finally:
-            closing.set()
-            pool.shutdown(wait=False, cancel_futures=True)
+        submit(_AHEAD * self._workers)
+        while queue and not self._stop.is_set():
+            future = ends.next()
+            if future is None:
+                continue
+            ended.add(future)
+            result = future.result()  # a full disk, say, ends it all at once
+            if self._on_done is not None:
+                self._on_done(result)
+            while queue and queue[0] in ended and not self._stop.is_set():
+                ended.remove(queue[0])
+                yield queue.popleft().result()
+                if self._closing.is_set():
+                    raise RuntimeError("results of extract_many were asked for after its with block")
+                submit(1)

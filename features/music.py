@@ -11,9 +11,7 @@ research and educational use only.  The four need nothing of it.
 from __future__ import annotations
 
 import os
-import tempfile
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +21,7 @@ from features.compare import fs1_rows, fs1_version
 from features.decoded import decode
 from features.frames import Samples
 from features.grid import HOP_SECONDS, WINDOW_SECONDS, grid_table
+from features.scratch import scratch_folder
 from features.sets import feature_names
 from features.settings import DEFAULT, FeatureSettings
 
@@ -73,13 +72,13 @@ def extract_fs2(
     Notes
     -----
     Memory grows little with the length of the file, by some 60 kB a second at 44.1 kHz; the
-    decoded file lies in the temporary folder meanwhile.
+    decoded file lies in a `scratch_folder` meanwhile.
 
     Source: Coutinho, Trigeorgis, Zafeiriou and Schuller, MediaEval 2015, for the choice of
     the four.  FS1's part is computed by openSMILE, licensed for non-commercial use.
     """
-    with tempfile.TemporaryDirectory(prefix="lstmcore-") as folder:
-        audio = decode(path, Path(folder), keep_samples=True, stop=stop)
+    with scratch_folder() as folder:
+        audio = decode(path, folder, keep_samples=True, stop=stop)
         assert audio.samples is not None
         if fs1 is None:
             smile = fs1_rows(audio, settings, stop=stop)

@@ -10,19 +10,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from features.errors import ExtractionStopped
-
-_POLL_SECONDS = 0.05
+from features.waiting import Ends
 
 
 class SmileError(RuntimeError):
@@ -113,26 +111,15 @@ def _run_interruptibly(smile: Any, stop: threading.Event) -> None:
     """
     from opensmile.core.lib import OpenSmileException
 
-    # Not `concurrent.futures.wait`: interrupted by Ctrl-C, it may keep the lock that the helper waits for.
-    ends: SimpleQueue[Future[Any]] = SimpleQueue()
+    ends: Ends[Any] = Ends()
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="opensmile") as helper:
-        running = helper.submit(smile.run)
-        running.add_done_callback(ends.put)
+        running = ends.watch(helper.submit(smile.run))
         try:
-            while not stop.is_set() and not _has_ended(ends):
+            while not stop.is_set() and ends.next() is None:
                 pass
         finally:
             while not running.done():
                 with suppress(OpenSmileException):  # asked before it began, or after it ended
                     smile.abort()
-                _has_ended(ends)
+                ends.next()
         running.result()
-
-
-def _has_ended(ends: SimpleQueue[Future[Any]]) -> bool:
-    """Wait for the end of a run, but not long."""
-    try:
-        ends.get(timeout=_POLL_SECONDS)
-    except Empty:
-        return False
-    return True

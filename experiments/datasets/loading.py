@@ -124,20 +124,20 @@ def _frame_features(
     songs = sorted(song for song in wanted - (files.keys() - incomplete) if song in audio)
     extracted: dict[int, Table] = {}
     progress.stage(f"{config.features} features from audio", len(songs))
-    results = extract_many(
+    with extract_many(
         [audio[song] for song in songs],
         config.features,
         FeatureStore(),
         workers=workers,
         on_done=lambda done: progress.advance(fresh=not done.stored),
         stop=stop,
-    )
-    for song, result in zip(songs, results, strict=False):
-        if result.error is not None:
-            raise result.error
-        assert result.features is not None
-        table = result.features.to_numpy(np.float64)
-        extracted[song] = ([round(1000 * t) for t in table[:, 0]], table[:, 1:])
+    ) as results:
+        for song, result in zip(songs, results, strict=False):
+            if result.error is not None:
+                raise result.error
+            assert result.features is not None
+            table = result.features.to_numpy(np.float64)
+            extracted[song] = ([round(1000 * t) for t in table[:, 0]], table[:, 1:])
     if stop.is_set():
         raise Interrupted
     names = list(feature_names(config.features))

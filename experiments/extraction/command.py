@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import time
-from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from experiments.errors import InputError
 from experiments.extraction.tables import Tables
 from experiments.progress import Progress, duration
 from features import AudioError, Extraction, FeatureSettings, FeatureStore, extract_many
+from features.errors import printable
+
+# What is wrong with the name of one table, not with the disk.
+_OF_THE_NAME = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.EISDIR, errno.ENOTDIR, errno.EEXIST)
 
 
 @dataclass
@@ -41,11 +46,15 @@ class Summary:
     seconds: float = 0.0
     errors: list[AudioError] = field(default_factory=list)
 
+    @property
+    def songs(self) -> int:
+        """How many songs there are features of."""
+        return self.computed + self.stored
+
     def line(self) -> str:
         """Say it in a line."""
-        songs = self.computed + self.stored
-        text = f"{songs} {'song' if songs == 1 else 'songs'}, {self.rows} rows of {self.feature_set} "
-        text += f"in {duration(self.seconds)}"
+        songs = f"{self.songs} {'song' if self.songs == 1 else 'songs'}"
+        text = f"{songs}, {self.rows} rows of {self.feature_set} in {duration(self.seconds)}"
         if self.computed:
             speed = self.music_seconds / self.seconds
             text += f"; {duration(self.music_seconds)} of music computed, {speed:.3g} × real time"
@@ -69,7 +78,7 @@ def feature_settings(**choices: Any) -> FeatureSettings:
 
 
 def extract_songs(
-    songs: dict[str, str],
+    songs: dict[Path, str],
     feature_set: str,
     tables: Tables,
     *,
@@ -109,9 +118,21 @@ def extract_songs(
     """
     summary, begin = Summary(feature_set), time.monotonic()
 
+    unwritten: dict[Path, AudioError] = {}
+
     def write(result: Extraction) -> None:
-        if result.features is not None:
+        if result.features is None:
+            return
+        try:
             tables.add(result.path, result.features)
+        except OSError as error:
+            if error.errno not in _OF_THE_NAME:
+                raise
+            where = printable(error.filename or "its table")
+            reason = (
+                f"{where} can't be written, {error.strerror}; another name or one table for all is expected"
+            )
+            unwritten[result.path] = AudioError(result.path, reason)
 
     def note(result: Extraction) -> None:
         if not tables.in_order:
@@ -119,23 +140,21 @@ def extract_songs(
         progress.advance(fresh=result.features is not None and not result.stored)
 
     progress.stage(f"{feature_set} features", len(songs))
-    results = extract_many(songs, feature_set, store, settings=settings, workers=workers, on_done=note)
-    with closing(
-        results
-    ):  # so that running songs are abandoned, and clean up, before anyone hears of an error
+    with extract_many(songs, feature_set, store, settings=settings, workers=workers, on_done=note) as results:
         for result in results:
             if tables.in_order:
                 write(result)
-            _count(summary, result, settings)
+            error = result.error or unwritten.pop(result.path, None)
+            if error is None:
+                _count(summary, result, settings)
+            else:
+                summary.errors.append(error)
     summary.seconds = time.monotonic() - begin
     return summary
 
 
 def _count(summary: Summary, result: Extraction, settings: FeatureSettings) -> None:
-    if result.features is None:
-        assert result.error is not None
-        summary.errors.append(result.error)
-        return
+    assert result.features is not None
     rows = len(result.features)
     summary.rows += rows
     if result.stored:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from experiments.datasets.feature_tables import AUDIO_SUFFIXES
 from experiments.errors import InputError
+from features.errors import printable
 
 
-def find_songs(audio: Iterable[Path], files_from: Path | None = None) -> dict[str, str]:
+def find_songs(audio: Iterable[Path], files_from: Path | None = None) -> dict[Path, str]:
     """Find the songs that files and folders stand for.
 
     Parameters
@@ -35,14 +36,14 @@ def find_songs(audio: Iterable[Path], files_from: Path | None = None) -> dict[st
     OSError
         If the list or a folder can't be read.
     """
-    songs: dict[str, str] = {}
+    songs: dict[Path, str] = {}
     given = list(audio)
     for path in _with_listed(given, files_from):
-        if path.is_dir():
+        if _is_folder(path):
             for file in _below(path):
-                songs.setdefault(file, os.path.relpath(file, path))
+                songs.setdefault(file, str(file.relative_to(path)))
         else:
-            songs.setdefault(str(path), path.name)
+            songs.setdefault(path, path.name)
     if not songs:
         where = [*map(str, given), *([] if files_from is None else [f"the list {files_from}"])]
         found = f"{', '.join(where)}: no audio" if where else "no audio is given"
@@ -60,20 +61,27 @@ def _with_listed(given: list[Path], files_from: Path | None) -> Iterator[Path]:
             yield Path(os.fsdecode(line))
 
 
-def _below(folder: Path) -> Iterator[str]:
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name that is too long, say: told of where the song would be read
+        return False
+
+
+def _below(folder: Path) -> Iterator[Path]:
     def refuse(error: OSError) -> None:
         raise error
 
     found = [
-        os.path.join(here, name)  # noqa: PTH118
+        Path(here, name)
         for here, _, names in os.walk(folder, onerror=refuse)
         for name in names
         if name.lower().endswith(AUDIO_SUFFIXES)
     ]
-    return iter(sorted(found))
+    return iter(sorted(found, key=str))
 
 
-def table_names(songs: dict[str, str], suffix: str) -> dict[str, str]:
+def table_names(songs: dict[Path, str], suffix: str) -> dict[Path, str]:
     """Name a table for each song: the song's name with another suffix.
 
     Songs that differ in their audio suffix alone, ``song.wav`` and ``song.mp3``, keep it:
@@ -101,13 +109,14 @@ def table_names(songs: dict[str, str], suffix: str) -> dict[str, str]:
     for name in songs.values():
         stem = os.path.splitext(name)[0]  # noqa: PTH122
         (shared if stem in met else met).add(stem)
-    tables: dict[str, str] = {}
-    owners: dict[str, str] = {}
+    tables: dict[Path, str] = {}
+    owners: dict[str, Path] = {}
     for path, name in songs.items():
         stem = os.path.splitext(name)[0]  # noqa: PTH122
         table = (name if stem in shared else stem) + suffix
         if table in owners:
-            both = f"{owners[table]} and {path} would both be written to {stem}{suffix}"
+            both = " and ".join(map(printable, (owners[table], path)))
+            both += f" would both be written to {printable(stem + suffix)}"
             hint = "give the folder above both instead of what is in it, or write one table for all"
             raise InputError(f"{both}; {hint}, --out FILE{suffix}")
         tables[path], owners[table] = table, path

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-import os
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol
@@ -16,13 +14,17 @@ import numpy as np
 
 from experiments.errors import InputError
 from experiments.extraction.inputs import table_names
-from experiments.files import write_whole
+from experiments.files import replacing, write_whole
+from features.errors import printable
 
 if TYPE_CHECKING:
     import pandas
 
 Format = Literal["csv", "parquet"]
 
+# Suffixes of files that hold tables: a folder of such a name is nobody's wish.
+_OTHER_FORMATS = {".arff", ".feather", ".gz", ".h5", ".hdf5", ".json", ".npy", ".npz", ".ods", ".pkl"}
+_OTHER_FORMATS |= {".tsv", ".txt", ".xls", ".xlsx", ".zip"}
 _GROUP_ROWS = 50_000  # of a Parquet file: some 50 MB, and few enough groups for the file's table of contents
 
 
@@ -48,7 +50,7 @@ def _said(out: Path) -> str:
 
 @contextmanager
 def open_tables(
-    out: Path, songs: dict[str, str], columns: tuple[str, ...], wanted: Format | None
+    out: Path, songs: dict[Path, str], columns: tuple[str, ...], wanted: Format | None
 ) -> Iterator[Tables]:
     """Open a folder or file for the tables of songs.
 
@@ -67,13 +69,13 @@ def open_tables(
     Returns
     -------
     context manager of Tables
-        One table for all is written whole or, if the block ends in an error, not at all.
+        One table for all is written whole or, if the block ends in an error or no song came, not at all.
 
     Raises
     ------
     InputError
-        If names and format don't go together, if two songs would have one table, or if
-        pyarrow is needed and missing.
+        If names and format don't go together, if two songs would have one table, if a format is named
+        that is none of ours, or if pyarrow is needed and missing.
     OSError
         If `out` can't be written to.
     """
@@ -84,13 +86,18 @@ def open_tables(
     if chosen == "parquet":
         _require_pyarrow()
     if single:
-        with _replaced(out) as file:
+        with replacing(out, even_empty=False) as file:
             table = (_OneParquet if chosen == "parquet" else _OneCsv)(file, columns)
-            yield table
-            table.close()
+            try:
+                yield table
+                table.finish()
+            finally:
+                table.let_go()
         return
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is a file; expected a folder, or a name that ends in .csv or .parquet")
+    if out.suffix.lower() in _OTHER_FORMATS and not out.is_dir():
+        raise InputError(f"{out}: unknown suffix {out.suffix!r}; expected .csv, .parquet or a folder's name")
     names = table_names(songs, f".{chosen}")
     out.mkdir(parents=True, exist_ok=True)
     yield _Folder(out, names, parquet_bytes if chosen == "parquet" else deam_csv)
@@ -104,35 +111,17 @@ def _require_pyarrow() -> None:
         raise InputError(f"Parquet is written by pyarrow, which is not installed; {how}") from None
 
 
-@contextmanager
-def _replaced(target: Path) -> Iterator[BinaryIO]:
-    """Give a temporary file that becomes the target in the end, or vanishes on an error."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(".tmp", f".{target.name}.", target.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(target)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, error.filename or str(target)) from error
-    finally:
-        Path(name).unlink(missing_ok=True)
-
-
 @dataclass(frozen=True)
 class _Folder:
     """A file a song."""
 
     folder: Path
-    names: dict[str, str]
+    names: dict[Path, str]
     content: Callable[[pandas.DataFrame], bytes]
     in_order: bool = False
 
     def add(self, path: Path, table: pandas.DataFrame) -> None:
-        write_whole(self.folder / self.names[str(path)], self.content(table))
+        write_whole(self.folder / self.names[path], self.content(table))
 
 
 def deam_csv(table: pandas.DataFrame) -> bytes:
@@ -160,11 +149,6 @@ def parquet_bytes(table: pandas.DataFrame) -> bytes:
     return out.getvalue()
 
 
-def _printable(path: str | Path) -> str:
-    """Write a path so that it is valid text: bytes that aren't UTF-8 as numbers."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
-
-
 def _quoted(path: str) -> str:
     line = io.StringIO()
     csv.writer(line, delimiter=";", lineterminator="").writerow([path])
@@ -178,13 +162,17 @@ class _OneCsv:
 
     def __init__(self, file: BinaryIO, columns: tuple[str, ...]) -> None:
         self._file = file
-        file.write((";".join(("file", *columns)) + "\n").encode())
+        self._head = (";".join(("file", *columns)) + "\n").encode()
 
     def add(self, path: Path, table: pandas.DataFrame) -> None:
-        self._file.write(_csv_rows(table, f"{_quoted(_printable(path))};").encode())
+        self._file.write(self._head + _csv_rows(table, f"{_quoted(printable(path))};").encode())
+        self._head = b""
 
-    def close(self) -> None:
+    def finish(self) -> None:
         """Everything is written."""
+
+    def let_go(self) -> None:
+        """Nothing is held."""
 
 
 class _OneParquet:
@@ -196,10 +184,10 @@ class _OneParquet:
         import pyarrow
         import pyarrow.parquet
 
-        self._arrow = pyarrow
+        self._arrow, self._file = pyarrow, file
         types = [pyarrow.string(), pyarrow.float64(), *[pyarrow.float32()] * (len(columns) - 1)]
         self._schema = pyarrow.schema(list(zip(("file", *columns), types, strict=True)))
-        self._writer: Any = pyarrow.parquet.ParquetWriter(file, self._schema)
+        self._writer: Any = None
         self._values = np.empty((_GROUP_ROWS, len(columns) - 1), np.float32)
         self._times = np.empty(_GROUP_ROWS)
         self._files: list[str] = []
@@ -211,17 +199,28 @@ class _OneParquet:
             taken = min(_GROUP_ROWS - begin, len(times))
             self._times[begin : begin + taken] = times[:taken]
             self._values[begin : begin + taken] = values[:taken]
-            self._files += [_printable(path)] * taken
+            self._files += [printable(path)] * taken
             times, values = times[taken:], values[taken:]
             if len(self._files) == _GROUP_ROWS:
                 self._write_group()
 
-    def close(self) -> None:
+    def finish(self) -> None:
+        """Write what is left and the end."""
         if self._files:
             self._write_group()
-        self._writer.close()
+        if self._writer is not None:
+            self._writer.close()
+
+    def let_go(self) -> None:
+        """Close the writer while its file is open: else the garbage collector does, when it is not."""
+        if self._writer is not None:
+            with suppress(OSError):
+                self._writer.close()
+            self._writer.is_open = False
 
     def _write_group(self) -> None:
+        if self._writer is None:  # not before: it writes at once
+            self._writer = self._arrow.parquet.ParquetWriter(self._file, self._schema)
         rows = len(self._files)
         features = [self._arrow.array(column) for column in self._values[:rows].T]
         arrays = [self._arrow.array(self._files), self._arrow.array(self._times[:rows]), *features]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
 from experiments.procedural import layout
 from experiments.procedural.plan import CollectionMismatchError, ProceduralPlan, SongPlan
+from features.waiting import Ends
 
 GENERATOR_VERSION = 1
 """Rises whenever the same plan would give other bytes."""
@@ -129,20 +130,22 @@ def _make_songs(
     """Make songs, as many at a time as there are workers; return whether all were made."""
     waiting = list(reversed(songs))
     running: dict[Future[None], int] = {}
+    ends: Ends[None] = Ends()
     while waiting or running:
         while waiting and len(running) < workers:
             if stop is not None and stop():
                 break
             song = waiting.pop()
-            running[pool.submit(_make_song, root, plan, song)] = song.song_id
+            running[ends.watch(pool.submit(_make_song, root, plan, song))] = song.song_id
         if not running:
             return False
-        done, _ = wait(running, return_when=FIRST_COMPLETED)
-        for future in done:
-            song_id = running.pop(future)
-            future.result()
-            if on_song is not None:
-                on_song(song_id)
+        future = ends.next()
+        if future is None:
+            continue
+        song_id = running.pop(future)
+        future.result()
+        if on_song is not None:
+            on_song(song_id)
     return True
 
 

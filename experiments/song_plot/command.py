@@ -14,12 +14,14 @@ from matplotlib.figure import Figure
 from experiments.errors import InputError
 from experiments.files import write_whole
 from experiments.plots import STYLE, svg_element
+from experiments.predict import Predictor, open_predictor, predict_files
 from experiments.progress import Progress
 from experiments.song_plot.curves import Curves, curves_of, read_annotations, read_predictions
 from experiments.song_plot.figure import SongPicture, draw_song
 from experiments.song_plot.sound import spectrogram, waveform
 from features import FeatureStore, extract_features
 from features.audio import check_file
+from features.errors import printable
 
 FORMATS = ("html", "png", "svg", "pdf")
 
@@ -91,15 +93,18 @@ def plot_song(audio: Path, out: Path | None, sources: Sources, view: str, progre
     system, predictions = "", Curves()
     if sources.predictions is not None:
         system, predictions = read_predictions(sources.predictions, audio, sources.song, sources.system)
-    progress.stage("features, prediction and picture", 2 + (sources.model is not None))
+    predictor = None if sources.model is None else open_predictor(sources.model, sources.system)
+    progress.stage("features, prediction and picture", 2 + (predictor is not None))
     features = extract_features(audio, "FS2", FeatureStore())
     progress.advance()
-    if sources.model is not None:
-        system, predictions = _predict(sources.model, audio, sources.system, progress)
+    if predictor is not None:
+        system, predictions = predictor.system, _predict(predictor, audio, progress)
     sound = waveform(audio) if view == "waveform" else spectrogram(audio)
     for what, curves in (("annotations", annotations), ("predictions", predictions)):
         _check_length(audio, float(sound.edges[-1]), what, curves)
-    title = audio.name if sources.song in (None, audio.stem) else f"{audio.name} (song {sources.song})"
+    title = printable(audio.name)
+    if sources.song not in (None, audio.stem):
+        title += f" (song {sources.song})"
     picture = SongPicture(title, sound, features, annotations, predictions, system or "prediction")
     save_figure(draw_song(picture), target, title)
     progress.advance()
@@ -118,7 +123,8 @@ def _check_target(target: Path) -> None:
         found = "is not a folder" if target.parent.exists() else "no such folder"
         raise InputError(f"{target.parent}: {found}; expected the folder to write {target.name} to")
     try:
-        tempfile.TemporaryFile(dir=target.parent).close()
+        with tempfile.TemporaryFile(dir=target.parent):
+            pass
     except OSError as error:
         raise InputError(f"{target.parent}: can't be written to: {error.strerror}") from None
 
@@ -133,13 +139,11 @@ def _annotations(sources: Sources, audio: Path) -> Curves:
     return found
 
 
-def _predict(run: Path, audio: Path, system: str | None, progress: Progress) -> tuple[str, Curves]:
-    from experiments.model import load_model
-    from experiments.predict import predict_files
-
-    table = predict_files(run, [audio], system=system, workers=1, on_done=progress.advance)
-    model = load_model(run / "model" if (run / "model").is_dir() else run)
-    return system or next(iter(model.description["systems"])), curves_of(table)
+def _predict(predictor: Predictor, audio: Path, progress: Progress) -> Curves:
+    predicted = predict_files(predictor, [audio], workers=1, on_done=lambda _: progress.advance())
+    for error in predicted.errors:
+        raise error
+    return curves_of(predicted.table)
 
 
 def _check_length(audio: Path, seconds: float, what: str, curves: Curves) -> None:

@@ -16,6 +16,7 @@ from experiments.datasets.annotations import finite_number, read_csv, read_dynam
 from experiments.datasets.deam import DYNAMIC
 from experiments.errors import InputError, did_you_mean
 from experiments.procedural.layout import rater_file
+from features.errors import printable
 
 _NEEDED = ("time", *TARGETS)
 _SAMPLE = re.compile(r"sample_(\d+)ms")
@@ -183,12 +184,14 @@ def _read_table(path: Path) -> pd.DataFrame:
 
 
 def _rows_of_song(path: Path, table: pd.DataFrame, audio: Path, song: str | None) -> pd.DataFrame:
-    wanted = song or audio.stem
+    wanted = song or printable(audio.stem)
     if "song_id" in table:
         known = table["song_id"]
     else:
         if song is None:
-            exact = table["file"].map(lambda name: Path(name).resolve() == audio.resolve())
+            exact = table["file"].map(
+                lambda name: name == printable(audio) or Path(name).resolve() == audio.resolve()
+            )
             if exact.any():
                 return table[exact]
         known = table["file"].map(lambda name: Path(name).stem)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +60,7 @@ class Spectrogram:
 
 def waveform(path: Path) -> Waveform:
     """Reduce a decodable audio file to the envelope of its samples."""
-    with soundfile.SoundFile(path) as sound:
+    with soundfile.SoundFile(os.fsencode(path)) as sound:
         frames, rate = sound.frames, sound.samplerate
         columns = min(COLUMNS, frames)
         low, high = np.full(columns, np.inf), np.full(columns, -np.inf)
@@ -82,7 +83,7 @@ def spectrogram(path: Path) -> Spectrogram:
     of those whose centre it holds.
     """
     # Products as small as these only wait for each other on several threads.
-    with soundfile.SoundFile(path) as sound, threadpool_limits(1):
+    with soundfile.SoundFile(os.fsencode(path)) as sound, threadpool_limits(1):
         frames, rate = sound.frames, sound.samplerate
         window = 1 << max(4, round(math.log2(_WINDOW_SECONDS * rate)))
         columns = int(np.clip(frames // (window // 16), 1, COLUMNS))

@@ -6,7 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from typer.testing import CliRunner
+
+from experiments.cli import run_app
+from features import feature_names
 
 DYNAMIC = "annotations/annotations averaged per song/dynamic (per second annotations)"
 EXPERIMENT = """
@@ -66,6 +71,24 @@ def write_tiny_deam(root: Path, development: Sequence[int] = range(1, 10)) -> No
     lines = ["song_id," + ",".join(f"f{k}" for k in range(5))]
     lines += [f"{song}," + ",".join(f"{v:.6f}" for v in row) for song, row in features.items()]
     (root / "song_mean_features.csv").write_text("\n".join(lines) + "\n")
+
+
+@pytest.fixture(scope="session")
+def fs1_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a finished run on FS1, whose features are random."""
+    root = tmp_path_factory.mktemp("trained")
+    write_tiny_deam(root / "data")
+    (root / "tiny.toml").write_text(EXPERIMENT)
+    (root / "data" / "features").mkdir()
+    rng = np.random.default_rng(1)
+    for song in [*range(1, 10), 2001, 2002]:
+        table = pd.DataFrame(rng.standard_normal((8, 260)), columns=list(feature_names("FS1")))
+        table.insert(0, "frameTime", 15 + np.arange(8) / 2)
+        table.to_csv(root / "data" / "features" / f"{song}.csv", sep=";", index=False)
+    line = [root / "tiny.toml", "--set", "data.features=FS1", "--out", root / "run", "--quiet"]
+    result = CliRunner().invoke(run_app, [str(word) for word in line])
+    assert result.exit_code == 0, result.output
+    return root / "run"
 
 
 @pytest.fixture

@@ -175,16 +175,16 @@ def test_a_name_with_a_leading_dash_comes_after_two(library, monkeypatch):
 
 def test_songs_keep_their_place_below_a_folder_and_their_suffix_where_they_share_a_stem(library):
     songs = find_songs([Path("library"), Path("library/a/01.wav"), Path("nowhere.wav")])
-    assert songs["library/a/01.wav"] == "a/01.wav"
-    assert list(songs)[:3] == ["library/-dash.ogg", "library/a/01.wav", "library/b/01.wav"]
-    assert list(songs)[-1] == "nowhere.wav"
+    assert songs[Path("library/a/01.wav")] == "a/01.wav"
+    assert list(songs)[:3] == [Path("library", name) for name in ("-dash.ogg", "a/01.wav", "b/01.wav")]
+    assert list(songs)[-1] == Path("nowhere.wav")
     names = table_names(songs, ".csv")
-    assert names["library/song.wav"] == "song.wav.csv"
-    assert names["library/song.mp3"] == "song.mp3.csv"
-    assert names["library/b/Äpfel & Öl.flac"] == "b/Äpfel & Öl.csv"
-    assert "library/notes.txt" not in songs
+    assert names[Path("library/song.wav")] == "song.wav.csv"
+    assert names[Path("library/song.mp3")] == "song.mp3.csv"
+    assert names[Path("library/b/Äpfel & Öl.flac")] == "b/Äpfel & Öl.csv"
+    assert Path("library/notes.txt") not in songs
     with pytest.raises(InputError, match=r"s/x\.wav and t/x\.wav would both be written to x\.csv"):
-        table_names({"s/x.wav": "x.wav", "t/x.wav": "x.wav"}, ".csv")
+        table_names({Path("s/x.wav"): "x.wav", Path("t/x.wav"): "x.wav"}, ".csv")
 
 
 @pytest.mark.parametrize(
@@ -193,6 +193,10 @@ def test_songs_keep_their_place_below_a_folder_and_their_suffix_where_they_share
         (["library/a/01.wav", "library/b/01.wav", "--out", "out"], "01.wav would both be written to 01.csv"),
         (["library/a", "--out", "x.csv", "--format", "parquet"], "a name that ends in .parquet is expected"),
         (["library/a", "--out", "library/notes.txt"], "is a file; expected a folder"),
+        (
+            ["library/a", "--out", "p.json"],
+            "p.json: unknown suffix '.json'; expected .csv, .parquet or a folder",
+        ),
         (["library/a", "--out", "out", "--window", "0.01"], "--window is 0.01; 0.1 to 60 s are expected"),
         (["library/a", "--out", "out", "--tempo-seconds", "99"], "--tempo-seconds is 99; 1 to 60 s"),
         (["library/a", "--out", "out", "--set", "FS3"], "'FS3' is not one of"),
@@ -234,7 +238,7 @@ def test_a_full_disk_exits_with_2_and_leaves_no_half_table(library, monkeypatch)
         raise OSError(28, "No space left on device")
 
     assert invoke("library/a", "--out", "before").exit_code == 0  # into the store
-    monkeypatch.setattr("experiments.extraction.tables.os.fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     for out in ("x.csv", "x.parquet", "out"):
         result = invoke("library/a", "--out", out)
         assert result.exit_code == 2
@@ -243,8 +247,92 @@ def test_a_full_disk_exits_with_2_and_leaves_no_half_table(library, monkeypatch)
     assert written(Path("out")) == []
 
 
-@pytest.mark.parametrize("out", ["out", "all.csv", "all.parquet"])
-def test_ctrl_c_keeps_what_is_finished_and_leaves_no_scraps(library, out, tmp_path):
+@pytest.mark.parametrize("folder", [".", "./", "../library/."])
+@pytest.mark.parametrize("listed", [True, False])
+def test_the_current_folder_is_a_folder_like_others(library, folder, listed, monkeypatch):
+    monkeypatch.chdir(library)
+    Path("../list").write_text(f"{folder}\n")
+    result = invoke(*(["--files-from", "../list"] if listed else [folder]), "--out", "../out")
+    assert result.exit_code == 1  # three files are no songs
+    assert written(Path("../out"))[:3] == ["-dash.csv", "a/01.csv", "b/01.csv"]
+    assert invoke(folder, "--out", "../all.csv").exit_code == 1
+    files = pd.read_csv("../all.csv", sep=";")["file"]
+    assert [Path(file) for file in files[:2]] == [Path(folder, "-dash.ogg"), Path(folder, "a/01.wav")]
+
+
+def test_names_that_are_not_text_of_one_line(library):
+    """Latin-1, a newline, a carriage return, Unicode's line separator, and as long as a name may be."""
+    song, odd = (library / "song.wav").read_bytes(), os.fsencode(library / "odd")
+    (library / "odd").mkdir()
+    names = [b"caf\xe9.wav", b"new\nline.wav", b"re\rturn.wav", "ls\u2028.wav".encode(), b"x" * 251 + b".wav"]
+    for name in names:
+        Path(os.fsdecode(odd + b"/" + name)).write_bytes(song)
+    (library / "odd" / os.fsdecode(b"\xff\n.wav")).write_text("no audio")
+    result = invoke(library / "odd", "--out", "out")
+    assert result.exit_code == 1
+    assert written(Path("out")) == sorted(os.fsdecode(name[:-4] + b".csv") for name in names)
+    (error,) = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert "\\xff\\n.wav: cannot be decoded" in error
+    for out in ("all.csv", "all.parquet"):
+        assert invoke(library / "odd", "--out", out).exit_code == 1
+    table = pd.read_parquet("all.parquet")
+    shown = ["caf\\xe9.wav", "ls\\u2028.wav", "new\\nline.wav", "re\\rturn.wav", "x" * 251 + ".wav"]
+    assert sorted(Path(file).name for file in table["file"]) == shown
+    assert pd.read_csv("all.csv", sep=";")["file"].tolist() == table["file"].tolist()
+    assert len(Path("all.csv").read_text().splitlines()) == 1 + len(table)
+
+
+def test_a_name_that_leaves_no_room_for_the_tables_is_that_songs_trouble(library):
+    for suffix in (".wav", ".ogg"):  # they share a stem: their tables' names have both suffixes
+        (library / ("x" * 251 + suffix)).write_bytes((library / "song.wav").read_bytes())
+    result = invoke(library, "--out", "out")
+    assert result.exit_code == 1
+    told = [line for line in result.stderr.splitlines() if "xxx" in line]
+    assert len(told) == 2
+    for line in told:
+        assert ".csv can't be written, File name too long; another name" in line
+    assert result.stderr.endswith("5 of 11 songs can't be used\n")
+    assert "b/01.csv" in written(Path("out"))
+    assert invoke(library, "--out", "all.csv").exit_code == 1
+    assert pd.read_csv("all.csv", sep=";")["file"].nunique() == 8
+
+
+@pytest.mark.parametrize(
+    ("rate", "channels", "reason"),
+    [
+        (2**30, 1, "too short, 0.00 s"),
+        (2**30, 2, f"sample rate {2**30} Hz with 2 channels; at most 4 GiB a second"),
+        (2**31 - 1, 1, f"sample rate {2**31 - 1} Hz with 1 channels; at most 4 GiB a second"),
+    ],
+)
+def test_a_header_that_tells_nonsense_is_that_songs_trouble(library, rate, channels, reason):
+    odd = library / "a" / "odd.wav"
+    soundfile.write(odd, np.ones((9000, channels), np.int16), 44100)
+    content = bytearray(odd.read_bytes())
+    content[24:28] = rate.to_bytes(4, "little")
+    odd.write_bytes(content)
+    result = invoke("library/a", "--out", "out")
+    assert result.exit_code == 1
+    assert f"error: {Path('library/a/odd.wav')}: {reason}" in result.stderr
+    assert written(Path("out")) == ["01.csv"]
+
+
+@pytest.mark.parametrize("out", ["x.csv", "x.parquet"])
+def test_a_table_of_no_song_is_not_written(library, out):
+    Path(out).write_text("of yesterday")
+    result = invoke("library/empty.wav", "library/short.wav", "--out", out)
+    assert result.exit_code == 1
+    assert result.stderr.endswith("2 of 2 songs can't be used; nothing was written\n")
+    assert result.stdout == ""
+    assert Path(out).read_text() == "of yesterday"
+    assert sorted(path.name for path in Path().iterdir()) == ["library", out]
+
+
+@pytest.mark.parametrize(
+    ("out", "number"),
+    [("out", signal.SIGINT), ("all.csv", signal.SIGTERM), ("all.parquet", signal.SIGHUP)],
+)
+def test_a_signal_keeps_what_is_finished_and_leaves_no_scraps(library, out, number, tmp_path):
     long = library / "long.wav"
     soundfile.write(
         long, np.resize(soundfile.read(library / "song.wav", dtype="int16")[0], 44100 * 900), 44100
@@ -259,9 +347,9 @@ def test_ctrl_c_keeps_what_is_finished_and_leaves_no_scraps(library, out, tmp_pa
         assert process.stderr is not None
         while "1/2" not in process.stderr.readline():
             pass
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         rest = process.stderr.read()
-    assert process.returncode == 130
+    assert process.returncode == 128 + number
     assert "interrupted; what is finished is kept in" in rest
     assert "Traceback" not in rest
     assert list((tmp_path / "scratch").iterdir()) == []

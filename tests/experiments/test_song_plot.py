@@ -11,6 +11,7 @@ import soundfile
 from typer.testing import CliRunner
 
 from experiments.cli import app
+from experiments.predict import Predicted, Predictor
 from experiments.song_plot import command
 from experiments.song_plot.curves import Curve, read_annotations, read_predictions
 from experiments.song_plot.figure import FEATURES, SongPicture, draw_song
@@ -252,16 +253,22 @@ def test_the_output_of_predict_by_path_or_stem(place, audio):
 
 
 def test_a_model_predicts_the_song_itself(place, audio, monkeypatch):
-    def predicted(run, files, *, system, workers, on_done):
-        assert (run, files, system) == (place / "run", [audio], "lstm_ccc")
-        on_done()
+    predictor = Predictor(None, "lstm_ccc", None)
+
+    def opened(run, system):
+        assert (run, system) == (place / "run", "lstm_ccc")
+        return predictor
+
+    def predicted(model, files, *, workers, on_done):
+        assert (model, files) == (predictor, [audio])
+        on_done(None)
         times = np.arange(30) / 2
         columns = {"file": "7", "time": times, "arousal": times / 100, "valence": -times / 100}
-        return pd.DataFrame(columns | {"arousal_spread": 0.1, "valence_spread": 0.2})
+        return Predicted(pd.DataFrame(columns | {"arousal_spread": 0.1, "valence_spread": 0.2}), [])
 
     drawn = []
-    monkeypatch.setattr("experiments.predict.predict_files", predicted)
-    monkeypatch.setattr("experiments.model.load_model", lambda folder: None)
+    monkeypatch.setattr(command, "open_predictor", opened)
+    monkeypatch.setattr(command, "predict_files", predicted)
     monkeypatch.setattr(command, "draw_song", lambda picture: drawn.append(picture) or draw_song(picture))
     result = invoke(audio, "--model", place / "run", "--system", "lstm_ccc")
     assert result.exit_code == 0, result.output

@@ -9,7 +9,8 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from features import AudioError, FeatureStore, columns, extract_features, extract_fs1, extract_many
+from features import AudioError, FeatureStore, columns, extract_features, extract_fs1
+from tests.features.many import extract_all
 
 Write = Callable[..., Path]
 Mixture = tuple[NDArray[np.int16], int]
@@ -156,7 +157,7 @@ def test_a_folder_without_rights(
         raise PermissionError(13, "Permission denied", str(clip))
 
     monkeypatch.setattr("features.store.Path.open", refuse)  # the tests may run as root, who may read all
-    (result,) = extract_many([clip], feature_set, store)
+    (result,) = extract_all([clip], feature_set, store)
     assert "cannot be read, Permission denied" in str(result.error)
 
 
@@ -168,7 +169,7 @@ def test_two_files_of_one_name(
         (tmp_path / folder).mkdir()
         paths.append(write(f"{folder}/01.wav", mixture[0][start:][:TWO_SECONDS]))
     for _ in range(2):
-        one, two = extract_many(paths, feature_set, store, workers=2)
+        one, two = extract_all(paths, feature_set, store, workers=2)
         assert one.features is not None
         assert two.features is not None
         assert not one.features.equals(two.features)

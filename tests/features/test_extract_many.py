@@ -3,10 +3,13 @@
 import errno
 import importlib
 import signal
+import struct
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +17,8 @@ import pytest
 from numpy.typing import NDArray
 
 from features import Extraction, ExtractionStopped, FeatureStore, extract_features, extract_many
+from features.decoded import decode
+from tests.features.many import extract_all
 
 Write = Callable[..., Path]
 Mixture = tuple[NDArray[np.int16], int]
@@ -37,8 +42,8 @@ def long_clip(write: Write, mixture: Mixture) -> Path:
 
 
 def test_any_number_of_workers_gives_the_same_bits_in_the_same_order(clips: list[Path]) -> None:
-    alone = list(extract_many(clips, workers=1))
-    beside = list(extract_many(iter(clips), workers=4))
+    alone = extract_all(clips, workers=1)
+    beside = extract_all(iter(clips), workers=4)
     assert [result.path for result in alone] == [result.path for result in beside] == clips
     for one, other in zip(alone, beside, strict=True):
         if one.features is None:
@@ -49,7 +54,7 @@ def test_any_number_of_workers_gives_the_same_bits_in_the_same_order(clips: list
 
 
 def test_a_bad_file_yields_its_error_and_the_others_their_features(clips: list[Path]) -> None:
-    results = list(extract_many(clips, workers=2))
+    results = extract_all(clips, workers=2)
     assert [result.error is None for result in results] == [True, True, True, False, True, True]
     assert str(results[3].error).startswith(f"{clips[3]}: cannot be decoded")
     assert results[3].features is None
@@ -61,14 +66,14 @@ def test_progress_hears_of_every_file_once_in_the_callers_thread(clips: list[Pat
     def on_done(result: Extraction) -> None:
         heard.append((result.path, threading.current_thread()))
 
-    list(extract_many(clips, workers=2, on_done=on_done))
+    extract_all(clips, workers=2, on_done=on_done)
     assert sorted(path for path, _ in heard) == sorted(clips)
     assert {thread for _, thread in heard} == {threading.current_thread()}
 
 
 def test_the_store_serves_many(clips: list[Path], store: FeatureStore) -> None:
-    first = list(extract_many(clips, "FS1", store, workers=2))
-    second = list(extract_many(clips, "FS1", store, workers=2))
+    first = extract_all(clips, "FS1", store, workers=2)
+    second = extract_all(clips, "FS1", store, workers=2)
     for one, other in zip(first, second, strict=True):
         assert (one.features is None) == (other.features is None)
         if one.features is not None and other.features is not None:
@@ -85,9 +90,8 @@ def test_only_so_many_files_are_taken_ahead_of_the_caller(clip: Path) -> None:
             taken += 1
             yield clip
 
-    results = extract_many(endless(), workers=2)
-    next(results)
-    results.close()
+    with extract_many(endless(), workers=2) as results:
+        next(results)
     assert taken <= 9
 
 
@@ -104,7 +108,42 @@ def test_a_full_disk_ends_it(clips: list[Path], store: FeatureStore, monkeypatch
 
     monkeypatch.setattr(FeatureStore, "save", full)
     with pytest.raises(OSError, match="somewhere"):
-        list(extract_many(clips, "FS1", store, workers=2))
+        extract_all(clips, "FS1", store, workers=2)
+
+
+@pytest.mark.parametrize("error", [struct.error("argument out of range"), MemoryError(), KeyError("x")])
+def test_whatever_happens_in_one_file_is_its_error(
+    clips: list[Path], error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def decoded(path: Path, *arguments: Any, **options: Any) -> Any:
+        if path == clips[1]:
+            raise error
+        return decode(path, *arguments, **options)
+
+    monkeypatch.setattr("features.compare.decode", decoded)
+    results = extract_all(clips, workers=2)
+    assert [result.error is None for result in results] == [True, False, True, False, True, True]
+    assert str(results[1].error).startswith(f"{clips[1]}: its analysis fails, {type(error).__name__}")
+    assert results[1].error is not None
+    assert results[1].error.__cause__ is error
+
+
+def test_a_package_that_is_missing_is_no_files_error(
+    clips: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "opensmile.core.lib", None)
+    with pytest.raises(ImportError):
+        extract_all(clips, workers=2)
+
+
+def test_results_are_not_to_be_had_without_with_nor_after_it(clips: list[Path]) -> None:
+    with pytest.raises(TypeError, match="not iterable"):
+        iter(extract_many(clips))  # type: ignore[call-overload]
+    with extract_many(clips, workers=2) as results:
+        next(results)
+    with pytest.raises(RuntimeError, match="after its with block"):
+        next(results)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("features")]
 
 
 def test_stop_ends_it_within_a_moment(long_clip: Path) -> None:
@@ -112,7 +151,7 @@ def test_stop_ends_it_within_a_moment(long_clip: Path) -> None:
     timer = threading.Timer(0.3, stop.set)
     timer.start()
     begin = time.monotonic()
-    assert list(extract_many([long_clip] * 4, workers=2, stop=stop)) == []
+    assert extract_all([long_clip] * 4, workers=2, stop=stop) == []
     assert time.monotonic() - begin < 3.0
 
 
@@ -139,7 +178,7 @@ def test_ctrl_c_ends_it_within_a_moment_and_leaves_nothing(
     try:
         timer.start()
         with pytest.raises(KeyboardInterrupt):
-            list(extract_many([long_clip] * 4, workers=2)) if many else extract_features(long_clip)
+            extract_all([long_clip] * 4, workers=2) if many else extract_features(long_clip)
     finally:
         signal.signal(signal.SIGINT, before)
         timer.cancel()

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from features import AudioError, FeatureSettings, extract_features, extract_fs1, extract_many
+from features import AudioError, FeatureSettings, extract_features, extract_fs1
 from features.compare import fs1_version
 from features.music import fs2_version
+from tests.features.many import extract_all
 
 Write = Callable[..., Path]
 Mixture = tuple[NDArray[np.int16], int]
@@ -96,6 +97,6 @@ def test_the_shortest_and_the_longest_window(
 
 def test_too_short_for_the_window(clip: Path) -> None:
     settings = FeatureSettings(window_seconds=2.5)
-    (result,) = extract_many([clip], settings=settings)
+    (result,) = extract_all([clip], settings=settings)
     assert isinstance(result.error, AudioError)
     assert result.error.reason == "too short, 2.00 s; at least about 2.54 s are expected"

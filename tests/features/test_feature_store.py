@@ -21,8 +21,8 @@ from features import (
     digest_of,
     extract_features,
     extract_fs1,
-    extract_many,
 )
+from tests.features.many import extract_all
 
 
 class Counted:
@@ -160,7 +160,7 @@ def test_fs1_is_taken_out_of_a_stored_fs2(
     monkeypatch.setattr("features.extract.extract_fs1", forbidden)
     found = extract_features(clip, "FS1", store)
     pd.testing.assert_frame_equal(found, anew, check_exact=True)
-    (result,) = extract_many([clip], "FS1", store)
+    (result,) = extract_all([clip], "FS1", store)
     assert result.stored
     assert len(stored_files(store)) == 1
 

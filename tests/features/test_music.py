@@ -16,7 +16,6 @@ from features import (
     columns,
     extract_features,
     extract_fs1,
-    extract_many,
     music_rows,
 )
 from features.gammatone import differentiated_envelope
@@ -26,6 +25,7 @@ from features.pulse import tempo
 from features.roughness import sethares_dissonance, vassilakis_roughness
 from features.spectrum import spectral_peaks
 from tests.features.golden_rows import assert_same, golden_table, numbers
+from tests.features.many import extract_all
 
 Write = Callable[..., Path]
 Mixture = tuple[NDArray[np.int16], int]
@@ -107,7 +107,7 @@ def test_equal_channels_give_what_one_of_them_gives(mixture: Mixture) -> None:
 
 def test_any_number_of_workers_gives_the_same_bits(write: Write, mixture: Mixture) -> None:
     clips = [write(f"{i}.wav", mixture[0][i * 50_000 :][:120_000]) for i in range(4)]
-    alone, beside = (list(extract_many(clips, "FS2", workers=workers)) for workers in (1, 4))
+    alone, beside = (extract_all(clips, "FS2", workers=workers) for workers in (1, 4))
     for one, other in zip(alone, beside, strict=True):
         assert one.features is not None
         assert other.features is not None

@@ -1,0 +1,91 @@
+"""What a command does to its own process: how it is ended, how it ends, and who may write to its terminal."""
+
+from __future__ import annotations
+
+import faulthandler
+import io
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+
+class Terminated(KeyboardInterrupt):
+    """Somebody asked the process to end, other than by Ctrl-C.
+
+    Parameters
+    ----------
+    number
+        Of the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+def exit_code(interrupt: BaseException) -> int:
+    """Tell a shell which signal ended a command: 130 after Ctrl-C, 143 after SIGTERM."""
+    return 128 + (interrupt.number if isinstance(interrupt, Terminated) else signal.SIGINT)
+
+
+def run_command(command: Callable[[], object]) -> None:
+    """Run a command line as the process's only task.
+
+    SIGTERM (of ``timeout``, ``docker stop``, a cluster) and SIGHUP (a closed terminal) end it as
+    Ctrl-C does: temporary folders are removed and what can be kept is kept.
+
+    Parameters
+    ----------
+    command
+        It ends in SystemExit.
+    """
+    _end_as_by_ctrl_c()
+    _keep_terminal_to_ourselves()
+    try:
+        command()
+    except SystemExit as end:
+        _leave(end)
+
+
+def _end_as_by_ctrl_c() -> None:
+    def end(number: int, _: object) -> None:
+        raise Terminated(number)
+
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # not every system has both
+        # nohup has a process ignore SIGHUP.
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, end)
+
+
+def _keep_terminal_to_ourselves() -> None:
+    """Give what libraries in C say, such as an MP3 decoder's notes on a file, no place in our messages.
+
+    What we say goes on to where standard error went; so do the stacks of a crash.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names need not be UTF-8, nor terminals
+        sys.stdout.reconfigure(errors="backslashreplace")
+    stream = sys.stderr
+    if os.name != "posix" or not isinstance(stream, io.TextIOWrapper) or stream.closed:
+        return
+    stream.flush()
+    kept = io.BufferedWriter(io.FileIO(os.dup(stream.fileno()), "w"))
+    sys.stderr = io.TextIOWrapper(kept, stream.encoding, stream.errors, line_buffering=True)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+    faulthandler.enable(sys.stderr)
+
+
+def _leave(end: SystemExit) -> None:
+    """End at once if threads are left, after an error: their kernels can't be waited for."""
+    others = [t for t in threading.enumerate() if t is not threading.main_thread() and not t.daemon]
+    if not others or not isinstance(end.code, int):
+        raise end
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(end.code)
