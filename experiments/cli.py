@@ -169,7 +169,11 @@ def ablate(
 @app.command()
 def predict(
     model: Annotated[Path, typer.Argument(help="Folder of a finished run.", metavar="RUN")],
-    audio: Annotated[list[Path], typer.Argument(help="Songs: WAV, FLAC, OGG or MP3.", metavar="AUDIO...")],
+    audio: Annotated[
+        list[Path],
+        # `readable=False`: one song without permission is told of like any other that can't be used.
+        typer.Argument(help="Songs: WAV, FLAC, OGG or MP3.", metavar="AUDIO...", readable=False),
+    ],
     out: Annotated[Path | None, typer.Option(help="CSV file to write; by default printed.")] = None,
     system: Annotated[
         str | None, typer.Option(help="Which ensemble, such as lstm_ccc; by default the first.")
@@ -210,9 +214,10 @@ def features(
     audio: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="Songs, and folders that are searched for WAV, FLAC, OGG and MP3 with all below them. "
+            help="Songs, and folders that are searched with all below them: MP3, OGG, FLAC, WAV, AIFF, … "
             "Names that begin with a dash come after --.",
             metavar="AUDIO...",
+            readable=False,
         ),
     ] = None,
     *,

@@ -161,7 +161,7 @@ def _parts(path: str | os.PathLike[str], file: BinaryIO) -> list[Part]:
         raise _undecodable(path, str(error)) from error
     except OSError as error:
         raise unreadable(path, error) from error
-    raise _undecodable(path, "no audio that is known is found in it")
+    raise _undecodable(path, "the decoder finds no audio in it")
 
 
 def _format(path: str | os.PathLike[str], file: BinaryIO, parts: list[Part]) -> AudioStream:
@@ -318,7 +318,9 @@ def _unlike_audio(file: Path) -> str | None:
     if not file.exists():
         return "no such file"
     if not file.is_file():
-        return "a folder" if file.is_dir() else "not a regular file"
+        if file.is_dir():
+            return "a folder" if os.access(file, os.R_OK | os.X_OK) else "a folder that may not be read"
+        return "not a regular file"
     return "the file is empty (0 bytes)" if file.stat().st_size == 0 else None
 
 

@@ -7,8 +7,9 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from experiments.datasets.feature_tables import AUDIO_SUFFIXES
 from experiments.errors import InputError
+from experiments.extraction.folders import sound_files
+from features.formats import READABLE_SUFFIXES
 
 
 def find_songs(audio: Iterable[Path], files_from: Path | None = None) -> dict[str, str]:
@@ -17,8 +18,8 @@ def find_songs(audio: Iterable[Path], files_from: Path | None = None) -> dict[st
     Parameters
     ----------
     audio
-        Files, and folders that are searched with all that is below them for WAV, FLAC, OGG
-        and MP3 files.
+        Files, and folders that are searched with all that is below them for files of sound
+        (`experiments.extraction.folders`).
     files_from
         A list of more of them, a path a line; "-" is standard input.
 
@@ -33,20 +34,22 @@ def find_songs(audio: Iterable[Path], files_from: Path | None = None) -> dict[st
     InputError
         If there is no song at all.
     OSError
-        If the list or a folder can't be read.
+        If the list can't be read.
     """
     songs: dict[str, str] = {}
     given = list(audio)
     for path in _with_listed(given, files_from):
-        if path.is_dir():
-            for file in _below(path):
+        if os.path.isdir(path):  # noqa: PTH112  (False, where `Path.is_dir` has no permission to tell)
+            for file in sound_files(path):
                 songs.setdefault(file, os.path.relpath(file, path))
         else:
             songs.setdefault(str(path), path.name)
     if not songs:
         where = [*map(str, given), *([] if files_from is None else [f"the list {files_from}"])]
         found = f"{', '.join(where)}: no audio" if where else "no audio is given"
-        raise InputError(f"{found}; files, folders with {' '.join(AUDIO_SUFFIXES)}, or a list are expected")
+        raise InputError(
+            f"{found}; files, folders with {' '.join(READABLE_SUFFIXES)}, or a list are expected"
+        )
     return songs
 
 
@@ -58,19 +61,6 @@ def _with_listed(given: list[Path], files_from: Path | None) -> Iterator[Path]:
     for line in content.splitlines():
         if line:
             yield Path(os.fsdecode(line))
-
-
-def _below(folder: Path) -> Iterator[str]:
-    def refuse(error: OSError) -> None:
-        raise error
-
-    found = [
-        os.path.join(here, name)  # noqa: PTH118
-        for here, _, names in os.walk(folder, onerror=refuse)
-        for name in names
-        if name.lower().endswith(AUDIO_SUFFIXES)
-    ]
-    return iter(sorted(found))
 
 
 def table_names(songs: dict[str, str], suffix: str) -> dict[str, str]:
