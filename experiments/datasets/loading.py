@@ -71,7 +71,8 @@ def load_dataset(config: Data, *, workers: int, progress: Progress, stop: thread
         source: FeatureSource = SongMeans(root / "song_mean_features.csv")
     else:
         source = _frame_features(root, config, annotations, workers, progress, stop)
-        if left_out := sorted(undecodable_files(root).keys() - source.songs()):
+        left_out = sorted(undecodable_files(root).keys() - source.songs())
+        if left_out and config.unlabelled != "none":
             notes.append(f"Left out, for their files can't be decoded: {', '.join(map(str, left_out))}.")
     dataset = assemble(annotations, source, config, notes)
     return _with_normal_scores(dataset) if config.normal_scores else dataset
