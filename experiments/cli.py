@@ -174,8 +174,10 @@ def predict(
     audio: Annotated[
         list[Path],
         typer.Argument(
-            help="Songs, and folders that are searched for WAV, FLAC, OGG and MP3 with all below them.",
+            help="Songs, and folders that are searched with all below them.",
             metavar="AUDIO...",
+            # One song without permission is told of like any other that can't be used.
+            readable=False,
         ),
     ],
     out: Annotated[
@@ -220,9 +222,10 @@ def features(
     audio: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="Songs, and folders that are searched for WAV, FLAC, OGG and MP3 with all below them. "
+            help="Songs, and folders that are searched with all below them: MP3, OGG, FLAC, WAV, AIFF, … "
             "Names that begin with a dash come after --.",
             metavar="AUDIO...",
+            readable=False,
         ),
     ] = None,
     *,

@@ -1,38 +1,45 @@
 """Audio files in, samples out, all at once or block by block.
 
-Any sample rate and number of channels; WAV, FLAC, OGG, MP3 and whatever else the
-installed libsndfile decodes.  Channels are kept: mixing them down is left to whoever
-computes, in floating point, because a mean rounded back to 16 bits changes jitter and
-shimmer visibly.
+Any sample rate and number of channels; MP3, Ogg (Vorbis, Opus, FLAC), FLAC, WAV and other
+files of plain sound in which it can be told whether something is missing (`features.chunks`).
+libsndfile decodes them, but is only given parts that are what their headers say: it goes by
+the first header it meets.  Channels are kept: mixing them down is left to whoever computes,
+in floating point, because a mean rounded back to 16 bits changes jitter and shimmer visibly.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from features.chunks import chunk_parts
 from features.errors import AudioError
+from features.formats import unread_format
+from features.mpeg import mpeg_parts
+from features.ogg import UNMARKED, ogg_parts
+from features.pieces import Damaged, Part, PiecedFile, Unknown, check_length
+from features.tags import bounds, read_at
 
 if TYPE_CHECKING:
     import soundfile
 
+DECODING = 2
+"""Which samples files give.  Whoever changes that raises it, so that stored features are computed anew."""
+
 _EXACT_IN_16_BITS = ("PCM_16", "PCM_S8", "PCM_U8")
 _BLOCK_FRAMES = 1 << 16
-# MP3 headers announce up to a thousand or so frames more than can be decoded; a file that lacks
-# more than a tenth was cut off.
-_LEAST_DECODED = 0.9
-_UNKNOWN_FRAMES = 1 << 62  # what libsndfile says of a FLAC file that was written to a pipe
-_UNKNOWN_BYTES = 0x7FFF0000  # what programs write as the length of a WAV file, or more, when they can't know
-_OGG_HEADER_BYTES, _OGG_LAST_PAGE = 27, 0x04
-_OGG_TAIL_BYTES = 1 << 17  # holds a page, of at most 65307 bytes, and tags that some programs add
+_UNKNOWN_FRAMES = 1 << 62  # what libsndfile says of a file that doesn't tell, such as FLAC written to a pipe
+_LOUDEST = 10.0  # full scale is 1; decoders and mixes go beyond it, but not by 20 dB
+_BUFFER_BYTES = 1 << 16
+_BEGIN_BYTES = 64  # enough to know a format
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,24 +130,84 @@ def open_audio(path: str | os.PathLike[str]) -> Iterator[AudioStream]:
         As `read_audio`: some at once, some only at the last block.
     """
     check_file(path)
-    with _opened(path) as sound:
-        if sound.format == "OGG" and (fault := _fault_of_last_page(path)):
-            raise AudioError(path, f"{fault}, it may be cut off; a whole file is expected")
-        dtype = np.dtype(np.int16 if sound.subtype in _EXACT_IN_16_BITS else np.float32)
-        yield AudioStream(sound.samplerate, sound.channels, dtype, _blocks(path, sound, dtype))
+    try:
+        file = Path(path).open("rb", _BUFFER_BYTES)  # noqa: SIM115
+    except OSError as error:
+        raise unreadable(path, error) from error
+    with file:
+        parts = _parts(path, file)
+        stream = _format(path, file, parts)
+        with closing(_blocks(path, file, parts, stream.dtype)) as blocks:
+            yield replace(stream, blocks=blocks)
 
 
-def _opened(path: str | os.PathLike[str]) -> soundfile.SoundFile:
+def _parts(path: str | os.PathLike[str], file: BinaryIO) -> list[Part]:
+    """Look through a file: what of it decoders are given, part by part."""
+    try:
+        size = file.seek(0, os.SEEK_END)
+        where = bounds(file, size)
+        begin = read_at(file, where.start, _BEGIN_BYTES)
+        if begin.startswith(b"OggS"):
+            return ogg_parts(file, where)
+        if begin.startswith(b"fLaC"):
+            return [Part((where,))]
+        if found := unread_format(begin):
+            raise _undecodable(path, f"it is {found}")
+        if parts := chunk_parts(file, where, size) or mpeg_parts(file, where, size):
+            return parts
+    except Damaged as error:
+        raise _damaged(path, error) from error
+    except Unknown as error:
+        raise _undecodable(path, str(error)) from error
+    except OSError as error:
+        raise unreadable(path, error) from error
+    raise _undecodable(path, "the decoder finds no audio in it")
+
+
+def _format(path: str | os.PathLike[str], file: BinaryIO, parts: list[Part]) -> AudioStream:
+    """Tell rate, channels and type of the samples, which all parts must share."""
+    whole, seconds, exact = None, 0.0, True
+    for part in parts:
+        with _opened(path, file, part) as (sound, _):
+            form = (sound.samplerate, sound.channels)
+            exact = exact and sound.subtype in _EXACT_IN_16_BITS
+            held = (part.frames or sound.frames) / sound.samplerate
+        whole = whole or form
+        if form != whole:
+            (rate, channels), (new_rate, new_channels) = whole, form
+            change = f"from {rate} Hz and {channels} channels to {new_rate} Hz and {new_channels}"
+            raise AudioError(
+                path, f"it changes {change} after {seconds:.2f} s; the same in the whole file is expected"
+            )
+        _check(path, held, held * part.told)
+        seconds += held
+    assert whole is not None
+    return AudioStream(*whole, np.dtype(np.int16 if exact else np.float32), iter(()))
+
+
+@contextmanager
+def _opened(
+    path: str | os.PathLike[str], file: BinaryIO, part: Part
+) -> Iterator[tuple[soundfile.SoundFile, PiecedFile]]:
     import soundfile
 
+    source = PiecedFile(file, part.pieces)
     try:
-        # libsndfile takes the name "-" for standard input, but not with a folder before it; and soundfile
-        # takes only names that are text, or bytes.
-        return _forward_only()(os.fsencode(Path(path).absolute()))
+        sound = _forward_only()(source)
     except soundfile.LibsndfileError as error:
-        raise _undecodable(path, _complaint(error)) from error
-    except TypeError as error:  # soundfile asks for the rate of files that have no header
-        raise _undecodable(path, "the file has no header") from error
+        if part.told > 1:
+            share = f"{100 / part.told:.0f} % of the sound are there that its header announces"
+            raise _damaged(path, Damaged(f"{share}, it may be cut off")) from error
+        raise _failed(path, source, error) from error
+    with sound:
+        yield sound, source
+
+
+def _check(path: str | os.PathLike[str], held: float, told: float) -> None:
+    try:
+        check_length(held, told)
+    except Damaged as error:
+        raise _damaged(path, error) from error
 
 
 @cache
@@ -160,66 +227,70 @@ def _forward_only() -> type[soundfile.SoundFile]:
 
 
 def _blocks(
-    path: str | os.PathLike[str], sound: soundfile.SoundFile, dtype: np.dtype[Any]
-) -> Iterator[NDArray[Any]]:
+    path: str | os.PathLike[str], file: BinaryIO, parts: list[Part], dtype: np.dtype[Any]
+) -> Generator[NDArray[Any], None, None]:
     decoded = 0
-    while len(block := _next_block(path, sound, dtype)):
-        if not (np.isfinite(block.min()) and np.isfinite(block.max())):
-            raise AudioError(
-                path, "some samples are not finite (NaN or infinity); finite samples are expected"
-            )
-        decoded += len(block)
-        yield block
+    for part in parts:
+        if part.endless is not None:
+            _check_trimmed(path, file, part)
+        for block in _blocks_of(path, file, part, dtype):
+            if not (np.isfinite(block.min()) and np.isfinite(block.max())):
+                reason = "some samples are not finite (NaN or infinity)"
+                raise AudioError(path, f"{reason}; finite samples are expected")
+            if dtype != np.int16 and (loudest := float(np.abs(block).max())) > _LOUDEST:
+                reason = (
+                    f"a sample is {loudest:.4g}, where full scale is 1: are they integers as floating point?"
+                )
+                raise AudioError(path, f"{reason} At most about 1 is expected")
+            decoded += len(block)
+            yield block
     if decoded == 0:
         raise AudioError(path, "the file holds no samples; at least about a second is expected")
-    announced = max(_announced_wav(path, decoded), sound.frames if sound.frames < _UNKNOWN_FRAMES else 0)
-    if decoded < _LEAST_DECODED * announced:
-        held, told = decoded / sound.samplerate, announced / sound.samplerate
-        reason = f"{held:.2f} s could be decoded; the file's header announces {told:.2f} s, it may be cut off"
-        raise AudioError(path, reason)
+
+
+def _blocks_of(
+    path: str | os.PathLike[str], file: BinaryIO, part: Part, dtype: np.dtype[Any]
+) -> Iterator[NDArray[Any]]:
+    """Decode a part, and see whether it has as many samples as it should."""
+    decoded = 0
+    with _opened(path, file, part) as (sound, source):
+        announced = sound.frames if sound.frames < _UNKNOWN_FRAMES else 0
+        before = announced - part.frames if part.preceded else 0
+        while len(block := _next_block(path, sound, source, dtype, decoded)):
+            if len(block) > before:
+                yield block[before:]
+            decoded += max(0, len(block) - before)
+            before = max(0, before - len(block))
+        rate = sound.samplerate
+    _check(path, decoded / rate, (part.frames or announced) / rate)
 
 
 def _next_block(
-    path: str | os.PathLike[str], sound: soundfile.SoundFile, dtype: np.dtype[Any]
+    path: str | os.PathLike[str],
+    sound: soundfile.SoundFile,
+    source: PiecedFile,
+    dtype: np.dtype[Any],
+    decoded: int,
 ) -> NDArray[Any]:
     import soundfile
 
     try:
         block: NDArray[Any] = sound.read(_BLOCK_FRAMES, dtype=dtype.name, always_2d=True)
     except soundfile.LibsndfileError as error:
-        raise _undecodable(path, _complaint(error)) from error
+        raise _failed(path, source, error, decoded / sound.samplerate) from error
+    if source.error is not None:
+        raise unreadable(path, source.error) from source.error
     return block
 
 
-def _announced_wav(path: str | os.PathLike[str], decoded: int) -> float:
-    """Frames of a WAV file according to its header: libsndfile tells only what is there."""
-    with Path(path).open("rb") as file:
-        header = file.read(8)
-    size = int.from_bytes(header[4:], "little")
-    if header[:4] != b"RIFF" or size >= _UNKNOWN_BYTES:
-        return 0.0
-    return decoded * (size + 8) / Path(path).stat().st_size
-
-
-def _fault_of_last_page(path: str | os.PathLike[str]) -> str | None:
-    """Tell what is wrong with an OGG file's last page; libsndfile reads what there is without a word.
-
-    Source: RFC 3533, section 6.
-    """
-    with Path(path).open("rb") as file:
-        file.seek(max(0, file.seek(0, os.SEEK_END) - _OGG_TAIL_BYTES))
-        tail = file.read()
-    begin = tail.rfind(b"OggS")
-    if begin < 0:  # whatever lies behind the stream
-        return None
-    page = tail[begin:]
-    header = page[:_OGG_HEADER_BYTES]
-    if len(header) < _OGG_HEADER_BYTES:
-        return "its last page ends in the middle"
-    segments = page[_OGG_HEADER_BYTES : _OGG_HEADER_BYTES + header[26]]
-    if len(page) < _OGG_HEADER_BYTES + header[26] + sum(segments):
-        return "its last page ends in the middle"
-    return None if header[5] & _OGG_LAST_PAGE else "its last page isn't marked as the last"
+def _check_trimmed(path: str | os.PathLike[str], file: BinaryIO, part: Part) -> None:
+    """Refuse a stream that ends where it might as well go on; the end of a song is trimmed to it."""
+    assert part.endless is not None
+    with _opened(path, file, part) as (sound, _):
+        announced = sound.frames
+    endless = Part(part.endless, frames=1)  # the number it announces isn't one to check
+    if sum(len(block) for block in _blocks_of(path, file, endless, np.dtype(np.float32))) <= announced:
+        raise _damaged(path, Damaged(UNMARKED))
 
 
 def check_file(path: str | os.PathLike[str]) -> None:
@@ -247,7 +318,9 @@ def _unlike_audio(file: Path) -> str | None:
     if not file.exists():
         return "no such file"
     if not file.is_file():
-        return "a folder" if file.is_dir() else "not a regular file"
+        if file.is_dir():
+            return "a folder" if os.access(file, os.R_OK | os.X_OK) else "a folder that may not be read"
+        return "not a regular file"
     return "the file is empty (0 bytes)" if file.stat().st_size == 0 else None
 
 
@@ -256,14 +329,18 @@ def unreadable(path: str | os.PathLike[str], error: OSError) -> AudioError:
     return AudioError(path, f"cannot be read, {error.strerror}; an audio file is expected")
 
 
-def _complaint(error: soundfile.LibsndfileError) -> str:
-    said = error.error_string.rstrip(".")
-    if (
-        "not a regular file" in said
-    ):  # its word for an MP3 file without a single frame; ours has been looked at
-        return "libsndfile finds no audio in it"
-    return f"libsndfile says: {said}"
+def _failed(
+    path: str | os.PathLike[str], source: PiecedFile, error: soundfile.LibsndfileError, seconds: float = 0.0
+) -> AudioError:
+    if source.error is not None:
+        return unreadable(path, source.error)
+    beyond = f" beyond {seconds:.2f} s" if seconds else ""
+    return _undecodable(path, f"libsndfile says: {error.error_string.rstrip('.')}", beyond)
 
 
-def _undecodable(path: str | os.PathLike[str], found: str) -> AudioError:
-    return AudioError(path, f"cannot be decoded, {found}; WAV, FLAC, OGG or MP3 is expected")
+def _damaged(path: str | os.PathLike[str], damage: Damaged) -> AudioError:
+    return AudioError(path, f"{damage}; a whole file is expected")
+
+
+def _undecodable(path: str | os.PathLike[str], found: str, beyond: str = "") -> AudioError:
+    return AudioError(path, f"cannot be decoded{beyond}, {found}; WAV, FLAC, OGG or MP3 is expected")

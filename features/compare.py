@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from features.audio import DECODING
 from features.decoded import Decoded, decode
 from features.errors import AudioError
 from features.grid import grid_table
@@ -47,7 +48,7 @@ _BUFFER_INCLUDE = Path("shared", "BufferModeRb.conf.inc")
 
 def fs1_version(settings: FeatureSettings = DEFAULT) -> str:
     """Tell which code computes FS1, for the names of stored results: openSMILE's, ours, the settings'."""
-    return f"opensmile{_smile_version()}-r{_REVISION}{settings.version('FS1')}"
+    return f"opensmile{_smile_version()}-d{DECODING}-r{_REVISION}{settings.version('FS1')}"
 
 
 @cache

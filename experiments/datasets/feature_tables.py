@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from experiments.datasets.annotations import finite_number, read_csv, whole_number
 from experiments.errors import InputError
+from features.formats import READABLE_SUFFIXES, SOUND_SUFFIXES
 
 # Milliseconds of each row, and the rows.
 Table = tuple[list[int], NDArray[np.float64]]
-
-AUDIO_SUFFIXES = (".mp3", ".wav", ".flac", ".ogg")
 
 
 class FeatureSource(Protocol):
@@ -123,8 +122,13 @@ def feature_files(root: Path) -> dict[int, Path]:
 
 
 def audio_files(root: Path) -> dict[int, Path]:
-    """Files ``MEMD_audio/<song_id>.mp3`` (or wav, flac, ogg) by song."""
-    return _numbered(root / "MEMD_audio", AUDIO_SUFFIXES)
+    """Files ``MEMD_audio/<song_id>.mp3`` (or any other that can be decoded) by song."""
+    return _numbered(root / "MEMD_audio", READABLE_SUFFIXES)
+
+
+def undecodable_files(root: Path) -> dict[int, Path]:
+    """Files beside them that hold sound, too, but can't be decoded, by song."""
+    return _numbered(root / "MEMD_audio", tuple(set(SOUND_SUFFIXES) - set(READABLE_SUFFIXES)))
 
 
 def _numbered(folder: Path, suffixes: tuple[str, ...]) -> dict[int, Path]:

@@ -20,6 +20,7 @@ from experiments.datasets.feature_tables import (
     audio_files,
     columns_in,
     feature_files,
+    undecodable_files,
 )
 from experiments.datasets.normal_scores import NormalScores
 from experiments.datasets.song import Dataset, Song
@@ -70,6 +71,9 @@ def load_dataset(config: Data, *, workers: int, progress: Progress, stop: thread
         source: FeatureSource = SongMeans(root / "song_mean_features.csv")
     else:
         source = _frame_features(root, config, annotations, workers, progress, stop)
+        left_out = sorted(undecodable_files(root).keys() - source.songs())
+        if left_out and config.unlabelled != "none":
+            notes.append(f"Left out, for their files can't be decoded: {', '.join(map(str, left_out))}.")
     dataset = assemble(annotations, source, config, notes)
     return _with_normal_scores(dataset) if config.normal_scores else dataset
 
@@ -106,12 +110,13 @@ def _frame_features(
     from features import FeatureStore, extract_many
     from features.sets import feature_names
 
-    files, audio = feature_files(root), audio_files(root)
+    files, audio, undecodable = feature_files(root), audio_files(root), undecodable_files(root)
     wanted = {*annotations.development(), *annotations.official_test()}
     for song in sorted(wanted - files.keys() - audio.keys()):  # told before hours of extraction
         raise InputError(
             f"song {song} is annotated but there are no {config.features} features of it: expected "
             f"{root / 'features' / str(song)}.csv or {root / 'MEMD_audio' / str(song)}.mp3 (wav, flac, ogg)"
+            + (f"; {undecodable[song]} can't be decoded" if song in undecodable else "")
         )
     if config.unlabelled != "none":
         wanted |= {song for song in files.keys() | audio.keys() if not annotations.is_test(song)}

@@ -7,9 +7,10 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from experiments.datasets.feature_tables import AUDIO_SUFFIXES
 from experiments.errors import InputError
+from experiments.extraction.folders import sound_files
 from features.errors import printable
+from features.formats import READABLE_SUFFIXES
 
 
 def find_songs(audio: Iterable[Path], files_from: Path | None = None) -> dict[Path, str]:
@@ -18,8 +19,8 @@ def find_songs(audio: Iterable[Path], files_from: Path | None = None) -> dict[Pa
     Parameters
     ----------
     audio
-        Files, and folders that are searched with all that is below them for WAV, FLAC, OGG
-        and MP3 files.
+        Files, and folders that are searched with all that is below them for files of sound
+        (`experiments.extraction.folders`).
     files_from
         A list of more of them, a path a line; "-" is standard input.
 
@@ -34,20 +35,22 @@ def find_songs(audio: Iterable[Path], files_from: Path | None = None) -> dict[Pa
     InputError
         If there is no song at all.
     OSError
-        If the list or a folder can't be read.
+        If the list can't be read.
     """
     songs: dict[Path, str] = {}
     given = list(audio)
     for path in _with_listed(given, files_from):
-        if _is_folder(path):
-            for file in _below(path):
-                songs.setdefault(file, str(file.relative_to(path)))
+        if os.path.isdir(path):  # noqa: PTH112  (False, where `Path.is_dir` has no permission to tell)
+            for file in sound_files(path):
+                songs.setdefault(Path(file), os.path.relpath(file, path))
         else:
             songs.setdefault(path, path.name)
     if not songs:
         where = [*map(str, given), *([] if files_from is None else [f"the list {files_from}"])]
         found = f"{', '.join(where)}: no audio" if where else "no audio is given"
-        raise InputError(f"{found}; files, folders with {' '.join(AUDIO_SUFFIXES)}, or a list are expected")
+        raise InputError(
+            f"{found}; files, folders with {' '.join(READABLE_SUFFIXES)}, or a list are expected"
+        )
     return songs
 
 
@@ -59,26 +62,6 @@ def _with_listed(given: list[Path], files_from: Path | None) -> Iterator[Path]:
     for line in content.splitlines():
         if line:
             yield Path(os.fsdecode(line))
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:  # a name that is too long, say: told of where the song would be read
-        return False
-
-
-def _below(folder: Path) -> Iterator[Path]:
-    def refuse(error: OSError) -> None:
-        raise error
-
-    found = [
-        Path(here, name)
-        for here, _, names in os.walk(folder, onerror=refuse)
-        for name in names
-        if name.lower().endswith(AUDIO_SUFFIXES)
-    ]
-    return iter(sorted(found, key=str))
 
 
 def table_names(songs: dict[Path, str], suffix: str) -> dict[Path, str]:

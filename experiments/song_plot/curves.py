@@ -40,6 +40,10 @@ class Curve:
     values: NDArray[np.float64]
     spread: NDArray[np.float64] | None = None
 
+    def edge(self, side: int) -> NDArray[np.float64]:
+        """Values less (-1) or plus (1) the spread, NaN where it is unknown; without one the values."""
+        return self.values if self.spread is None else self.values + side * self.spread
+
 
 Curves = dict[str, Curve]
 """By target; a target that nobody annotated is missing."""

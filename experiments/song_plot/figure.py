@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
+from numpy.typing import NDArray
 
 from experiments.datasets import TARGETS
 from experiments.plots import COLOURS, STYLE
@@ -24,11 +25,12 @@ FEATURES = {
     "tempo": ("tempo", "BPM"),
     "event_density": ("event density", "events/s"),
 }
-_SLATE, _GREY = "#334155", "#6b7280"
+_SLATE, _LIGHT, _GREY = "#334155", "#94a3b8", "#6b7280"
 _DPI = 150
 _WIDTH = 9.0  # inches, as all heights below
 _SOUND, _FEATURE, _EMOTION, _MARGINS = 1.7, 1.1, 1.6, 0.6
 _FEW = 12  # points that are worth a marker each
+_MANY = 600  # points that a line as wide as the figure can show: beyond, it would be a block
 _HERTZ = (50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)
 
 
@@ -88,7 +90,11 @@ def draw_song(picture: SongPicture) -> Figure:
         for axis, target in zip(axes[1 + len(FEATURES) :], picture.targets, strict=True):
             _draw_emotion(axis, picture, target)
         axes[0].set_xlim(0, picture.sound.edges[-1])
-        axes[-1].set_xlabel("time in s (a feature or prediction stands where its window of 1 s begins)")
+        each = _times_at_once(len(picture.features))
+        note = "" if each == 1 else f"; lines: medians of {each} windows each; light: all values of them"
+        axes[-1].set_xlabel(
+            f"time in s (a feature or prediction stands where its window of 1 s begins{note})"
+        )
         axes[-1].xaxis.set_major_locator(MaxNLocator(12, steps=[1, 1.5, 2, 3, 5, 6, 10]))
         figure.align_ylabels()
     return figure
@@ -97,7 +103,10 @@ def draw_song(picture: SongPicture) -> Figure:
 def _draw_sound(axis: Any, sound: Waveform | Spectrogram) -> None:
     if isinstance(sound, Waveform):
         axis.set_title("waveform", loc="left", fontsize=10)
-        axis.stairs(sound.high, sound.edges, baseline=sound.low, fill=True, color=_SLATE, linewidth=0.6)
+        axis.stairs(sound.high, sound.edges, baseline=sound.low, fill=True, color=_LIGHT, linewidth=0.6)
+        shape = {"baseline": -sound.effective, "fill": True, "color": _SLATE, "linewidth": 0.6}
+        axis.stairs(sound.effective, sound.edges, **shape, label="effective value")
+        _put_legend(axis)
         most = max(float(np.abs([sound.low, sound.high]).max()), 1e-3)
         axis.set_ylim(-1.05 * most, 1.05 * most)
         axis.set_ylabel("full scale = 1")
@@ -120,11 +129,31 @@ def _draw_sound(axis: Any, sound: Waveform | Spectrogram) -> None:
     bar.outline.set_visible(False)
 
 
+def _times_at_once(points: int) -> int:
+    """Tell how many points of a long song are drawn as one."""
+    return -(-points // _MANY)
+
+
+def _grouped(values: NDArray[Any], each: int) -> list[NDArray[Any]]:
+    return np.split(values, range(each, len(values), each))
+
+
+def _medians(values: NDArray[Any], each: int) -> NDArray[np.float64]:
+    return np.array([np.median(group) for group in _grouped(values, each)])
+
+
 def _draw_feature(axis: Any, features: pd.DataFrame, column: str) -> None:
     title, unit = FEATURES[column]
-    marker = "." if len(features) <= _FEW else None
+    times, values = features[TIME_COLUMN].to_numpy(), features[column].to_numpy()
+    each = _times_at_once(len(values))
+    if each > 1:
+        groups = _grouped(values, each)
+        low, high = [group.min() for group in groups], [group.max() for group in groups]
+        axis.fill_between(_medians(times, each), low, high, color=_LIGHT, alpha=0.5, linewidth=0)
+        times, values = _medians(times, each), _medians(values, each)
+    marker = "." if len(values) <= _FEW else None
     style = {"color": _SLATE, "linewidth": 1.2, "marker": marker}
-    axis.plot(features[TIME_COLUMN], features[column], clip_on=False, **style)  # seen at 0, too
+    axis.plot(times, values, clip_on=False, **style)  # seen at 0, too
     axis.set_title(title, loc="left", fontsize=10)
     axis.set_ylabel(unit)
     axis.set_ylim(0, 1.1 * float(features[column].max()) or 1)
@@ -138,19 +167,27 @@ def _draw_emotion(axis: Any, picture: SongPicture, target: str) -> None:
         _draw_curve(axis, annotation, _GREY, "annotation", "raters")
     if prediction is not None:
         _draw_curve(axis, prediction, COLOURS[target], picture.system, "networks")
-    values = np.concatenate([c.values for c in (annotation, prediction) if c is not None])
-    axis.set_ylim(min(-1.0, values.min()), max(1.0, values.max()))
+    curves = [curve for curve in (annotation, prediction) if curve is not None]
+    shown = np.concatenate([part for one in curves for part in (one.values, one.edge(-1), one.edge(1))])
+    axis.set_ylim(min(-1.0, np.nanmin(shown)), max(1.0, np.nanmax(shown)))
     axis.set_title(target, loc="left", fontsize=10)
     axis.set_ylabel("no unit")
-    axis.legend(
-        frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=4, borderaxespad=0.2, fontsize=8
-    )
+    _put_legend(axis)
+
+
+def _put_legend(axis: Any) -> None:
+    place = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0.2}
+    axis.legend(frameon=False, ncols=4, fontsize=8, **place)
 
 
 def _draw_curve(axis: Any, curve: Curve, colour: str, label: str, voters: str) -> None:
-    marker = "." if len(curve.times) <= _FEW else None
-    axis.plot(curve.times, curve.values, color=colour, linewidth=1.6, label=label, marker=marker)
+    each = _times_at_once(len(curve.times))
+    times, values, low, high = (
+        part if each == 1 else _medians(part, each)
+        for part in (curve.times, curve.values, curve.edge(-1), curve.edge(1))
+    )
+    marker = "." if len(times) <= _FEW else None
+    axis.plot(times, values, color=colour, linewidth=1.6, label=label, marker=marker)
     if curve.spread is not None:
-        low, high = curve.values - curve.spread, curve.values + curve.spread
         spread = f"± standard deviation of {voters}"
-        axis.fill_between(curve.times, low, high, color=colour, alpha=0.2, linewidth=0, label=spread)
+        axis.fill_between(times, low, high, color=colour, alpha=0.2, linewidth=0, label=spread)

@@ -3,40 +3,42 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from features.audio import AudioStream, open_audio
+
 COLUMNS = 1500
 LOWEST_HZ = 40.0
 FLOOR_DB = -80.0
-_BLOCK = 1 << 16
+_FULL_SCALE = 32768.0
 _WINDOW_SECONDS = 0.09
 _BANDS_AN_OCTAVE = 24
 
 
 @dataclass(frozen=True)
 class Waveform:
-    """Least and greatest sample of each column, channels averaged.
+    """Least and greatest sample of each column and its effective value, channels averaged.
 
     Parameters
     ----------
     edges
         Where columns begin and end in seconds, shape (columns + 1,).
-    low, high
-        Full scale is 1, shape (columns,).
+    low, high, effective
+        Full scale is 1, shape (columns,).  The effective value is the root of the mean square:
+        what is loud in a long song, whose columns all hold a peak.
     """
 
     edges: NDArray[np.float64]
     low: NDArray[np.float64]
     high: NDArray[np.float64]
+    effective: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -59,62 +61,81 @@ class Spectrogram:
 
 
 def waveform(path: Path) -> Waveform:
-    """Reduce a decodable audio file to the envelope of its samples."""
-    with soundfile.SoundFile(os.fsencode(path)) as sound:
-        frames, rate = sound.frames, sound.samplerate
-        columns = min(COLUMNS, frames)
-        low, high = np.full(columns, np.inf), np.full(columns, -np.inf)
-        done = 0
-        for block in _mono_blocks(sound):
-            places = np.minimum((done + np.arange(len(block))) * columns // frames, columns - 1)
+    """Reduce an audio file to the envelope of its samples.
+
+    Raises
+    ------
+    AudioError
+        If it can't be decoded.
+    """
+    frames, rate = _length(path)
+    columns = min(COLUMNS, frames)
+    low, high = np.full(columns, np.inf), np.full(columns, -np.inf)
+    squares, done = np.zeros(columns), 0
+    with open_audio(path) as stream:
+        for block in _mono_blocks(stream):
+            places = (done + np.arange(len(block))) * columns // frames
             starts = np.flatnonzero(np.diff(places, prepend=-1))
             touched = places[starts]  # the first of them may have begun in the block before
             low[touched] = np.minimum(low[touched], np.minimum.reduceat(block, starts))
             high[touched] = np.maximum(high[touched], np.maximum.reduceat(block, starts))
+            squares[touched] += np.add.reduceat(block.astype(np.float64) ** 2, starts)
             done += len(block)
-    reached = int(np.isfinite(low).sum())  # an MP3 may announce more than it holds
-    return Waveform(_edges(frames, rate, columns)[: reached + 1], low[:reached], high[:reached])
+    # Column k holds the samples from the first n with n columns // frames == k on.
+    begins = -(-np.arange(columns + 1, dtype=np.int64) * frames // columns)
+    return Waveform(_edges(frames, rate, columns), low, high, np.sqrt(squares / np.diff(begins)))
 
 
 def spectrogram(path: Path) -> Spectrogram:
-    """Reduce a decodable audio file to its spectrogram on a logarithmic frequency axis.
+    """Reduce an audio file to its spectrogram on a logarithmic frequency axis.
 
     Hann windows of about .09 s, at most half a window apart; a column averages the power
     of those whose centre it holds.
+
+    Raises
+    ------
+    AudioError
+        If it can't be decoded.
     """
+    frames, rate = _length(path)
+    window = 1 << max(4, round(math.log2(_WINDOW_SECONDS * rate)))
+    columns = int(np.clip(frames // (window // 16), 1, COLUMNS))
+    hop = max(1, min(window // 2, frames // columns))
+    edges = _band_edges(rate)
+    weights = _band_weights(edges, window, rate)
+    power, counts = np.zeros((columns, len(edges) - 1)), np.zeros(columns)
+    done = 0
     # Products as small as these only wait for each other on several threads.
-    with soundfile.SoundFile(os.fsencode(path)) as sound, threadpool_limits(1):
-        frames, rate = sound.frames, sound.samplerate
-        window = 1 << max(4, round(math.log2(_WINDOW_SECONDS * rate)))
-        columns = int(np.clip(frames // (window // 16), 1, COLUMNS))
-        hop = max(1, min(window // 2, frames // columns))
-        edges = _band_edges(rate)
-        weights = _band_weights(edges, window, rate)
-        power, counts = np.zeros((columns, len(edges) - 1)), np.zeros(columns)
-        done = 0
-        for part in _windows(sound, window, hop):
+    with open_audio(path) as stream, threadpool_limits(1):
+        for part in _windows(stream, window, hop):
             spectrum = np.fft.rfft(part * np.hanning(window).astype(np.float32))
             places = np.minimum((done + np.arange(len(part))) * hop * columns // frames, columns - 1)
             np.add.at(power, places, (np.abs(spectrum) ** 2) @ weights)
             np.add.at(counts, places, 1)
             done += len(part)
-    reached = int((counts > 0).sum())
-    mean = power[:reached] / counts[:reached, None]
+    mean = power / counts[:, None]
     least = 10 ** (FLOOR_DB / 10)
     decibels = 10 * np.log10(np.maximum(mean / (mean.max() or 1.0), least))
-    return Spectrogram(_edges(frames, rate, columns)[: reached + 1], edges, decibels.T)
+    return Spectrogram(_edges(frames, rate, columns), edges, decibels.T)
 
 
-def _mono_blocks(sound: soundfile.SoundFile) -> Iterator[NDArray[np.float32]]:
-    while len(block := sound.read(_BLOCK, dtype="float32", always_2d=True)):
-        yield block.mean(1, dtype=np.float32)
+def _length(path: Path) -> tuple[int, int]:
+    """Decode a file to count its samples: no header can be believed.  Then tell their rate."""
+    with open_audio(path) as stream:
+        return sum(len(block) for block in stream.blocks), stream.rate
 
 
-def _windows(sound: soundfile.SoundFile, window: int, hop: int) -> Iterator[NDArray[np.float32]]:
+def _mono_blocks(stream: AudioStream) -> Iterator[NDArray[np.float32]]:
+    scale = np.float32(_FULL_SCALE if stream.dtype == np.int16 else 1)
+    for block in stream.blocks:
+        yield block.mean(1, dtype=np.float32) / scale
+
+
+def _windows(stream: AudioStream, window: int, hop: int) -> Iterator[NDArray[np.float32]]:
     """Windows every `hop` samples, shape (n, window); the first is centred at the beginning."""
     margin = np.zeros(window // 2, np.float32)
     held = margin
-    for block in _mono_blocks(sound):
+    for block in _mono_blocks(stream):
         held = np.concatenate([held, block])
         count = max(0, (len(held) - window) // hop + 1)
         if count:

@@ -1,6 +1,7 @@
 """``lstmcore features``: any number of songs into tables, and what happens to those that can't be used."""
 
 import builtins
+import errno
 import os
 import re
 import signal
@@ -356,3 +357,80 @@ def test_a_signal_keeps_what_is_finished_and_leaves_no_scraps(library, out, numb
     assert written(tmp_path / out) == (["song.csv"] if out == "out" else [])
     assert (tmp_path / out).exists() == (out == "out")
     assert len(list(FeatureStore().folder.rglob("*.npz"))) == 1
+
+
+def test_every_file_of_a_folder_that_looks_like_sound_is_taken_or_named(library):
+    samples, rate = soundfile.read(library / "song.wav", dtype="int16")
+    folder = Path("mixed")
+    (folder / "below").mkdir(parents=True)
+    taken = {"a.aiff": "AIFF", "b.CAF": "CAF", "c.au": "AU", "d.w64": "W64", "e.mp2": "MP3", "f.rf64": "RF64"}
+    for name, kind in taken.items():
+        soundfile.write(folder / name, samples, rate, format=kind)
+    for name, subtype in (("g.opus", "OPUS"), ("h.oga", "VORBIS")):
+        soundfile.write(folder / "below" / name, samples, 48000, format="OGG", subtype=subtype)
+    named = {"i.m4a": b"\0\0\0\x20ftypM4A ", "j.wma": b"0&\xb2u\x8ef\xcf\x11", "k.webm": b"\x1aE\xdf\xa3"}
+    named |= {"l.aac": b"\xff\xf1\x50\x80", "m.mka": b"\x1aE\xdf\xa3"}
+    for name, begin in named.items():
+        (folder / name).write_bytes(begin + bytes(500))
+    for name in ("cover.jpg", "list.txt"):
+        (folder / name).write_bytes(bytes(500))
+    result = invoke("mixed", "--out", "out")
+    assert result.exit_code == 1
+    expected = [f"{name.split('.')[0]}.csv" for name in taken] + ["below/g.csv", "below/h.csv"]
+    assert written(Path("out")) == sorted(expected)
+    for name in named:
+        assert f"error: mixed/{name}: cannot be decoded, it is " in result.stderr
+    assert "5 of 13 songs can't be used" in result.stderr
+
+
+def test_the_notes_of_a_mac_beside_songs_are_no_songs(library):
+    folder = Path("stick")
+    (folder / "__MACOSX").mkdir(parents=True)
+    content = (library / "song.mp3").read_bytes()
+    for name in ("song.mp3", "._tune.mp3"):  # the second is a song that is called so
+        (folder / name).write_bytes(content)
+    (folder / "._song.mp3").write_bytes(bytes(82))
+    (folder / "__MACOSX" / "._song.mp3").write_bytes(b"\0\5\x16\7" + bytes(78))
+    result = invoke("stick", "--out", "out")
+    assert result.exit_code == 0, result.stderr
+    assert written(Path("out")) == ["._tune.csv", "song.csv"]
+
+
+def test_songs_behind_links_are_found_once(library):
+    folder = Path("links")
+    folder.mkdir()
+    (folder / "album").symlink_to(library / "a")
+    (folder / "again").symlink_to(library / "a")
+    (library / "a" / "above").symlink_to(folder.resolve())
+    assert invoke("links", "--out", "out").exit_code == 0
+    assert len(written(Path("out"))) == 1
+
+
+def test_what_may_not_be_read_is_named_and_the_others_are_computed(library, monkeypatch):
+    secret = library / "a" / "secret"
+    secret.mkdir()
+    (library / "a" / "locked.wav").write_bytes(b"RIFF")
+    real_access, real_scandir, real_open = os.access, os.scandir, Path.open  # the tests may run as root
+
+    def scandir(path="."):
+        if str(path).endswith("secret"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real_scandir(path)
+
+    def opened(path, *arguments, **options):
+        if path.name == "locked.wav":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real_open(path, *arguments, **options)
+
+    def access(path, *arguments, **options):
+        return not str(path).endswith(("secret", "locked.wav")) and real_access(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    monkeypatch.setattr(os, "access", access)
+    monkeypatch.setattr(Path, "open", opened)
+    for given in (["library/a"], ["library/a/01.wav", "library/a/locked.wav", "library/a/secret"]):
+        result = invoke(*given, "--out", "out", "--no-store")
+        assert result.exit_code == 1, result.output
+        assert written(Path("out")) == ["01.csv"]
+        assert "library/a/locked.wav: cannot be read, Permission denied" in result.stderr
+        assert "library/a/secret: a folder that may not be read" in result.stderr

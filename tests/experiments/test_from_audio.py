@@ -101,3 +101,26 @@ def test_audio_that_cannot_be_used_is_named(tiny, monkeypatch, content, message)
     assert f"error: {path}" in result.output
     assert message in result.output
     assert "Traceback" not in result.output
+
+
+def test_files_that_cannot_be_decoded_are_named_and_others_than_mp3_are_found(tiny, monkeypatch):
+    monkeypatch.setenv("LSTMCORE_CACHE", str(tiny / "cache"))
+    (tiny / "data" / "features").mkdir()
+    (tiny / "data" / "MEMD_audio").mkdir()
+    header = ";".join(["frameTime", *feature_names("FS1")])
+    rows = [";".join([str(15 + k / 2), *["0.5"] * 260]) for k in range(4)]
+    for song in [*range(2, 10), 2001, 2002]:
+        (tiny / "data" / "features" / f"{song}.csv").write_text("\n".join([header, *rows]) + "\n")
+    apple = tiny / "data" / "MEMD_audio" / "1.m4a"
+    apple.write_bytes(b"\0\0\0\x20ftypM4A ")
+    options = ["--set", "data.features=FS1", "--out"]
+    result = invoke(run_app, tiny / "tiny.toml", *options, tiny / "out")
+    assert result.exit_code == 2
+    assert "song 1 is annotated but there are no FS1 features of it" in result.output
+    assert f"{apple} can't be decoded" in result.output
+    apple.rename(apple.with_name("1000.m4a"))
+    samples = np.random.default_rng(0).uniform(-0.5, 0.5, 20 * 22050)
+    soundfile.write(tiny / "data" / "MEMD_audio" / "1.aiff", samples, 22050)
+    result = invoke(run_app, tiny / "tiny.toml", *options, tiny / "out")
+    assert result.exit_code == 0, result.output
+    assert "Left out, for their files can't be decoded: 1000." in result.output

@@ -16,7 +16,7 @@ from experiments.song_plot import command
 from experiments.song_plot.curves import Curve, read_annotations, read_predictions
 from experiments.song_plot.figure import FEATURES, SongPicture, draw_song
 from experiments.song_plot.sound import COLUMNS, FLOOR_DB, Spectrogram, Waveform, spectrogram, waveform
-from features import FeatureStore, extract_features
+from features import AudioError, FeatureStore, extract_features
 from tests.experiments.conftest import DYNAMIC, write_dynamic
 
 RATE = 22050
@@ -140,6 +140,31 @@ def test_values_beyond_the_scale_are_not_cut_off(place, audio):
     assert axis.get_ylim() == (-2, 9)
 
 
+def test_a_band_beyond_the_scale_is_not_cut_off(place, audio):
+    unknown = np.array([0.75, np.nan])
+    curve = Curve(np.array([15.0, 15.5]), np.array([-0.75, 0.5]), unknown)
+    other = Curve(np.array([15.0, 15.5]), np.array([0.5, 0.25]), np.array([0.125, 1.5]))
+    features = extract_features(audio, "FS2", FeatureStore())
+    picture = SongPicture("7", waveform(audio), features, {"valence": curve}, {"valence": other})
+    assert draw_song(picture).axes[5].get_ylim() == (-1.5, 1.75)
+
+
+def test_the_curves_of_an_hour_are_medians_over_all_values(audio):
+    times = np.arange(7198) / 2
+    table = pd.DataFrame({"frameTime": times} | dict.fromkeys(FEATURES, times % 10))
+    curve = Curve(times, np.tile([-0.5, 0.5], 3599), np.full(7198, 0.25))
+    axes = draw_song(SongPicture("hour", waveform(audio), table, {}, {"arousal": curve})).axes
+    (line_drawn,) = axes[3].get_lines()
+    assert len(line_drawn.get_xdata()) == 600  # of 12 rows, 6 s each; the last of 10
+    assert line_drawn.get_xdata()[:2].tolist() == [2.75, 8.75]
+    assert line_drawn.get_ydata()[0] == 2.75
+    heights = axes[3].collections[0].get_paths()[0].vertices[:, 1]
+    assert (heights.min(), heights.max()) == (0, 9.5)
+    assert set(line(axes[5], "prediction").get_ydata()) == {0.0}
+    assert {y for _, y in band(axes[5], "#c2410c")} == {-0.25, 0.25}
+    assert "medians of 12 windows" in axes[-1].get_xlabel()
+
+
 @pytest.mark.parametrize("seconds", [0.01, 2.0, 40.0])
 def test_the_waveform_keeps_every_extreme(tmp_path, seconds):
     samples = np.random.default_rng(0).uniform(-0.5, 0.5, (int(seconds * RATE), 2)).astype(np.float32)
@@ -153,6 +178,8 @@ def test_the_waveform_keeps_every_extreme(tmp_path, seconds):
     mono, places = samples.mean(1), np.arange(len(samples)) * columns // len(samples)
     assert view.low.tolist() == [mono[places == k].min() for k in range(columns)]
     assert view.high.tolist() == [mono[places == k].max() for k in range(columns)]
+    effective = [np.sqrt((mono[places == k].astype(float) ** 2).mean()) for k in range(columns)]
+    assert view.effective == pytest.approx(effective)
     assert view.edges[[0, -1]] == pytest.approx([0, len(samples) / RATE])
 
 
@@ -175,21 +202,25 @@ def test_the_spectrogram_shows_a_tone_where_and_when_it_sounds(tmp_path, seconds
 
 
 @pytest.mark.parametrize("view", [waveform, spectrogram])
-def test_a_picture_ends_where_decoding_does(tmp_path, view):
+def test_a_picture_shows_the_song_that_features_are_taken_from(tmp_path, view):
     samples = np.random.default_rng(0).uniform(-0.5, 0.5, 10 * RATE)
-    soundfile.write(tmp_path / "x.mp3", samples, RATE)
+    samples[: 3 * RATE] *= 0.01
+    soundfile.write(tmp_path / "x.mp3", samples, RATE, bitrate_mode="VARIABLE")
     content = (tmp_path / "x.mp3").read_bytes()
-    (tmp_path / "x.mp3").write_bytes(content[: len(content) * 3 // 4])  # its header still announces 10 s
-    edges = view(tmp_path / "x.mp3").edges
-    assert edges[-1] == pytest.approx(len(soundfile.read(tmp_path / "x.mp3")[0]) / RATE, abs=0.1)
-    assert edges[-1] < 8
+    (tmp_path / "x.mp3").write_bytes(content[: len(content) * 3 // 4])
+    with pytest.raises(AudioError, match="it may be cut off"):
+        view(tmp_path / "x.mp3")
+    bare = content[content.index(content[:2], content.index(b"Xing")) :]  # no header that tells its length
+    (tmp_path / "x.mp3").write_bytes(bare)
+    assert soundfile.info(tmp_path / "x.mp3").duration < 8  # as libsndfile guesses
+    assert view(tmp_path / "x.mp3").edges[-1] == pytest.approx(10, abs=0.1)
 
 
 def test_columns_of_the_spectrogram_do_not_depend_on_the_blocks(tmp_path, monkeypatch):
     samples = np.random.default_rng(0).uniform(-0.5, 0.5, 5 * RATE)
     soundfile.write(tmp_path / "x.wav", samples, RATE)
     whole = spectrogram(tmp_path / "x.wav").decibels
-    monkeypatch.setattr("experiments.song_plot.sound._BLOCK", 1000)
+    monkeypatch.setattr("features.audio._BLOCK_FRAMES", 1000)
     assert spectrogram(tmp_path / "x.wav").decibels == pytest.approx(whole, abs=1e-4)
 
 
