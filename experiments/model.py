@@ -1,6 +1,6 @@
 """A trained ensemble on disk: all that predicting needs, and nothing of the data.
 
-``model.json`` says what the networks are and what they want; ``networks.safetensors``
+``model.json`` says what the networks are and what they want (`Description`); ``networks.safetensors``
 holds, stacked over networks, ``weights``, ``input_mean``, ``input_scale``,
 ``target_mean`` and ``target_scale``; and ``quantiles`` where features are ranked first
 (`NormalScores`).  With single targets, the networks of a system are first those of arousal, then as
@@ -9,7 +9,6 @@ many of valence.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,21 +19,17 @@ from numpy.typing import NDArray
 from experiments.config import HOP_SECONDS, Experiment
 from experiments.datasets import TARGETS, Dataset
 from experiments.datasets.normal_scores import NormalScores
+from experiments.description import FORMAT, QUANTILES, STACKED, Description, check_tensors, read_description
 from experiments.ensemble import Choice
-from experiments.errors import InputError
+from experiments.errors import InputError, did_you_mean
 from experiments.files import write_json
 from experiments.jobs import Result, Tensors, load_result, save_result
 from experiments.smoothing import smoothed
 from experiments.trial import architecture_of, join_targets, networks_a_member
 from lstmcore import Architecture, Backend, Network, SequenceSet, Standardiser, get_backend, predict
 from lstmcore.backends import Workspace
-from lstmcore.layers import LAYERS
 
-FORMAT = 1
 _PLACE = ("fold", "trial", "target")
-_STACKED = ("weights", "input_mean", "input_scale", "target_mean", "target_scale")
-QUANTILES = "quantiles"
-_DESCRIBED = ("layers", "feature_set", "feature_names", "networks", "systems")
 
 
 def save_model(
@@ -54,7 +49,7 @@ def save_model(
     firsts = range(0, len(networks), len(networks) // networks_a_member(experiment))  # of each target
     members = {name: [f + k for f in firsts for k in choice.members] for name, choice in choices.items()}
     used = sorted({k for network_numbers in members.values() for k in network_numbers})
-    tensors = {name: np.stack([networks[k].tensors[name] for k in used]) for name in _STACKED}
+    tensors = {name: np.stack([networks[k].tensors[name] for k in used]) for name in STACKED}
     if dataset.normal_scores is not None:
         tensors[QUANTILES] = dataset.normal_scores.quantiles
     description = {
@@ -95,21 +90,24 @@ class Model:
 
     Parameters
     ----------
-    description
-        Content of ``model.json``.
+    about
+        What ``model.json`` says.
     tensors
         Content of ``networks.safetensors``.
     """
 
-    description: dict[str, Any]
+    about: Description
     tensors: Tensors
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """Content of ``model.json``."""
+        return self.about.model_dump(exclude_none=True)
 
     @property
     def architecture(self) -> Architecture:
         """Layers of the networks."""
-        described = self.description["layers"]
-        layers = [LAYERS[d["kind"]](d["size"], d["bias"], d.get("learning_rate")) for d in described]
-        return Architecture(len(self.description["feature_names"]), tuple(layers))
+        return self.about.architecture
 
     def predict(
         self, features: NDArray[np.floating], system: str | None = None, backend: Backend | str = "cpu"
@@ -131,14 +129,21 @@ class Model:
         -------
         mean, spread
             Over the networks, in the annotation's scale, shape (frames, targets).
+
+        Raises
+        ------
+        InputError
+            If there is no such system, or the features aren't such a matrix of finite numbers.
+        EngineError
+            If the backend can't be used here.
         """
-        description = self.description
-        networks = description["systems"][system or next(iter(description["systems"]))]
+        about, networks = self.about, self.members(system)
+        features = self._checked(features)
         if QUANTILES in self.tensors:
-            features = NormalScores(self.tensors[QUANTILES]).apply(np.asarray(features, np.float64))
+            features = NormalScores(self.tensors[QUANTILES]).apply(features)
         # A model converted from CURRENNT has neither lead-in nor smoothing, nor a hop.
-        lead_in = description.get("lead_in_seconds")
-        before = int(lead_in / description["hop_seconds"]) if lead_in else 0
+        hop = about.hop_seconds or 1.0
+        before = int(about.lead_in_seconds / hop)
         features = np.concatenate([np.repeat(features[:1], before, 0), features])
         engine = get_backend(backend) if isinstance(backend, str) else backend
         members = [self._network(number, engine) for number in networks]
@@ -149,11 +154,37 @@ class Model:
                 for number, network in zip(networks, members, strict=True)
             ]
         )
-        kinds = {place.get("target") for place in description["networks"]}
-        curves = join_targets(outputs[:, before:], len(kinds))
-        if seconds := description.get("smoothing_seconds"):
-            curves = smoothed(curves, seconds, description["hop_seconds"])
+        curves = smoothed(
+            join_targets(outputs[:, before:], about.networks_a_member), about.smoothing_seconds, hop
+        )
+        if not np.isfinite(curves).all():
+            raise InputError(
+                "the model's networks give numbers that aren't finite: their weights are damaged"
+            )
         return curves.mean(0), curves.std(0)
+
+    def members(self, system: str | None) -> list[int]:
+        """Numbers of the networks of a system; of the first if None."""
+        systems = self.about.systems
+        if system is not None and system not in systems:
+            hint = did_you_mean(system, list(systems))
+            raise InputError(f"no system {system!r}; expected one of {', '.join(systems)}{hint}")
+        return systems[system or next(iter(systems))]
+
+    def _checked(self, features: NDArray[np.floating]) -> NDArray[np.float64]:
+        names, rows = self.about.feature_names, np.asarray(features, np.float64)
+        if rows.ndim != 2 or rows.shape[1] != len(names) or not len(rows):
+            raise InputError(
+                f"features have shape {rows.shape}; expected (frames, {len(names)}), at least one frame"
+            )
+        bad = np.argwhere(~np.isfinite(rows))
+        if len(bad):
+            row, column = bad[0]
+            raise InputError(
+                f"feature {names[column]!r}, frame {row} (from 0), is {rows[row, column]}; "
+                "expected a finite number"
+            )
+        return rows
 
     def _network(self, number: int, engine: Backend) -> Network:
         weights = self.tensors["weights"][number]
@@ -167,8 +198,13 @@ class Model:
         engine: Backend,
         workspace: Workspace,
     ) -> NDArray[np.float64]:
-        part = {name: self.tensors[name][number] for name in _STACKED}
+        part = {name: self.tensors[name][number] for name in STACKED}
         x = Standardiser(part["input_mean"], part["input_scale"]).apply(features)
+        if not (np.abs(x) <= np.finfo(network.dtype).max).all():
+            raise InputError(
+                f"features are too far from those of the training for network {number}: "
+                "they, or its input_mean and input_scale, are damaged"
+            )
         unknown = np.zeros((len(x), network.architecture.output_size))
         sequences = SequenceSet.from_lists([x], [unknown], dtype=network.dtype)
         return Standardiser(part["target_mean"], part["target_scale"]).invert(
@@ -182,19 +218,16 @@ def load_model(folder: Path) -> Model:
     Raises
     ------
     InputError
-        If a file is missing, damaged or of another format, or lacks something.
+        If a file is missing, damaged or of another format, or something in it is missing or wrong; the file
+        and the key or array are named.
     """
+    about = read_description(folder / "model.json")
+    file = folder / "networks.safetensors"
     try:
-        description = json.loads((folder / "model.json").read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(f"{folder / 'model.json'}: no readable model: {error}") from None
-    result = load_result(folder / "networks.safetensors")
+        result = load_result(file)
+    except OSError as error:
+        raise InputError(f"{file}: can't be read: {error.strerror or error}") from None
     if result is None:
-        raise InputError(f"{folder / 'networks.safetensors'}: missing or damaged")
-    found = description.get("format") if isinstance(description, dict) else None
-    if found != FORMAT:
-        raise InputError(f"{folder}: model format {found}; expected {FORMAT}")
-    missing = {*_DESCRIBED} - {*description} | {*_STACKED} - {*result.tensors}
-    if missing:
-        raise InputError(f"{folder}: no {', '.join(sorted(missing))}: damaged, or of another version")
-    return Model(description, result.tensors)
+        raise InputError(f"{file}: missing or damaged")
+    check_tensors(file, about, result.tensors)
+    return Model(about, result.tensors)
