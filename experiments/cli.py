@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -187,6 +187,7 @@ def predict(
     from experiments.predict import predict_files
     from experiments.progress import new_progress
 
+    _warn_of_model(model)
     progress = new_progress(quiet)
     with _errors_told(None, progress):
         progress.stage("songs", len(audio))
@@ -356,6 +357,8 @@ def plot(
     """
     from experiments.progress import new_progress
 
+    if model is not None:
+        _warn_of_model(model)
     progress = new_progress(quiet)
     with _errors_told(None, progress):
         from experiments.song_plot import Sources, plot_song
@@ -459,6 +462,16 @@ def warmup(quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing.")
             warmth = warm_up(display)
         if not quiet:
             print("\n".join(warmth.as_lines()))
+
+
+def _warn_of_model(run: Path) -> None:
+    """Say on stderr what a person should know of a model, before its predictions."""
+    from experiments.description import model_folder, read_description
+    from experiments.errors import InputError
+
+    with suppress(InputError):  # what is wrong with it is told when it is read to be used
+        for warning in read_description(model_folder(run) / "model.json").warnings():
+            print(f"warning: {run}: {warning}", file=sys.stderr)
 
 
 @contextmanager

@@ -158,6 +158,20 @@ class Description(_Part):
         """Layers of the networks."""
         return Architecture(len(self.feature_names), tuple(layer.layer() for layer in self.layers))
 
+    def warnings(self) -> list[str]:
+        """Say what a person should know before believing a prediction."""
+        if self.trained_on is None or not self.trained_on.synthetic:
+            return []
+        return [
+            "this model learnt from synthetic music (a program's songs and raters): "
+            "what it says of real songs means nothing"
+        ]
+
+
+def model_folder(run: Path) -> Path:
+    """Folder of the model of a run, which may be named itself."""
+    return run / "model" if (run / "model").is_dir() else run
+
 
 def read_description(path: Path) -> Description:
     """Read ``model.json``.

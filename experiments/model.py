@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.config import HOP_SECONDS, Experiment
+from experiments.config import Experiment
 from experiments.datasets import TARGETS, Dataset
 from experiments.datasets.normal_scores import NormalScores
 from experiments.description import FORMAT, QUANTILES, STACKED, Description, check_tensors, read_description
@@ -29,6 +29,7 @@ from experiments.trial import architecture_of, join_targets, networks_a_member
 from lstmcore import Architecture, Backend, Network, SequenceSet, Standardiser, get_backend, predict
 from lstmcore.backends import Workspace
 
+_ROUNDING_SECONDS = 0.0015  # of two time stamps in whole milliseconds
 _PLACE = ("fold", "trial", "target")
 
 
@@ -59,10 +60,16 @@ def save_model(
         "feature_set": dataset.feature_set,
         "feature_names": dataset.feature_names,
         "targets": list(TARGETS),
-        "target_range": [-1, 1],
-        "hop_seconds": HOP_SECONDS,
+        "target_range": list(dataset.scale),
+        "hop_seconds": dataset.hop_seconds,
         "smoothing_seconds": experiment.predictions.smoothing,
         "lead_in_seconds": experiment.data.lead_in,
+        "trained_on": {
+            "source": experiment.data.source,
+            "synthetic": dataset.synthetic,
+            "songs": len(dataset.development),
+            "unlabelled_songs": len(dataset.unlabelled),
+        },
         "networks": [{n: v for n, v in networks[k].facts.items() if n in _PLACE} for k in used],
         "systems": {name: [used.index(k) for k in numbers] for name, numbers in members.items()},
         "notes": dataset.notes,
@@ -110,7 +117,12 @@ class Model:
         return self.about.architecture
 
     def predict(
-        self, features: NDArray[np.floating], system: str | None = None, backend: Backend | str = "cpu"
+        self,
+        features: NDArray[np.floating],
+        system: str | None = None,
+        backend: Backend | str = "cpu",
+        *,
+        times: NDArray[np.floating] | None = None,
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Predict arousal and valence of one song, smoothed if the experiment wanted that.
 
@@ -124,6 +136,9 @@ class Model:
             Which ensemble; the first if None.
         backend
             What computes the networks; the reference takes them in double precision.
+        times
+            Time stamps of the frames in seconds, shape (frames,); None: they are taken to be as far apart
+            as those of the training (``about.hop_seconds``).
 
         Returns
         -------
@@ -133,17 +148,19 @@ class Model:
         Raises
         ------
         InputError
-            If there is no such system, or the features aren't such a matrix of finite numbers.
+            If there is no such system, the features aren't such a matrix of finite numbers, or they are
+            further apart in time than those of the training, or less far.
         EngineError
             If the backend can't be used here.
         """
         about, networks = self.about, self.members(system)
         features = self._checked(features)
+        self._check_times(len(features), times)
         if QUANTILES in self.tensors:
             features = NormalScores(self.tensors[QUANTILES]).apply(features)
         # A model converted from CURRENNT has neither lead-in nor smoothing, nor a hop.
-        hop = about.hop_seconds or 1.0
-        before = int(about.lead_in_seconds / hop)
+        hop = about.hop_seconds
+        before = 0 if hop is None else int(about.lead_in_seconds / hop + 1e-9)
         features = np.concatenate([np.repeat(features[:1], before, 0), features])
         engine = get_backend(backend) if isinstance(backend, str) else backend
         members = [self._network(number, engine) for number in networks]
@@ -185,6 +202,20 @@ class Model:
                 "expected a finite number"
             )
         return rows
+
+    def _check_times(self, frames: int, times: NDArray[np.floating] | None) -> None:
+        """Refuse another hop: networks know nothing of time but the frames."""
+        hop = self.about.hop_seconds
+        if times is None:
+            return
+        if np.shape(times) != (frames,):
+            raise InputError(f"times have shape {np.shape(times)}; expected ({frames},), one of each frame")
+        steps = np.diff(np.asarray(times, np.float64))
+        wrong = steps[~(np.abs(steps - hop) <= _ROUNDING_SECONDS)] if hop is not None else steps[:0]
+        if len(wrong):
+            raise InputError(
+                f"features are {wrong[0]:g} s apart; expected {hop:g} s, as in the model's training"
+            )
 
     def _network(self, number: int, engine: Backend) -> Network:
         weights = self.tensors["weights"][number]

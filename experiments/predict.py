@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.datasets import TARGETS
+from experiments.datasets.feature_tables import settings_at
 from experiments.errors import InputError, did_you_mean
 from experiments.model import load_model
 from lstmcore import get_backend
@@ -61,24 +62,34 @@ def predict_files(
     engine = get_backend(backend)  # what is missing is told before anything is computed
     folder = run / "model" if (run / "model").is_dir() else run
     model = load_model(folder)
-    wanted = model.description["feature_set"]
+    wanted = model.about.feature_set
     if wanted not in FEATURE_SETS:
         raise InputError(f"{folder}: the model wants {wanted} features, which can't be computed from audio")
-    systems = list(model.description["systems"])
+    systems = list(model.about.systems)
     if system is not None and system not in systems:
         hint = did_you_mean(system, systems)
         raise InputError(f"{folder}: no system {system!r}; expected one of {', '.join(systems)}{hint}")
+    settings = settings_at(str(folder), model.about.hop_seconds)
     parts = []
     results = extract_many(
-        audio, wanted, FeatureStore(), workers=workers, on_done=lambda _: on_done(), stop=threading.Event()
+        audio,
+        wanted,
+        FeatureStore(),
+        settings=settings,
+        workers=workers,
+        on_done=lambda _: on_done(),
+        stop=threading.Event(),
     )
     for result in results:
         if result.features is None:
             raise result.error or InputError(f"{result.path}: no features")
-        mean, spread = model.predict(
-            result.features[model.description["feature_names"]].to_numpy(np.float64), system, engine
-        )
-        columns = {"file": str(result.path), "time": result.features[TIME_COLUMN].to_numpy()}
+        times = result.features[TIME_COLUMN].to_numpy()
+        rows = result.features[model.about.feature_names].to_numpy(np.float64)
+        try:
+            mean, spread = model.predict(rows, system, engine, times=times)
+        except InputError as error:
+            raise InputError(f"{result.path}: {error}") from None
+        columns = {"file": str(result.path), "time": times}
         columns |= {t: mean[:, n] for n, t in enumerate(TARGETS)}
         columns |= {f"{t}_spread": spread[:, n] for n, t in enumerate(TARGETS)}
         parts.append(pd.DataFrame(columns))

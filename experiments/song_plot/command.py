@@ -11,6 +11,7 @@ from pathlib import Path
 import matplotlib
 from matplotlib.figure import Figure
 
+from experiments.description import model_folder, read_description
 from experiments.errors import InputError
 from experiments.files import write_whole
 from experiments.plots import STYLE, svg_element
@@ -100,7 +101,8 @@ def plot_song(audio: Path, out: Path | None, sources: Sources, view: str, progre
     for what, curves in (("annotations", annotations), ("predictions", predictions)):
         _check_length(audio, float(sound.edges[-1]), what, curves)
     title = audio.name if sources.song in (None, audio.stem) else f"{audio.name} (song {sources.song})"
-    picture = SongPicture(title, sound, features, annotations, predictions, system or "prediction")
+    named = system or "prediction"
+    picture = SongPicture(title, sound, features, annotations, predictions, named, _scale(sources))
     save_figure(draw_song(picture), target, title)
     progress.advance()
     return target
@@ -134,12 +136,23 @@ def _annotations(sources: Sources, audio: Path) -> Curves:
 
 
 def _predict(run: Path, audio: Path, system: str | None, progress: Progress) -> tuple[str, Curves]:
-    from experiments.model import load_model
     from experiments.predict import predict_files
 
     table = predict_files(run, [audio], system=system, workers=1, on_done=progress.advance)
-    model = load_model(run / "model" if (run / "model").is_dir() else run)
-    return system or next(iter(model.description["systems"])), curves_of(table)
+    first = system or next(iter(read_description(model_folder(run) / "model.json").systems))
+    return first, curves_of(table)
+
+
+def _scale(sources: Sources) -> tuple[float, float] | None:
+    """Lowest and highest value of an annotation, if a model that has to do with the curves tells."""
+    run = sources.model or sources.predictions
+    if run is None or not (run / "model").is_dir() | (run == sources.model):
+        return None
+    try:
+        ends = read_description(model_folder(run) / "model.json").target_range
+    except InputError:  # predictions can be drawn all the same
+        return None
+    return None if ends is None else (ends[0], ends[1])
 
 
 def _check_length(audio: Path, seconds: float, what: str, curves: Curves) -> None:

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
+from numpy.typing import NDArray
 
 from experiments.datasets import TARGETS
-from experiments.plots import COLOURS, STYLE
+from experiments.plots import COLOURS, FEW, STYLE, limits
 from experiments.song_plot.curves import Curve, Curves
 from experiments.song_plot.sound import Spectrogram, Waveform
 from features import TIME_COLUMN
@@ -28,7 +29,6 @@ _SLATE, _GREY = "#334155", "#6b7280"
 _DPI = 150
 _WIDTH = 9.0  # inches, as all heights below
 _SOUND, _FEATURE, _EMOTION, _MARGINS = 1.7, 1.1, 1.6, 0.6
-_FEW = 12  # points that are worth a marker each
 _HERTZ = (50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)
 
 
@@ -48,6 +48,8 @@ class SongPicture:
         Arousal and valence; empty where there are none.
     system
         What the predictions are called in the legend.
+    scale
+        Lowest and highest value of an annotation; None: unknown.
     """
 
     title: str
@@ -56,6 +58,7 @@ class SongPicture:
     annotations: Curves = field(default_factory=dict)
     predictions: Curves = field(default_factory=dict)
     system: str = "prediction"
+    scale: tuple[float, float] | None = None
 
     @property
     def targets(self) -> list[str]:
@@ -122,7 +125,7 @@ def _draw_sound(axis: Any, sound: Waveform | Spectrogram) -> None:
 
 def _draw_feature(axis: Any, features: pd.DataFrame, column: str) -> None:
     title, unit = FEATURES[column]
-    marker = "." if len(features) <= _FEW else None
+    marker = "." if len(features) <= FEW else None
     style = {"color": _SLATE, "linewidth": 1.2, "marker": marker}
     axis.plot(features[TIME_COLUMN], features[column], clip_on=False, **style)  # seen at 0, too
     axis.set_title(title, loc="left", fontsize=10)
@@ -132,23 +135,33 @@ def _draw_feature(axis: Any, features: pd.DataFrame, column: str) -> None:
 
 
 def _draw_emotion(axis: Any, picture: SongPicture, target: str) -> None:
-    axis.axhline(0, color=_GREY, linewidth=0.6)
     annotation, prediction = picture.annotations.get(target), picture.predictions.get(target)
     if annotation is not None:
         _draw_curve(axis, annotation, _GREY, "annotation", "raters")
     if prediction is not None:
         _draw_curve(axis, prediction, COLOURS[target], picture.system, "networks")
-    values = np.concatenate([c.values for c in (annotation, prediction) if c is not None])
-    axis.set_ylim(min(-1.0, values.min()), max(1.0, values.max()))
+    low, high = limits(picture.scale, *_edges(annotation), *_edges(prediction))
+    axis.set_ylim(low, high)
+    middle = 0.0 if picture.scale is None else sum(picture.scale) / 2
+    if low < middle < high:
+        axis.axhline(middle, color=_GREY, linewidth=0.6)
     axis.set_title(target, loc="left", fontsize=10)
-    axis.set_ylabel("no unit")
+    axis.set_ylabel("no unit" if picture.scale is None else f"{picture.scale[0]:g} to {picture.scale[1]:g}")
     axis.legend(
         frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=4, borderaxespad=0.2, fontsize=8
     )
 
 
+def _edges(curve: Curve | None) -> list[NDArray[np.float64]]:
+    """All that is drawn of a curve: itself, and the edges of its band."""
+    if curve is None:
+        return []
+    band = [] if curve.spread is None else [curve.values - curve.spread, curve.values + curve.spread]
+    return [curve.values, *band]
+
+
 def _draw_curve(axis: Any, curve: Curve, colour: str, label: str, voters: str) -> None:
-    marker = "." if len(curve.times) <= _FEW else None
+    marker = "." if len(curve.times) <= FEW else None
     axis.plot(curve.times, curve.values, color=colour, linewidth=1.6, label=label, marker=marker)
     if curve.spread is not None:
         low, high = curve.values - curve.spread, curve.values + curve.spread
