@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from experiments.errors import InputError, did_you_mean
 from experiments.section import Section
@@ -53,16 +52,6 @@ class Quality(Section):
 FeatureSet = Literal["FS1", "FS2", "song_means"]
 
 
-def _whole_number_or_none(value: Any) -> Any:
-    # Said in one sentence; of a union, pydantic would say one for each of its members.
-    if value == "none" or (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
-        return value
-    raise PydanticCustomError("number_or_none", "a whole number from 0, or 'none'")
-
-
-NumberOrNone = Annotated[int | Literal["none"], BeforeValidator(_whole_number_or_none)]
-
-
 class Data(Section):
     """Which songs, features and targets.
 
@@ -85,8 +74,17 @@ class Data(Section):
     development_songs: str | Annotated[list[int], Field(min_length=1)] | None = None
     quality: Quality | None = None
     unlabelled: Literal["others", "all", "none"] = "others"
-    official_test_above: NumberOrNone = 2000
+    official_test_above: int | Literal["none"] = 2000
     procedural: ProceduralData = ProceduralData()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _number_or_none(cls, values: Any) -> Any:
+        # Said in one sentence; of a union, pydantic would say one for each of its members.
+        above = values.get("official_test_above", 0) if isinstance(values, dict) else 0
+        if above != "none" and (type(above) is not int or above < 0):
+            raise ValueError(f"official_test_above is {above!r}; expected a whole number from 0, or 'none'")
+        return values
 
     @model_validator(mode="after")
     def _scale_rises(self) -> Data:
