@@ -178,7 +178,9 @@ def predict(
     backend: BackendName = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
-    """Predict arousal and valence of songs, twice a second, in the annotation's scale (DEAM: -1 to 1).
+    """Predict arousal and valence of songs, as often and in the scale as the model's songs were annotated.
+
+    With DEAM that is twice a second and -1 to 1.  A model that learnt from synthetic music says so.
 
     FS1 features are computed by openSMILE, whose Python package is licensed for
     non-commercial use only.
@@ -493,6 +495,9 @@ def _errors_told(
         os._exit(130)  # at once: threads in a kernel can't be waited for
     except (InputError, EngineError, AudioError, SmileError) as error:
         _end(progress, f"error: {error}")
+        raise typer.Exit(2) from None
+    except MemoryError as error:
+        _end(progress, f"error: not enough memory{f': {error}' if str(error) else ''}; {kept}")
         raise typer.Exit(2) from None
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""

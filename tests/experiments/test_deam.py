@@ -8,7 +8,7 @@ import pytest
 
 from experiments.config import load_experiment
 from experiments.datasets import load_dataset
-from experiments.datasets.feature_tables import read_feature_file
+from experiments.datasets.feature_tables import SongMeans, read_feature_file
 from experiments.errors import InputError
 from experiments.progress import Quiet
 from features.sets import feature_names
@@ -253,6 +253,22 @@ def test_features_at_other_times_are_named(tiny):
 def test_a_missing_root_is_named(tiny):
     with pytest.raises(InputError, match="no such folder"):
         load(tiny, "data.root=nowhere")
+
+
+def test_the_tables_that_failed_in_use(tiny):
+    """A list of songs, an experiment and a value for --set, each with what is wrong in it."""
+    cases = SHARED / "cases"
+    if not cases.is_dir():
+        pytest.skip(f"no {cases}")
+    (tiny / "data" / "list.csv").write_bytes((cases / "songlist-1-IndexError.csv").read_bytes())
+    with pytest.raises(InputError, match=r"list\.csv, line 3: 5 columns; the header has 3"):
+        load(tiny, "data.development_songs=list.csv")
+    with pytest.raises(InputError, match=r"toml-1-ValueError\.toml: not valid TOML: Exceeds the limit"):
+        load_experiment(cases / "toml-1-ValueError.toml", [])
+    with pytest.raises(InputError, match=r"--set 1_000data.development_songs: can't be read: Exceeds"):
+        load(tiny, (cases / "set-1-ValueError.csv").read_text())
+    with pytest.raises(InputError, match=r"set-1-ValueError\.csv: there is a header and nothing below it"):
+        SongMeans(cases / "set-1-ValueError.csv")
 
 
 @needs_deam

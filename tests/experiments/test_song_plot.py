@@ -11,12 +11,14 @@ import soundfile
 from typer.testing import CliRunner
 
 from experiments.cli import app
+from experiments.model import write_model
 from experiments.song_plot import command
 from experiments.song_plot.curves import Curve, read_annotations, read_predictions
 from experiments.song_plot.figure import FEATURES, SongPicture, draw_song
 from experiments.song_plot.sound import COLUMNS, FLOOR_DB, Spectrogram, Waveform, spectrogram, waveform
 from features import FeatureStore, extract_features
 from tests.experiments.conftest import DYNAMIC, write_dynamic
+from tests.experiments.test_model_files import DESCRIPTION, arrays
 
 RATE = 22050
 PER_RATER = "annotations/annotations per each rater/dynamic (per second annotations)"
@@ -139,6 +141,22 @@ def test_values_beyond_the_scale_are_not_cut_off(place, audio):
     low, high = axis.get_ylim()
     assert -2.5 < low < -2
     assert 9 < high < 9.5
+
+
+@pytest.mark.parametrize("how", ["--model", "--predictions"])
+def test_the_axis_is_the_scale_that_the_model_tells(place, audio, monkeypatch, how):
+    description = DESCRIPTION | {"target_range": [-3, 9]}
+    write_model(place / "run" / "model", description, arrays())
+    times, drawn = np.arange(4) / 2, []
+    columns = {"file": "7", "time": times, "arousal": 5.0, "valence": 6.0, "arousal_spread": 0.1}
+    table = pd.DataFrame(columns | {"valence_spread": 0.1})
+    monkeypatch.setattr("experiments.predict.predict_files", lambda *_, **__: table)
+    monkeypatch.setattr(command, "draw_song", lambda picture: drawn.append(draw_song(picture)) or drawn[0])
+    result = invoke(audio, how, place / "run")
+    assert result.exit_code == 0, result.output
+    axis = drawn[0].axes[5]
+    assert axis.get_ylim() == (-3, 9)
+    assert axis.get_ylabel() == "-3 to 9"
 
 
 @pytest.mark.parametrize("seconds", [0.01, 2.0, 40.0])
