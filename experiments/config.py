@@ -207,7 +207,7 @@ class PredictionsConfig(Section):
 class Ensemble(Section):
     """How many networks a fold, and which of them are averaged."""
 
-    trials: int = Field(default=5, ge=1)
+    trials: int = Field(default=5, ge=1, le=10_000)
     criteria: list[Literal["rmse", "ccc"]] = Field(default=["rmse", "ccc"], min_length=1)
     choice: Literal["best_k", "greedy"] = "best_k"
     networks: int | None = Field(default=None, ge=1)

@@ -119,6 +119,11 @@ def test_the_reference_backend_computes_in_double(tmp_path):
             r"predictions.smoothing is 1e\+308; expected less than or",
         ),
         (MINIMAL, ["data.lead_in=1e308"], r"data.lead_in is 1e\+308; expected less than or equal to 3600"),
+        (
+            MINIMAL,
+            ["ensemble.trials=1000000000"],
+            "ensemble.trials is 1000000000; expected less than or equal",
+        ),
         (MINIMAL, ["data.scale=[9, 1]"], r"data.scale is \[9.0, 1.0\]; expected the lowest value, then"),
         (MINIMAL, ["data.scale=[1]"], r"data.scale is \[1\]; expected"),
         (MINIMAL, ["data.scale=[0, 1e300]"], r"data.scale.1 is 1e\+300; expected less than"),

@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from experiments.cli import app, run_app
@@ -16,7 +18,7 @@ from experiments.model import load_model
 from experiments.plots import limits
 from experiments.procedural.layout import rater_file
 from features.sets import feature_names
-from tests.experiments.conftest import write_dynamic
+from tests.experiments.conftest import EXPERIMENT, write_dynamic, write_tiny_deam
 from tests.experiments.test_deam import arousal, edit, load, set_cell, valence, write_features
 from tests.experiments.test_options import curves
 from tests.experiments.test_run import run
@@ -323,6 +325,49 @@ def test_broken_answers_of_raters_stop_only_what_needs_them(tiny):
         InputError, match=r"2 songs have no usable .*\n  .*3\.csv, line 2.*\n  .*5\.csv, line 2"
     ):
         load(tiny, "data.quality.min_raters=2")
+
+
+NASTY = [
+    b"",
+    b",",
+    b";",
+    b"\n",
+    b'"',
+    b"\0",
+    b"\xff",
+    b"-",
+    b"1e308",
+    b"nan",
+    b"9" * 5000,
+    "\u0663".encode(),
+    b"1_0",
+]
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_no_change_of_a_table_ends_in_a_traceback(tmp_path_factory, data):
+    folder = tmp_path_factory.mktemp("tables")
+    write_tiny_deam(folder / "data", range(1, 4))
+    (folder / "tiny.toml").write_text(EXPERIMENT)
+    (folder / "data" / "list.csv").write_text("title,song_id\na,1\nb,2\n")
+    feature_set = data.draw(st.sampled_from(["song_means", "FS1"]))
+    if feature_set == "FS1":
+        write_features(folder, [1, 2, 3, 2001, 2002], [15.0, 15.5], lambda song, t, k: k)
+    files = sorted((folder / "data").rglob("*.csv"))
+    file = data.draw(st.sampled_from(files))
+    content = file.read_bytes()
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(content)))
+        until = at + data.draw(st.integers(0, 5))
+        content = content[:at] + data.draw(st.sampled_from(NASTY)) + content[until:]
+    file.write_bytes(content)
+    try:
+        found = load(folder, f"data.features={feature_set}", "data.development_songs=list.csv")
+    except InputError as error:
+        assert "song" in str(error) or str(folder) in str(error)  # noqa: PT017 - most changes are errors
+    else:
+        assert all(np.isfinite(song.annotation).all() for song in found.development)
 
 
 def test_a_computed_feature_that_is_no_number_is_named_with_its_file():
