@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -190,7 +190,9 @@ def predict(
     backend: BackendName = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
-    """Predict arousal and valence of songs, twice a second, in the annotation's scale (DEAM: -1 to 1).
+    """Predict arousal and valence of songs, as often and in the scale as the model's songs were annotated.
+
+    With DEAM that is twice a second and -1 to 1.  A model that learnt from synthetic music says so.
 
     Songs that can't be used are told of in the end (exit code 1); the others are predicted.
     FS1 features are computed by openSMILE, whose Python package is licensed for
@@ -200,6 +202,7 @@ def predict(
     from experiments.predict import open_predictor, predict_files, prediction_table
     from experiments.progress import new_progress
 
+    _warn_of_model(model)
     progress = new_progress(quiet)
     with _errors_told(None, progress):
         predictor = open_predictor(model, system, backend or "cpu")
@@ -365,6 +368,8 @@ def plot(
     """
     from experiments.progress import new_progress
 
+    if model is not None:
+        _warn_of_model(model)
     progress = new_progress(quiet)
     with _errors_told(None, progress):
         from experiments.song_plot import Sources, plot_song
@@ -470,6 +475,16 @@ def warmup(quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing.")
             print("\n".join(warmth.as_lines()))
 
 
+def _warn_of_model(run: Path) -> None:
+    """Say on stderr what a person should know of a model, before its predictions."""
+    from experiments.description import model_folder, read_description
+    from experiments.errors import InputError
+
+    with suppress(InputError):  # what is wrong with it is told when it is read to be used
+        for warning in read_description(model_folder(run) / "model.json").warnings():
+            print(f"warning: {run}: {warning}", file=sys.stderr)
+
+
 @contextmanager
 def _errors_told(
     folder: Path | str | None, progress: Progress | None = None, stop: threading.Event | None = None
@@ -492,6 +507,9 @@ def _errors_told(
         os._exit(exit_code(interrupt))  # at once: threads in a kernel can't be waited for
     except (InputError, EngineError, AudioError, SmileError) as error:
         _end(progress, f"error: {error}")
+        raise typer.Exit(2) from None
+    except MemoryError as error:
+        _end(progress, f"error: not enough memory{f': {error}' if str(error) else ''}; {kept}")
         raise typer.Exit(2) from None
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""

@@ -19,7 +19,8 @@ from experiments.errors import InputError, did_you_mean
 from experiments.section import Section
 from experiments.variations import ABLATED, SEARCHED, Ablation, Search
 
-HOP_SECONDS = 0.5  # between two predictions
+LONGEST_SECONDS = 3600.0  # of lead-in and smoothing: longer than any song that is rated
+DEAM_SCALE = [-1.0, 1.0]
 
 
 class ProceduralData(Section):
@@ -57,19 +58,39 @@ class Data(Section):
     ``normal_scores`` puts in place of each feature's value the standard normal quantile of its rank.
     ``lead_in``: networks hear so many seconds before a song's first annotation, as raters did; their error
     there doesn't count, though errors by frame are of all frames.
+    ``scale``: lowest and highest value that an annotation can have.
+    ``official_test_above``: songs with a larger number are the official test set; ``"none"``: there is none.
     """
 
     source: Literal["procedural", "deam"]
     root: str | None = None
     features: FeatureSet = "FS1"
     normal_scores: bool = False
-    lead_in: float = Field(default=0.0, ge=0)
+    lead_in: float = Field(default=0.0, ge=0, le=LONGEST_SECONDS)
+    scale: list[Annotated[float, Field(ge=-1e9, le=1e9)]] = Field(
+        default=DEAM_SCALE, min_length=2, max_length=2
+    )
     targets: TargetFiles | None = None
     development_songs: str | Annotated[list[int], Field(min_length=1)] | None = None
     quality: Quality | None = None
     unlabelled: Literal["others", "all", "none"] = "others"
-    official_test_above: int | None = 2000
+    official_test_above: int | Literal["none"] = 2000
     procedural: ProceduralData = ProceduralData()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _number_or_none(cls, values: Any) -> Any:
+        # Said in one sentence; of a union, pydantic would say one for each of its members.
+        above = values.get("official_test_above", 0) if isinstance(values, dict) else 0
+        if above != "none" and (type(above) is not int or above < 0):
+            raise ValueError(f"official_test_above is {above!r}; expected a whole number from 0, or 'none'")
+        return values
+
+    @model_validator(mode="after")
+    def _scale_rises(self) -> Data:
+        if not self.scale[0] < self.scale[1]:
+            raise ValueError(f"scale is {self.scale}; expected the lowest value, then the highest")
+        return self
 
     @model_validator(mode="after")
     def _needs_root(self) -> Data:
@@ -180,22 +201,13 @@ class PredictionsConfig(Section):
     away; 0 leaves them alone.
     """
 
-    smoothing: float = Field(default=0.0, ge=0)
-
-    @model_validator(mode="after")
-    def _reaches_a_neighbour(self) -> PredictionsConfig:
-        if 0 < self.smoothing < 2 * HOP_SECONDS:
-            raise ValueError(
-                f"smoothing is {self.smoothing}, which reaches no other prediction; expected 0 (none) or at "
-                f"least {2 * HOP_SECONDS} s: there is one prediction every {HOP_SECONDS} s"
-            )
-        return self
+    smoothing: float = Field(default=0.0, ge=0, le=LONGEST_SECONDS)
 
 
 class Ensemble(Section):
     """How many networks a fold, and which of them are averaged."""
 
-    trials: int = Field(default=5, ge=1)
+    trials: int = Field(default=5, ge=1, le=10_000)
     criteria: list[Literal["rmse", "ccc"]] = Field(default=["rmse", "ccc"], min_length=1)
     choice: Literal["best_k", "greedy"] = "best_k"
     networks: int | None = Field(default=None, ge=1)
@@ -274,6 +286,15 @@ class Experiment(Section):
             sets[run.name] = used.pop()
         if self.runs and self.data.features not in sets.values():
             raise ValueError(f"data.features is {self.data.features} and no run uses it")
+        return self
+
+    @model_validator(mode="after")
+    def _published_scores_have_this_scale(self) -> Experiment:
+        if self.published is not None and self.data.scale != DEAM_SCALE:
+            raise ValueError(
+                f"published is {self.published!r} and data.scale {self.data.scale}; expected the scale "
+                f"{DEAM_SCALE} of the published errors, or no published"
+            )
         return self
 
     @model_validator(mode="after")
@@ -472,7 +493,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: the file is empty; expected an experiment in TOML")
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits is a plain ValueError
         raise InputError(f"{path}: not valid TOML: {error}") from None
 
 
@@ -484,6 +505,8 @@ def _parse_override(override: str) -> dict[str, Any]:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"--set {key.strip()}: can't be read: {error}") from None
     for part in reversed(key.strip().split(".")):
         value = {part: value}
     return dict(value)
@@ -499,10 +522,17 @@ def _merge(values: dict[str, Any], other: dict[str, Any]) -> None:
 
 def _make_paths_absolute(values: dict[str, Any], base: Path) -> None:
     if isinstance(reuse := values.get("reuse"), list) and all(isinstance(one, str) for one in reuse):
-        values["reuse"] = [str((base / Path(one).expanduser()).resolve()) for one in reuse]
+        values["reuse"] = [_absolute("reuse", base, one) for one in reuse]
     data = values.get("data")
     if isinstance(data, dict) and isinstance(data.get("root"), str):
-        data["root"] = str((base / Path(data["root"]).expanduser()).resolve())
+        data["root"] = _absolute("data.root", base, data["root"])
+
+
+def _absolute(key: str, base: Path, path: str) -> str:
+    try:
+        return str((base / Path(path).expanduser()).resolve())
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, ~nobody, a zero byte
+        raise InputError(f"{key} is {path!r}, which is no path here: {error}") from None
 
 
 def _explain(error: ValidationError) -> str:

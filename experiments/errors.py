@@ -17,6 +17,13 @@ class Interrupted(Exception):
     """The run was asked to stop; what is finished is kept."""
 
 
+def all_told(errors: list[str], what: str) -> InputError:
+    """Put what is wrong with several songs or files into one error, a line each."""
+    if len(errors) == 1:
+        return InputError(errors[0])
+    return InputError("\n  ".join([f"{len(errors)} {what}:", *errors]))
+
+
 def did_you_mean(word: str, known: list[str]) -> str:
     """Return "; did you mean 'x'?" for the known word nearest to a misspelt one, or nothing."""
     near = get_close_matches(word, known, 1, 0.5)

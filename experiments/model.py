@@ -1,6 +1,6 @@
 """A trained ensemble on disk: all that predicting needs, and nothing of the data.
 
-``model.json`` says what the networks are and what they want; ``networks.safetensors``
+``model.json`` says what the networks are and what they want (`Description`); ``networks.safetensors``
 holds, stacked over networks, ``weights``, ``input_mean``, ``input_scale``,
 ``target_mean`` and ``target_scale``; and ``quantiles`` where features are ranked first
 (`NormalScores`).  With single targets, the networks of a system are first those of arousal, then as
@@ -9,7 +9,6 @@ many of valence.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,24 +16,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.config import HOP_SECONDS, Experiment
+from experiments.config import Experiment
 from experiments.datasets import TARGETS, Dataset
 from experiments.datasets.normal_scores import NormalScores
+from experiments.description import FORMAT, QUANTILES, STACKED, Description, check_tensors, read_description
 from experiments.ensemble import Choice
-from experiments.errors import InputError
+from experiments.errors import InputError, did_you_mean
 from experiments.files import write_json
 from experiments.jobs import Result, Tensors, load_result, save_result
 from experiments.smoothing import smoothed
 from experiments.trial import architecture_of, join_targets, networks_a_member
 from lstmcore import Architecture, Backend, Network, SequenceSet, Standardiser, get_backend, predict
 from lstmcore.backends import Workspace
-from lstmcore.layers import LAYERS
 
-FORMAT = 1
+_ROUNDING_SECONDS = 0.0015  # of two time stamps in whole milliseconds
 _PLACE = ("fold", "trial", "target")
-_STACKED = ("weights", "input_mean", "input_scale", "target_mean", "target_scale")
-QUANTILES = "quantiles"
-_DESCRIBED = ("layers", "feature_set", "feature_names", "networks", "systems")
 
 
 def save_model(
@@ -54,7 +50,7 @@ def save_model(
     firsts = range(0, len(networks), len(networks) // networks_a_member(experiment))  # of each target
     members = {name: [f + k for f in firsts for k in choice.members] for name, choice in choices.items()}
     used = sorted({k for network_numbers in members.values() for k in network_numbers})
-    tensors = {name: np.stack([networks[k].tensors[name] for k in used]) for name in _STACKED}
+    tensors = {name: np.stack([networks[k].tensors[name] for k in used]) for name in STACKED}
     if dataset.normal_scores is not None:
         tensors[QUANTILES] = dataset.normal_scores.quantiles
     description = {
@@ -64,10 +60,16 @@ def save_model(
         "feature_set": dataset.feature_set,
         "feature_names": dataset.feature_names,
         "targets": list(TARGETS),
-        "target_range": [-1, 1],
-        "hop_seconds": HOP_SECONDS,
+        "target_range": list(dataset.scale),
+        "hop_seconds": dataset.hop_seconds,
         "smoothing_seconds": experiment.predictions.smoothing,
         "lead_in_seconds": experiment.data.lead_in,
+        "trained_on": {
+            "source": experiment.data.source,
+            "synthetic": dataset.synthetic,
+            "songs": len(dataset.development),
+            "unlabelled_songs": len(dataset.unlabelled),
+        },
         "networks": [{n: v for n, v in networks[k].facts.items() if n in _PLACE} for k in used],
         "systems": {name: [used.index(k) for k in numbers] for name, numbers in members.items()},
         "notes": dataset.notes,
@@ -95,24 +97,32 @@ class Model:
 
     Parameters
     ----------
-    description
-        Content of ``model.json``.
+    about
+        What ``model.json`` says.
     tensors
         Content of ``networks.safetensors``.
     """
 
-    description: dict[str, Any]
+    about: Description
     tensors: Tensors
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """Content of ``model.json``."""
+        return self.about.model_dump(exclude_none=True)
 
     @property
     def architecture(self) -> Architecture:
         """Layers of the networks."""
-        described = self.description["layers"]
-        layers = [LAYERS[d["kind"]](d["size"], d["bias"], d.get("learning_rate")) for d in described]
-        return Architecture(len(self.description["feature_names"]), tuple(layers))
+        return self.about.architecture
 
     def predict(
-        self, features: NDArray[np.floating], system: str | None = None, backend: Backend | str = "cpu"
+        self,
+        features: NDArray[np.floating],
+        system: str | None = None,
+        backend: Backend | str = "cpu",
+        *,
+        times: NDArray[np.floating] | None = None,
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Predict arousal and valence of one song, smoothed if the experiment wanted that.
 
@@ -126,19 +136,31 @@ class Model:
             Which ensemble; the first if None.
         backend
             What computes the networks; the reference takes them in double precision.
+        times
+            Time stamps of the frames in seconds, shape (frames,); None: they are taken to be as far apart
+            as those of the training (``about.hop_seconds``).
 
         Returns
         -------
         mean, spread
             Over the networks, in the annotation's scale, shape (frames, targets).
+
+        Raises
+        ------
+        InputError
+            If there is no such system, the features aren't such a matrix of finite numbers, or they are
+            further apart in time than those of the training, or less far.
+        EngineError
+            If the backend can't be used here.
         """
-        description = self.description
-        networks = description["systems"][system or next(iter(description["systems"]))]
+        about, networks = self.about, self.members(system)
+        features = self._checked(features)
+        self._check_times(len(features), times)
         if QUANTILES in self.tensors:
-            features = NormalScores(self.tensors[QUANTILES]).apply(np.asarray(features, np.float64))
+            features = NormalScores(self.tensors[QUANTILES]).apply(features)
         # A model converted from CURRENNT has neither lead-in nor smoothing, nor a hop.
-        lead_in = description.get("lead_in_seconds")
-        before = int(lead_in / description["hop_seconds"]) if lead_in else 0
+        hop = about.hop_seconds
+        before = 0 if hop is None else int(about.lead_in_seconds / hop + 1e-9)
         features = np.concatenate([np.repeat(features[:1], before, 0), features])
         engine = get_backend(backend) if isinstance(backend, str) else backend
         members = [self._network(number, engine) for number in networks]
@@ -149,11 +171,51 @@ class Model:
                 for number, network in zip(networks, members, strict=True)
             ]
         )
-        kinds = {place.get("target") for place in description["networks"]}
-        curves = join_targets(outputs[:, before:], len(kinds))
-        if seconds := description.get("smoothing_seconds"):
-            curves = smoothed(curves, seconds, description["hop_seconds"])
+        curves = smoothed(
+            join_targets(outputs[:, before:], about.networks_a_member), about.smoothing_seconds, hop
+        )
+        if not np.isfinite(curves).all():
+            raise InputError(
+                "the model's networks give numbers that aren't finite: their weights are damaged"
+            )
         return curves.mean(0), curves.std(0)
+
+    def members(self, system: str | None) -> list[int]:
+        """Numbers of the networks of a system; of the first if None."""
+        systems = self.about.systems
+        if system is not None and system not in systems:
+            hint = did_you_mean(system, list(systems))
+            raise InputError(f"no system {system!r}; expected one of {', '.join(systems)}{hint}")
+        return systems[system or next(iter(systems))]
+
+    def _checked(self, features: NDArray[np.floating]) -> NDArray[np.float64]:
+        names, rows = self.about.feature_names, np.asarray(features, np.float64)
+        if rows.ndim != 2 or rows.shape[1] != len(names) or not len(rows):
+            raise InputError(
+                f"features have shape {rows.shape}; expected (frames, {len(names)}), at least one frame"
+            )
+        bad = np.argwhere(~np.isfinite(rows))
+        if len(bad):
+            row, column = bad[0]
+            raise InputError(
+                f"feature {names[column]!r}, frame {row} (from 0), is {rows[row, column]}; "
+                "expected a finite number"
+            )
+        return rows
+
+    def _check_times(self, frames: int, times: NDArray[np.floating] | None) -> None:
+        """Refuse another hop: networks know nothing of time but the frames."""
+        hop = self.about.hop_seconds
+        if times is None:
+            return
+        if np.shape(times) != (frames,):
+            raise InputError(f"times have shape {np.shape(times)}; expected ({frames},), one of each frame")
+        steps = np.diff(np.asarray(times, np.float64))
+        wrong = steps[~(np.abs(steps - hop) <= _ROUNDING_SECONDS)] if hop is not None else steps[:0]
+        if len(wrong):
+            raise InputError(
+                f"features are {wrong[0]:g} s apart; expected {hop:g} s, as in the model's training"
+            )
 
     def _network(self, number: int, engine: Backend) -> Network:
         weights = self.tensors["weights"][number]
@@ -167,8 +229,13 @@ class Model:
         engine: Backend,
         workspace: Workspace,
     ) -> NDArray[np.float64]:
-        part = {name: self.tensors[name][number] for name in _STACKED}
+        part = {name: self.tensors[name][number] for name in STACKED}
         x = Standardiser(part["input_mean"], part["input_scale"]).apply(features)
+        if not (np.abs(x) <= np.finfo(network.dtype).max).all():
+            raise InputError(
+                f"features are too far from those of the training for network {number}: "
+                "they, or its input_mean and input_scale, are damaged"
+            )
         unknown = np.zeros((len(x), network.architecture.output_size))
         sequences = SequenceSet.from_lists([x], [unknown], dtype=network.dtype)
         return Standardiser(part["target_mean"], part["target_scale"]).invert(
@@ -182,19 +249,16 @@ def load_model(folder: Path) -> Model:
     Raises
     ------
     InputError
-        If a file is missing, damaged or of another format, or lacks something.
+        If a file is missing, damaged or of another format, or something in it is missing or wrong; the file
+        and the key or array are named.
     """
+    about = read_description(folder / "model.json")
+    file = folder / "networks.safetensors"
     try:
-        description = json.loads((folder / "model.json").read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(f"{folder / 'model.json'}: no readable model: {error}") from None
-    result = load_result(folder / "networks.safetensors")
+        result = load_result(file)
+    except OSError as error:
+        raise InputError(f"{file}: can't be read: {error.strerror or error}") from None
     if result is None:
-        raise InputError(f"{folder / 'networks.safetensors'}: missing or damaged")
-    found = description.get("format") if isinstance(description, dict) else None
-    if found != FORMAT:
-        raise InputError(f"{folder}: model format {found}; expected {FORMAT}")
-    missing = {*_DESCRIBED} - {*description} | {*_STACKED} - {*result.tensors}
-    if missing:
-        raise InputError(f"{folder}: no {', '.join(sorted(missing))}: damaged, or of another version")
-    return Model(description, result.tensors)
+        raise InputError(f"{file}: missing or damaged")
+    check_tensors(file, about, result.tensors)
+    return Model(about, result.tensors)

@@ -11,11 +11,22 @@ import numpy as np
 import pandas as pd
 
 from experiments.datasets import TARGETS
+from experiments.datasets.feature_tables import settings_at
 from experiments.errors import InputError, did_you_mean
 from experiments.files import replacing
 from experiments.model import Model, load_model
-from features import FEATURE_SETS, TIME_COLUMN, AudioError, Extraction, FeatureStore, columns, extract_many
+from features import (
+    FEATURE_SETS,
+    TIME_COLUMN,
+    AudioError,
+    Extraction,
+    FeatureSettings,
+    FeatureStore,
+    columns,
+    extract_many,
+)
 from features.errors import printable
+from features.settings import DEFAULT
 from lstmcore import Backend, get_backend
 
 COLUMNS = ("file", "time", *TARGETS, *(f"{target}_spread" for target in TARGETS))
@@ -33,16 +44,19 @@ class Predictor:
         Which of its ensembles.
     backend
         What computes the networks.
+    settings
+        How the features are computed: at the model's hop.
     """
 
     model: Model
     system: str
     backend: Backend
+    settings: FeatureSettings = DEFAULT
 
     @property
     def feature_set(self) -> str:
         """Name of the features that songs are described by."""
-        return str(self.model.description["feature_set"])
+        return self.model.about.feature_set
 
     def table(self, result: Extraction) -> pd.DataFrame:
         """Predict a song of which there are features: a row a window, with `COLUMNS`.
@@ -53,13 +67,12 @@ class Predictor:
             If the prediction isn't finite.
         """
         assert result.features is not None
-        names = self.model.description["feature_names"]
-        mean, spread = self.model.predict(
-            result.features[names].to_numpy(np.float64), self.system, self.backend
-        )
+        times = result.features[TIME_COLUMN].to_numpy()
+        rows = result.features[self.model.about.feature_names].to_numpy(np.float64)
+        mean, spread = self.model.predict(rows, self.system, self.backend, times=times)
         if not (np.isfinite(mean).all() and np.isfinite(spread).all()):
             raise AudioError(result.path, "its prediction isn't finite; features of music are expected")
-        values = [printable(result.path), result.features[TIME_COLUMN].to_numpy(), *mean.T, *spread.T]
+        values = [printable(result.path), times, *mean.T, *spread.T]
         return pd.DataFrame(dict(zip(COLUMNS, values, strict=True)))
 
 
@@ -90,17 +103,17 @@ def open_predictor(run: Path, system: str | None = None, backend: str = "cpu") -
     engine = get_backend(backend)
     folder = run / "model" if (run / "model").is_dir() else run
     model = load_model(folder)
-    wanted = model.description["feature_set"]
+    wanted = model.about.feature_set
     if wanted not in FEATURE_SETS:
         raise InputError(f"{folder}: the model wants {wanted} features, which can't be computed from audio")
-    unknown = [name for name in model.description["feature_names"] if name not in columns(wanted)]
+    unknown = [name for name in model.about.feature_names if name not in columns(wanted)]
     if unknown:
         raise InputError(f"{folder}: the model wants a feature {unknown[0]!r}; expected one of {wanted}")
-    systems = list(model.description["systems"])
+    systems = list(model.about.systems)
     if system is not None and system not in systems:
         hint = did_you_mean(system, systems)
         raise InputError(f"{folder}: no system {system!r}; expected one of {', '.join(systems)}{hint}")
-    return Predictor(model, system or systems[0], engine)
+    return Predictor(model, system or systems[0], engine, settings_at(str(folder), model.about.hop_seconds))
 
 
 @dataclass(frozen=True)
@@ -153,7 +166,8 @@ def predict_files(
     parts: list[pd.DataFrame] = []
     errors: list[AudioError] = []
     store, wanted = FeatureStore(), predictor.feature_set
-    with extract_many(audio, wanted, store, workers=workers, on_done=on_done) as results:
+    settings = predictor.settings
+    with extract_many(audio, wanted, store, settings=settings, workers=workers, on_done=on_done) as results:
         for result in results:
             try:
                 if result.error is not None:
@@ -161,6 +175,8 @@ def predict_files(
                 parts.append(predictor.table(result))
             except AudioError as error:
                 errors.append(error)
+            except InputError as error:
+                errors.append(AudioError(result.path, str(error)))
             except ValueError as error:  # the engine's, of features that it doesn't take
                 errors.append(AudioError(result.path, f"can't be predicted: {error}"))
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(COLUMNS))

@@ -8,13 +8,13 @@ Every ``VALIDATE_EVERY``-th unlabelled song is kept out and watched for early st
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
 
 from experiments.config import Experiment
-from experiments.datasets import Song
+from experiments.datasets import Dataset, Song
 from experiments.jobs import Job, Prepared, Result, name_of
 from experiments.shared import Shared
 from experiments.training import (
@@ -76,6 +76,18 @@ class _Data:
     def sets(self) -> _Sets:
         """Return what all are trained on."""
         return self._sets.get("all", lambda: _make_sets(self.songs, self.experiment.engine.dtype))
+
+
+def with_note(experiment: Experiment, dataset: Dataset) -> Dataset:
+    """Return a data set that tells of an auto-encoder that can't be trained, if that is so."""
+    if not experiment.pretraining.enabled or dataset.unlabelled:
+        return dataset
+    why = "data.unlabelled is 'none'" if experiment.data.unlabelled == "none" else "all songs are annotated"
+    note = (
+        f"There are no songs for the auto-encoder ({why}): the networks begin with random weights. "
+        "Expected songs without annotations, data.unlabelled = 'all', or pretraining.enabled = false."
+    )
+    return dataset if note in dataset.notes else replace(dataset, notes=[*dataset.notes, note])
 
 
 def autoencoder_jobs(experiment: Experiment, unlabelled: list[Song]) -> list[Job]:

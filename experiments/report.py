@@ -61,7 +61,7 @@ def write_report(
         metrics=[HEADINGS[m] for m in METRICS],
         tables=_tables(scores),
         undefined=undefined_note(scores),
-        songs=_songs(predictions, next(iter(facts["ensembles"]))),
+        songs=_songs(predictions, next(iter(facts["ensembles"])), experiment.data.scale),
         quality=quality,
         titles=TITLES,
         alpha_of_paper=TEST_ALPHA if paper else {},
@@ -110,11 +110,11 @@ def _subtasks(experiment: Experiment) -> str:
     return "; ".join(f"{n} ({SUBTASKS[n]}): {', '.join(names)}" for n, names in answers.items() if names)
 
 
-def _songs(predictions: list[Predictions], system: str) -> list[str]:
+def _songs(predictions: list[Predictions], system: str, scale: list[float]) -> list[str]:
     """Draw the first songs of the best test set there is, by one chosen ensemble."""
     found = {p.group: p for p in predictions if p.system == system}
     shown = found.get("official_test") or found["team_test"]
-    return [song_curves(song, shown) for song in shown.songs[:SONGS_SHOWN]]
+    return [song_curves(song, shown, scale) for song in shown.songs[:SONGS_SHOWN]]
 
 
 def _learning(history: pd.DataFrame) -> list[str]:

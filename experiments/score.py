@@ -41,11 +41,13 @@ def ccc(prediction: Curve, annotation: Curve) -> float:
     """Lin's concordance correlation coefficient of two curves, shape (frames,).
 
     2 s_xy / (s_x² + s_y² + (x̄ − ȳ)²) with divisor N (Lin, Biometrics 45, 1989): 0 if one
-    curve is constant; 1 for two equal constants.
+    curve is constant; 1 for two equal constants.  As for r, what varies by rounding alone is constant.
     """
+    if _is_constant(prediction) or _is_constant(annotation):
+        return float(_is_constant(np.concatenate([prediction, annotation])))
     covariance = np.mean((prediction - prediction.mean()) * (annotation - annotation.mean()))
     spread = prediction.var() + annotation.var() + (prediction.mean() - annotation.mean()) ** 2
-    return float(2 * covariance / spread) if spread > 0 else 1.0
+    return float(2 * covariance / spread)
 
 
 def _is_constant(curve: Curve) -> bool:

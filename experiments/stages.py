@@ -10,7 +10,8 @@ from experiments.datasets import Dataset
 from experiments.folds import Split
 from experiments.job_runner import JobRunner
 from experiments.jobs import Job, Result
-from experiments.pretraining import autoencoder_jobs
+from experiments.pretraining import autoencoder_jobs, with_note
+from experiments.smoothing import check_smoothing
 from experiments.trial import TrialData, network_jobs
 
 
@@ -62,7 +63,14 @@ def train_stages(
     -------
     Trained
         All results.
+
+    Raises
+    ------
+    InputError
+        If predictions are to be smoothed and can't be.
     """
+    check_smoothing(experiment.predictions.smoothing, dataset.hop_seconds)
+    dataset = with_note(experiment, dataset)
     behind = f", {which}" if which else ""
     first = _named(autoencoder_jobs(experiment, dataset.unlabelled), behind)
     pretrained = runner.run(f"auto-encoders{behind}", first)

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from experiments.baselines import predict_baselines
-from experiments.config import HOP_SECONDS
 from experiments.datasets import Song
 from experiments.ensemble import Choice, Frames, choose, split_songs
 from experiments.jobs import Result
@@ -101,7 +100,8 @@ def member_predictions(data: TrialData, networks: list[Result], group: str, song
     stacked = np.stack([network.tensors[group] for network in networks])
     members = join_targets(stacked, networks_a_member(data.experiment))
     seconds, ends = data.experiment.predictions.smoothing, np.cumsum([song.frames for song in songs])
-    parts = [smoothed(part, seconds, HOP_SECONDS) for part in np.split(members, ends[:-1], axis=1)]
+    hop = data.dataset.hop_seconds
+    parts = [smoothed(part, seconds, hop) for part in np.split(members, ends[:-1], axis=1)]
     return np.concatenate(parts, axis=1)
 
 

@@ -107,7 +107,7 @@ class Search(Section):
     criterion: Literal["rmse", "ccc"] = "rmse"
     scope: Literal["pooled", "per_song"] = "pooled"
     folds: int | None = Field(default=None, ge=2)
-    trials: int | None = Field(default=None, ge=1)
+    trials: int | None = Field(default=None, ge=1, le=10_000)
     optuna_trials: int = Field(default=30, ge=1)
     seed: int | None = Field(default=None, ge=0, lt=2**32)
 

@@ -24,8 +24,10 @@ from experiments.executor import Threads
 from experiments.folds import Split, split, split_like
 from experiments.job_runner import JobRunner
 from experiments.jobs import JobFolder
+from experiments.pretraining import with_note
 from experiments.progress import Progress
 from experiments.run_folder import open_folder, reusable
+from experiments.smoothing import check_smoothing
 from experiments.stages import Trained, train_stages
 from experiments.variations import Ablation
 from lstmcore import get_backend
@@ -124,7 +126,7 @@ def _prepare(experiment: Experiment, datasets: _Datasets) -> tuple[_Variant, lis
     alone = experiment.alone()
     dataset = datasets.of(alone)
     base = _Variant(alone, dataset, split(dataset.development, alone.folds), None)
-    notes, variants = list(dataset.notes), []
+    notes, variants = list(with_note(alone, dataset).notes), []
     for ablation in experiment.ablation or default_ablations(alone, dataset):
         try:
             variants.append(_variant(base, ablation, datasets))
@@ -138,6 +140,7 @@ def _prepare(experiment: Experiment, datasets: _Datasets) -> tuple[_Variant, lis
 def _variant(base: _Variant, ablation: Ablation, datasets: _Datasets) -> _Variant:
     experiment = with_values(base.experiment, ablation.set, ablation.unset)
     dataset = datasets.of(experiment)
+    check_smoothing(experiment.predictions.smoothing, dataset.hop_seconds)
     return _Variant(experiment, dataset, split_like(dataset.development, base.split), ablation)
 
 

@@ -22,9 +22,10 @@ from experiments.currennt.options import Options
 from experiments.currennt.reading import file_size
 from experiments.currennt.standardise import check_deviations
 from experiments.currennt.table import data_to_table, table_to_data
+from experiments.description import QUANTILES
 from experiments.errors import InputError
 from experiments.jobs import Tensors
-from experiments.model import QUANTILES, Model, layers_as_json, load_model, write_model
+from experiments.model import Model, layers_as_json, load_model, write_model
 from lstmcore import OBJECTIVES, Architecture, Network
 
 _MODEL_FILE = "model.json"

@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import math
 import re
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,19 +15,26 @@ from numpy.typing import NDArray
 
 from experiments.errors import InputError
 
-_COLUMN = re.compile(r"sample_(\d+)ms$")
+SAMPLE = re.compile(r"sample_(\d{1,9})ms")
+"""Name of a column of annotations, with its time stamp."""
+_ROUNDING_MS = 1  # of time stamps in whole milliseconds
+
+LARGEST = float(np.finfo(np.float32).max)
+"""A larger number counts as infinite: networks compute in single precision."""
 
 # Milliseconds to value: time stamps are compared as whole numbers.
 Curve = dict[int, float]
 
 
-def read_dynamic(path: Path) -> dict[int, Curve]:
+def read_dynamic(path: Path, scale: Sequence[float] | None = None) -> dict[int, Curve]:
     """Read one target's averaged dynamic annotations.
 
     Parameters
     ----------
     path
         CSV with a row a song, empty cells after a song's end.
+    scale
+        Lowest and highest value that there can be; None: any.
 
     Returns
     -------
@@ -34,8 +44,8 @@ def read_dynamic(path: Path) -> dict[int, Curve]:
     Raises
     ------
     InputError
-        If the file is missing, empty or malformed, a value is not a finite number, there
-        is a gap within a song, a song appears twice, or one has no or just one value.
+        If the file is missing, empty or malformed, a value is not a finite number or outside the scale,
+        there is a gap within a song, a song appears twice, or one has no value.
     """
     rows = read_csv(path)
     stamps = _time_stamps(path, rows[0])
@@ -48,34 +58,78 @@ def read_dynamic(path: Path) -> dict[int, Curve]:
             raise InputError(
                 f"{path}, line {line}: song {song} has {len(row)} columns; the header has {len(rows[0])}"
             )
-        curves[song] = _curve(path, line, song, row[1:], stamps)
+        curves[song] = _curve(path, line, song, row[1:], stamps, scale)
     return curves
 
 
 def _time_stamps(path: Path, header: list[str]) -> list[int]:
     if header[0] != "song_id":
         raise InputError(f"{path}, line 1: first column is {header[0]!r}; expected 'song_id'")
-    stamps = []
+    stamps: list[int] = []
     for name in header[1:]:
-        match = _COLUMN.match(name.strip())
+        match = SAMPLE.fullmatch(name.strip())
         if match is None:
             raise InputError(f"{path}, line 1: column {name!r}; expected a name like 'sample_15000ms'")
+        if stamps and int(match[1]) <= stamps[-1]:
+            raise InputError(f"{path}, line 1: column {name!r} comes after sample_{stamps[-1]}ms")
         stamps.append(int(match[1]))
     return stamps
 
 
-def _curve(path: Path, line: int, song: int, cells: list[str], stamps: list[int]) -> Curve:
+def _curve(
+    path: Path, line: int, song: int, cells: list[str], stamps: list[int], scale: Sequence[float] | None
+) -> Curve:
     filled = [k for k, cell in enumerate(cells) if cell.strip()]
-    if len(filled) < 2:
-        raise InputError(
-            f"{path}, line {line}: song {song} has {len(filled) or 'no'} annotated "
-            f"frame{'s' if not filled else ''}; expected at least 2"
-        )
+    if not filled:
+        raise InputError(f"{path}, line {line}: song {song} has no annotated frames; expected at least 1")
     curve = {}
     for k in range(filled[0], filled[-1] + 1):
         where = f"song {song}, column sample_{stamps[k]}ms"
-        curve[stamps[k]] = finite_number(path, line, where, cells[k])
+        curve[stamps[k]] = value = finite_number(path, line, where, cells[k])
+        if scale is not None and not _inside(value, scale):
+            raise InputError(
+                f"{path}, line {line}: {where} is {cells[k].strip()}; expected {scale[0]:g} to {scale[1]:g}, "
+                "the scale of annotations that data.scale says"
+            )
     return curve
+
+
+def _inside(value: float, scale: Sequence[float]) -> bool:
+    rounding = 1e-9 * (scale[1] - scale[0])
+    return scale[0] - rounding <= value <= scale[1] + rounding
+
+
+def hop_of(path: Path, curves: dict[int, Curve]) -> float | None:
+    """Milliseconds from a frame to the next, which are the same in all songs.
+
+    Returns
+    -------
+    float or None
+        None if no song has two frames.
+
+    Raises
+    ------
+    InputError
+        If there are several hops.
+    """
+    steps = Counter(b - a for curve in curves.values() for a, b in pairwise(curve))
+    if not steps:
+        return None
+    usual = steps.most_common(1)[0][0]
+    for song, curve in curves.items():
+        for a, b in pairwise(curve):
+            if abs(b - a - usual) > _ROUNDING_MS:
+                raise InputError(
+                    f"{path}: song {song}: sample_{b}ms comes {b - a} ms after the frame before it, and most "
+                    f"{usual} ms; expected the same between all frames of all songs"
+                )
+    longest = max((list(curve) for curve in curves.values()), key=len)
+    return (longest[-1] - longest[0]) / (len(longest) - 1)  # of thirds of a second, say, the exact one
+
+
+def same_hop(one: float, other: float) -> bool:
+    """Whether two hops, in milliseconds, differ by no more than the rounding of time stamps."""
+    return abs(one - other) <= _ROUNDING_MS
 
 
 def read_csv(path: Path, delimiter: str = ",") -> list[list[str]]:
@@ -91,7 +145,7 @@ def read_csv(path: Path, delimiter: str = ",") -> list[list[str]]:
             rows = [row for row in csv.reader(file, delimiter=delimiter) if any(row)]
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, ValueError, csv.Error) as error:
         raise InputError(f"{path}: can't be read: {error}") from None
     if len(rows) < 2:
         found = "the file is empty" if not rows else "there is a header and nothing below it"
@@ -102,6 +156,8 @@ def read_csv(path: Path, delimiter: str = ",") -> list[list[str]]:
 def whole_number(path: Path, line: int, what: str, cell: str) -> int:
     """Read a cell as a whole number, or raise an InputError."""
     try:
+        if "_" in cell:  # which Python would pass over
+            raise ValueError
         return int(cell)
     except ValueError:
         raise InputError(f"{path}, line {line}: {what} is {cell!r}; expected a whole number") from None
@@ -110,10 +166,10 @@ def whole_number(path: Path, line: int, what: str, cell: str) -> int:
 def finite_number(path: Path, line: int, what: str, cell: str) -> float:
     """Read a cell as a finite number, or raise an InputError."""
     try:
-        value = float(cell)
+        value = math.nan if "_" in cell else float(cell)
     except ValueError:
         value = math.nan
-    if not math.isfinite(value):
+    if not abs(value) <= LARGEST:
         raise InputError(f"{path}, line {line}: {what} is {cell!r}; expected a finite number")
     return value
 

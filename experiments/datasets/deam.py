@@ -8,16 +8,25 @@ music", PLoS ONE 12(3), 2017.
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
-from experiments.config import HOP_SECONDS, Data
-from experiments.datasets.annotations import Curve, joined_targets, read_csv, read_dynamic, whole_number
-from experiments.datasets.feature_tables import FeatureSource
+from experiments.config import DEAM_SCALE, Data
+from experiments.datasets.annotations import (
+    Curve,
+    hop_of,
+    joined_targets,
+    read_csv,
+    read_dynamic,
+    same_hop,
+    whole_number,
+)
+from experiments.datasets.feature_tables import FeatureSource, Table
 from experiments.datasets.raters import Agreements, Selection, measure_agreement, select
 from experiments.datasets.song import TARGETS, Dataset, Song
-from experiments.errors import InputError
+from experiments.errors import InputError, all_told
 
 DYNAMIC = Path("annotations/annotations averaged per song/dynamic (per second annotations)")
 
@@ -37,17 +46,29 @@ class Annotations:
         if not root.is_dir():
             raise InputError(f"data.root = {str(root)!r}: no such folder")
         self._root, self._config = root, config
-        self._averaged = {t: read_dynamic(root / DYNAMIC / f"{t}.csv") for t in TARGETS}
+        self.notes: list[str] = []
+        files = {t: root / DYNAMIC / f"{t}.csv" for t in TARGETS}
+        self._averaged = {t: read_dynamic(file, config.scale) for t, file in files.items()}
         self._own = self._averaged
+        self.hop = _one_hop({file: self._averaged[t] for t, file in files.items()})
         if config.targets is not None:
-            self._own = {t: read_dynamic(root / getattr(config.targets, t)) for t in TARGETS}
+            own = {t: root / getattr(config.targets, t) for t in TARGETS}
+            self._own = {t: read_dynamic(file, config.scale) for t, file in own.items()}
+            self.hop = _one_hop({own[t]: self._own[t] for t in TARGETS} | self._test_curves(files))
         for curves in (self._averaged, self._own):
             _both_targets(curves)
+
+    def _test_curves(self, files: dict[str, Path]) -> dict[Path, dict[int, Curve]]:
+        """Curves of the official test songs by file: of those that ``data.targets`` doesn't replace."""
+        return {
+            file: {song: curve for song, curve in self._averaged[t].items() if self.is_test(song)}
+            for t, file in files.items()
+        }
 
     def is_test(self, song: int) -> bool:
         """Whether a song is one of the official test songs."""
         above = self._config.official_test_above
-        return above is not None and song > above
+        return above != "none" and song > above
 
     def development(self) -> list[int]:
         """Songs for training and cross-validation, in the order of their numbers."""
@@ -65,8 +86,8 @@ class Annotations:
     def agreements(self) -> Agreements:
         """How well raters agree, of the songs whose raters' answers are there."""
         needed = self._config.quality is not None
-        found = measure_agreement(self._root, self._candidates, needed=needed)
-        return found | measure_agreement(self._root, self.official_test(), needed=False)
+        found = measure_agreement(self._root, self._candidates, needed=needed, notes=self.notes)
+        return found | measure_agreement(self._root, self.official_test(), needed=False, notes=self.notes)
 
     @cached_property
     def _candidates(self) -> list[int]:
@@ -78,7 +99,9 @@ class Annotations:
                 raise InputError(f"{where}: song {missing[0]} has no annotations ({len(missing)} such songs)")
             songs = listed
         if not songs:
-            raise InputError(f"{self._root}: no annotated development songs")
+            above = self._config.official_test_above
+            why = "" if above == "none" else f": all are numbered above {above} (data.official_test_above)"
+            raise InputError(f"{self._root}: no annotated development songs{why}")
         return sorted(songs)
 
     def _listed(self, songs: str | list[int]) -> tuple[str, set[int]]:
@@ -105,7 +128,19 @@ class Annotations:
 
 # Seconds that features may go on after the last annotation before it is worth a note.
 _LONGER = 5
-_HOP = round(1000 * HOP_SECONDS)
+
+
+def _one_hop(files: dict[Path, dict[int, Curve]]) -> float | None:
+    """Milliseconds from a frame to the next, which are the same in some files of annotations."""
+    hops = {path: hop for path, curves in files.items() if (hop := hop_of(path, curves)) is not None}
+    for path, hop in hops.items():
+        first = next(iter(hops))
+        if not same_hop(hop, hops[first]):
+            raise InputError(
+                f"{path}: frames are {hop / 1000:g} s apart, and those of {first} {hops[first] / 1000:g} s; "
+                "expected the same"
+            )
+    return next(iter(hops.values()), None)
 
 
 def _both_targets(curves: dict[str, dict[int, Curve]]) -> None:
@@ -120,6 +155,9 @@ def _read_song_list(path: Path) -> set[int]:
     if "song_id" not in rows[0]:
         raise InputError(f"{path}, line 1: no column 'song_id'")
     column = rows[0].index("song_id")
+    for line, row in enumerate(rows[1:], 2):
+        if len(row) != len(rows[0]):
+            raise InputError(f"{path}, line {line}: {len(row)} columns; the header has {len(rows[0])}")
     return {whole_number(path, line, "song_id", row[column]) for line, row in enumerate(rows[1:], 2)}
 
 
@@ -143,37 +181,68 @@ def assemble(annotations: Annotations, source: FeatureSource, config: Data, note
     Raises
     ------
     InputError
-        If a song that is asked for has no features, or fewer than two frames in common.
+        If songs that are asked for have no usable features, none at the times of their annotations, or
+        frames of different hops; all such songs are named.  An unlabelled song that can't be used is left
+        out with a note.
     """
     development, test = annotations.development(), annotations.official_test()
-    joined, beyond, lead_in = {}, {}, round(1000 * config.lead_in)
+    joined, beyond, wrong = {}, {}, []
     for song in [*development, *test]:
-        joined[song], beyond[song] = _join(song, annotations, source, lead_in)
-    missing = sum(len(annotations.curves(s)[0]) - song.frames for s, song in joined.items())
-    dropped = annotations.selection.dropped
-    if config.quality is not None and dropped:
-        rule = config.quality
-        reason = f"fewer than {rule.min_raters} raters, or α below {rule.min_alpha:g}, in arousal or valence"
-        named = f"{len(dropped)} of {len(dropped) + len(development)} songs were dropped from development"
-        notes = [*notes, f"{named} ({reason}): {', '.join(map(str, dropped))}."]
-    if missing:
-        notes = [*notes, f"{missing} annotated frames have no features and were left out."]
-    notes = [*notes, *_notes_on_length(source.name, beyond)]
-    unlabelled = []
-    if config.unlabelled != "none":
-        used = set(development) if config.unlabelled == "others" else set()
-        others = sorted(s for s in source.songs() - used if not annotations.is_test(s))
-        unlabelled = [_without_targets(s, annotations, source, lead_in) for s in others]
+        try:
+            joined[song], beyond[song] = _join(song, annotations, source, config.lead_in)
+        except InputError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise all_told(wrong, "annotated songs can't be used")
+    hop, agreements = _hop_of_songs(joined, annotations.hop), annotations.agreements
+    unlabelled, left_out = [], []
+    for song in _unlabelled(annotations, source, config):
+        try:
+            unlabelled.append(_without_targets(song, annotations, source, config.lead_in, hop))
+        except InputError as error:
+            left_out.append(f"A song without annotations was left out: {error}.")
     return Dataset(
         [joined[s] for s in development],
         unlabelled,
         [joined[s] for s in test],
         source.names,
         source.name,
-        notes,
-        annotations.agreements,
-        dropped,
+        [*notes, *_notes(annotations, config, joined, beyond, source.name), *left_out],
+        agreements,
+        annotations.selection.dropped,
+        hop_seconds=None if hop is None else hop / 1000,
+        scale=(config.scale[0], config.scale[1]),
     )
+
+
+def _unlabelled(annotations: Annotations, source: FeatureSource, config: Data) -> list[int]:
+    if config.unlabelled == "none":
+        return []
+    used = set(annotations.development()) if config.unlabelled == "others" else set()
+    return sorted(s for s in source.songs() - used if not annotations.is_test(s))
+
+
+def _notes(
+    annotations: Annotations, config: Data, joined: dict[int, Song], beyond: dict[int, float], features: str
+) -> list[str]:
+    """Say what a person should know about the songs."""
+    notes, rule, dropped = [], config.quality, annotations.selection.dropped
+    test = len(annotations.official_test())
+    if test:
+        notes.append(
+            f"{test} of {len(joined)} annotated songs are numbered above {config.official_test_above} and "
+            "are the official test set: nothing is learnt from them (data.official_test_above)."
+        )
+    if config.scale != DEAM_SCALE:
+        notes.append(f"Annotations go from {config.scale[0]:g} to {config.scale[1]:g}; so do errors.")
+    if rule is not None and dropped:
+        reason = f"fewer than {rule.min_raters} raters, or α below {rule.min_alpha:g}, in arousal or valence"
+        named = f"{len(dropped)} of {len(dropped) + len(joined) - test} songs were dropped from development"
+        notes.append(f"{named} ({reason}): {', '.join(map(str, dropped))}.")
+    missing = sum(len(annotations.curves(s)[0]) - song.frames for s, song in joined.items())
+    if missing:
+        notes.append(f"{missing} annotated frames have no features and were left out.")
+    return [*notes, *annotations.notes, *_notes_on_length(features, beyond)]
 
 
 def _notes_on_length(features: str, beyond: dict[int, float]) -> list[str]:
@@ -187,34 +256,83 @@ def _notes_on_length(features: str, beyond: dict[int, float]) -> list[str]:
     ]
 
 
-def _from(lead_in: int, stamps: list[int]) -> list[int]:
-    """Put time stamps before the first, so many milliseconds at most and none below 0."""
-    first = stamps[0]
-    return [s for s in range(first - lead_in // _HOP * _HOP, first, _HOP) if s >= 0] + stamps
+def _hop_of_songs(songs: dict[int, Song], annotated: float | None) -> float | None:
+    """Milliseconds from a frame to the next in the joined songs.
+
+    A song may lack frames in between, which have no features.  The features may be further apart than the
+    annotations, but in all songs alike: networks know nothing of time but the frames.
+    """
+    hops = {s: float(np.diff(song.times).min()) * 1000 for s, song in songs.items() if song.frames > 1}
+    if not hops:
+        return annotated
+    first = min(hops, key=lambda s: hops[s])
+    others = [s for s, hop in hops.items() if not same_hop(hop, hops[first])]
+    if others:
+        raise InputError(
+            f"song {others[0]}: its annotated frames with features are {hops[others[0]] / 1000:g} s apart, "
+            f"and those of song {first} {hops[first] / 1000:g} s ({len(others)} such songs); expected one hop"
+        )
+    exact = annotated is not None and same_hop(hops[first], annotated)
+    return annotated if exact else round(hops[first], 3)
 
 
-def _join(song: int, annotations: Annotations, source: FeatureSource, lead_in: int) -> tuple[Song, float]:
+def _before(lead_in: float, hop: float | None, first: int) -> list[int]:
+    """Time stamps before the first, so many seconds at most and none below 0."""
+    if not lead_in:
+        return []
+    if hop is None:
+        raise InputError(
+            f"data.lead_in is {lead_in:g}, and no song has two annotated frames to say how far apart frames "
+            "are; expected 0"
+        )
+    stamps = (round(first - k * hop) for k in range(int(1000 * lead_in / hop + 1e-6), 0, -1))
+    return [stamp for stamp in stamps if stamp >= 0]
+
+
+def _join(song: int, annotations: Annotations, source: FeatureSource, lead_in: float) -> tuple[Song, float]:
     """Join one song, and tell how many seconds its features go on after the last annotation."""
     if song not in source.songs():
         raise InputError(f"song {song} is annotated but there are no {source.name} features of it")
     annotated, targets = joined_targets(*annotations.curves(song))
-    stamps, rows = source.table(song, _from(lead_in, annotated))
+    if not annotated:
+        raise InputError(f"song {song}: arousal and valence have no time stamp in common")
+    wanted = _before(lead_in, annotations.hop, annotated[0])
+    stamps, rows = source.table(song, [*wanted, *annotated])
     position = {stamp: k for k, stamp in enumerate(stamps)}
     common = [k for k, stamp in enumerate(annotated) if stamp in position]
-    if len(common) < 2:
+    if not common:
         raise InputError(
-            f"song {song}: {len(common)} of its {len(annotated)} annotated frames "
-            "have features at the same time; expected at least 2"
+            f"song {song}: 0 of its {len(annotated)} annotated frames have features at the same time; "
+            "expected at least 1"
         )
     times = np.array([annotated[k] for k in common]) / 1000
     features = rows[[position[annotated[k]] for k in common]]
-    first = annotated[common[0]]
-    before = rows[[k for k, stamp in enumerate(stamps) if first - lead_in <= stamp < first]]
+    wanted = _before(lead_in, annotations.hop, annotated[common[0]])
+    before = rows[[position[stamp] for stamp in wanted if stamp in position]]
     joined = Song(song, times, features, targets[common], before if lead_in else None)
     return joined, (stamps[-1] - annotated[-1]) / 1000
 
 
-def _without_targets(song: int, annotations: Annotations, source: FeatureSource, lead_in: int) -> Song:
+def _without_targets(
+    song: int, annotations: Annotations, source: FeatureSource, lead_in: float, hop: float | None
+) -> Song:
     known = annotations.stamps_of_any(song)
-    stamps, rows = source.table(song, known and _from(lead_in, known))
+    wanted = known and [*_before(lead_in, annotations.hop, known[0]), *known]
+    stamps, rows = _at_hop(song, source.table(song, wanted), hop)
     return Song(song, np.array(stamps) / 1000, rows)
+
+
+def _at_hop(song: int, table: Table, hop: float | None) -> Table:
+    """Keep the frames of a song that are as far apart as those of the annotated songs."""
+    stamps, rows = table
+    if hop is None:
+        return table
+    kept = [k for k, s in enumerate(stamps) if same_hop(s - stamps[0], hop * round((s - stamps[0]) / hop))]
+    steps = [stamps[b] - stamps[a] for a, b in pairwise(kept)]
+    if steps and not same_hop(min(steps), hop):
+        found = min(b - a for a, b in pairwise(stamps)) / 1000
+        raise InputError(
+            f"song {song}: its features are {found:g} s apart; expected {hop / 1000:g} s, as the frames of "
+            "the annotated songs are"
+        )
+    return [stamps[k] for k in kept], rows[kept]

@@ -9,12 +9,15 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.datasets.annotations import finite_number, read_csv, whole_number
+from experiments.datasets.annotations import LARGEST, finite_number, read_csv, whole_number
 from experiments.errors import InputError
+from features import FeatureSettings
 from features.formats import READABLE_SUFFIXES, SOUND_SUFFIXES
 
 # Milliseconds of each row, and the rows.
 Table = tuple[list[int], NDArray[np.float64]]
+
+_LONGEST_SONG = 1e6  # in seconds
 
 
 class FeatureSource(Protocol):
@@ -37,13 +40,16 @@ class SongMeans:
     ----------
     path
         CSV with ``song_id`` and a column a feature.
+    hop
+        Milliseconds from a frame to the next, for songs without annotations; None: half a second.
     """
 
     name = "song_means"
-    # For a song whose length nobody knows: that of the 45 s excerpts, 15.0 to 44.5 s.
-    _DEFAULT_STAMPS = tuple(range(15_000, 45_000, 500))
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, hop: float | None = None) -> None:
+        # For a song whose length nobody knows: that of the 45 s excerpts, from 15 s on.
+        hop = hop or 500.0
+        self._default_stamps = [round(15_000 + k * hop) for k in range(max(1, round(30_000 / hop)))]
         rows = read_csv(path)
         if rows[0][0] != "song_id" or len(rows[0]) < 2:
             raise InputError(f"{path}, line 1: expected 'song_id' and a column a feature")
@@ -51,6 +57,8 @@ class SongMeans:
         self._rows: dict[int, NDArray[np.float64]] = {}
         for line, row in enumerate(rows[1:], 2):
             song = whole_number(path, line, "song_id", row[0])
+            if song in self._rows:
+                raise InputError(f"{path}, line {line}: song {song} appears a second time")
             self._rows[song] = numbers(path, line, f"song {song}", self.names, row[1:])
 
     def songs(self) -> set[int]:
@@ -59,12 +67,12 @@ class SongMeans:
 
     def table(self, song: int, stamps: list[int] | None) -> Table:
         """Repeat the song's row at the given time stamps."""
-        used = list(stamps if stamps is not None else self._DEFAULT_STAMPS)
+        used = list(stamps if stamps is not None else self._default_stamps)
         return used, np.repeat(self._rows[song][None], len(used), 0)
 
 
 class FrameTables:
-    """Features at 2 Hz: ``features/<song_id>.csv`` where there is one, else from the audio.
+    """Features over time: ``features/<song_id>.csv`` where there is one, else from the audio.
 
     A file may hold the first columns of the set only, as DEAM's own 260 of FS2's 264: then the others are
     taken from the audio, at the same time stamps.
@@ -79,20 +87,35 @@ class FrameTables:
         Song to feature file.
     extracted
         Song to table, for the songs whose features were taken from their audio, in whole or in part.
+    failed
+        Song to what is wrong with its files.
     """
 
     def __init__(
-        self, feature_set: str, names: list[str], files: dict[int, Path], extracted: dict[int, Table]
+        self,
+        feature_set: str,
+        names: list[str],
+        files: dict[int, Path],
+        extracted: dict[int, Table],
+        failed: dict[int, str],
     ) -> None:
         self.name, self.names = feature_set, names
-        self._files, self._extracted = files, extracted
+        self._files, self._extracted, self._failed = files, extracted, failed
 
     def songs(self) -> set[int]:
         """Numbers of the songs with a feature file or audio."""
-        return self._files.keys() | self._extracted.keys()
+        return self._files.keys() | self._extracted.keys() | self._failed.keys()
 
     def table(self, song: int, stamps: list[int] | None) -> Table:
-        """Features of the song at its own time stamps."""
+        """Features of the song at its own time stamps.
+
+        Raises
+        ------
+        InputError
+            If its files can't be used.
+        """
+        if song in self._failed:
+            raise InputError(self._failed[song])
         if song not in self._files:
             return self._extracted[song]
         if song not in self._extracted:
@@ -112,8 +135,11 @@ def _side_by_side(first: Table, whole: Table) -> Table:
 
 def columns_in(path: Path) -> int:
     """Count the columns in the header of a feature file."""
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
-        return file.readline().count(";") + 1
+    try:
+        with path.open(encoding="utf-8-sig", errors="replace") as file:
+            return file.readline().count(";") + 1
+    except OSError as error:
+        raise InputError(f"{path}: can't be read: {error.strerror or error}") from None
 
 
 def feature_files(root: Path) -> dict[int, Path]:
@@ -169,11 +195,54 @@ def read_feature_file(path: Path, names: list[str]) -> Table:
         )
     stamps, values = [], np.empty((len(rows) - 1, len(names)))
     for k, row in enumerate(rows[1:]):
-        stamps.append(round(1000 * finite_number(path, k + 2, "frameTime", row[0])))
+        stamps.append(_milliseconds(path, k + 2, row[0]))
         values[k] = numbers(path, k + 2, f"song {path.stem}, frame {row[0]} s", names, row[1:])
     if any(later <= earlier for earlier, later in pairwise(stamps)):
         raise InputError(f"{path}: the time stamps in column frameTime don't rise from row to row")
     return stamps, values
+
+
+def _milliseconds(path: Path, line: int, cell: str) -> int:
+    seconds = finite_number(path, line, "frameTime", cell)
+    if not 0 <= seconds <= _LONGEST_SONG:
+        raise InputError(f"{path}, line {line}: frameTime is {cell}; expected 0 to {_LONGEST_SONG:g} s")
+    return round(1000 * seconds)
+
+
+def settings_at(what: str, hop_seconds: float | None) -> FeatureSettings:
+    """Say how features are computed from audio that are as far apart as something else; None: as ever.
+
+    Raises
+    ------
+    InputError
+        If they can't be.
+    """
+    if hop_seconds is None:
+        return FeatureSettings()
+    try:
+        return FeatureSettings(hop_seconds=hop_seconds)
+    except ValueError as error:
+        raise InputError(
+            f"{what}: frames are {hop_seconds:g} s apart, and features from audio can't be: {error}"
+        ) from None
+
+
+def checked_table(path: Path, names: list[str], table: NDArray[np.float64]) -> Table:
+    """Take features that were computed: time (s) and features, shape (frames, 1 + features).
+
+    Raises
+    ------
+    InputError
+        If a value isn't a finite number; file and feature are named.
+    """
+    bad = np.argwhere(~(np.abs(table) <= LARGEST))
+    if len(bad):
+        row, column = bad[0]
+        raise InputError(
+            f"{path}: feature {names[column - 1]} at {table[row, 0]:g} s is {table[row, column]}; "
+            "expected a finite number: is the sound far too loud or damaged?"
+        )
+    return [round(1000 * t) for t in table[:, 0]], table[:, 1:]
 
 
 def numbers(path: Path, line: int, where: str, names: list[str], cells: list[str]) -> NDArray[np.float64]:
@@ -184,7 +253,7 @@ def numbers(path: Path, line: int, where: str, names: list[str], cells: list[str
         values = np.array(cells, np.float64)
     except ValueError:
         values = np.array([np.nan])
-    if not np.isfinite(values).all():
+    if not (np.abs(values) <= LARGEST).all() or any("_" in cell for cell in cells):
         for name, cell in zip(names, cells, strict=True):
             finite_number(path, line, f"{where}, column {name}", cell)
     return values

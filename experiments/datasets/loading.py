@@ -18,13 +18,16 @@ from experiments.datasets.feature_tables import (
     SongMeans,
     Table,
     audio_files,
+    checked_table,
     columns_in,
     feature_files,
+    settings_at,
     undecodable_files,
 )
 from experiments.datasets.normal_scores import NormalScores
 from experiments.datasets.song import Dataset, Song
-from experiments.errors import InputError, Interrupted
+from experiments.errors import InputError, Interrupted, all_told
+from experiments.procedural.layout import PLAN
 from experiments.progress import Progress
 from features import cache_root
 
@@ -53,9 +56,7 @@ def load_dataset(config: Data, *, workers: int, progress: Progress, stop: thread
     Raises
     ------
     InputError
-        If a file is missing or wrong; it is named.
-    AudioError
-        If an audio file can't be used.
+        If files are missing or wrong; all songs that can't be used are named.
     Interrupted
         If `stop` was set.
     """
@@ -64,23 +65,33 @@ def load_dataset(config: Data, *, workers: int, progress: Progress, stop: thread
     if config.source == "procedural":
         root = root or _procedural_folder(config.procedural)
         _make_procedural(root, config.procedural, workers, progress, stop)
-        notes.append(SYNTHETIC)
     assert root is not None  # the configuration has seen to it
+    synthetic = config.source == "procedural" or _is_synthetic(root)
+    notes += [SYNTHETIC] if synthetic else []
     annotations = Annotations(root, config)
     if config.features == "song_means":
-        source: FeatureSource = SongMeans(root / "song_mean_features.csv")
+        source: FeatureSource = SongMeans(root / "song_mean_features.csv", annotations.hop)
     else:
         source = _frame_features(root, config, annotations, workers, progress, stop)
         left_out = sorted(undecodable_files(root).keys() - source.songs())
         if left_out and config.unlabelled != "none":
             notes.append(f"Left out, for their files can't be decoded: {', '.join(map(str, left_out))}.")
-    dataset = assemble(annotations, source, config, notes)
+    dataset = replace(assemble(annotations, source, config, notes), synthetic=synthetic)
     return _with_normal_scores(dataset) if config.normal_scores else dataset
 
 
 def _procedural_folder(plan: ProceduralData) -> Path:
     name = hashlib.sha256(json.dumps(plan.model_dump()).encode()).hexdigest()[:12]
     return cache_root() / "procedural" / name
+
+
+def _is_synthetic(root: Path) -> bool:
+    """Whether a folder holds procedural music, though it is read as any other data."""
+    try:
+        plan = json.loads((root / PLAN).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(plan, dict) and plan.get("synthetic") is True
 
 
 def _make_procedural(
@@ -112,42 +123,49 @@ def _frame_features(
 
     files, audio, undecodable = feature_files(root), audio_files(root), undecodable_files(root)
     wanted = {*annotations.development(), *annotations.official_test()}
-    for song in sorted(wanted - files.keys() - audio.keys()):  # told before hours of extraction
-        raise InputError(
-            f"song {song} is annotated but there are no {config.features} features of it: expected "
-            f"{root / 'features' / str(song)}.csv or {root / 'MEMD_audio' / str(song)}.mp3 (wav, flac, ogg)"
-            + (f"; {undecodable[song]} can't be decoded" if song in undecodable else "")
-        )
+    settings = settings_at("annotations", None if annotations.hop is None else annotations.hop / 1000)
+    missing = [  # told before hours of extraction
+        f"song {song} is annotated but there are no {config.features} features of it: expected "
+        f"{root / 'features' / str(song)}.csv or {root / 'MEMD_audio' / str(song)}.mp3 (wav, flac, ogg)"
+        + (f"; {undecodable[song]} can't be decoded" if song in undecodable else "")
+        for song in sorted(wanted - files.keys() - audio.keys())
+    ]
+    needed = wanted.copy()
     if config.unlabelled != "none":
         wanted |= {song for song in files.keys() | audio.keys() if not annotations.is_test(song)}
     incomplete = _without_last_columns(files, wanted, config.features)
-    for song in sorted(incomplete - audio.keys()):
-        raise InputError(
-            f"{files[song]}: has FS1's features, and there is no audio of song {song} to take the others of "
-            f"FS2 from; expected {root / 'MEMD_audio' / str(song)}.mp3 (or wav, flac, ogg)"
-        )
+    failed = {
+        song: f"{files[song]}: has FS1's features, and there is no audio of song {song} to take the others "
+        f"of FS2 from; expected {root / 'MEMD_audio' / str(song)}.mp3 (or wav, flac, ogg)"
+        for song in sorted(incomplete - audio.keys())
+    }
+    missing += [text for song, text in failed.items() if song in needed]
+    if missing:
+        raise all_told(missing, "annotated songs have no features")
     songs = sorted(song for song in wanted - (files.keys() - incomplete) if song in audio)
+    names = list(feature_names(config.features))
     extracted: dict[int, Table] = {}
     progress.stage(f"{config.features} features from audio", len(songs))
     with extract_many(
         [audio[song] for song in songs],
         config.features,
         FeatureStore(),
+        settings=settings,
         workers=workers,
         on_done=lambda done: progress.advance(fresh=not done.stored),
         stop=stop,
     ) as results:
         for song, result in zip(songs, results, strict=False):
-            if result.error is not None:
-                raise result.error
-            assert result.features is not None
-            table = result.features.to_numpy(np.float64)
-            extracted[song] = ([round(1000 * t) for t in table[:, 0]], table[:, 1:])
+            try:
+                if result.features is None:
+                    raise InputError(str(result.error))
+                extracted[song] = checked_table(result.path, names, result.features.to_numpy(np.float64))
+            except InputError as error:
+                failed[song] = str(error)
     if stop.is_set():
         raise Interrupted
-    names = list(feature_names(config.features))
     files = {song: file for song, file in files.items() if song in wanted}
-    return FrameTables(config.features, names, files, extracted)
+    return FrameTables(config.features, names, files, extracted, failed)
 
 
 def _without_last_columns(files: dict[int, Path], wanted: set[int], feature_set: str) -> set[int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.config import Quality
-from experiments.datasets.annotations import finite_number, read_csv
+from experiments.datasets.annotations import SAMPLE, finite_number, read_csv
 from experiments.datasets.song import TARGETS, Agreement
-from experiments.errors import InputError
+from experiments.errors import InputError, all_told
 from experiments.procedural.layout import PER_RATER, rater_file
 
-_SAMPLE = re.compile(r"sample_(\d+)ms")
 _MISSING = {"", "nan", "na"}
 
 Agreements = dict[int, dict[str, Agreement]]
@@ -56,7 +54,7 @@ def read_raters(path: Path) -> NDArray[np.float64]:
         If the file is missing or malformed.
     """
     header, *rows = read_csv(path)
-    columns = [k for k, name in enumerate(header) if _SAMPLE.fullmatch(name.strip())]
+    columns = [k for k, name in enumerate(header) if SAMPLE.fullmatch(name.strip())]
     if not columns:
         raise InputError(f"{path}, line 1: no column with a name like 'sample_15000ms'")
     answers = np.full((len(rows), len(columns)), np.nan)
@@ -99,7 +97,9 @@ def cronbach_alpha(answers: NDArray[np.float64]) -> float | None:
     return float(raters / (raters - 1) * (1 - items / whole.var(ddof=1)))
 
 
-def measure_agreement(root: Path, songs: list[int], *, needed: bool) -> Agreements:
+def measure_agreement(
+    root: Path, songs: list[int], *, needed: bool, notes: list[str] | None = None
+) -> Agreements:
     """Measure how well the raters of some songs agree.
 
     Parameters
@@ -109,7 +109,9 @@ def measure_agreement(root: Path, songs: list[int], *, needed: bool) -> Agreemen
     songs
         Numbers of the songs.
     needed
-        Whether a song without a file of its raters is an error; else it is left out.
+        Whether a song without a usable file of its raters is an error; else it is left out.
+    notes
+        Gets a sentence for each song whose files can't be used though nothing needs them.
 
     Returns
     -------
@@ -119,7 +121,7 @@ def measure_agreement(root: Path, songs: list[int], *, needed: bool) -> Agreemen
     Raises
     ------
     InputError
-        If a file is malformed, or missing though it is needed.
+        If files are malformed or missing though they are needed; all of them are named.
     """
     if needed and not (root / PER_RATER).is_dir():
         raise InputError(
@@ -127,13 +129,21 @@ def measure_agreement(root: Path, songs: list[int], *, needed: bool) -> Agreemen
             "expected {arousal,valence}/<song_id>.csv there, or no data.quality"
         )
     found: Agreements = {}
+    wrong: list[str] = []
     for song in songs:
         files = {target: root / rater_file(target, song) for target in TARGETS}
         missing = [path for path in files.values() if not path.is_file()]
-        if missing and needed:
-            raise InputError(f"{missing[0]}: no such file; data.quality needs it for song {song}")
-        if not missing:
+        if missing:
+            wrong += [f"{missing[0]}: no such file; data.quality needs it for song {song}"] if needed else []
+            continue
+        try:
             found[song] = {target: _agreement(path) for target, path in files.items()}
+        except InputError as error:
+            wrong.append(str(error))
+    if wrong and needed:
+        raise all_told(wrong, "songs have no usable answers of their raters")
+    if notes is not None:
+        notes += [f"The agreement of the raters of a song isn't known: {one}." for one in wrong]
     return found
 
 

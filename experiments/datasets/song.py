@@ -16,7 +16,7 @@ TARGETS = ("arousal", "valence")
 
 @dataclass(frozen=True)
 class Song:
-    """Features and, where it is annotated, targets of one song at 2 Hz.
+    """Features and, where it is annotated, targets of one song, frame by frame.
 
     Parameters
     ----------
@@ -102,6 +102,12 @@ class Dataset:
         Numbers of the songs that were left out of ``development`` for the quality of their annotations.
     normal_scores
         What made the features of all songs, if ``data.normal_scores`` asks for it.
+    hop_seconds
+        From one frame to the next, the same in all songs; None if no song has two.
+    scale
+        Lowest and highest value that an annotation can have.
+    synthetic
+        Whether songs and raters are a program's.
     """
 
     development: list[Song]
@@ -113,3 +119,6 @@ class Dataset:
     agreements: dict[int, dict[str, Agreement]] = field(default_factory=dict)
     dropped: list[int] = field(default_factory=list)
     normal_scores: NormalScores | None = None
+    hop_seconds: float | None = 0.5
+    scale: tuple[float, float] = (-1.0, 1.0)
+    synthetic: bool = False

@@ -23,11 +23,13 @@ from experiments.files import write_whole
 from experiments.folds import Split, split
 from experiments.job_runner import JobRunner
 from experiments.jobs import JobFolder, Result
+from experiments.pretraining import with_note
 from experiments.progress import Progress
 from experiments.run_folder import open_folder, reusable
 from experiments.score import criterion
 from experiments.search.methods import Method, Proposal, method_of
 from experiments.search.searched import Searched, Tried, search_config, section_of
+from experiments.smoothing import check_smoothing
 from experiments.stages import Trained, train_stages
 from experiments.systems import member_predictions
 from experiments.variations import Search
@@ -76,6 +78,9 @@ def run_search(
     open_folder(folder, search_config(experiment))
     with threadpool_limits(1):
         dataset = load_dataset(experiment.data, workers=workers, progress=progress, stop=stop)
+        for candidate in _smoothings(experiment):  # what is wrong is told before hours of training
+            check_smoothing(candidate, dataset.hop_seconds)
+        dataset = with_note(experiment, dataset)
         kept = JobFolder(folder / "jobs", others)
         backend = experiment.engine.backend
         runner = JobRunner(kept, Threads(workers), progress, stop, patient=True, backend=backend)
@@ -151,6 +156,14 @@ def _seconds(result: Result) -> float:
 
 def _values(experiment: Experiment, search: Search) -> dict[str, Any]:
     return {key: value_of(experiment, key) for step in search.steps for key in step.keys}
+
+
+def _smoothings(experiment: Experiment) -> list[float]:
+    """All widths of the smoothing that may be tried; of a range the least one that smooths."""
+    steps = [step for step in section_of(experiment).steps if "predictions.smoothing" in step.keys]
+    tried = [float(value) for step in steps for value in step.values or []]
+    least = [float(step.range.low) or 1e-3 for step in steps if step.range is not None]
+    return [experiment.predictions.smoothing, *tried, *least]
 
 
 def _chosen(experiment: Experiment, method: Method) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import matplotlib
 from matplotlib.figure import Figure
 
+from experiments.description import model_folder, read_description
 from experiments.errors import InputError
 from experiments.files import write_whole
 from experiments.plots import STYLE, svg_element
@@ -105,7 +106,8 @@ def plot_song(audio: Path, out: Path | None, sources: Sources, view: str, progre
     title = printable(audio.name)
     if sources.song not in (None, audio.stem):
         title += f" (song {sources.song})"
-    picture = SongPicture(title, sound, features, annotations, predictions, system or "prediction")
+    named = system or "prediction"
+    picture = SongPicture(title, sound, features, annotations, predictions, named, _scale(sources))
     save_figure(draw_song(picture), target, title)
     progress.advance()
     return target
@@ -144,6 +146,18 @@ def _predict(predictor: Predictor, audio: Path, progress: Progress) -> Curves:
     for error in predicted.errors:
         raise error
     return curves_of(predicted.table)
+
+
+def _scale(sources: Sources) -> tuple[float, float] | None:
+    """Lowest and highest value of an annotation, if a model that has to do with the curves tells."""
+    run = sources.model or sources.predictions
+    if run is None or not (run / "model").is_dir() | (run == sources.model):
+        return None
+    try:
+        ends = read_description(model_folder(run) / "model.json").target_range
+    except InputError:  # predictions can be drawn all the same
+        return None
+    return None if ends is None else (ends[0], ends[1])
 
 
 def _check_length(audio: Path, seconds: float, what: str, curves: Curves) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -12,14 +11,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from experiments.datasets import TARGETS
-from experiments.datasets.annotations import finite_number, read_csv, read_dynamic
+from experiments.datasets.annotations import SAMPLE, finite_number, read_csv, read_dynamic
 from experiments.datasets.deam import DYNAMIC
 from experiments.errors import InputError, did_you_mean
 from experiments.procedural.layout import rater_file
 from features.errors import printable
 
 _NEEDED = ("time", *TARGETS)
-_SAMPLE = re.compile(r"sample_(\d+)ms")
 
 
 @dataclass(frozen=True)
@@ -113,7 +111,7 @@ def _rater_spread(path: Path) -> dict[int, float]:
     answers: dict[int, list[float]] = {}
     for line, row in enumerate(rows, 2):
         for name, cell in zip(header, row, strict=False):
-            stamp = _SAMPLE.fullmatch(name.strip())  # other columns may name the rater
+            stamp = SAMPLE.fullmatch(name.strip())  # other columns may name the rater
             if stamp and cell.strip():
                 number = finite_number(path, line, f"column {name}", cell)
                 answers.setdefault(int(stamp[1]), []).append(number)

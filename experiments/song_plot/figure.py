@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
 from experiments.datasets import TARGETS
-from experiments.plots import COLOURS, STYLE
+from experiments.plots import COLOURS, FEW, STYLE, limits
 from experiments.song_plot.curves import Curve, Curves
 from experiments.song_plot.sound import Spectrogram, Waveform
 from features import TIME_COLUMN
@@ -29,7 +29,6 @@ _SLATE, _LIGHT, _GREY = "#334155", "#94a3b8", "#6b7280"
 _DPI = 150
 _WIDTH = 9.0  # inches, as all heights below
 _SOUND, _FEATURE, _EMOTION, _MARGINS = 1.7, 1.1, 1.6, 0.6
-_FEW = 12  # points that are worth a marker each
 _MANY = 600  # points that a line as wide as the figure can show: beyond, it would be a block
 _HERTZ = (50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)
 
@@ -50,6 +49,8 @@ class SongPicture:
         Arousal and valence; empty where there are none.
     system
         What the predictions are called in the legend.
+    scale
+        Lowest and highest value of an annotation; None: unknown.
     """
 
     title: str
@@ -58,6 +59,7 @@ class SongPicture:
     annotations: Curves = field(default_factory=dict)
     predictions: Curves = field(default_factory=dict)
     system: str = "prediction"
+    scale: tuple[float, float] | None = None
 
     @property
     def targets(self) -> list[str]:
@@ -151,7 +153,7 @@ def _draw_feature(axis: Any, features: pd.DataFrame, column: str) -> None:
         low, high = [group.min() for group in groups], [group.max() for group in groups]
         axis.fill_between(_medians(times, each), low, high, color=_LIGHT, alpha=0.5, linewidth=0)
         times, values = _medians(times, each), _medians(values, each)
-    marker = "." if len(values) <= _FEW else None
+    marker = "." if len(values) <= FEW else None
     style = {"color": _SLATE, "linewidth": 1.2, "marker": marker}
     axis.plot(times, values, clip_on=False, **style)  # seen at 0, too
     axis.set_title(title, loc="left", fontsize=10)
@@ -161,17 +163,20 @@ def _draw_feature(axis: Any, features: pd.DataFrame, column: str) -> None:
 
 
 def _draw_emotion(axis: Any, picture: SongPicture, target: str) -> None:
-    axis.axhline(0, color=_GREY, linewidth=0.6)
     annotation, prediction = picture.annotations.get(target), picture.predictions.get(target)
     if annotation is not None:
         _draw_curve(axis, annotation, _GREY, "annotation", "raters")
     if prediction is not None:
         _draw_curve(axis, prediction, COLOURS[target], picture.system, "networks")
     curves = [curve for curve in (annotation, prediction) if curve is not None]
-    shown = np.concatenate([part for one in curves for part in (one.values, one.edge(-1), one.edge(1))])
-    axis.set_ylim(min(-1.0, np.nanmin(shown)), max(1.0, np.nanmax(shown)))
+    shown = [part for one in curves for part in (one.values, one.edge(-1), one.edge(1))]
+    low, high = limits(picture.scale, *shown)
+    axis.set_ylim(low, high)
+    middle = 0.0 if picture.scale is None else sum(picture.scale) / 2
+    if low < middle < high:
+        axis.axhline(middle, color=_GREY, linewidth=0.6)
     axis.set_title(target, loc="left", fontsize=10)
-    axis.set_ylabel("no unit")
+    axis.set_ylabel("no unit" if picture.scale is None else f"{picture.scale[0]:g} to {picture.scale[1]:g}")
     _put_legend(axis)
 
 
@@ -186,7 +191,7 @@ def _draw_curve(axis: Any, curve: Curve, colour: str, label: str, voters: str) -
         part if each == 1 else _medians(part, each)
         for part in (curve.times, curve.values, curve.edge(-1), curve.edge(1))
     )
-    marker = "." if len(times) <= _FEW else None
+    marker = "." if len(times) <= FEW else None
     axis.plot(times, values, color=colour, linewidth=1.6, label=label, marker=marker)
     if curve.spread is not None:
         spread = f"± standard deviation of {voters}"

@@ -188,7 +188,7 @@ def ensemble(folder, dtype="float32"):
     layers = [{"kind": "lstm", "size": 3, "bias": 1.0}, {"kind": "linear", "size": 2, "bias": 1.0}]
     description = {
         "layers": layers,
-        "feature_set": "FS1",
+        "feature_set": "custom",
         "feature_names": ["a", "b"],
         "networks": [{"fold": k // 2, "trial": k % 2} for k in range(3)],
         "systems": {"lstm_all": [0, 1, 2]},
@@ -233,8 +233,8 @@ def test_a_model_is_not_overwritten(net, tmp_path):
     [
         ({"objective": "mse"}, "objective 'mse' and 5 layer_names; expected one of"),
         ({"layer_names": ["a"]}, "and 1 layer_names; expected one of"),
-        ({"layers": None}, "no layers: damaged, or of another version"),
-        ({"format": 7}, "model format 7; expected 1"),
+        ({"layers": None}, "model.json: key 'layers' is missing"),
+        ({"format": 7}, "model.json: format is 7; expected 1"),
     ],
 )
 def test_a_damaged_model(change, message, net, tmp_path):

@@ -46,10 +46,10 @@ trials = 2
 """
 
 
-def write_dynamic(path: Path, curves: dict[int, list[float]]) -> None:
-    """Official format: a row a song, empty cells after its end."""
+def write_dynamic(path: Path, curves: dict[int, list[float]], hop: int = 500, start: int = 15000) -> None:
+    """Official format: a row a song, empty cells after its end; start and hop in ms."""
     most = max(len(c) for c in curves.values())
-    lines = ["song_id," + ",".join(f"sample_{15000 + 500 * k}ms" for k in range(most))]
+    lines = ["song_id," + ",".join(f"sample_{start + hop * k}ms" for k in range(most))]
     for song, curve in curves.items():
         lines.append(",".join([str(song), *map(str, curve), *[""] * (most - len(curve))]))
     path.parent.mkdir(parents=True, exist_ok=True)

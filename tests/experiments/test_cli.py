@@ -78,3 +78,14 @@ def test_an_error_of_the_disk_exits_with_2(tiny, monkeypatch):
     result = invoke(tiny / "tiny.toml", "--out", tiny / "out")
     assert result.exit_code == 2
     assert "error: x/config.toml: No space left on device; what is finished is kept in" in result.output
+
+
+def test_too_little_memory_is_told(tiny, monkeypatch):
+    def prepared(*_, **__):
+        raise MemoryError("Unable to allocate 298. GiB")
+
+    monkeypatch.setattr("experiments.pretraining.new_autoencoder", prepared)
+    result = invoke(tiny / "tiny.toml", "--out", tiny / "out", "--workers", "1")
+    assert result.exit_code == 2
+    assert "error: not enough memory: Unable to allocate 298. GiB; what is finished is kept" in result.output
+    assert "Traceback" not in result.output

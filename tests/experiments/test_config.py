@@ -115,9 +115,32 @@ def test_the_reference_backend_computes_in_double(tmp_path):
         (MINIMAL, ["pretraining.objective=ccc"], "unknown key 'pretraining.objective'"),
         (
             MINIMAL,
-            ["predictions.smoothing=0.9"],
-            r"predictions.smoothing is 0.9, .*; expected 0 \(none\) or at least 1.0 s",
+            ["predictions.smoothing=1e308"],
+            r"predictions.smoothing is 1e\+308; expected less than or",
         ),
+        (MINIMAL, ["data.lead_in=1e308"], r"data.lead_in is 1e\+308; expected less than or equal to 3600"),
+        (
+            MINIMAL,
+            ["ensemble.trials=1000000000"],
+            "ensemble.trials is 1000000000; expected less than or equal",
+        ),
+        (MINIMAL, ["data.scale=[9, 1]"], r"data.scale is \[9.0, 1.0\]; expected the lowest value, then"),
+        (MINIMAL, ["data.scale=[1]"], r"data.scale is \[1\]; expected"),
+        (MINIMAL, ["data.scale=[0, 1e300]"], r"data.scale.1 is 1e\+300; expected less than"),
+        (MINIMAL, ["published=mediaeval2015", "data.scale=[1, 9]"], r"published is 'mediaeval2015' and data"),
+        *(
+            (
+                MINIMAL,
+                [f"data.official_test_above={value}"],
+                "^.*: data.official_test_above is .*, or 'none'$",
+            )
+            for value in ("all", "2.5", "-1", "true", "[1]")
+        ),
+        (MINIMAL, ["seed=" + "9" * 5000], "--set seed: can't be read: Exceeds the limit"),
+        (MINIMAL + f"[training]\npatience = {'9' * 5000}\n", [], "e.toml: not valid TOML: Exceeds the limit"),
+        (MINIMAL + f"[training]\npatience = {'[' * 20000}\n", [], "e.toml: not valid TOML: "),
+        (MINIMAL, ["data.root=~nobody-of-this-name/x"], "data.root is '~nobody-of-this-name/x', which is no"),
+        (MINIMAL, ['data.root="a\\u0000"'], "data.root is .*, which is no path here: .*null"),
         (MINIMAL, ["predictions.smoothing=-1"], "predictions.smoothing is -1; expected greater than"),
         (MINIMAL, ["predictions.smothing=3"], "'predictions.smothing'; did you mean 'smoothing'"),
         (MINIMAL, ["engine.backend=reference", "engine.precision=float32"], "the reference backend computes"),
@@ -131,6 +154,12 @@ def test_mistakes_are_named(tmp_path, text, overrides, message):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match=r"none\.toml: no such file"):
         load_experiment(tmp_path / "none.toml", [])
+
+
+def test_the_official_test_set_can_be_switched_off_and_stays_so(tmp_path):
+    e = load(tmp_path, MINIMAL + 'official_test_above = "none"\n')
+    assert e.data.official_test_above == "none"
+    assert Experiment.model_validate(tomllib.loads(e.to_toml())) == e
 
 
 def test_all_mistakes_are_told_at_once(tmp_path):

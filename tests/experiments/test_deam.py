@@ -8,7 +8,7 @@ import pytest
 
 from experiments.config import load_experiment
 from experiments.datasets import load_dataset
-from experiments.datasets.feature_tables import read_feature_file
+from experiments.datasets.feature_tables import SongMeans, read_feature_file
 from experiments.errors import InputError
 from experiments.progress import Quiet
 from features.sets import feature_names
@@ -123,6 +123,13 @@ def test_a_list_may_restrict_the_songs(tiny):
         load(tiny, "data.development_songs=list.csv")
 
 
+def test_a_row_of_the_list_that_lacks_columns_is_named(tiny):
+    for row in ("b", "b,2,3"):
+        (tiny / "data" / "list.csv").write_text(f"title,song_id\na,3\n{row}\n")
+        with pytest.raises(InputError, match=r"list\.csv, line 3: \d columns; the header has 2"):
+            load(tiny, "data.development_songs=list.csv")
+
+
 def test_the_list_may_stand_in_the_configuration(tiny):
     assert [s.song_id for s in load(tiny, "data.development_songs=[8, 3]").development] == [3, 8]
     with pytest.raises(InputError, match=r"data\.development_songs: song 99 has no annotations"):
@@ -150,7 +157,27 @@ def test_nothing_unlabelled_if_none_is_asked_for(tiny):
         ),
         (lambda d: set_cell(arousal(d), 3, 2, ""), "song 3, column sample_15500ms is ''"),
         (lambda d: edit(arousal(d), "\n3,", "\n3,1,1,1,1,1,"), "song 3 has 14 columns; the header has 9"),
-        (lambda d: arousal(d).write_text("song_id,sample_15000ms\n1,0.5\n"), "song 1 has 1 annotated frame;"),
+        (
+            lambda d: edit(arousal(d), "sample_15500ms", "sample_15000ms"),
+            "line 1: column 'sample_15000ms' comes after sample_15000ms",
+        ),
+        (
+            lambda d: edit(arousal(d), "sample_15500ms", f"sample_{'9' * 5000}ms"),
+            "line 1: column 'sample_999",
+        ),
+        (lambda d: edit(arousal(d), "\n1,", "\n1_000,"), "song_id is '1_000'; expected a whole number"),
+        (
+            lambda d: set_cell(arousal(d), 3, 1, "0_1"),
+            "song 3, column sample_15000ms is '0_1'; expected a finite",
+        ),
+        (
+            lambda d: edit(d / "data" / "song_mean_features.csv", "\n2,", "\n1,"),
+            "line 3: song 1 appears a second time",
+        ),
+        (
+            lambda d: set_cell(d / "data" / "song_mean_features.csv", 2, 3, "1e39"),
+            "line 3: song 2, column f2 is '1e39'; expected a finite number",
+        ),
         (lambda d: arousal(d).write_text("song_id,sample_15000ms\n1,\n"), "song 1 has no annotated frames"),
         (
             lambda d: write_dynamic(valence(d), {1: [0.1, 0.2]}),
@@ -197,6 +224,8 @@ def test_a_value_that_is_no_number_names_song_row_and_column(tiny):
         ("\n15.0;1;", "\n15.0;", "line 2: song 7, frame 15.0 s has 259 features; expected 260"),
         ("\n15.0;1;", "\n15.0;inf;", "song 7, frame 15.0 s, column F0final_sma_stddev is 'inf'"),
         ("\n15.5;", "\n15.0;", "time stamps in column frameTime don't rise"),
+        ("\n15.5;", "\n1e30;", "line 3: frameTime is 1e30; expected 0 to 1e[+]06 s"),
+        ("\n15.0;1;", "\n15.0;1e39;", "column F0final_sma_stddev is '1e39'; expected a finite number"),
     ],
 )
 def test_feature_files(tiny, old, new, message):
@@ -224,6 +253,22 @@ def test_features_at_other_times_are_named(tiny):
 def test_a_missing_root_is_named(tiny):
     with pytest.raises(InputError, match="no such folder"):
         load(tiny, "data.root=nowhere")
+
+
+def test_the_tables_that_failed_in_use(tiny):
+    """A list of songs, an experiment and a value for --set, each with what is wrong in it."""
+    cases = SHARED / "cases"
+    if not cases.is_dir():
+        pytest.skip(f"no {cases}")
+    (tiny / "data" / "list.csv").write_bytes((cases / "songlist-1-IndexError.csv").read_bytes())
+    with pytest.raises(InputError, match=r"list\.csv, line 3: 5 columns; the header has 3"):
+        load(tiny, "data.development_songs=list.csv")
+    with pytest.raises(InputError, match=r"toml-1-ValueError\.toml: not valid TOML: Exceeds the limit"):
+        load_experiment(cases / "toml-1-ValueError.toml", [])
+    with pytest.raises(InputError, match=r"--set 1_000data.development_songs: can't be read: Exceeds"):
+        load(tiny, (cases / "set-1-ValueError.csv").read_text())
+    with pytest.raises(InputError, match=r"set-1-ValueError\.csv: there is a header and nothing below it"):
+        SongMeans(cases / "set-1-ValueError.csv")
 
 
 @needs_deam

@@ -10,7 +10,8 @@ from experiments.config import load_experiment
 from experiments.currennt.convert import Wishes, convert
 from experiments.datasets import load_dataset
 from experiments.datasets.normal_scores import MOST, NormalScores
-from experiments.model import QUANTILES, load_model
+from experiments.description import QUANTILES
+from experiments.model import load_model
 from experiments.progress import Quiet
 from tests.experiments.test_options import check_model, run
 

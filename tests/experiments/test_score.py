@@ -37,6 +37,14 @@ def test_ccc_is_lins_and_punishes_scale_and_offset():
     assert ccc(2 * a + 1, a) < 0.8
 
 
+@pytest.mark.parametrize("value", [5.5, 5.8, -0.3, 0.1, 1e-3])
+def test_ccc_of_constants_is_one_if_they_are_equal_but_for_rounding(value):
+    flat = np.full(59, value)
+    assert ccc(np.full(59, flat.mean()), flat) == 1
+    assert ccc(flat + 1e-3, flat) == 0
+    assert ccc(flat, np.arange(59.0)) == ccc(np.arange(59.0), flat) == 0
+
+
 def test_rmse():
     assert rmse(np.array([0.0, 0.0]), np.array([3.0, 4.0])) == pytest.approx(np.sqrt(12.5))
 

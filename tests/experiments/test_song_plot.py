@@ -2,6 +2,7 @@
 
 import errno
 import tempfile
+from types import SimpleNamespace
 
 import matplotlib.colors
 import numpy as np
@@ -11,6 +12,7 @@ import soundfile
 from typer.testing import CliRunner
 
 from experiments.cli import app
+from experiments.model import write_model
 from experiments.predict import Predicted, Predictor
 from experiments.song_plot import command
 from experiments.song_plot.curves import Curve, read_annotations, read_predictions
@@ -18,6 +20,7 @@ from experiments.song_plot.figure import FEATURES, SongPicture, draw_song
 from experiments.song_plot.sound import COLUMNS, FLOOR_DB, Spectrogram, Waveform, spectrogram, waveform
 from features import AudioError, FeatureStore, extract_features
 from tests.experiments.conftest import DYNAMIC, write_dynamic
+from tests.experiments.test_model_files import DESCRIPTION, arrays
 
 RATE = 22050
 PER_RATER = "annotations/annotations per each rater/dynamic (per second annotations)"
@@ -137,7 +140,27 @@ def test_values_beyond_the_scale_are_not_cut_off(place, audio):
     features = extract_features(audio, "FS2", FeatureStore())
     axis = draw_song(SongPicture("7", waveform(audio), features, {"valence": curve})).axes[5]
     assert axis.get_title(loc="left") == "valence"
-    assert axis.get_ylim() == (-2, 9)
+    low, high = axis.get_ylim()
+    assert -2.5 < low < -2
+    assert 9 < high < 9.5
+
+
+@pytest.mark.parametrize("how", ["--model", "--predictions"])
+def test_the_axis_is_the_scale_that_the_model_tells(place, audio, monkeypatch, how):
+    description = DESCRIPTION | {"target_range": [-3, 9]}
+    write_model(place / "run" / "model", description, arrays())
+    times, drawn = np.arange(4) / 2, []
+    columns = {"file": "7", "time": times, "arousal": 5.0, "valence": 6.0, "arousal_spread": 0.1}
+    table = pd.DataFrame(columns | {"valence_spread": 0.1})
+    opened = SimpleNamespace(system="lstm_all")
+    monkeypatch.setattr(command, "open_predictor", lambda *_: opened)
+    monkeypatch.setattr(command, "predict_files", lambda *_, **__: Predicted(table, []))
+    monkeypatch.setattr(command, "draw_song", lambda picture: drawn.append(draw_song(picture)) or drawn[0])
+    result = invoke(audio, how, place / "run")
+    assert result.exit_code == 0, result.output
+    axis = drawn[0].axes[5]
+    assert axis.get_ylim() == (-3, 9)
+    assert axis.get_ylabel() == "-3 to 9"
 
 
 def test_a_band_beyond_the_scale_is_not_cut_off(place, audio):
@@ -146,7 +169,9 @@ def test_a_band_beyond_the_scale_is_not_cut_off(place, audio):
     other = Curve(np.array([15.0, 15.5]), np.array([0.5, 0.25]), np.array([0.125, 1.5]))
     features = extract_features(audio, "FS2", FeatureStore())
     picture = SongPicture("7", waveform(audio), features, {"valence": curve}, {"valence": other})
-    assert draw_song(picture).axes[5].get_ylim() == (-1.5, 1.75)
+    low, high = draw_song(picture).axes[5].get_ylim()
+    assert -1.6 < low < -1.5
+    assert 1.75 < high < 1.85
 
 
 def test_the_curves_of_an_hour_are_medians_over_all_values(audio):
