@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import tempfile
@@ -26,7 +27,8 @@ def write_whole(path: Path, content: str | bytes) -> None:
     Parameters
     ----------
     path
-        The file; its folder is made if need be.
+        The file; its folder is made if need be. What is no ordinary file (``/dev/null``, a pipe) is
+        written to, not replaced.
     content
         Text (written as UTF-8) or bytes.
 
@@ -36,6 +38,9 @@ def write_whole(path: Path, content: str | bytes) -> None:
         With the file's name, if the disk is full or the folder not writable.
     """
     data = content.encode() if isinstance(content, str) else content
+    if _is_special(path):
+        _write_into(path, data)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(_SUFFIX, f".{path.name}.", path.parent)
     try:
@@ -49,6 +54,45 @@ def write_whole(path: Path, content: str | bytes) -> None:
         raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+def check_writable(path: Path) -> None:
+    """See whether `write_whole` can write a file, and leave nothing behind.
+
+    Raises
+    ------
+    OSError
+        With the file's name, if it can't: a folder, or one that is not writable or missing and can't be made,
+        a name that is too long, a file that may not be written.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if path.exists() and not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+    if _is_special(path):
+        return
+    folder = path.parent
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    try:
+        handle, name = tempfile.mkstemp(_SUFFIX, f".{path.name}.", folder)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    os.close(handle)
+    Path(name).unlink()
+
+
+def _write_into(path: Path, data: bytes) -> None:
+    try:
+        with path.open("wb") as device:
+            device.write(data)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _is_special(path: Path) -> bool:
+    """Whether something is there that is neither a file nor a folder."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def write_csv(path: Path, table: pandas.DataFrame, decimals: int) -> None:

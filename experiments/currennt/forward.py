@@ -13,7 +13,7 @@ from experiments.currennt.data import build_network, sequence_set
 from experiments.currennt.netcdf import NetcdfData, read_many
 from experiments.currennt.network_file import read_network
 from experiments.currennt.options import Options
-from experiments.currennt.outputs import write_csv_folder, write_htk_folder, write_single_csv
+from experiments.currennt.outputs import check_place, write_csv_folder, write_htk_folder, write_single_csv
 from experiments.currennt.printing import close_line, say, set_summary
 from experiments.currennt.training import print_layers
 from experiments.errors import InputError
@@ -48,6 +48,7 @@ def forward(options: Options) -> None:
     say(messages.loading_set("feed forward input set", options.ff_input_file), end="")
     data = read_many([Path(p) for p in options.ff_input_file])
     close_line()
+    check_place(Path(options.ff_output_file), options.ff_output_format, data.tags)
     context = (options.input_left_context, options.input_right_context)
     sequences = sequence_set(data, "float64" if options.float64 else "float32", context=context)
     say(*messages.set_lines(set_summary(sequences, 1.0)))

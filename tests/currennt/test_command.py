@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import shutil
 
@@ -12,21 +11,11 @@ import pytest
 from experiments.currennt.autosave import read_autosave
 from experiments.currennt.cli import run
 from experiments.currennt.network_file import read_network
-from tests.lstmcore.currennt_golden import FOLDER, INDEX, flat, load
+from tests.currennt.command_lines import STOCHASTIC, TRAIN, text_of
+from tests.currennt.golden_files import FILES
+from tests.lstmcore.currennt_golden import INDEX, flat, load
 
-FILES = FOLDER / "files"
 TOLERANCE = {"f64": 1e-12, "f32": 2e-6}
-
-
-@pytest.fixture
-def here(tmp_path, monkeypatch):
-    """A folder with the golden ``nets`` and ``data``, as the command lines name them."""
-    (tmp_path / "nets").mkdir()
-    for packed in (FOLDER / "nets").glob("*.jsn.gz"):
-        (tmp_path / "nets" / packed.stem).write_bytes(gzip.decompress(packed.read_bytes()))
-    shutil.copytree(FILES / "data", tmp_path / "data")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def arguments(case: str, precision: str) -> list[str]:
@@ -84,15 +73,6 @@ def test_training(case, precision, here, capsys):
     final = read_network(here / "out.jsn")
     weights = [np.concatenate([w.input, w.bias, w.internal]) for w in final.weights.values()]
     assert_near(np.concatenate(weights), flat(last), precision)
-
-
-TRAIN = ["--network", "nets/lstm54.jsn", "--cuda", "false", "--random_seed", "1"]
-TRAIN += ["--train", "true", "--train_file", "data/train7.nc"]
-STOCHASTIC = [*TRAIN, "--stochastic", "true", "--learning_rate", "1e-3"]
-
-
-def text_of(capsys) -> str:
-    return capsys.readouterr().out
 
 
 def test_the_samples_log_is_printed(here, capsys):
@@ -295,26 +275,6 @@ def test_other_output_formats(here):
 def test_exit_codes_and_messages(line, code, message, here, capsys):
     assert run(line.split()) == code
     assert message in text_of(capsys)
-
-
-def test_an_interrupted_training_can_go_on(here, capsys, monkeypatch):
-    from experiments.currennt import training
-
-    real = training.messages.table_row
-
-    def interrupt(epoch, *rest):
-        if epoch == 3:
-            raise KeyboardInterrupt
-        return real(epoch, *rest)
-
-    monkeypatch.setattr(training.messages, "table_row", interrupt)
-    assert run([*STOCHASTIC, "--max_epochs", "6", "--save_network", "n.jsn"]) == 130
-    assert "Go on with --continue epoch003.autosave" in text_of(capsys)
-    monkeypatch.setattr(training.messages, "table_row", real)
-    assert run(["--continue", "epoch003.autosave"]) == 0
-    continued = (here / "n.jsn").read_text()
-    assert run([*STOCHASTIC, "--max_epochs", "6", "--save_network", "whole.jsn"]) == 0
-    assert (here / "whole.jsn").read_text() == continued
 
 
 def test_a_finished_training_says_so_again_and_changes_nothing(here, capsys):
