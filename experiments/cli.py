@@ -481,6 +481,9 @@ def _errors_told(
     except (InputError, EngineError, AudioError, SmileError) as error:
         _end(progress, f"error: {error}")
         raise typer.Exit(2) from None
+    except MemoryError as error:
+        _end(progress, f"error: out of memory{f': {error}' if str(error) else ''}; {kept}")
+        raise typer.Exit(2) from None
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         _end(progress, f"error: {where}{error.strerror or error}; {kept}")

@@ -15,6 +15,7 @@ from experiments.currennt.netcdf import NetcdfData
 from experiments.currennt.network_file import LayerSpec, LayerWeights, NetworkFile
 from experiments.currennt.options import Options
 from experiments.currennt.order import truncated_lengths
+from experiments.currennt.room import Room
 from experiments.errors import InputError
 from lstmcore import (
     BLSTM,
@@ -46,7 +47,13 @@ _BEFORE_THE_FIRST_TARGET = 1.0
 
 
 def sequence_set(
-    data: NetcdfData, dtype: str, *, lag: int = 0, truncate: int = 0, context: tuple[int, int] = (0, 0)
+    data: NetcdfData,
+    dtype: str,
+    *,
+    lag: int = 0,
+    truncate: int = 0,
+    context: tuple[int, int] = (0, 0),
+    room: Room | None = None,
 ) -> SequenceSet:
     """Make a set of sequences as the options ask for.
 
@@ -63,20 +70,23 @@ def sequence_set(
         ``truncate_seq``: the pieces become sequences of their own.
     context
         Frames to the left and to the right that the network sees as well.
+    room
+        For what is not the data's very arrays.
 
     Returns
     -------
     SequenceSet
         In the order of the files.
     """
+    room = room or Room()
     lengths = np.array(
         [n for whole in data.lengths for n in truncated_lengths(int(whole), truncate)], np.int64
     )
     targets = _targets(data)
     if lag:
         first = 0.0 if data.classes is not None else _BEFORE_THE_FIRST_TARGET
-        targets = _delayed(targets, lengths, lag, first)
-    return SequenceSet(data.inputs.astype(dtype), targets.astype(dtype), lengths, context)
+        targets = _delayed(targets, lengths, lag, first, room)
+    return SequenceSet(room.cast(data.inputs, dtype), room.cast(targets, dtype), lengths, context)
 
 
 def _targets(data: NetcdfData) -> NDArray[np.float32]:
@@ -88,9 +98,10 @@ def _targets(data: NetcdfData) -> NDArray[np.float32]:
 
 
 def _delayed(
-    targets: NDArray[np.float32], lengths: NDArray[np.int64], lag: int, first: float
+    targets: NDArray[np.float32], lengths: NDArray[np.int64], lag: int, first: float, room: Room
 ) -> NDArray[np.float32]:
-    late = np.full_like(targets, first)
+    late = room.empty(targets.shape, targets.dtype)
+    late[:] = first
     for start, length in zip(np.cumsum(lengths) - lengths, lengths, strict=True):
         if length > lag:
             late[start + lag : start + length] = targets[start : start + length - lag]

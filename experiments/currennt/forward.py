@@ -14,7 +14,8 @@ from experiments.currennt.netcdf import NetcdfData, read_many
 from experiments.currennt.network_file import read_network
 from experiments.currennt.options import Options
 from experiments.currennt.outputs import check_place, write_csv_folder, write_htk_folder, write_single_csv
-from experiments.currennt.printing import close_line, say, set_summary
+from experiments.currennt.printing import close_line, note, say, set_summary
+from experiments.currennt.room import Room, blocks
 from experiments.currennt.training import print_layers
 from experiments.errors import InputError
 from lstmcore import SequenceSet, predict
@@ -46,11 +47,14 @@ def forward(options: Options) -> None:
     close_line()
     say("")
     say(messages.loading_set("feed forward input set", options.ff_input_file), end="")
-    data = read_many([Path(p) for p in options.ff_input_file])
+    room = Room(options.cache_path)
+    data = read_many([Path(p) for p in options.ff_input_file], room=room)
     close_line()
     check_place(Path(options.ff_output_file), options.ff_output_format, data.tags)
     context = (options.input_left_context, options.input_right_context)
-    sequences = sequence_set(data, "float64" if options.float64 else "float32", context=context)
+    precision = "float64" if options.float64 else "float32"
+    sequences = _with_noise(sequence_set(data, precision, context=context, room=room), options, room)
+    note(*room.notes)
     say(*messages.set_lines(set_summary(sequences, 1.0)))
     if file.layers[0].size != sequences.input_size:
         raise InputError(
@@ -64,8 +68,7 @@ def forward(options: Options) -> None:
     scaled = options.revert_std and data.output_means is not None and data.output_stdevs is not None
     if scaled:
         say(messages.OUTPUTS_ARE_SCALED)
-    noisy = _with_noise(sequences, options)
-    outputs = predict(network, noisy, parallel_sequences=options.parallel_sequences)
+    outputs = predict(network, sequences, parallel_sequences=options.parallel_sequences)
     for fraction in range(1, -(-len(sequences) // options.parallel_sequences) + 1):
         say(messages.computing_outputs(fraction), end="")
         close_line()
@@ -74,12 +77,14 @@ def forward(options: Options) -> None:
     _write(options, data.tags, [_earlier(y, options.output_time_lag) for y in sequences.split(outputs)])
 
 
-def _with_noise(sequences: SequenceSet, options: Options) -> SequenceSet:
+def _with_noise(sequences: SequenceSet, options: Options, room: Room) -> SequenceSet:
     if not options.input_noise_sigma:
         return sequences
     noise = InputNoise(np.random.SeedSequence(options.random_seed), 0, options.input_noise_sigma)
-    inputs = sequences.inputs.copy()
-    noise.add_to(inputs, np.arange(len(inputs)))
+    inputs = room.empty(sequences.inputs.shape, sequences.inputs.dtype)
+    for part in blocks(inputs):
+        inputs[part] = sequences.inputs[part]
+        noise.add_to(inputs[part], np.arange(part.start, part.stop))
     return replace(sequences, inputs=inputs)
 
 

@@ -22,6 +22,7 @@ from experiments.currennt.netcdf_check import check_classes, check_data
 from experiments.currennt.netcdf_classic import MAGIC, Arrays, ClassicFile, classic_bytes
 from experiments.currennt.netcdf_data import Float32, NetcdfData
 from experiments.currennt.reading import file_size
+from experiments.currennt.room import Room
 from experiments.errors import InputError
 from experiments.files import write_whole
 
@@ -31,7 +32,7 @@ _MEANS = ("outputMeans", "outputStdevs", "inputMeans", "inputStdevs")
 _VARIABLES = ("seqTags", "seqLengths", "inputs", "targetPatterns", "targetClasses", *_MEANS)
 
 
-def read_netcdf(path: Path, *, fraction: float = 1.0) -> NetcdfData:
+def read_netcdf(path: Path, *, fraction: float = 1.0, room: Room | None = None) -> NetcdfData:
     """Read a file in CURRENNT 0.2's file format.
 
     Unlike the original's, files without targets are read too. Numbers of any type are converted.
@@ -42,6 +43,8 @@ def read_netcdf(path: Path, *, fraction: float = 1.0) -> NetcdfData:
         Classic, 64-bit offset, 64-bit data, or netCDF-4 (that with the extra ``netcdf4``).
     fraction
         Read only the first max(1, ⌊sequences · fraction⌋) sequences; above 0, at most 1.
+    room
+        For inputs and targets.
 
     Returns
     -------
@@ -52,12 +55,12 @@ def read_netcdf(path: Path, *, fraction: float = 1.0) -> NetcdfData:
     ------
     InputError
         If the file is missing, damaged or not NetCDF, if a variable or dimension is missing or has another
-        size than the others ask for, or a value is not allowed.
+        size than the others ask for, a value is not allowed, or there is no room for them.
     """
     if not 0 < fraction <= 1:
         raise InputError(f"{path}: a fraction of {fraction:g} of its sequences; expected above 0, at most 1")
     try:
-        with _opened(path) as file:
+        with _opened(path, room or Room()) as file:
             data = _read(file, fraction)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from error
@@ -65,15 +68,15 @@ def read_netcdf(path: Path, *, fraction: float = 1.0) -> NetcdfData:
     return data
 
 
-def read_many(paths: Sequence[Path], fraction: float = 1.0) -> NetcdfData:
+def read_many(paths: Sequence[Path], fraction: float = 1.0, room: Room | None = None) -> NetcdfData:
     """Read several files and join them in order.
 
     Parameters
     ----------
     paths
         At least one.
-    fraction
-        As in :func:`read_netcdf`, of each file.
+    fraction, room
+        As in :func:`read_netcdf`, the fraction of each file.
 
     Returns
     -------
@@ -87,7 +90,8 @@ def read_many(paths: Sequence[Path], fraction: float = 1.0) -> NetcdfData:
     """
     if not paths:
         raise InputError("no data file is given; expected one or more")
-    parts = [read_netcdf(path, fraction=fraction) for path in paths]
+    room = room or Room()
+    parts = [read_netcdf(path, fraction=fraction, room=room) for path in paths]
     first = parts[0]
     if len(parts) == 1:
         return first
@@ -97,10 +101,8 @@ def read_many(paths: Sequence[Path], fraction: float = 1.0) -> NetcdfData:
     return NetcdfData(
         [tag for part in parts for tag in part.tags],
         np.concatenate([part.lengths for part in parts]),
-        np.concatenate([part.inputs for part in parts]),
-        None
-        if first.targets is None
-        else np.concatenate([p.targets for p in parts if p.targets is not None]),
+        room.joined([part.inputs for part in parts]),
+        None if first.targets is None else room.joined([p.targets for p in parts if p.targets is not None]),
         None
         if first.classes is None
         else np.concatenate([p.classes for p in parts if p.classes is not None]),
@@ -172,22 +174,22 @@ def _kind(data: NetcdfData) -> str:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[ClassicFile]:
+def _opened(path: Path, room: Room) -> Iterator[ClassicFile]:
     """Open a file of any of the formats; a netCDF-4 file by way of a temporary classic one."""
     size = file_size(path)
     with path.open("rb") as file:
         start = file.read(len(netcdf_hdf5.MAGIC))
         file.seek(0)
         if start[: len(MAGIC)] == MAGIC:
-            yield ClassicFile(file, size, str(path))
+            yield ClassicFile(file, size, str(path), room)
             return
     if start != netcdf_hdf5.MAGIC:
         raise InputError(f"{path}: not a NetCDF file: it begins with {start!r}; expected 'CDF' or '\\x89HDF'")
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=room.folder) as folder:
         classic = Path(folder) / "classic.nc"
         netcdf_hdf5.convert(path, classic, _VARIABLES)
         with classic.open("rb") as file:
-            yield ClassicFile(file, classic.stat().st_size, str(path))
+            yield ClassicFile(file, classic.stat().st_size, str(path), room)
 
 
 def _read(file: ClassicFile, fraction: float) -> NetcdfData:
@@ -228,7 +230,13 @@ def _size(file: ClassicFile, name: str) -> int:
     return size
 
 
-def _array(file: ClassicFile, name: str, sizes: dict[str, int], rows: int | None = None) -> NDArray[Any]:
+def _array(
+    file: ClassicFile,
+    name: str,
+    sizes: dict[str, int],
+    rows: int | None = None,
+    dtype: np.dtype[Any] | None = None,
+) -> NDArray[Any]:
     """Read a variable that must have certain sizes."""
     if name not in file.variables:
         raise InputError(f"{file.name}: no variable {name!r}; found {', '.join(file.variables) or 'none'}")
@@ -242,12 +250,12 @@ def _array(file: ClassicFile, name: str, sizes: dict[str, int], rows: int | None
     if (variable.dtype.kind == "S") != (name == "seqTags"):
         expected = "characters" if name == "seqTags" else "numbers"
         raise InputError(f"{file.name}: variable {name!r} has the type {variable.dtype}; expected {expected}")
-    return file.read(name, rows)
+    return file.read(name, rows, dtype)
 
 
 def _floats(file: ClassicFile, name: str, sizes: dict[str, int], rows: int | None = None) -> Float32:
     with np.errstate(over="ignore"):  # becomes infinite, which is reported with its place
-        return _array(file, name, sizes, rows).astype(np.float32, copy=False)
+        return _array(file, name, sizes, rows, np.dtype(np.float32))
 
 
 def _lengths(file: ClassicFile, sequences: int) -> NDArray[np.int64]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.currennt.netcdf_data import NetcdfData
+from experiments.currennt.room import blocks
 from experiments.errors import InputError
 
 
@@ -79,14 +80,15 @@ def _check_rows(name: str, variable: str, found: int, expected: int) -> None:
 
 
 def _check_floats(name: str, variable: str, values: NDArray[Any], data: NetcdfData) -> None:
-    finite = np.isfinite(values)
-    if finite.all():
-        return
-    frame, column = divmod(int(np.argmin(finite)), values.shape[1])
-    raise InputError(
-        f"{name}: variable {variable!r}, {_place(data.tags, data.lengths, frame)}, column {column}: "
-        f"found {values[frame, column]}; expected a finite number (frames and columns count from 0)"
-    )
+    for part in blocks(values):
+        finite = np.isfinite(values[part])
+        if finite.all():
+            continue
+        frame, column = divmod(part.start * values.shape[1] + int(np.argmin(finite)), values.shape[1])
+        raise InputError(
+            f"{name}: variable {variable!r}, {_place(data.tags, data.lengths, frame)}, column {column}: "
+            f"found {values[frame, column]}; expected a finite number (frames and columns count from 0)"
+        )
 
 
 def _check_vectors(name: str, data: NetcdfData, outputs: int | None, inputs: int) -> None:

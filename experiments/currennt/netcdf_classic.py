@@ -8,12 +8,14 @@ against the size of the file before anything is allocated or read.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.currennt.room import Room, blocks, pieces
 from experiments.errors import InputError
 
 MAGIC = b"CDF"
@@ -72,6 +74,8 @@ class ClassicFile:
         Its length in bytes.
     name
         What it is called in messages.
+    room
+        For what is read; by default only what fits into memory or the folder for temporary files.
 
     Raises
     ------
@@ -79,14 +83,14 @@ class ClassicFile:
         If the header is damaged, or longer than the file.
     """
 
-    def __init__(self, file: BinaryIO, size: int, name: str) -> None:
-        self.name = name
+    def __init__(self, file: BinaryIO, size: int, name: str, room: Room | None = None) -> None:
+        self.name, self._room = name, room or Room()
         self._file = file
         self._size = size
         header = _Header(file, size, name)
         self.dimensions, self.variables = header.dimensions, header.variables
 
-    def read(self, name: str, rows: int | None = None) -> NDArray[Any]:
+    def read(self, name: str, rows: int | None = None, dtype: np.dtype[Any] | None = None) -> NDArray[Any]:
         """Read a variable.
 
         Parameters
@@ -95,6 +99,8 @@ class ClassicFile:
             Its name; it must be in ``variables``.
         rows
             Read only so many of the first dimension.
+        dtype
+            Convert to this type; by default the file's.
 
         Returns
         -------
@@ -104,7 +110,7 @@ class ClassicFile:
         Raises
         ------
         InputError
-            If the file ends before the variable does.
+            If the file ends before the variable does, or there is no room for it.
         """
         variable = self.variables[name]
         if variable.end > self._size:
@@ -113,28 +119,27 @@ class ClassicFile:
                 f"found the end of the file at byte {self._size}: it is truncated or damaged"
             )
         shape = (variable.shape[0] if rows is None else rows, *variable.shape[1:])
-        self._file.seek(variable.begin)
+        what = f"{self.name}: variable {name!r}"
+        result = self._room.empty(shape, dtype or variable.dtype.newbyteorder("="), what)
         if variable.stride:
-            data = self._records(variable, shape)
+            self._read_records(variable, result)
         else:
-            data = np.fromfile(self._file, variable.dtype, math.prod(shape)).reshape(shape)
-        return _native(data)
+            values = result.reshape(-1)
+            self._file.seek(variable.begin)
+            for part in blocks(values):
+                values[part] = np.fromfile(self._file, variable.dtype, part.stop - part.start)
+        return result
 
-    def _records(self, variable: Variable, shape: tuple[int, ...]) -> NDArray[Any]:
+    def _read_records(self, variable: Variable, result: NDArray[Any]) -> None:
         """Collect what lies in every record, between the other variables' parts."""
-        row = math.prod(shape[1:]) * variable.dtype.itemsize
-        if not (row and shape[0]):
-            return np.empty(shape, variable.dtype)
-        buffer = np.fromfile(self._file, np.uint8, (shape[0] - 1) * variable.stride + row)
-        rows = np.lib.stride_tricks.as_strided(buffer, (shape[0], row), (variable.stride, 1))
-        return np.ascontiguousarray(rows).view(variable.dtype).reshape(shape)
-
-
-def _native(data: NDArray[Any]) -> NDArray[Any]:
-    if data.dtype.isnative:
-        return data
-    data.byteswap(inplace=True)
-    return data.view(data.dtype.newbyteorder())
+        row = math.prod(result.shape[1:]) * variable.dtype.itemsize
+        for part in pieces(len(result) if row else 0, variable.stride):
+            count = part.stop - part.start
+            self._file.seek(variable.begin + part.start * variable.stride)
+            buffer = np.fromfile(self._file, np.uint8, (count - 1) * variable.stride + row)
+            rows = np.lib.stride_tricks.as_strided(buffer, (count, row), (variable.stride, 1))
+            values = np.ascontiguousarray(rows).view(variable.dtype)
+            result[part] = values.reshape(count, *result.shape[1:])
 
 
 class _Header:
@@ -246,30 +251,38 @@ class _Header:
         }
 
 
-def classic_bytes(dimensions: dict[str, int], arrays: Arrays) -> bytes:
-    """Return a file in the oldest of the classic formats that can hold the arrays.
+def classic_pieces(dimensions: dict[str, int], arrays: Arrays) -> Iterator[bytes]:
+    """Write a file in the oldest of the classic formats that can hold the arrays.
 
     Parameters
     ----------
     dimensions
         Name to size (1 or more).
     arrays
-        Name to names of dimensions and values, in the order they shall have in the file.
+        Name to names of dimensions and values, in the order they shall have in the file. Of an array nothing
+        is asked but a shape, a type and slices of rows.
 
-    Returns
-    -------
+    Yields
+    ------
     bytes
         The file's content: CDF-1 up to 2 GiB, CDF-2 while no variable has 4 GiB, else CDF-5.
     """
-    sizes = [a.nbytes + -a.nbytes % 4 for _, a in arrays.values()]
+    lengths = [math.prod(a.shape) * a.dtype.itemsize for _, a in arrays.values()]
+    sizes = [length + -length % 4 for length in lengths]
     large = max(sizes) >= _LARGE or max(dimensions.values()) >= 2**31
     wide = large or any(_CODES[a.dtype] > _CLASSIC_TYPES for _, a in arrays.values())
     version = 5 if wide else 1 if sum(sizes) < _SMALL else 2
     begin = len(_header(version, dimensions, arrays, sizes, 0))
-    parts = [_header(version, dimensions, arrays, sizes, begin)]
-    for (_, array), size in zip(arrays.values(), sizes, strict=True):
-        parts += [array.astype(array.dtype.newbyteorder(">")).tobytes(), bytes(size - array.nbytes)]
-    return b"".join(parts)
+    yield _header(version, dimensions, arrays, sizes, begin)
+    for (_, array), length in zip(arrays.values(), lengths, strict=True):
+        for part in blocks(array) if array.shape else [()]:
+            yield np.asarray(array[part], array.dtype.newbyteorder(">")).tobytes()
+        yield bytes(-length % 4)
+
+
+def classic_bytes(dimensions: dict[str, int], arrays: Arrays) -> bytes:
+    """Return the content of a file; see :func:`classic_pieces`."""
+    return b"".join(classic_pieces(dimensions, arrays))
 
 
 def _header(version: int, dimensions: dict[str, int], arrays: Arrays, sizes: list[int], begin: int) -> bytes:

@@ -9,14 +9,16 @@ from __future__ import annotations
 import importlib.util
 import math
 import os
+import signal
 import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from experiments.currennt.netcdf_classic import classic_bytes
+from experiments.currennt.netcdf_classic import classic_pieces
 from experiments.errors import InputError
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -56,6 +58,8 @@ def convert(path: Path, to: Path, names: tuple[str, ...]) -> None:
         raise InputError(f"{path}: not read after {limit:.0f} s: the file is damaged") from error
     if done.returncode == 1:
         raise InputError(f"{path}: {done.stdout.decode(errors='replace').strip()}")
+    if done.returncode == -signal.SIGKILL:
+        raise InputError(f"{path}: the netCDF library was killed while it read it, maybe for want of memory")
     if done.returncode:
         raise InputError(f"{path}: the netCDF library could not read it: the file is damaged")
 
@@ -66,7 +70,7 @@ def _copy(path: Path, to: Path, names: list[str]) -> None:
     dataset.set_auto_maskandscale(False)
     dataset.set_auto_chartostring(False)
     limit = _BEST_COMPRESSION * path.stat().st_size
-    arrays = {}
+    arrays: dict[str, tuple[tuple[str, ...], Any]] = {}
     for name in names:
         if name not in dataset.variables:
             continue
@@ -77,12 +81,25 @@ def _copy(path: Path, to: Path, names: list[str]) -> None:
         claimed = math.prod(variable.shape) * dtype.itemsize
         if claimed > limit:
             raise InputError(f"variable {name!r} claims {claimed} bytes: the file is damaged")
-        arrays[name] = (tuple(variable.dimensions), np.asarray(variable[...], dtype.newbyteorder("=")))
+        arrays[name] = (tuple(variable.dimensions), _Stored(variable, dtype))
         limit -= claimed
     sizes = {name: len(dimension) for name, dimension in dataset.dimensions.items()}
     if not arrays:
         raise InputError(f"none of the variables {', '.join(names)} is in it")
-    to.write_bytes(classic_bytes(sizes, arrays))
+    with to.open("wb") as file:
+        file.writelines(classic_pieces(sizes, arrays))
+
+
+class _Stored:
+    """A variable as an array of which a part is read when it is asked for."""
+
+    def __init__(self, variable: Any, dtype: np.dtype[Any]) -> None:
+        self._variable = variable
+        self.shape: tuple[int, ...] = variable.shape
+        self.dtype = dtype.newbyteorder("=")
+
+    def __getitem__(self, part: Any) -> Any:
+        return self._variable[part if self.shape else ...]
 
 
 def _main() -> None:

@@ -86,7 +86,7 @@ class Options:
     input_left_context: int = _option(whole(0, LARGEST_SIGNED), 0, "frames before the current one to add")
     input_right_context: int = _option(whole(0, LARGEST_SIGNED), 0, "frames after the current one to add")
     output_time_lag: int = _option(whole(0, LARGEST_SIGNED), 0, "steps that the targets come later")
-    cache_path: str = _option(TEXT, "", "accepted; no cache files are written")
+    cache_path: str = _option(TEXT, "", "folder for data that don't fit into memory")
 
     weights_dist: str = _option(word("uniform", "normal"), "uniform", "distribution of initial weights")
     weights_uniform_min: float = _option(NUMBER, -0.1, "lowest initial weight")

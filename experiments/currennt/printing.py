@@ -66,6 +66,12 @@ def _to_nowhere() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def note(*sentences: str) -> None:
+    """Print what is worth knowing and no error."""
+    if sentences:
+        say(*(f"NOTE: {sentence}" for sentence in sentences))
+
+
 def close_line() -> None:
     """Print that what the line began with is done."""
     say(DONE)

@@ -20,7 +20,8 @@ from experiments.currennt.netcdf import NetcdfData, read_many
 from experiments.currennt.network_file import NetworkFile, read_network
 from experiments.currennt.options import Options
 from experiments.currennt.order import SequenceOrder
-from experiments.currennt.printing import close_line, say, set_summary
+from experiments.currennt.printing import close_line, note, say, set_summary
+from experiments.currennt.room import Room
 from experiments.currennt.session import Session, check_places
 from experiments.errors import InputError
 from lstmcore import (
@@ -57,7 +58,8 @@ def train(options: Options, network_path: Path, resumed: Autosave | None = None)
         If a signal asked for the end; what there was has been written.
     """
     check_places(options)
-    data = {name: _read(options, name) for name in _SETS}  # the network's input layer follows them
+    room = Room(options.cache_path)
+    data = {name: _read(options, name, room) for name in _SETS}  # the network's input layer follows them
     if data["train"] is None:
         raise InputError("train_file is missing; training needs one")
     windows = options.input_left_context + 1 + options.input_right_context
@@ -66,7 +68,8 @@ def train(options: Options, network_path: Path, resumed: Autosave | None = None)
     file = _read_network(network_path, data_size)
     close_line()
     say("")
-    sets = [_prepare(options, file, name, found) for name, found in data.items()]
+    sets = [_prepare(options, file, name, found, room) for name, found in data.items()]
+    note(*room.notes)
     say(messages.CREATING_NETWORK, end="")
     network = build_network(file, options, data_size, options.random_seed)
     close_line()
@@ -106,12 +109,14 @@ def _read_network(path: Path, inputs: int) -> NetworkFile:
 _SETS = {"train": "training set", "val": "validation set", "test": "test set"}
 
 
-def _read(options: Options, name: str) -> NetcdfData | None:
+def _read(options: Options, name: str, room: Room) -> NetcdfData | None:
     paths: tuple[str, ...] = getattr(options, f"{name}_file")
-    return read_many([Path(p) for p in paths], getattr(options, f"{name}_fraction")) if paths else None
+    return read_many([Path(p) for p in paths], getattr(options, f"{name}_fraction"), room) if paths else None
 
 
-def _prepare(options: Options, file: NetworkFile, name: str, data: NetcdfData | None) -> SequenceSet | None:
+def _prepare(
+    options: Options, file: NetworkFile, name: str, data: NetcdfData | None, room: Room
+) -> SequenceSet | None:
     """Check a set against the network and make what the engine takes."""
     if data is None:
         return None
@@ -124,6 +129,7 @@ def _prepare(options: Options, file: NetworkFile, name: str, data: NetcdfData | 
         lag=options.output_time_lag,
         truncate=options.truncate_seq if name == "train" else 0,
         context=(options.input_left_context, options.input_right_context),
+        room=room,
     )
     close_line()
     say(*messages.set_lines(set_summary(found, getattr(options, f"{name}_fraction"))))

@@ -78,3 +78,13 @@ def test_an_error_of_the_disk_exits_with_2(tiny, monkeypatch):
     result = invoke(tiny / "tiny.toml", "--out", tiny / "out")
     assert result.exit_code == 2
     assert "error: x/config.toml: No space left on device; what is finished is kept in" in result.output
+
+
+def test_memory_that_is_not_there_exits_with_2(tiny, monkeypatch):
+    def huge(*_, **__):
+        raise MemoryError("Unable to allocate 7 TiB")
+
+    monkeypatch.setattr(run_folder, "write_whole", huge)
+    result = invoke(tiny / "tiny.toml", "--out", tiny / "out")
+    assert result.exit_code == 2
+    assert "error: out of memory: Unable to allocate 7 TiB; what is finished is kept in" in result.output
