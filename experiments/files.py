@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +66,8 @@ def check_writable(path: Path) -> None:
         With the file's name, if it can't: a folder, or one that is not writable or missing and can't be made,
         a name that is too long, a file that may not be written.
     """
+    with suppress(FileNotFoundError, NotADirectoryError):
+        path.stat()  # says what else is wrong with a name
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if path.exists() and not os.access(path, os.W_OK):
@@ -75,11 +78,9 @@ def check_writable(path: Path) -> None:
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     try:
-        handle, name = tempfile.mkstemp(_SUFFIX, f".{path.name}.", folder)
+        tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
-    os.close(handle)
-    Path(name).unlink()
 
 
 def _write_into(path: Path, data: bytes) -> None:

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.currennt import messages
-from experiments.currennt.data import build_network, sequence_set
+from experiments.currennt.data import sequence_set
 from experiments.currennt.netcdf import NetcdfData, read_many
 from experiments.currennt.network_file import read_network
 from experiments.currennt.options import Options
 from experiments.currennt.outputs import check_place, write_csv_folder, write_htk_folder, write_single_csv
 from experiments.currennt.printing import close_line, note, say, set_summary
 from experiments.currennt.room import Room, blocks
-from experiments.currennt.training import print_layers
+from experiments.currennt.training import new_network, print_layers
 from experiments.errors import InputError
 from lstmcore import SequenceSet, predict
 from lstmcore.noise import InputNoise
@@ -62,7 +62,7 @@ def forward(options: Options) -> None:
             "inputs a frame"
         )
     say(messages.CREATING_NETWORK, end="")
-    network = build_network(file, options, sequences.input_size, options.random_seed)
+    network = new_network(path, file, options, sequences.input_size)
     close_line()
     print_layers(file, network)
     scaled = options.revert_std and data.output_means is not None and data.output_stdevs is not None

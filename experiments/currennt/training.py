@@ -26,6 +26,7 @@ from experiments.currennt.session import Session, check_places
 from experiments.errors import InputError
 from lstmcore import (
     SGD,
+    EngineError,
     Network,
     SequenceSet,
     Trainer,
@@ -71,17 +72,26 @@ def train(options: Options, network_path: Path, resumed: Autosave | None = None)
     sets = [_prepare(options, file, name, found, room) for name, found in data.items()]
     note(*room.notes)
     say(messages.CREATING_NETWORK, end="")
-    network = build_network(file, options, data_size, options.random_seed)
+    network = new_network(network_path, file, options, data_size)
     close_line()
     print_layers(file, network)
     say(messages.CREATING_OPTIMIZER, end="")
-    trainer = _new_trainer(options, file, network, sets, resumed)
+    trainer = _new_trainer(options, file, network, sets, resumed, network_path)
     close_line()
     say(*messages.optimizer_lines(options))
     if resumed is not None:
         _check_end(resumed, trainer, network_path)
         say(messages.restoring_state(str(network_path)) + messages.DONE, "")
     Session(options, file, trainer, network_path, resumed).run()
+
+
+def new_network(path: Path, file: NetworkFile, options: Options, inputs: int) -> Network:
+    """Make a network as :func:`build_network` does; what the engine doesn't take is an InputError."""
+    try:
+        with np.errstate(over="ignore"):  # becomes infinite, which is reported
+            return build_network(file, options, inputs, options.random_seed)
+    except EngineError as error:
+        raise InputError(f"{path}: in {'float64' if options.float64 else 'float32'}, {error}") from None
 
 
 def _check_end(resumed: Autosave, trainer: Trainer, path: Path) -> None:
@@ -160,6 +170,7 @@ def _new_trainer(
     network: Network,
     sets: Sequence[SequenceSet | None],
     resumed: Autosave | None,
+    path: Path,
 ) -> Trainer:
     training, validation, test = sets
     assert training is not None  # `train` has seen to it
@@ -188,22 +199,30 @@ def _new_trainer(
         settings,
         seed=np.random.SeedSequence(options.random_seed),
         objective=objective_of(file),
-        state=None if resumed is None else _state_of(resumed, network, validation),
+        state=None if resumed is None else _state_of(resumed, network, validation, path),
         test=test,
         order=order.for_epoch,
     )
 
 
-def _state_of(autosave: Autosave, network: Network, validation: SequenceSet | None) -> TrainingState:
+def _state_of(
+    autosave: Autosave, network: Network, validation: SequenceSet | None, path: Path
+) -> TrainingState:
     """Go on exactly where an autosave was written; from one of the original's, to its six digits."""
     dtype, beyond = network.dtype, autosave.beyond
     weights = network.weights
-    best, deltas = (np.concatenate(v).astype(dtype) for v in (autosave.best_weights, autosave.weight_deltas))
+    with np.errstate(over="ignore"):  # becomes infinite
+        best, deltas, last = (
+            np.concatenate(lists or [np.empty(0)]).astype(dtype)
+            for lists in (autosave.best_weights, autosave.weight_deltas, beyond and beyond.last_weights)
+        )
+    for name, vector in (("best weights", best), ("weight deltas", deltas), ("last weights", last)):
+        if not np.isfinite(vector).all():
+            raise InputError(f"{path}: {name}: found a number that {dtype} can't hold")
     # There may be none yet.
     best = best if best.size else weights.copy()
     deltas = deltas if deltas.size else np.zeros_like(weights)
-    if beyond is not None and beyond.last_weights is not None:
-        weights = np.concatenate(beyond.last_weights).astype(dtype)
+    weights = last if last.size else weights
     if beyond is not None:
         best_epoch, best_error = beyond.best_epoch, beyond.best_error
     else:

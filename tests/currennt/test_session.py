@@ -402,6 +402,32 @@ def test_no_damaged_key_of_an_autosave_is_a_traceback(here, capsys):
         assert ("FAILED: " in text_of(capsys)) == bool(code)
 
 
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("weights", "x.autosave: in float32, 1 weights are not finite numbers"),
+        ("optimizer_best_weights", "x.autosave: best weights: found a number that float32 can't hold"),
+        ("steepest_descent_optimizer_weight_deltas", "x.autosave: weight deltas: found a number that"),
+        ("lstmcore", "x.autosave: last weights: found a number that"),
+    ],
+)
+def test_numbers_that_the_precision_does_not_hold_are_named(key, message, here, capsys):
+    assert run([*STOCHASTIC, "--max_epochs", "1", "--autosave", "true"]) == 0
+    content = json.loads((here / "epoch001.autosave").read_text())
+    place = content[key]
+    if key == "weights":
+        place["lstm_1"]["bias"][2] = 1e39
+    else:
+        (place["last_weights"] if key == "lstmcore" else place)[1][2] = 1e39
+    (here / "x.autosave").write_text(json.dumps(content))
+    capsys.readouterr()
+    assert run(["--continue", "x.autosave"]) == 2
+    assert f"FAILED: {message}" in text_of(capsys)
+    if key == "weights":
+        assert run([*FORWARD[2:], "--network", "x.autosave"]) == 2
+        assert f"FAILED: {message}" in text_of(capsys)
+
+
 def test_a_session_writes_no_option_that_can_not_be_read_back(here):
     from experiments.currennt.options import parse
 
