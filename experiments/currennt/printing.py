@@ -33,8 +33,8 @@ def tell(*lines: str) -> None:
 
 def warn(*lines: str) -> None:
     """Print lines on the standard error, without buffers, so that signal handlers may call it."""
-    with suppress(OSError):  # nobody may be left who could be told
-        os.write(2, ("\n".join(lines) + "\n").encode(errors="backslashreplace"))
+    with suppress(OSError, ValueError, AttributeError):  # nobody may be left who could be told
+        os.write(sys.stderr.fileno(), ("\n".join(lines) + "\n").encode(errors="backslashreplace"))
 
 
 def lost() -> OSError | None:
