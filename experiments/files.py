@@ -70,7 +70,8 @@ def check_writable(path: Path) -> None:
         path.stat()  # says what else is wrong with a name
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    if path.exists() and not os.access(path, os.W_OK):
+    # The superuser may write what is read-only, and wouldn't want to.
+    if path.exists() and not (os.access(path, os.W_OK) and path.stat().st_mode & 0o222):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
     if _is_special(path):
         return

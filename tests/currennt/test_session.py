@@ -204,6 +204,7 @@ def test_if_nothing_can_be_written_the_last_autosave_is_named(here, capsys, monk
     ("more", "message"),
     [
         (["--save_network", "nets"], "nets: Is a directory"),
+        (["--save_network", "read_only.jsn"], "read_only.jsn: Permission denied"),
         (["--save_network", "nets/lstm54.jsn/x.jsn"], "nets/lstm54.jsn/x.jsn: Not a directory"),
         (["--save_network", "x" * 300], "File name too long"),
         (["--autosave", "true", "--autosave_prefix", "data/val3.nc/p"], "Not a directory"),
@@ -212,6 +213,7 @@ def test_if_nothing_can_be_written_the_last_autosave_is_named(here, capsys, monk
     ],
 )
 def test_what_can_not_be_written_is_told_before_anything_is_read(more, message, here, capsys):
+    (here / "read_only.jsn").touch(0o444)
     files = sorted(here.rglob("*"))
     assert run([*SIX, *more]) == 2
     text = text_of(capsys)
