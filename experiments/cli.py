@@ -466,11 +466,13 @@ def _errors_told(
     folder: Path | str | None, progress: Progress | None = None, stop: threading.Event | None = None
 ) -> Iterator[None]:
     """Turn what a user can cause into a message and an exit code: 2, or 130 after Ctrl-C."""
+    from experiments.entry import work_begins
     from experiments.errors import InputError, Interrupted
     from features import AudioError, SmileError
     from lstmcore import EngineError
 
     kept = f"what is finished is kept in {folder}" if folder else "nothing was written"
+    work_begins()
     try:
         yield
     except (KeyboardInterrupt, Interrupted):
@@ -481,6 +483,8 @@ def _errors_told(
     except (InputError, EngineError, AudioError, SmileError) as error:
         _end(progress, f"error: {error}")
         raise typer.Exit(2) from None
+    except BrokenPipeError:  # nobody reads our output any more
+        raise
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         _end(progress, f"error: {where}{error.strerror or error}; {kept}")

@@ -12,6 +12,7 @@ from experiments.currennt.mersenne import system_seed
 from experiments.currennt.opening import hybrid_notice, start_lines
 from experiments.currennt.options import OptionError, Options, from_autosave, help_text, parse
 from experiments.currennt.printing import say
+from experiments.entry import work_begins
 from experiments.errors import InputError
 from lstmcore import EngineError
 
@@ -44,10 +45,6 @@ def run(arguments: list[str]) -> int:
         return _work(options)
     except (InputError, EngineError) as error:
         say("", messages.failed(str(error)))
-    except BrokenPipeError:
-        # Whoever read our output has gone; so that Python doesn't complain at its end:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 2
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         say("", messages.failed(f"{where}{error.strerror or error}"))
@@ -61,6 +58,7 @@ def _work(options: Options) -> int:
     from experiments.currennt.forward import forward
     from experiments.currennt.training import train
 
+    work_begins()
     resumed, network = None, Path(options.network)
     if options.continue_ is not None:
         network = Path(options.continue_)

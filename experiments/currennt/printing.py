@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from experiments.currennt.messages import DONE, SetSummary
+from experiments.entry import silence_output
 from lstmcore import SequenceSet
 
 
 def say(*lines: str, end: str = "\n") -> None:
-    """Print lines at once."""
-    print("\n".join(lines), end=end, flush=True)
+    """Print lines at once; when nobody reads them any more (``| head``), the work still goes on to its end."""
+    try:
+        print("\n".join(lines), end=end, flush=True)
+    except BrokenPipeError:
+        silence_output()
 
 
 def close_line() -> None:
