@@ -6,14 +6,13 @@ may go away (``lstmcore --help | head -1``), and names of files may be bytes tha
 
 from __future__ import annotations
 
+# As few as can be: until `_run` has begun, Ctrl-C leaves Python's traceback.
 import codecs
-import contextlib
 import io
 import os
 import signal
 import sys
 from importlib import import_module
-from typing import Any, NoReturn
 
 _INTERRUPTED = 130
 _NOBODY_READS = 1
@@ -61,7 +60,7 @@ def _run(module: str, name: str) -> None:
         os._exit(_INTERRUPTED)
 
 
-def _leave(*_: object) -> NoReturn:
+def _leave(*_: object) -> None:
     os._exit(_INTERRUPTED)
 
 
@@ -70,11 +69,10 @@ def _print_any_name() -> None:
     codecs.register_error("as_found", _as_found)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            with contextlib.suppress(OSError):
-                stream.reconfigure(errors="as_found")
+            stream.reconfigure(errors="as_found")
 
 
-def _as_found(error: UnicodeError) -> tuple[Any, int]:
+def _as_found(error: UnicodeError) -> tuple[bytes, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     wrong = error.object[error.start : error.end]
