@@ -403,7 +403,10 @@ def nc_standardize(
     file: Annotated[Path, typer.Argument(help="Data to change in place.", metavar="FILE.nc")],
     reference: Annotated[
         Path | None,
-        typer.Argument(help="Standardised data to take means and deviations from.", metavar="REFERENCE.nc"),
+        typer.Argument(
+            help="Standardised data to take means and deviations from; without, or with -, from FILE.nc.",
+            metavar="REFERENCE.nc",
+        ),
     ] = None,
     inputs_only: Annotated[
         bool, typer.Option("--inputs-only", help="Leave targets alone, as classes always are.")
@@ -419,6 +422,8 @@ def nc_standardize(
     with _errors_told(None):
         from experiments.currennt.standardise import standardise
 
+        if reference == Path("-"):  # as the original has it: none
+            reference = None
         for note in standardise(file, reference, inputs_only=inputs_only, again=again):
             print(note)
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import stat
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 if TYPE_CHECKING:
     import pandas
 
-_SUFFIX = ".tmp"
+_PREFIX, _SUFFIX = ".lstmcore-", ".tmp"  # not the file's own name: with more to it, it may be too long
+
+_NEW_FILE, _WRITABLE = 0o644, 0o222  # permissions
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -36,19 +42,53 @@ def write_whole(path: Path, content: str | bytes) -> None:
         With the file's name, if the disk is full or the folder not writable.
     """
     data = content.encode() if isinstance(content, str) else content
+    with replacing(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def replacing(path: Path, *, even_empty: bool = True) -> Iterator[BinaryIO]:
+    """Open a file beside another, which it replaces in the end: whole or not at all.
+
+    Parameters
+    ----------
+    path
+        The file to replace or make; its folder is made if need be, its permissions are kept.
+    even_empty
+        Whether it is replaced by a file to which nothing was written.
+
+    Returns
+    -------
+    context manager of a binary file
+        It vanishes if the block ends in an error.
+
+    Raises
+    ------
+    OSError
+        With the file's name, if it is read-only, the disk full or the folder not writable.
+    """
+    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else _NEW_FILE
+    if not mode & _WRITABLE:  # replacing it would need no permission
+        raise PermissionError(errno.EACCES, "the file is read-only", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(_SUFFIX, f".{path.name}.", path.parent)
+    name = None
     try:
+        handle, name = tempfile.mkstemp(_SUFFIX, _PREFIX, path.parent)
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            yield file
+            if not (file.tell() or even_empty):
+                return
             file.flush()
             os.fsync(file.fileno())
-        Path(name).chmod(0o644)
+        Path(name).chmod(mode)
         Path(name).replace(path)
     except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
+        # Not another file that the block was at.
+        others = name is not None and error.filename not in (None, name)
+        raise OSError(error.errno, error.strerror, error.filename if others else str(path)) from error
     finally:
-        Path(name).unlink(missing_ok=True)
+        if name is not None:
+            Path(name).unlink(missing_ok=True)
 
 
 def write_csv(path: Path, table: pandas.DataFrame, decimals: int) -> None:

@@ -25,7 +25,7 @@ from experiments.currennt.reading import file_size
 from experiments.errors import InputError
 from experiments.files import write_whole
 
-__all__ = ["Float32", "NetcdfData", "read_many", "read_netcdf", "write_netcdf"]
+__all__ = ["Float32", "NetcdfData", "opened", "read_many", "read_netcdf", "read_opened", "write_netcdf"]
 
 _MEANS = ("outputMeans", "outputStdevs", "inputMeans", "inputStdevs")
 _VARIABLES = ("seqTags", "seqLengths", "inputs", "targetPatterns", "targetClasses", *_MEANS)
@@ -56,12 +56,14 @@ def read_netcdf(path: Path, *, fraction: float = 1.0) -> NetcdfData:
     """
     if not 0 < fraction <= 1:
         raise InputError(f"{path}: a fraction of {fraction:g} of its sequences; expected above 0, at most 1")
-    try:
-        with _opened(path) as file:
-            data = _read(file, fraction)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from error
-    check_data(str(path), data)
+    with opened(path) as file:
+        return read_opened(file, fraction)
+
+
+def read_opened(file: ClassicFile, fraction: float = 1.0) -> NetcdfData:
+    """Read a file that is open; see :func:`read_netcdf`."""
+    data = _read(file, fraction)
+    check_data(file.name, data)
     return data
 
 
@@ -172,8 +174,23 @@ def _kind(data: NetcdfData) -> str:
 
 
 @contextmanager
+def opened(path: Path) -> Iterator[ClassicFile]:
+    """Open a file of any of the formats; of a netCDF-4 file, a classic copy of CURRENNT's variables.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged or not NetCDF.
+    """
+    try:
+        with _opened(path) as file:
+            yield file
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from error
+
+
+@contextmanager
 def _opened(path: Path) -> Iterator[ClassicFile]:
-    """Open a file of any of the formats; a netCDF-4 file by way of a temporary classic one."""
     size = file_size(path)
     with path.open("rb") as file:
         start = file.read(len(netcdf_hdf5.MAGIC))

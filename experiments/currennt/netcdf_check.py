@@ -29,10 +29,10 @@ def check_data(name: str, data: NetcdfData) -> None:
     _check_sequences(name, data)
     frames, inputs = data.inputs.shape
     outputs = None if data.targets is None else data.targets.shape[1]
-    _check_floats(name, "inputs", data.inputs, data)
+    check_floats(name, "inputs", data.inputs, data)
     if data.targets is not None:
         _check_rows(name, "targetPatterns", len(data.targets), frames)
-        _check_floats(name, "targetPatterns", data.targets, data)
+        check_floats(name, "targetPatterns", data.targets, data)
     if data.classes is not None:
         _check_rows(name, "targetClasses", len(data.classes), frames)
         if data.labels is None or data.targets is not None:
@@ -78,7 +78,8 @@ def _check_rows(name: str, variable: str, found: int, expected: int) -> None:
         )
 
 
-def _check_floats(name: str, variable: str, values: NDArray[Any], data: NetcdfData) -> None:
+def check_floats(name: str, variable: str, values: NDArray[Any], data: NetcdfData) -> None:
+    """Check that numbers, a row a frame, are finite."""
     finite = np.isfinite(values)
     if finite.all():
         return

@@ -8,7 +8,7 @@ from lstmcore import SequenceSet
 
 
 def say(*lines: str, end: str = "\n") -> None:
-    """Print lines at once; when nobody reads them any more (``| head``), the work still goes on to its end."""
+    """Print lines at once; when nobody reads them any more (``| head``), the work still goes on."""
     try:
         print("\n".join(lines), end=end, flush=True)
     except BrokenPipeError:
