@@ -10,8 +10,15 @@ from pathlib import Path
 from experiments.currennt import messages
 from experiments.currennt.mersenne import system_seed
 from experiments.currennt.opening import hybrid_notice, start_lines
-from experiments.currennt.options import OptionError, Options, from_autosave, help_text, parse
-from experiments.currennt.printing import say
+from experiments.currennt.options import (
+    OptionError,
+    Options,
+    beside_continue,
+    from_autosave,
+    help_text,
+    parse,
+)
+from experiments.currennt.printing import note, say
 from experiments.entry import work_begins
 from experiments.errors import InputError
 from lstmcore import EngineError
@@ -42,7 +49,7 @@ def run(arguments: list[str]) -> int:
         say("No CUDA devices: computations are performed on the CPU.")
         return 0
     try:
-        return _work(options)
+        return _work(options, [] if options.continue_ is None else beside_continue(arguments))
     except (InputError, EngineError) as error:
         say("", messages.failed(str(error)))
     except OSError as error:
@@ -53,7 +60,7 @@ def run(arguments: list[str]) -> int:
     return 2
 
 
-def _work(options: Options) -> int:
+def _work(options: Options, without_effect: list[str]) -> int:
     from experiments.currennt.autosave import read_autosave
     from experiments.currennt.forward import forward
     from experiments.currennt.training import train
@@ -70,7 +77,10 @@ def _work(options: Options) -> int:
         options = replace(options, random_seed=system_seed())
     *opening, empty = start_lines(options)
     notice = hybrid_notice(options)
-    say(*opening, *([notice] if notice is not None else []), empty)
+    say(*opening, *([notice] if notice is not None else []))
+    if without_effect:
+        note(f"with --continue all options are the autosave's; without effect: {', '.join(without_effect)}")
+    say(empty)
     if options.train:
         train(options, network, resumed)
     else:

@@ -109,6 +109,7 @@ def _network_to_model(source: Path, folder: Path, wishes: Wishes) -> list[str]:
             raise InputError(f"{source}: no weights of layer {spec.name!r}; a model needs all")
     network = build_network(file, Options(float64=wishes.float64), file.layers[0].size, 0)
     scalers, notes = _scalers(wishes.data, network.architecture)
+    notes = [*file.notes, *notes]
     tensors = {"weights": network.weights} | scalers
     write_model(
         folder,

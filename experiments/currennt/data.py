@@ -105,7 +105,9 @@ def objective_of(file: NetworkFile) -> Objective:
 def check_targets(file: NetworkFile, data: NetcdfData, place: str) -> None:
     """Raise an InputError unless the targets are of the kind and number the last layer wants."""
     last, output = file.layers[-1], file.layers[-2]
-    wants_classes = last.type in _CLASSIFICATION
+    # The original takes numbers for two classes.
+    numbers_do = last.type == "binary_classification" and data.targets is not None
+    wants_classes = last.type in _CLASSIFICATION and not numbers_do
     if wants_classes and data.classes is None:
         raise InputError(f"{place}: no classes; the network's last layer is {last.type!r}")
     if not wants_classes and data.targets is None:
@@ -120,12 +122,28 @@ def check_targets(file: NetworkFile, data: NetcdfData, place: str) -> None:
             f"{place}: target pattern size is {width}; the network's layer {last.name!r} has size {last.size}"
         )
     expected = OBJECTIVES[last.type].target_size(output.size)
-    have = output.size if wants_classes else expected
+    have = output.size if last.type in _CLASSIFICATION else expected
     if last.size != have:
         raise InputError(
             f"network: output layer {output.name!r} has size {output.size} and {last.name!r} has size "
             f"{last.size}; expected {have}"
         )
+
+
+def target_notes(file: NetworkFile, data: NetcdfData, place: str) -> list[str]:
+    """Return what is worth saying of targets that the last layer takes otherwise than one may think."""
+    kind, notes = file.layers[-1].type, []
+    unclassified = 0 if data.classes is None else int((data.classes < 0).sum())
+    if unclassified:
+        what = (
+            "have no error, and count as wrong in the share of wrong steps"
+            if kind == "multiclass_classification"
+            else f"count as class 0 in {kind!r}, as in CURRENNT 0.2"
+        )
+        notes.append(f"{place}: frames of class -1 {what}: {unclassified}")
+    if kind == "binary_classification" and data.targets is not None:
+        notes.append(f"{place}: targetPatterns are taken for classes: 1 where they are above 0, else 0")
+    return notes
 
 
 def build_network(file: NetworkFile, options: Options, inputs: int, seed: int) -> Network:

@@ -14,7 +14,7 @@ from experiments.currennt.netcdf import NetcdfData, read_many
 from experiments.currennt.network_file import read_network
 from experiments.currennt.options import Options
 from experiments.currennt.outputs import write_csv_folder, write_htk_folder, write_single_csv
-from experiments.currennt.printing import close_line, say, set_summary
+from experiments.currennt.printing import close_line, note, say, set_summary
 from experiments.currennt.training import print_layers
 from experiments.errors import InputError
 from lstmcore import SequenceSet, predict
@@ -44,10 +44,12 @@ def forward(options: Options) -> None:
         if spec.name not in file.weights:
             raise InputError(f"{path}: no weights of layer {spec.name!r}; the forward pass needs all")
     close_line()
+    note(*file.notes)
     say("")
     say(messages.loading_set("feed forward input set", options.ff_input_file), end="")
     data = read_many([Path(p) for p in options.ff_input_file])
     close_line()
+    note(*data.notes)
     context = (options.input_left_context, options.input_right_context)
     sequences = sequence_set(data, "float64" if options.float64 else "float32", context=context)
     say(*messages.set_lines(set_summary(sequences, 1.0)))

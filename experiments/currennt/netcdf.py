@@ -28,6 +28,7 @@ from experiments.files import write_whole
 __all__ = ["Float32", "NetcdfData", "opened", "read_many", "read_netcdf", "read_opened", "write_netcdf"]
 
 _MEANS = ("outputMeans", "outputStdevs", "inputMeans", "inputStdevs")
+_ROWS = "the sum of seqLengths"
 _VARIABLES = ("seqTags", "seqLengths", "inputs", "targetPatterns", "targetClasses", *_MEANS)
 
 
@@ -46,7 +47,8 @@ def read_netcdf(path: Path, *, fraction: float = 1.0) -> NetcdfData:
     Returns
     -------
     NetcdfData
-        Lengths are positive and add up to the frames, all numbers are finite, classes are in range.
+        Lengths are positive and add up to the frames, all numbers are finite, classes are in range. Sequences
+        without frames, and rows behind those of the sequences, are left out, as the original does.
 
     Raises
     ------
@@ -111,6 +113,7 @@ def read_many(paths: Sequence[Path], fraction: float = 1.0) -> NetcdfData:
         first.output_stdevs,
         first.input_means,
         first.input_stdevs,
+        tuple(note for part in parts for note in part.notes),
     )
 
 
@@ -211,10 +214,14 @@ def _read(file: ClassicFile, fraction: float) -> NetcdfData:
     sequences, inputs = _size(file, "numSeqs"), _size(file, "inputPattSize")
     lengths = _lengths(file, sequences)
     frames = sum(lengths.tolist())
-    rows = {"the sum of seqLengths": frames}
+    rows = {_ROWS: frames}
     kept = max(1, math.floor(np.float32(sequences) * np.float32(fraction)))
     used = sum(lengths[:kept].tolist())
-    tags = _tags(file, sequences, kept)
+    tags, lengths = _tags(file, sequences, kept), lengths[:kept]
+    if not used:
+        raise InputError(
+            f"{file.name}: no frames: the first {kept} of {sequences} sequences have the length 0"
+        )
     # Shapes are held against lengths that were read: nothing is claimed that is not there.
     x = _floats(file, "inputs", rows | {"inputPattSize": inputs}, used)
     targets, classes, labels = None, None, None
@@ -223,7 +230,7 @@ def _read(file: ClassicFile, fraction: float) -> NetcdfData:
         labels = _size(file, "numLabels")
         if "targetClasses" in file.variables:
             values = _array(file, "targetClasses", rows, used)
-            check_classes(file.name, values, labels, tags, lengths[:kept])
+            check_classes(file.name, values, labels, tags, lengths)
             classes = values.astype(np.int32)
     elif "targetPattSize" in file.dimensions or "targetPatterns" in file.variables:
         outputs = _size(file, "targetPattSize")
@@ -234,7 +241,38 @@ def _read(file: ClassicFile, fraction: float) -> NetcdfData:
         _floats(file, name, size) if name in file.variables and 0 not in size.values() else None
         for name, size in zip(_MEANS, sizes, strict=True)
     ]
-    return NetcdfData(tags, lengths[:kept], x, targets, classes, labels, *means)
+    there = lengths > 0
+    notes = _left_out(file, int((~there).sum()), frames)
+    tags = [tag for tag, length in zip(tags, lengths.tolist(), strict=True) if length]
+    output_means, output_stdevs, input_means, input_stdevs = means
+    return NetcdfData(
+        tags,
+        lengths[there],
+        x,
+        targets,
+        classes,
+        labels,
+        output_means,
+        output_stdevs,
+        input_means,
+        input_stdevs,
+        notes,
+    )
+
+
+def _left_out(file: ClassicFile, empty: int, frames: int) -> tuple[str, ...]:
+    notes = []
+    if empty:
+        notes.append(f"{file.name}: sequences of length 0 are left out: {empty}")
+    surplus = {
+        name: rows - frames
+        for name in ("inputs", "targetPatterns", "targetClasses")
+        if name in file.variables and (rows := file.variables[name].shape[0]) > frames
+    }
+    if surplus:
+        listed = ", ".join(f"{count} of {name}" for name, count in surplus.items())
+        notes.append(f"{file.name}: rows that belong to no sequence are left out: {listed}")
+    return tuple(notes)
 
 
 def _size(file: ClassicFile, name: str) -> int:
@@ -246,11 +284,13 @@ def _size(file: ClassicFile, name: str) -> int:
 
 
 def _array(file: ClassicFile, name: str, sizes: dict[str, int], rows: int | None = None) -> NDArray[Any]:
-    """Read a variable that must have certain sizes."""
+    """Read a variable that must have certain sizes; of rows it may have more."""
     if name not in file.variables:
         raise InputError(f"{file.name}: no variable {name!r}; found {', '.join(file.variables) or 'none'}")
     variable = file.variables[name]
-    if variable.shape != tuple(sizes.values()):
+    expected_shape = tuple(sizes.values())
+    enough = _ROWS in sizes and variable.shape[:1] >= expected_shape[:1]
+    if variable.shape != expected_shape and not (enough and variable.shape[1:] == expected_shape[1:]):
         found = " × ".join(f"{d} = {n}" for d, n in zip(variable.dimensions, variable.shape, strict=True))
         expected = " × ".join(f"{d} = {n}" for d, n in sizes.items())
         raise InputError(
@@ -269,11 +309,11 @@ def _floats(file: ClassicFile, name: str, sizes: dict[str, int], rows: int | Non
 
 def _lengths(file: ClassicFile, sequences: int) -> NDArray[np.int64]:
     values = _array(file, "seqLengths", {"numSeqs": sequences})
-    wrong = np.flatnonzero(~((values >= 1) & (values < 2**31) & (values == np.floor(values))))
+    wrong = np.flatnonzero(~((values >= 0) & (values < 2**31) & (values == np.floor(values))))
     if len(wrong):
         raise InputError(
             f"{file.name}: variable 'seqLengths', sequence {wrong[0]} (from 0): found {values[wrong[0]]}; "
-            "expected a whole number of 1 or more"
+            "expected a whole number of 0 or more"
         )
     return values.astype(np.int64)
 

@@ -44,13 +44,13 @@ def check_data(name: str, data: NetcdfData) -> None:
 def check_classes(
     name: str, classes: NDArray[Any], labels: int, tags: list[str], lengths: NDArray[np.int64]
 ) -> None:
-    """Check that classes are whole numbers in 0 … labels − 1."""
-    good = (classes >= 0) & (classes < labels) & (classes == np.floor(classes))
+    """Check that classes are whole numbers in 0 … labels − 1, or −1: a frame without error."""
+    good = (classes >= -1) & (classes < labels) & (classes == np.floor(classes))
     if not good.all():
         frame = int(np.argmin(good))
         raise InputError(
             f"{name}: variable 'targetClasses', {_place(tags, lengths, frame)}: found {classes[frame]}; "
-            f"expected a whole number from 0 to {labels - 1} (dimension numLabels = {labels})"
+            f"expected a whole number from 0 to {labels - 1} (dimension numLabels = {labels}), or -1"
         )
 
 

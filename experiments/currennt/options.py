@@ -12,7 +12,15 @@ from experiments.currennt.option_kinds import BOOLEAN, LIMIT, SWITCH, Kind, Opti
 from experiments.currennt.option_sources import COMMAND_LINE, Given, from_command_line, from_file, unknown
 from experiments.currennt.option_table import OURS, TABLE, Options
 
-__all__ = ["OptionError", "Options", "from_autosave", "help_text", "parse", "to_configuration"]
+__all__ = [
+    "OptionError",
+    "Options",
+    "beside_continue",
+    "from_autosave",
+    "help_text",
+    "parse",
+    "to_configuration",
+]
 
 _NAMES = list(TABLE)
 # They belong to one call of the program, not to the training.
@@ -50,6 +58,11 @@ def parse(arguments: list[str]) -> Options:
     if not options.list_devices and options.continue_ is None:
         _check_data_files(options, COMMAND_LINE)
     return options
+
+
+def beside_continue(arguments: list[str]) -> list[str]:
+    """Return the names of options on the command line that count for nothing beside ``--continue``."""
+    return [name for name in from_command_line(arguments, _NAMES) if name != "continue"]
 
 
 def from_autosave(options: Mapping[str, str], place: str = "autosave") -> Options:

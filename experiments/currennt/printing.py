@@ -15,6 +15,12 @@ def say(*lines: str, end: str = "\n") -> None:
         silence_output()
 
 
+def note(*sentences: str) -> None:
+    """Print what is worth knowing and no error."""
+    if sentences:
+        say(*(f"NOTE: {sentence}" for sentence in sentences))
+
+
 def close_line() -> None:
     """Print that what the line began with is done."""
     say(DONE)

@@ -11,11 +11,12 @@ import csv
 from array import array
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from experiments.currennt.json_file import json_text, read_json
-from experiments.currennt.netcdf import Float32, NetcdfData, read_netcdf, write_netcdf
+from experiments.currennt.netcdf import NetcdfData, read_netcdf, write_netcdf
 from experiments.currennt.netcdf_check import check_data
 from experiments.currennt.network_check import number_list
 from experiments.currennt.numerals import numbers
@@ -169,8 +170,8 @@ class _Rows:
             k = next(k for k in range(len(_FIRST), end) if not _is_number(row[k]))
             raise _wrong_cell(place, self.names[k], row[k], "a number") from None
         if self.has_class:
-            if not (row[-1].isdecimal() and int(row[-1]) < 2**31 - 1):
-                raise _wrong_cell(place, "class", row[-1], "a whole number from 0")
+            if row[-1] != "-1" and not (row[-1].isdecimal() and int(row[-1]) < 2**31 - 1):
+                raise _wrong_cell(place, "class", row[-1], "a whole number from 0, or -1")
             self.classes.append(int(row[-1]))
 
     def _add_frame(self, place: str, row: list[str]) -> None:
@@ -234,7 +235,7 @@ def _wrong_cell(place: str, column: str, found: str, expected: str) -> InputErro
     return InputError(f"{place}, column {column!r}: found {found!r}; expected {expected}")
 
 
-def _read_scalers(path: Path, rows: _Rows) -> dict[str, Float32]:
+def _read_scalers(path: Path, rows: _Rows) -> dict[str, Any]:
     if not path.exists():
         return {}
     found = {}

@@ -17,12 +17,13 @@ from experiments.currennt.data import (
     file_weights,
     objective_of,
     sequence_set,
+    target_notes,
 )
 from experiments.currennt.netcdf import NetcdfData, read_many
 from experiments.currennt.network_file import NetworkFile, read_network, write_network
 from experiments.currennt.options import Options, to_configuration
 from experiments.currennt.order import SequenceOrder
-from experiments.currennt.printing import close_line, say, set_summary
+from experiments.currennt.printing import close_line, note, say, set_summary
 from experiments.errors import InputError
 from lstmcore import (
     SGD,
@@ -65,6 +66,7 @@ def train(options: Options, network_path: Path, resumed: Autosave | None = None)
     say(messages.reading_network(str(network_path)), end="")
     file = _read_network(network_path, data_size)
     close_line()
+    note(*file.notes)
     say("")
     sets = [_prepare(options, file, name, found) for name, found in data.items()]
     say(messages.CREATING_NETWORK, end="")
@@ -112,6 +114,7 @@ def _prepare(options: Options, file: NetworkFile, name: str, data: NetcdfData | 
         context=(options.input_left_context, options.input_right_context),
     )
     close_line()
+    note(*data.notes, *target_notes(file, data, ", ".join(paths)))
     say(*messages.set_lines(set_summary(found, getattr(options, f"{name}_fraction"))))
     return found
 

@@ -362,7 +362,7 @@ ONE = "\na,0,0,1,2"
         (HEAD + "\na,0,0,1,nan", "sequence 'a' (0 from 0), frame 0, column 1: found nan"),
         (HEAD + "\na,0,0,1,1e40", "column 1: found inf"),
         (HEAD + ",class" + ONE + ",1.5", "line 2, column 'class': found '1.5'; expected a whole number"),
-        (HEAD + ",class" + ONE + ",-1", "line 2, column 'class': found '-1'; expected a whole number"),
+        (HEAD + ",class" + ONE + ",-2", "line 2, column 'class': found '-2'; expected a whole number"),
         (HEAD + "\na,1,0,1,2", "line 2: sequence, frame = 1, 0 of 'a'; expected 0, 0"),
         (HEAD + ONE + "\na,0,2,1,2", "line 3: sequence, frame = 0, 2 of 'a'; expected 0, 1 of 'a', or 1, 0"),
         (HEAD + ONE + "\nb,0,1,1,2", "sequence, frame = 0, 1 of 'b'; expected 0, 1 of 'a', or 1, 0"),
