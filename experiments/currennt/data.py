@@ -6,6 +6,8 @@ windows of frames.  And how its names of layers and errors map onto the engine's
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -167,13 +169,13 @@ def build_network(file: NetworkFile, options: Options, inputs: int, seed: int) -
     """
     layers = [_engine_layer(spec) for spec in file.layers[1:-1]]
     architecture = Architecture(inputs, tuple(layers))
-    dtype = "float64" if options.float64 else "float32"
+    dtype = np.dtype("float64" if options.float64 else "float32")
     generator = MersenneTwister(seed)
     parts = []
     for number, spec in enumerate(file.layers[1:-1]):
         count = sum(piece.size for piece in architecture.pieces if piece.layer == number)
         found = file.weights.get(spec.name)
-        parts.append(_draw(count, generator, options) if found is None else flat(found))
+        parts.append(_draw(count, generator, options, dtype) if found is None else flat(found))
     return Network(architecture, np.concatenate(parts).astype(dtype))
 
 
@@ -183,10 +185,13 @@ def _engine_layer(spec: LayerSpec) -> Layer:
     return KINDS[spec.type](spec.size, bias, rate)
 
 
-def _draw(count: int, generator: MersenneTwister, options: Options) -> NDArray[np.floating]:
-    if options.weights_dist == "normal":
-        return normal_weights(count, generator, options.weights_normal_mean, options.weights_normal_sigma)
-    return initial_weights(count, generator, options.weights_uniform_min, options.weights_uniform_max)
+def _draw(
+    count: int, generator: MersenneTwister, options: Options, dtype: np.dtype[Any]
+) -> NDArray[np.floating]:
+    o = options
+    if o.weights_dist == "normal":
+        return normal_weights(count, generator, o.weights_normal_mean, o.weights_normal_sigma, dtype)
+    return initial_weights(count, generator, o.weights_uniform_min, o.weights_uniform_max, dtype)
 
 
 def flat(weights: LayerWeights) -> NDArray[np.float64]:

@@ -154,8 +154,9 @@ def _value(name: str, given: Given) -> Any:
 def _resolve(given: Mapping[str, Given]) -> Options:
     options = Options(**{TABLE[name].name: _value(name, text) for name, text in given.items()})
     low, high = options.weights_uniform_min, options.weights_uniform_max
-    # As the numbers are drawn in float32, the limits must differ there.
-    if not np.float32(low) < np.float32(high):
+    # The limits must differ in the precision in which the numbers are drawn.
+    precision = np.float64 if options.float64 else np.float32
+    if not precision(low) < precision(high):
         raise OptionError(
             f"weights_uniform_min is {low}, weights_uniform_max is {high}; expected the first to be lower"
         )

@@ -11,6 +11,7 @@ import pytest
 
 from experiments.currennt.autosave import read_autosave
 from experiments.currennt.cli import run
+from experiments.currennt.mersenne import MersenneTwister
 from experiments.currennt.network_file import read_network
 from tests.lstmcore.currennt_golden import FOLDER, INDEX, flat, load
 
@@ -182,6 +183,15 @@ def test_initial_weights_are_the_originals(seed, here):
             np.testing.assert_array_equal(
                 np.float32(getattr(weights, piece)), np.array(expected[name][piece], np.float32)
             )
+
+
+def test_initial_weights_in_double_precision_are_drawn_there(here):
+    line = ["nets/lstm54_noweights.jsn" if w == "nets/lstm54.jsn" else w for w in TRAIN]
+    more = ["--learning_rate", "0", "--max_epochs", "1", "--float64", "true", "--save_network", "new.jsn"]
+    assert run([*line, *more]) == 0
+    first = next(iter(read_network(here / "new.jsn").weights.values())).input
+    drawn = MersenneTwister(1).draw(len(first)).astype(float)
+    np.testing.assert_array_equal(first, drawn / 2.0**32 * 0.2 + -0.1)
 
 
 def test_a_seed_of_the_system_is_printed_and_kept(here, capsys):
