@@ -154,7 +154,7 @@ def write_autosave(path: Path, autosave: Autosave) -> None:
         extra = json.dumps(autosave.extra, indent=4, ensure_ascii=False, allow_nan=False)
         indented = extra.replace("\n", "\n    ")
         text = text.removesuffix("\n}") + f',\n    "{EXTRA}": {indented}\n}}'
-    write_whole(path, text)
+    write_whole(path, text.encode(errors="surrogateescape"))  # names of files are any bytes
 
 
 def _get(path: Path, content: dict[str, Any], key: str, kind: type, expected: str) -> Any:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -355,3 +357,25 @@ def test_diverging_at_once_keeps_the_initial_weights(here, capsys):
         read_network(here / "first.jsn").weights.keys()
         == read_network(here / "nets/lstm54.jsn").weights.keys()
     )
+
+
+def test_names_that_are_no_text_go_through_options_file_autosave_and_continuation(here, capfd):
+    odd = os.fsdecode(b"caf\xe9")
+    (here / odd).mkdir()
+    shutil.copy(here / "data" / "train7.nc", here / odd / f"{odd}.nc")
+    shutil.copy(here / "nets" / "lstm54.jsn", here / odd)
+    lines = ["train = true", f"train_file = {odd}/{odd}.nc", f"network = {odd}/lstm54.jsn", "max_epochs = 2"]
+    lines += ["autosave = true", f"autosave_prefix = {odd}/{odd}", f"save_network = {odd}/{odd}.jsn"]
+    (here / "o.cfg").write_bytes(os.fsencode("\n".join(lines)))
+    sys.stdout.reconfigure(errors="surrogateescape")
+    assert run(["o.cfg"]) == 0
+    whole = (here / odd / f"{odd}.jsn").read_bytes()
+    saved = here / odd / f"{odd}_epoch001.autosave"
+    assert b"train_file=caf\xe9/caf\xe9.nc;;;" in saved.read_bytes()
+    (here / odd / f"{odd}.jsn").unlink()
+    assert run(["--continue", str(saved)]) == 0
+    assert (here / odd / f"{odd}.jsn").read_bytes() == whole
+    assert run(["--network", str(saved), "--ff_input_file", f"{odd}/{odd}.nc"]) == 0
+    saved.write_bytes(saved.read_bytes().replace(b'"lstm_1"', b'"caf\xe9"'))
+    assert run(["--continue", str(saved)]) == 2
+    assert "is not UTF-8; expected a text file (JSON)" in capfd.readouterr().out
