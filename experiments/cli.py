@@ -387,8 +387,8 @@ def convert(
 ) -> None:
     """Convert between CURRENNT's files and ours.
 
-    A network (.jsn, .autosave) becomes a model (a folder), a model's network a .jsn; data (.nc) become a
-    table (.csv), a table data.
+    A network (.jsn, .json, .autosave) becomes a model (a folder), a model's network a .jsn; data (.nc, .nc1,
+    .netcdf …) become a table (.csv), a table data.
     """
     with _errors_told(None):
         from experiments.currennt.convert import Wishes

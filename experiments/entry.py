@@ -39,11 +39,6 @@ def work_begins() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def silence_output() -> None:
-    """Send what else is printed nowhere, so that Python doesn't complain at its end that nobody reads it."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def _run(module: str, name: str) -> None:
     _print_any_name()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored, as after nohup

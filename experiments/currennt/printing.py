@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 from experiments.currennt.messages import DONE, SetSummary
-from experiments.entry import silence_output
 from lstmcore import SequenceSet
 
 
@@ -12,7 +14,7 @@ def say(*lines: str, end: str = "\n") -> None:
     try:
         print("\n".join(lines), end=end, flush=True)
     except BrokenPipeError:
-        silence_output()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where Python's last words go, too
 
 
 def note(*sentences: str) -> None:

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from experiments.currennt.json_file import json_text, read_json
-from experiments.currennt.netcdf import NetcdfData, read_netcdf, write_netcdf
+from experiments.currennt.netcdf import NetcdfData, opened, read_opened, write_netcdf
 from experiments.currennt.netcdf_check import check_data
+from experiments.currennt.netcdf_classic import ClassicFile
 from experiments.currennt.network_check import number_list
 from experiments.currennt.numerals import numbers
 from experiments.currennt.reading import file_size
@@ -51,7 +52,8 @@ def data_to_table(source: Path, target: Path) -> list[str]:
     Returns
     -------
     list of str
-        What is worth saying: of a file beside the table, and of labels that the table doesn't tell.
+        What is worth saying: of a file beside the table, of labels that the table doesn't tell, and of what
+        it has no place for.
 
     Raises
     ------
@@ -60,10 +62,12 @@ def data_to_table(source: Path, target: Path) -> list[str]:
     OSError
         If a file can't be written.
     """
-    data = read_netcdf(source)
+    with opened(source) as file:
+        data, notes = read_opened(file), _no_place(file)
+    notes += data.notes
     found = {name: getattr(data, field) for name, field in SCALERS.items()}
     scalers = {name: values for name, values in found.items() if values is not None}
-    beside, notes = scalers_file(target), []
+    beside = scalers_file(target)
     if scalers:
         write_whole(beside, json_text(scalers) + "\n")
         notes.append(f"{', '.join(scalers)} are in {beside}; it is read again with the table")
@@ -113,6 +117,22 @@ def table_to_data(source: Path, target: Path, labels: int | None) -> None:
     )
     check_data(str(source), data)
     write_netcdf(target, data)
+
+
+def _no_place(file: ClassicFile) -> list[str]:
+    known = {"seqTags", "seqLengths", "inputs", "targetPatterns", "targetClasses", *SCALERS}
+    notes = []
+    if others := [name for name in file.variables if name not in known]:
+        notes.append(f"{file.name}: variables that a table has no place for: {', '.join(others)}")
+    doubles = [n for n in ("inputs", "targetPatterns") if n in file.variables and _is_double(file, n)]
+    if doubles:
+        notes.append(f"{file.name}: doubles are rounded to single precision: {', '.join(doubles)}")
+    return notes
+
+
+def _is_double(file: ClassicFile, name: str) -> bool:
+    dtype = file.variables[name].dtype
+    return dtype.kind == "f" and dtype.itemsize > np.dtype(np.float32).itemsize
 
 
 def _table_text(data: NetcdfData) -> str:

@@ -1,7 +1,6 @@
 """What holds for each command from its first moment to its last: Ctrl-C, output nobody reads, odd names."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,10 +10,8 @@ import pytest
 from experiments.cli import app
 from experiments.currennt.netcdf import write_netcdf
 from tests.currennt.test_standardise import random_data
-from tests.lstmcore.currennt_golden import FOLDER
 
 ROOT = Path(__file__).parents[2]
-DATA = FOLDER / "files" / "data"
 NAMES = sorted(str(c.name or c.callback.__name__) for c in app.registered_commands)
 COMMANDS = [("main_run",), ("main_currennt",), ("main",), *(("main", name) for name in NAMES)]
 
@@ -53,15 +50,6 @@ def test_results_that_nobody_reads(tmp_path):
     write_netcdf(tmp_path / "a.nc", random_data())
     done = into_closed_pipe("main", "nc-standardize", "a.nc", cwd=tmp_path)
     assert (done.stderr, done.returncode) == (b"", 1)
-
-
-def test_a_training_whose_table_nobody_reads_is_finished_and_saved(tmp_path):
-    shutil.copy(ROOT / "tests" / "golden" / "currennt" / "nets" / "lstm54.jsn.gz", tmp_path)
-    subprocess.run(["gunzip", "lstm54.jsn.gz"], cwd=tmp_path, check=True)
-    line = ["--network", "lstm54.jsn", "--train", "true", "--train_file", str(DATA / "train7.nc")]
-    done = into_closed_pipe("main_currennt", *line, "--max_epochs", "3", cwd=tmp_path)
-    assert (done.stderr, done.returncode) == (b"", 0)
-    assert (tmp_path / "trained_network.jsn").exists()
 
 
 INTERRUPT = """
