@@ -14,7 +14,6 @@ import signal
 import sys
 from importlib import import_module
 
-_INTERRUPTED = 130
 _NOBODY_READS = 1
 
 
@@ -51,12 +50,12 @@ def _run(module: str, name: str) -> None:
                 sys.stdout.flush()  # what print has kept; it would fail where nobody catches it
     except BrokenPipeError:
         os._exit(_NOBODY_READS)  # at once: threads may still compute what nobody wants
-    except KeyboardInterrupt:
-        os._exit(_INTERRUPTED)
+    except KeyboardInterrupt as interrupt:  # one of another signal tells its number
+        os._exit(128 + getattr(interrupt, "number", signal.SIGINT))
 
 
 def _leave(*_: object) -> None:
-    os._exit(_INTERRUPTED)
+    os._exit(128 + signal.SIGINT)
 
 
 def _print_any_name() -> None:
