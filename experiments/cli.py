@@ -401,8 +401,8 @@ def convert(
 ) -> None:
     """Convert between CURRENNT's files and ours.
 
-    A network (.jsn, .autosave) becomes a model (a folder), a model's network a .jsn; data (.nc) become a
-    table (.csv), a table data.
+    A network (.jsn, .json, .autosave) becomes a model (a folder), a model's network a .jsn; data (.nc, .nc1,
+    .netcdf …) become a table (.csv), a table data.
     """
     with _errors_told(None):
         from experiments.currennt.convert import Wishes
@@ -417,7 +417,10 @@ def nc_standardize(
     file: Annotated[Path, typer.Argument(help="Data to change in place.", metavar="FILE.nc")],
     reference: Annotated[
         Path | None,
-        typer.Argument(help="Standardised data to take means and deviations from.", metavar="REFERENCE.nc"),
+        typer.Argument(
+            help="Standardised data to take means and deviations from; without, or with -, from FILE.nc.",
+            metavar="REFERENCE.nc",
+        ),
     ] = None,
     inputs_only: Annotated[
         bool, typer.Option("--inputs-only", help="Leave targets alone, as classes always are.")
@@ -433,6 +436,8 @@ def nc_standardize(
     with _errors_told(None):
         from experiments.currennt.standardise import standardise
 
+        if reference == Path("-"):  # as the original has it: none
+            reference = None
         for note in standardise(file, reference, inputs_only=inputs_only, again=again):
             print(note)
 
@@ -493,11 +498,13 @@ def _errors_told(
 
     Whatever happens, the display has ended afterwards.
     """
+    from experiments.entry import work_begins
     from experiments.errors import InputError, Interrupted
     from features import AudioError, SmileError
     from lstmcore import EngineError
 
     kept = f"what is finished is kept in {folder}" if folder else "nothing was written"
+    work_begins()
     try:
         yield
     except (KeyboardInterrupt, Interrupted) as interrupt:
@@ -511,6 +518,8 @@ def _errors_told(
     except MemoryError as error:
         _end(progress, f"error: not enough memory{f': {error}' if str(error) else ''}; {kept}")
         raise typer.Exit(2) from None
+    except BrokenPipeError:  # nobody reads our output any more
+        raise
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         _end(progress, f"error: {where}{error.strerror or error}; {kept}")

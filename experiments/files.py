@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     import pandas
 
 _PREFIX, _SUFFIX = ".lstmcore-", ".tmp"  # not the file's own name: with more to it, it may be too long
+
+_NEW_FILE, _WRITABLE = 0o644, 0o222  # permissions
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -31,7 +35,8 @@ def write_whole(path: Path, content: str | bytes) -> None:
     Parameters
     ----------
     path
-        The file; its folder is made if need be.
+        The file; its folder is made if need be. What is no ordinary file (``/dev/null``, a pipe) is
+        written to, not replaced.
     content
         Text (written as UTF-8) or bytes.
 
@@ -43,6 +48,9 @@ def write_whole(path: Path, content: str | bytes) -> None:
         With the file's name, if the disk is full or the folder not writable.
     """
     data = _encoded(path, content) if isinstance(content, str) else content
+    if _is_special(path):
+        _write_into(path, data)
+        return
     with replacing(path) as file:
         file.write(data)
 
@@ -62,7 +70,7 @@ def replacing(path: Path, *, even_empty: bool = True) -> Iterator[BinaryIO]:
     Parameters
     ----------
     path
-        The file to replace or make; its folder is made if need be.
+        The file to replace or make; its folder is made if need be, its permissions are kept.
     even_empty
         Whether it is replaced by a file to which nothing was written.
 
@@ -76,6 +84,7 @@ def replacing(path: Path, *, even_empty: bool = True) -> Iterator[BinaryIO]:
     OSError
         With the file's name, if the disk is full or the folder not writable.
     """
+    mode = _permissions(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     name = None
     try:
@@ -86,7 +95,7 @@ def replacing(path: Path, *, even_empty: bool = True) -> Iterator[BinaryIO]:
                 return
             file.flush()
             os.fsync(file.fileno())
-        Path(name).chmod(0o644)
+        Path(name).chmod(mode)
         Path(name).replace(path)
     except OSError as error:
         # Not another file that the block was at.
@@ -95,6 +104,54 @@ def replacing(path: Path, *, even_empty: bool = True) -> Iterator[BinaryIO]:
     finally:
         if name is not None:
             Path(name).unlink(missing_ok=True)
+
+
+def _permissions(path: Path) -> int:
+    """Return those of a file, or of a new one; read-only is an error, as replacing it would need none."""
+    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else _NEW_FILE
+    if not mode & _WRITABLE:
+        raise PermissionError(errno.EACCES, "the file is read-only", str(path))
+    return mode
+
+
+def check_writable(path: Path) -> None:
+    """See whether `write_whole` can write a file, and leave nothing behind.
+
+    Raises
+    ------
+    OSError
+        With the file's name, if it can't: a folder, or one that is not writable or missing and can't be made,
+        a name that is too long, a file that may not be written.
+    """
+    with suppress(FileNotFoundError, NotADirectoryError):
+        path.stat()  # says what else is wrong with a name
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    # The superuser may write what is read-only, and wouldn't want to.
+    if path.exists() and not (os.access(path, os.W_OK) and path.stat().st_mode & 0o222):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+    if _is_special(path):
+        return
+    folder = path.parent
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _write_into(path: Path, data: bytes) -> None:
+    try:
+        with path.open("wb") as device:
+            device.write(data)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _is_special(path: Path) -> bool:
+    """Whether something is there that is neither a file nor a folder."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def write_csv(path: Path, table: pandas.DataFrame, decimals: int) -> None:

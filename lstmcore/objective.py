@@ -167,7 +167,11 @@ class MaskedSumOfSquaredErrors(_Regression):
 
 
 class BinaryClassification:
-    """−Σ log p, with p = y for class 1 and 1 − y for class 0; one output, targets 0 or 1."""
+    """−Σ log p, with p = y for class 1 and 1 − y for class 0; one output.
+
+    Targets are 0 or 1. Of other numbers those above 0 have the error of class 1, and those above 0.5 count as
+    class 1 in the number of wrong frames.
+    """
 
     name = "binary_classification"
     signal_is_derivative = True
@@ -179,7 +183,7 @@ class BinaryClassification:
 
     @staticmethod
     def _probability(outputs: Array, targets: Array) -> Array:
-        p = np.where(targets > 0.5, outputs, 1 - outputs)
+        p = np.where(targets > 0, outputs, 1 - outputs)
         return np.maximum(p, outputs.dtype.type(_TINY))
 
     def error(self, outputs: Array, targets: Array, sequence: Rows) -> float:
@@ -188,7 +192,7 @@ class BinaryClassification:
 
     def signal(self, outputs: Array, targets: Array, sequence: Rows) -> Array:
         """Return −1 / y for class 1 and 1 / (1 − y) for class 0, shape (frames, 1)."""
-        sign = np.where(targets > 0.5, -1, 1).astype(outputs.dtype)
+        sign = np.where(targets > 0, -1, 1).astype(outputs.dtype)
         signal: Array = sign / self._probability(outputs, targets)
         return signal
 
@@ -198,7 +202,10 @@ class BinaryClassification:
 
 
 class MulticlassClassification:
-    """−Σ log y of the target's class; targets are class numbers, shape (frames, 1)."""
+    """−Σ log y of the target's class; targets are class numbers, shape (frames, 1).
+
+    A frame of class −1 has no error; in the number of wrong frames it counts.
+    """
 
     name = "multiclass_classification"
     signal_is_derivative = True
@@ -210,7 +217,8 @@ class MulticlassClassification:
 
     @staticmethod
     def _chosen(outputs: Array, targets: Array) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:
-        rows, classes = np.arange(len(outputs)), targets[:, 0].astype(np.int64)
+        rows = np.flatnonzero(targets[:, 0] >= 0)
+        classes = targets[rows, 0].astype(np.int64)
         return rows, classes, np.maximum(outputs[rows, classes], outputs.dtype.type(_TINY))
 
     def error(self, outputs: Array, targets: Array, sequence: Rows) -> float:

@@ -24,6 +24,7 @@ ROOMS = {
     | {
         "rich",
         "platformdirs",
+        "psutil",
         "safetensors",
         "threadpoolctl",
         "tomli_w",

@@ -1,17 +1,17 @@
 """Autosaves in CURRENNT 0.2's file format: a network, and what it takes to train on.
 
-Numbers are written exactly, and a key ``lstmcore`` may hold state that the original does not keep; without
-it, the file is what the original writes. JSON has no infinity and no NaN: an infinite error (no validation
-yet) is written as the largest float32, and an error or weight that is not a number as ``null``. Such weights
-are written, so that a training that diverges can go on, but not read: there is nothing to continue.
+Numbers are written exactly, and a key ``lstmcore`` may hold state that the original does not keep (see
+`Beyond`); without it, the file is what the original writes. JSON has no infinity and no NaN: an infinite
+error (no validation yet) is written as the largest float32, and an error or weight that is not a number as
+``null``. Such weights are written, so that a training that diverges can go on, but not read: there is nothing
+to continue.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,27 @@ _BEST, _DELTAS = "optimizer_best_weights", "steepest_descent_optimizer_weight_de
 
 
 @dataclass(frozen=True, eq=False)
+class Beyond:
+    """What the original does not keep.
+
+    Parameters
+    ----------
+    best_epoch
+        The epoch of the best weights; 0 if there was none yet.
+    best_error
+        The lowest validation error, summed over the set: dividing by its number of sequences and
+        multiplying again would round. Infinite if there was none yet.
+    last_weights
+        The last epoch's, as `Autosave.best_weights`; of a training that has ended, whose network
+        holds the best ones. Without them such a training can't go on.
+    """
+
+    best_epoch: int
+    best_error: float
+    last_weights: list[Weights] | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class Autosave:
     """The state of a training after an epoch.
 
@@ -72,8 +93,8 @@ class Autosave:
     best_weights, weight_deltas
         For each layer, the first and last included (empty there): input, bias and internal weights one after
         another. Empty lists for all layers say that there are none yet.
-    extra
-        State beyond the original's, of what JSON can hold.
+    beyond
+        None in the original's.
     """
 
     network: NetworkFile
@@ -91,7 +112,7 @@ class Autosave:
     training_class_error: float = 1.0
     validation_class_error: float = 1.0
     test_class_error: float = 1.0
-    extra: dict[str, Any] = field(default_factory=dict)
+    beyond: Beyond | None = None
 
 
 def read_autosave(path: Path) -> Autosave:
@@ -101,7 +122,7 @@ def read_autosave(path: Path) -> Autosave:
     ------
     InputError
         As :func:`experiments.currennt.network_file.read_network`, and if a layer has no weights, a key is
-        missing or holds something else than it should.
+        missing or holds something else than it should, or its epochs contradict each other.
     """
     content = read_json(path)
     network = network_from(path, content)
@@ -109,17 +130,20 @@ def read_autosave(path: Path) -> Autosave:
         if layer.name not in network.weights:
             raise InputError(f"{path}: no weights of layer {shown(layer.name)}; an autosave has all")
     finished = _get(path, content, "optimizer_finished", bool, "true or false")
-    extra = _get(path, content, EXTRA, dict, "an object {…}") if EXTRA in content else {}
+    rows = _rows(path, _get(path, content, "info_rows", str, "text"))
+    epoch = _count(path, content, "optimizer_cur_epoch")
+    if epoch > len(rows):  # trusted, it would be counted up to
+        raise InputError(f"{path}: 'optimizer_cur_epoch': found {epoch}; 'info_rows' has {len(rows)} rows")
     return Autosave(
         network,
         _options(path, _get(path, content, "configuration", str, "text")),
-        _rows(path, _get(path, content, "info_rows", str, "text")),
+        rows,
         finished,
-        epoch=_count(path, content, "optimizer_cur_epoch"),
+        epoch=epoch,
         epochs_since_lowest_error=_count(path, content, "optimizer_epochs_since_lowest_error"),
         best_weights=_flat(path, content, _BEST, network),
         weight_deltas=_flat(path, content, _DELTAS, network),
-        extra=extra,
+        beyond=_beyond(path, content, network, epoch) if EXTRA in content else None,
         **{name: _error(path, content, key) for key, name in _ERRORS.items()},
     )
 
@@ -136,9 +160,7 @@ def write_autosave(path: Path, autosave: Autosave) -> None:
         If the file can't be written.
     """
     content: dict[str, Any] = {
-        "configuration": "".join(
-            _option(path, name, value) + _SEPARATOR for name, value in sorted(autosave.options.items())
-        ),
+        "configuration": configuration_text(path, autosave.options),
         "info_rows": "".join(row + _SEPARATOR for row in autosave.info_rows),
         **network_content(path, autosave.network),
         "optimizer_finished": autosave.finished,
@@ -148,35 +170,65 @@ def write_autosave(path: Path, autosave: Autosave) -> None:
         _BEST: _checked(path, _BEST, autosave.best_weights, autosave.network),
         _DELTAS: _checked(path, _DELTAS, autosave.weight_deltas, autosave.network),
     }
-    text = json_text(content)
-    if autosave.extra:
-        # Python's own text: a float stays a float, which number() does not care for.
-        extra = json.dumps(autosave.extra, indent=4, ensure_ascii=False, allow_nan=False)
-        indented = extra.replace("\n", "\n    ")
-        text = text.removesuffix("\n}") + f',\n    "{EXTRA}": {indented}\n}}'
-    write_whole(path, text)
+    if autosave.beyond is not None:
+        content[EXTRA] = _beyond_content(path, autosave.beyond, autosave.network)
+    write_whole(path, json_text(content).encode(errors="surrogateescape"))  # names of files are any bytes
 
 
-def _get(path: Path, content: dict[str, Any], key: str, kind: type, expected: str) -> Any:
+def configuration_text(path: Path, options: dict[str, str]) -> str:
+    """Return the options as an autosave holds them.
+
+    Raises
+    ------
+    InputError
+        If a name or value could not be read back.
+    """
+    return "".join(_option(path, name, value) + _SEPARATOR for name, value in sorted(options.items()))
+
+
+def _beyond(path: Path, content: dict[str, Any], network: NetworkFile, epoch: int) -> Beyond:
+    found, place = _get(path, content, EXTRA, dict, "an object {…}"), f"{path}: {EXTRA!r}"
+    best_epoch = _count(place, found, "best_epoch")
+    if best_epoch > epoch:
+        raise InputError(f"{place}: 'best_epoch': found {best_epoch}; the last epoch is {epoch}")
+    best_error = _error(place, found, "best_error_sum") if "best_error_sum" in found else math.inf
+    if math.isnan(best_error):
+        raise InputError(f"{place}: 'best_error_sum': found null; expected a number")
+    last = _flat(place, found, "last_weights", network) if "last_weights" in found else None
+    if last is not None and not sum(map(len, last)):
+        raise InputError(f"{place}: 'last_weights': found no numbers; expected the last epoch's weights")
+    return Beyond(best_epoch, best_error, last)
+
+
+def _beyond_content(path: Path, beyond: Beyond, network: NetworkFile) -> dict[str, Any]:
+    content: dict[str, Any] = {"best_epoch": int(beyond.best_epoch)}
+    if math.isfinite(beyond.best_error):
+        content["best_error_sum"] = float(beyond.best_error)
+    if beyond.last_weights is not None:
+        content["last_weights"] = _checked(path, "last_weights", beyond.last_weights, network)
+    return content
+
+
+def _get(place: Path | str, content: dict[str, Any], key: str, kind: type, expected: str) -> Any:
     if key not in content:
-        raise InputError(f"{path}: no key {key!r}: not an autosave")
+        raise InputError(f"{place}: no key {key!r}: not an autosave")
     if type(content[key]) is not kind:
-        raise InputError(f"{path}: {key!r}: found {shown(content[key])}; expected {expected}")
+        raise InputError(f"{place}: {key!r}: found {shown(content[key])}; expected {expected}")
     return content[key]
 
 
-def _count(path: Path, content: dict[str, Any], key: str) -> int:
-    value = int(_get(path, content, key, int, "a whole number"))
+def _count(place: Path | str, content: dict[str, Any], key: str) -> int:
+    value = int(_get(place, content, key, int, "a whole number"))
     if value < 0:
-        raise InputError(f"{path}: {key!r}: found {shown(value)}; expected 0 or more")
+        raise InputError(f"{place}: {key!r}: found {shown(value)}; expected 0 or more")
     return value
 
 
-def _error(path: Path, content: dict[str, Any], key: str) -> float:
+def _error(place: Path | str, content: dict[str, Any], key: str) -> float:
     if key in content and content[key] is None:
         return math.nan
     kind = float if isinstance(content.get(key), float) else int
-    value = float(_get(path, content, key, kind, "a number"))
+    value = float(_get(place, content, key, kind, "a number"))
     return math.inf if value >= _LARGEST else value
 
 
@@ -221,15 +273,15 @@ def _sizes(network: NetworkFile) -> list[int]:
     return [0, *(sum(weight_sizes(layer, before.size)) for before, layer in pairs)]
 
 
-def _flat(path: Path, content: dict[str, Any], key: str, network: NetworkFile) -> list[Weights]:
-    found, sizes = _get(path, content, key, list, "a list of lists"), _sizes(network)
+def _flat(place: Path | str, content: dict[str, Any], key: str, network: NetworkFile) -> list[Weights]:
+    found, sizes = _get(place, content, key, list, "a list of lists"), _sizes(network)
     if len(found) != len(sizes):
         raise InputError(
-            f"{path}: {key!r}: found {len(found)} lists; expected one for each of {len(sizes)} layers"
+            f"{place}: {key!r}: found {len(found)} lists; expected one for each of {len(sizes)} layers"
         )
     none = all(values == [] for values in found)
     return [
-        number_list(f"{path}: {key!r}, layer {shown(layer.name)}", values, 0 if none else size)
+        number_list(f"{place}: {key!r}, layer {shown(layer.name)}", values, 0 if none else size)
         for layer, values, size in zip(network.layers, found, sizes, strict=True)
     ]
 

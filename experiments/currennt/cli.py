@@ -10,8 +10,17 @@ from pathlib import Path
 from experiments.currennt import messages
 from experiments.currennt.mersenne import system_seed
 from experiments.currennt.opening import hybrid_notice, start_lines
-from experiments.currennt.options import OptionError, Options, from_autosave, help_text, parse
-from experiments.currennt.printing import say
+from experiments.currennt.options import (
+    OptionError,
+    Options,
+    beside_continue,
+    from_autosave,
+    help_text,
+    parse,
+)
+from experiments.currennt.printing import forget_losses, lost, note, say, tell, warn
+from experiments.currennt.signals import Stopped
+from experiments.entry import work_begins
 from experiments.errors import InputError
 from lstmcore import EngineError
 
@@ -27,8 +36,20 @@ def run(arguments: list[str]) -> int:
     Returns
     -------
     int
-        The exit code: 0, 1 (options), 2 (all other failures).
+        The exit code: 0, 1 (options), 2 (all other failures, and output that can't be written),
+        128 and a signal's number if one has ended it (130 after Ctrl-C).
     """
+    forget_losses()
+    code = _code(arguments)
+    error = lost()
+    if error is None or isinstance(error, BrokenPipeError):
+        return code
+    warn(f"lstmcore-currennt: the output could not be written: {error.strerror or error}")
+    return code or 2
+
+
+def _code(arguments: list[str]) -> int:
+    """Do it all, whether or not somebody can hear of it."""
     try:
         options = parse(arguments)
     except OptionError as error:
@@ -41,38 +62,44 @@ def run(arguments: list[str]) -> int:
         say("No CUDA devices: computations are performed on the CPU.")
         return 0
     try:
-        return _work(options)
+        return _work(options, [] if options.continue_ is None else beside_continue(arguments))
     except (InputError, EngineError) as error:
-        say("", messages.failed(str(error)))
+        tell("", messages.failed(str(error)))
     except BrokenPipeError:
-        # Whoever read our output has gone; so that Python doesn't complain at its end:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 2
+        pass  # whoever read our output has gone, and training has ended for that
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        say("", messages.failed(f"{where}{error.strerror or error}"))
+        tell("", messages.failed(f"{where}{error.strerror or error}"))
+    except MemoryError as error:
+        tell("", messages.failed(f"out of memory: {error}" if str(error) else "out of memory"))
+    except Stopped as stopped:
+        return stopped.exit_code
     except KeyboardInterrupt:
         return 130
     return 2
 
 
-def _work(options: Options) -> int:
+def _work(options: Options, without_effect: list[str]) -> int:
     from experiments.currennt.autosave import read_autosave
     from experiments.currennt.forward import forward
     from experiments.currennt.training import train
 
+    work_begins()
     resumed, network = None, Path(options.network)
     if options.continue_ is not None:
         network = Path(options.continue_)
         resumed = read_autosave(network)
         options = from_autosave(resumed.options, str(network))
-        if not resumed.extra:  # the original's: what it did with the old name of stochastic goes on
+        if resumed.beyond is None:  # the original's: what it did with the old name of stochastic goes on
             options = replace(options, strict_currennt=True)
     if options.random_seed == 0:
         options = replace(options, random_seed=system_seed())
     *opening, empty = start_lines(options)
     notice = hybrid_notice(options)
-    say(*opening, *([notice] if notice is not None else []), empty)
+    say(*opening, *([notice] if notice is not None else []))
+    if without_effect:
+        note(f"with --continue all options are the autosave's; without effect: {', '.join(without_effect)}")
+    say(empty)
     if options.train:
         train(options, network, resumed)
     else:
@@ -83,7 +110,6 @@ def _work(options: Options) -> int:
 def main() -> None:
     """Entry point of the command."""
     code = run(sys.argv[1:])
-    sys.stdout.flush()
-    if code == 130:
+    if code > 128:
         os._exit(code)
     sys.exit(code)

@@ -6,6 +6,7 @@ tables and tables data. Weights and data are exact both ways.
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 
 from experiments.currennt.data import TYPES, build_network, file_weights
 from experiments.currennt.netcdf import Float32, read_netcdf
+from experiments.currennt.netcdf_classic import MAGIC as CLASSIC
+from experiments.currennt.netcdf_hdf5 import MAGIC as HDF5
 from experiments.currennt.network_check import POST_OUTPUT
 from experiments.currennt.network_file import LayerSpec, NetworkFile, read_network, write_network
 from experiments.currennt.options import Options
@@ -29,10 +32,14 @@ from experiments.model import Model, layers_as_json, load_model, write_model
 from lstmcore import OBJECTIVES, Architecture, Network
 
 _MODEL_FILE = "model.json"
-_KINDS = {".jsn": "network", ".autosave": "autosave", ".nc": "data", ".csv": "table"}
+_NETWORK, _DATA = (".jsn", ".json"), (".nc", ".nc1", ".nc3", ".nc4", ".cdf", ".netcdf")
+_KINDS = dict.fromkeys(_NETWORK, "network") | dict.fromkeys(_DATA, "data")
+_KINDS |= {".autosave": "autosave", ".csv": "table"}
 _POSSIBLE = (
-    "expected .jsn or .autosave to a folder (a model), such a folder to .jsn, .nc to .csv, or .csv to .nc"
+    "expected a network (.jsn, .json, .autosave) to a folder (a model), such a folder to .jsn or .json, data "
+    f"({', '.join(_DATA)}) to .csv, or .csv to data"
 )
+_LOOKED_AT = 64  # bytes
 _ONE_SEQUENCE = 1e-9  # of a file of which only the means are wanted
 
 
@@ -59,13 +66,14 @@ class Wishes:
 
 
 def convert(source: Path, target: Path, wishes: Wishes | None = None) -> list[str]:
-    """Convert a file or model into another kind, which the names tell.
+    """Convert a file or model into another kind.
 
     Parameters
     ----------
     source, target
-        Network (``.jsn`` or ``.autosave``) and model (a folder), or NetCDF data (``.nc``) and table
-        (``.csv``), and the other way round.
+        Network (``.jsn``, ``.json`` or ``.autosave``) and model (a folder), or NetCDF data (``.nc``,
+        ``.nc1``, ``.netcdf`` and others) and table (``.csv``), and the other way round. What a source with
+        another suffix is, its first bytes tell.
     wishes
         Options; one that has no meaning in this direction is an error.
 
@@ -83,8 +91,10 @@ def convert(source: Path, target: Path, wishes: Wishes | None = None) -> list[st
     """
     wishes = wishes or Wishes()
     kinds = _kind(source), _kind(target)
-    if kinds[0] not in ("model", None):
+    if kinds[0] != "model":
         file_size(source)
+    if kinds[0] is None:
+        kinds = _kind_of_content(source), kinds[1]
     if kinds not in _CONVERSIONS:
         raise InputError(f"{source} to {target}: {_POSSIBLE}")
     work, allowed = _CONVERSIONS[kinds]
@@ -101,6 +111,14 @@ def _kind(path: Path) -> str | None:
     return _KINDS.get(path.suffix.lower())
 
 
+def _kind_of_content(source: Path) -> str | None:
+    with source.open("rb") as file:
+        start = file.read(_LOOKED_AT)
+    if start.startswith((CLASSIC, HDF5)):
+        return "data"
+    return "network" if start.removeprefix(BOM_UTF8).lstrip().startswith(b"{") else None
+
+
 def _network_to_model(source: Path, folder: Path, wishes: Wishes) -> list[str]:
     if (folder / _MODEL_FILE).exists():
         raise InputError(f"{folder}: there is a model already; expected another folder")
@@ -110,6 +128,7 @@ def _network_to_model(source: Path, folder: Path, wishes: Wishes) -> list[str]:
             raise InputError(f"{source}: no weights of layer {spec.name!r}; a model needs all")
     network = build_network(file, Options(float64=wishes.float64), file.layers[0].size, 0)
     scalers, notes = _scalers(wishes.data, network.architecture)
+    notes = [*file.notes, *notes]
     tensors = {"weights": network.weights} | scalers
     write_model(
         folder,

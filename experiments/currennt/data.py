@@ -6,6 +6,8 @@ windows of frames.  And how its names of layers and errors map onto the engine's
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +17,7 @@ from experiments.currennt.netcdf import NetcdfData
 from experiments.currennt.network_file import LayerSpec, LayerWeights, NetworkFile
 from experiments.currennt.options import Options
 from experiments.currennt.order import truncated_lengths
+from experiments.currennt.room import Room
 from experiments.errors import InputError
 from lstmcore import (
     BLSTM,
@@ -46,7 +49,13 @@ _BEFORE_THE_FIRST_TARGET = 1.0
 
 
 def sequence_set(
-    data: NetcdfData, dtype: str, *, lag: int = 0, truncate: int = 0, context: tuple[int, int] = (0, 0)
+    data: NetcdfData,
+    dtype: str,
+    *,
+    lag: int = 0,
+    truncate: int = 0,
+    context: tuple[int, int] = (0, 0),
+    room: Room | None = None,
 ) -> SequenceSet:
     """Make a set of sequences as the options ask for.
 
@@ -63,20 +72,23 @@ def sequence_set(
         ``truncate_seq``: the pieces become sequences of their own.
     context
         Frames to the left and to the right that the network sees as well.
+    room
+        For what is not the data's very arrays.
 
     Returns
     -------
     SequenceSet
         In the order of the files.
     """
+    room = room or Room()
     lengths = np.array(
         [n for whole in data.lengths for n in truncated_lengths(int(whole), truncate)], np.int64
     )
     targets = _targets(data)
     if lag:
         first = 0.0 if data.classes is not None else _BEFORE_THE_FIRST_TARGET
-        targets = _delayed(targets, lengths, lag, first)
-    return SequenceSet(data.inputs.astype(dtype), targets.astype(dtype), lengths, context)
+        targets = _delayed(targets, lengths, lag, first, room)
+    return SequenceSet(room.cast(data.inputs, dtype), room.cast(targets, dtype), lengths, context)
 
 
 def _targets(data: NetcdfData) -> NDArray[np.float32]:
@@ -88,9 +100,10 @@ def _targets(data: NetcdfData) -> NDArray[np.float32]:
 
 
 def _delayed(
-    targets: NDArray[np.float32], lengths: NDArray[np.int64], lag: int, first: float
+    targets: NDArray[np.float32], lengths: NDArray[np.int64], lag: int, first: float, room: Room
 ) -> NDArray[np.float32]:
-    late = np.full_like(targets, first)
+    late = room.empty(targets.shape, targets.dtype)
+    late[:] = first
     for start, length in zip(np.cumsum(lengths) - lengths, lengths, strict=True):
         if length > lag:
             late[start + lag : start + length] = targets[start : start + length - lag]
@@ -105,7 +118,9 @@ def objective_of(file: NetworkFile) -> Objective:
 def check_targets(file: NetworkFile, data: NetcdfData, place: str) -> None:
     """Raise an InputError unless the targets are of the kind and number the last layer wants."""
     last, output = file.layers[-1], file.layers[-2]
-    wants_classes = last.type in _CLASSIFICATION
+    # The original takes numbers for two classes.
+    numbers_do = last.type == "binary_classification" and data.targets is not None
+    wants_classes = last.type in _CLASSIFICATION and not numbers_do
     if wants_classes and data.classes is None:
         raise InputError(f"{place}: no classes; the network's last layer is {last.type!r}")
     if not wants_classes and data.targets is None:
@@ -120,12 +135,28 @@ def check_targets(file: NetworkFile, data: NetcdfData, place: str) -> None:
             f"{place}: target pattern size is {width}; the network's layer {last.name!r} has size {last.size}"
         )
     expected = OBJECTIVES[last.type].target_size(output.size)
-    have = output.size if wants_classes else expected
+    have = output.size if last.type in _CLASSIFICATION else expected
     if last.size != have:
         raise InputError(
             f"network: output layer {output.name!r} has size {output.size} and {last.name!r} has size "
             f"{last.size}; expected {have}"
         )
+
+
+def target_notes(file: NetworkFile, data: NetcdfData, place: str) -> list[str]:
+    """Return what is worth saying of targets that the last layer takes otherwise than one may think."""
+    kind, notes = file.layers[-1].type, []
+    unclassified = 0 if data.classes is None else int((data.classes < 0).sum())
+    if unclassified:
+        what = (
+            "have no error, and count as wrong in the share of wrong steps"
+            if kind == "multiclass_classification"
+            else f"count as class 0 in {kind!r}, as in CURRENNT 0.2"
+        )
+        notes.append(f"{place}: frames of class -1 {what}: {unclassified}")
+    if kind == "binary_classification" and data.targets is not None:
+        notes.append(f"{place}: targetPatterns are taken for classes: 1 where they are above 0, else 0")
+    return notes
 
 
 def build_network(file: NetworkFile, options: Options, inputs: int, seed: int) -> Network:
@@ -149,13 +180,13 @@ def build_network(file: NetworkFile, options: Options, inputs: int, seed: int) -
     """
     layers = [_engine_layer(spec) for spec in file.layers[1:-1]]
     architecture = Architecture(inputs, tuple(layers))
-    dtype = "float64" if options.float64 else "float32"
+    dtype = np.dtype("float64" if options.float64 else "float32")
     generator = MersenneTwister(seed)
     parts = []
     for number, spec in enumerate(file.layers[1:-1]):
         count = sum(piece.size for piece in architecture.pieces if piece.layer == number)
         found = file.weights.get(spec.name)
-        parts.append(_draw(count, generator, options) if found is None else flat(found))
+        parts.append(_draw(count, generator, options, dtype) if found is None else flat(found))
     return Network(architecture, np.concatenate(parts).astype(dtype))
 
 
@@ -165,10 +196,13 @@ def _engine_layer(spec: LayerSpec) -> Layer:
     return KINDS[spec.type](spec.size, bias, rate)
 
 
-def _draw(count: int, generator: MersenneTwister, options: Options) -> NDArray[np.floating]:
-    if options.weights_dist == "normal":
-        return normal_weights(count, generator, options.weights_normal_mean, options.weights_normal_sigma)
-    return initial_weights(count, generator, options.weights_uniform_min, options.weights_uniform_max)
+def _draw(
+    count: int, generator: MersenneTwister, options: Options, dtype: np.dtype[Any]
+) -> NDArray[np.floating]:
+    o = options
+    if o.weights_dist == "normal":
+        return normal_weights(count, generator, o.weights_normal_mean, o.weights_normal_sigma, dtype)
+    return initial_weights(count, generator, o.weights_uniform_min, o.weights_uniform_max, dtype)
 
 
 def flat(weights: LayerWeights) -> NDArray[np.float64]:

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.currennt import messages
-from experiments.currennt.data import build_network, sequence_set
+from experiments.currennt.data import sequence_set
 from experiments.currennt.netcdf import NetcdfData, read_many
 from experiments.currennt.network_file import read_network
 from experiments.currennt.options import Options
-from experiments.currennt.outputs import write_csv_folder, write_htk_folder, write_single_csv
-from experiments.currennt.printing import close_line, say, set_summary
-from experiments.currennt.training import print_layers
+from experiments.currennt.outputs import check_place, write_csv_folder, write_htk_folder, write_single_csv
+from experiments.currennt.printing import close_line, note, say, set_summary
+from experiments.currennt.room import Room, blocks
+from experiments.currennt.training import new_network, print_layers
 from experiments.errors import InputError
 from lstmcore import SequenceSet, predict
 from lstmcore.noise import InputNoise
@@ -44,12 +45,18 @@ def forward(options: Options) -> None:
         if spec.name not in file.weights:
             raise InputError(f"{path}: no weights of layer {spec.name!r}; the forward pass needs all")
     close_line()
+    note(*file.notes)
     say("")
     say(messages.loading_set("feed forward input set", options.ff_input_file), end="")
-    data = read_many([Path(p) for p in options.ff_input_file])
+    room = Room(options.cache_path)
+    data = read_many([Path(p) for p in options.ff_input_file], room=room)
     close_line()
+    note(*data.notes)
+    check_place(Path(options.ff_output_file), options.ff_output_format, data.tags)
     context = (options.input_left_context, options.input_right_context)
-    sequences = sequence_set(data, "float64" if options.float64 else "float32", context=context)
+    precision = "float64" if options.float64 else "float32"
+    sequences = _with_noise(sequence_set(data, precision, context=context, room=room), options, room)
+    note(*room.notes)
     say(*messages.set_lines(set_summary(sequences, 1.0)))
     if file.layers[0].size != sequences.input_size:
         raise InputError(
@@ -57,14 +64,13 @@ def forward(options: Options) -> None:
             "inputs a frame"
         )
     say(messages.CREATING_NETWORK, end="")
-    network = build_network(file, options, sequences.input_size, options.random_seed)
+    network = new_network(path, file, options, sequences.input_size)
     close_line()
     print_layers(file, network)
     scaled = options.revert_std and data.output_means is not None and data.output_stdevs is not None
     if scaled:
         say(messages.OUTPUTS_ARE_SCALED)
-    noisy = _with_noise(sequences, options)
-    outputs = predict(network, noisy, parallel_sequences=options.parallel_sequences)
+    outputs = predict(network, sequences, parallel_sequences=options.parallel_sequences)
     for fraction in range(1, -(-len(sequences) // options.parallel_sequences) + 1):
         say(messages.computing_outputs(fraction), end="")
         close_line()
@@ -73,12 +79,14 @@ def forward(options: Options) -> None:
     _write(options, data.tags, [_earlier(y, options.output_time_lag) for y in sequences.split(outputs)])
 
 
-def _with_noise(sequences: SequenceSet, options: Options) -> SequenceSet:
+def _with_noise(sequences: SequenceSet, options: Options, room: Room) -> SequenceSet:
     if not options.input_noise_sigma:
         return sequences
     noise = InputNoise(np.random.SeedSequence(options.random_seed), 0, options.input_noise_sigma)
-    inputs = sequences.inputs.copy()
-    noise.add_to(inputs, np.arange(len(inputs)))
+    inputs = room.empty(sequences.inputs.shape, sequences.inputs.dtype)
+    for part in blocks(inputs):
+        inputs[part] = sequences.inputs[part]
+        noise.add_to(inputs[part], np.arange(part.start, part.stop))
     return replace(sequences, inputs=inputs)
 
 

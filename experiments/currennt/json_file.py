@@ -14,6 +14,8 @@ from experiments.currennt.numerals import number, numbers
 from experiments.currennt.reading import file_size
 from experiments.errors import InputError
 
+# The key of an autosave whose text holds names of files.
+OPTIONS = "configuration"
 # A file larger than this is no network: it would have a hundred million weights.
 LARGEST = 2**32
 _LONGEST_WHOLE = 100  # digits; states of generators of random numbers have up to 39
@@ -27,12 +29,13 @@ def read_json(path: Path) -> dict[str, Any]:
     Parameters
     ----------
     path
-        The file, in UTF-8.
+        The file, in UTF-8; the options in an autosave may hold names of files, which may be any bytes.
 
     Returns
     -------
     dict
-        ``-0`` is a float, as is a whole number of more than 100 digits.
+        ``-0`` is a float, as is a whole number of more than 100 digits. Bytes that are no UTF-8 are as in
+        names of files that Python gives (``surrogateescape``).
 
     Raises
     ------
@@ -44,9 +47,8 @@ def read_json(path: Path) -> dict[str, Any]:
         size = file_size(path)
         if size > LARGEST:
             raise InputError(f"{path}: {size} bytes; expected {LARGEST} at most")
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: byte {error.start} is not UTF-8; expected a text file (JSON)") from error
+        text, odd = _decoded(path.read_bytes())
+        no_text = InputError(f"{path}: byte {odd} is not UTF-8; expected a text file (JSON)")
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from error
     try:
@@ -54,17 +56,24 @@ def read_json(path: Path) -> dict[str, Any]:
             text, object_pairs_hook=_without_doubles, parse_int=_whole, parse_constant=_no_constant
         )
     except json.JSONDecodeError as error:
+        if odd is not None:
+            raise no_text from error
         raise InputError(f"{path}, line {error.lineno}, column {error.colno}: {_explained(error)}") from error
     except RecursionError as error:
         raise InputError(f"{path}: lists or objects are nested too deeply") from error
     except _Defect as error:
         raise InputError(f"{path}: {error}") from error
-    if "\\u" in text and not _encodable(content):
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: found {shown(content)}; expected a JSON object {{…}}")
+    options = content.get(OPTIONS)
+    if odd is not None and not _encodable(content | {OPTIONS: None}):
+        raise no_text
+    if "\\u" in text and not (
+        _encodable(content | {OPTIONS: None}) and _encodable(options, "surrogateescape")
+    ):
         raise InputError(
             f"{path}: half a surrogate pair (\\ud800 … \\udfff) in a text; expected both or none"
         )
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: found {shown(content)}; expected a JSON object {{…}}")
     return content
 
 
@@ -98,9 +107,17 @@ class _Defect(Exception):
     """Found while the JSON is read, where its file is not known."""
 
 
-def _encodable(content: Any) -> bool:
+def _decoded(data: bytes) -> tuple[str, int | None]:
+    """Return the text and the place of its first byte that is no UTF-8, if there is one."""
     try:
-        json.dumps(content, ensure_ascii=False).encode()
+        return data.decode("utf-8-sig"), None
+    except UnicodeDecodeError as error:
+        return data.decode("utf-8-sig", "surrogateescape"), error.start
+
+
+def _encodable(content: Any, errors: str = "strict") -> bool:
+    try:
+        json.dumps(content, ensure_ascii=False).encode(errors=errors)
     except UnicodeEncodeError:
         return False
     return True

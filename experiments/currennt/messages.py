@@ -2,8 +2,7 @@
 
 Functions return lines without their line ends.  Text that is followed by work (``... done.``)
 comes without the `DONE` that is printed after it.  The logs of two runs are reproduced byte for
-byte, but for the lines on cache files, which we don't have; wording that no log shows
-is our own and says so here ("not from a log").
+byte, but for the lines on cache files; wording that the original doesn't have is marked "our own".
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ def reading_network(path: str) -> str:
 
 def loading_set(name: str, paths: Sequence[str]) -> str:
     """Return what is said before a set is read, such as the ``training set``."""
-    files = " ".join(f"'{path}'" for path in paths)  # of several, not from a log
+    files = " ".join(f"'{path}'" for path in paths)
     return f"Loading {name} {files} ..."
 
 
@@ -130,11 +129,13 @@ def _cell(found: SetError | None) -> str:
         return " " * _WIDTH
     if found.wrong is None:
         return f"{found.error:{_WIDTH}.3f}"
-    # Not from a log: per cent of wrong steps, then the error.
+    # Per cent of wrong steps, then the error.
     return f"{100 * found.wrong:6.2f}%{found.error:{_WIDTH - 7}.3f}"
 
 
-def stop_lines(epochs_since_best: int, options: Options, lowest: float | None) -> list[str]:
+def stop_lines(
+    epochs_since_best: int, options: Options, lowest: float | None, training_error: float | None = None
+) -> list[str]:
     """Return why training has stopped, between empty lines.
 
     Parameters
@@ -146,6 +147,8 @@ def stop_lines(epochs_since_best: int, options: Options, lowest: float | None) -
         ``validate_every`` doesn't divide it) is told as the end of the epochs, as in the original.
     lowest
         The lowest validation error; None without a validation set.
+    training_error
+        The last epoch's, which is told where there is no validation set.
     """
     limit = options.max_epochs_no_best
     patience_ended = epochs_since_best == limit or (epochs_since_best > limit and not options.strict_currennt)
@@ -154,8 +157,20 @@ def stop_lines(epochs_since_best: int, options: Options, lowest: float | None) -
         if patience_ended
         else "Maximum number of training epochs reached."
     )
-    best = [] if lowest is None else [f"Lowest validation error: {lowest:.6f}"]
-    return ["", f"{why} Training stopped.", *best, ""]
+    errors = [] if lowest is None else [f"Lowest validation error: {lowest:.6f}"]
+    if not options.val_file and training_error is not None:
+        errors = [f"Final training set error: {training_error:.6f}"]
+    return ["", f"{why} Training stopped.", *errors, ""]
+
+
+def restoring_state(path: str) -> str:
+    """Return what is said before training goes on from an autosave."""
+    return f"Restoring state from '{path}'... "
+
+
+def autosave_failed(path: str, reason: str) -> str:
+    """Return what is said when an autosave could not be written; our own, the original notices nothing."""
+    return f"WARNING: autosave '{path}' could not be written: {reason}. Training goes on."
 
 
 def storing_network(path: str) -> str:

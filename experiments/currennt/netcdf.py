@@ -22,16 +22,18 @@ from experiments.currennt.netcdf_check import check_classes, check_data
 from experiments.currennt.netcdf_classic import MAGIC, Arrays, ClassicFile, classic_bytes
 from experiments.currennt.netcdf_data import Float32, NetcdfData
 from experiments.currennt.reading import file_size
+from experiments.currennt.room import Room
 from experiments.errors import InputError
 from experiments.files import write_whole
 
-__all__ = ["Float32", "NetcdfData", "read_many", "read_netcdf", "write_netcdf"]
+__all__ = ["Float32", "NetcdfData", "opened", "read_many", "read_netcdf", "read_opened", "write_netcdf"]
 
 _MEANS = ("outputMeans", "outputStdevs", "inputMeans", "inputStdevs")
+_ROWS = "the sum of seqLengths"
 _VARIABLES = ("seqTags", "seqLengths", "inputs", "targetPatterns", "targetClasses", *_MEANS)
 
 
-def read_netcdf(path: Path, *, fraction: float = 1.0) -> NetcdfData:
+def read_netcdf(path: Path, *, fraction: float = 1.0, room: Room | None = None) -> NetcdfData:
     """Read a file in CURRENNT 0.2's file format.
 
     Unlike the original's, files without targets are read too. Numbers of any type are converted.
@@ -42,38 +44,43 @@ def read_netcdf(path: Path, *, fraction: float = 1.0) -> NetcdfData:
         Classic, 64-bit offset, 64-bit data, or netCDF-4 (that with the extra ``netcdf4``).
     fraction
         Read only the first max(1, ⌊sequences · fraction⌋) sequences; above 0, at most 1.
+    room
+        For inputs and targets.
 
     Returns
     -------
     NetcdfData
-        Lengths are positive and add up to the frames, all numbers are finite, classes are in range.
+        Lengths are positive and add up to the frames, all numbers are finite, classes are in range. Sequences
+        without frames, and rows behind those of the sequences, are left out, as the original does.
 
     Raises
     ------
     InputError
         If the file is missing, damaged or not NetCDF, if a variable or dimension is missing or has another
-        size than the others ask for, or a value is not allowed.
+        size than the others ask for, a value is not allowed, or there is no room for them.
     """
     if not 0 < fraction <= 1:
         raise InputError(f"{path}: a fraction of {fraction:g} of its sequences; expected above 0, at most 1")
-    try:
-        with _opened(path) as file:
-            data = _read(file, fraction)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from error
-    check_data(str(path), data)
+    with opened(path, room) as file:
+        return read_opened(file, fraction)
+
+
+def read_opened(file: ClassicFile, fraction: float = 1.0) -> NetcdfData:
+    """Read a file that is open; see :func:`read_netcdf`."""
+    data = _read(file, fraction)
+    check_data(file.name, data)
     return data
 
 
-def read_many(paths: Sequence[Path], fraction: float = 1.0) -> NetcdfData:
+def read_many(paths: Sequence[Path], fraction: float = 1.0, room: Room | None = None) -> NetcdfData:
     """Read several files and join them in order.
 
     Parameters
     ----------
     paths
         At least one.
-    fraction
-        As in :func:`read_netcdf`, of each file.
+    fraction, room
+        As in :func:`read_netcdf`, the fraction of each file.
 
     Returns
     -------
@@ -87,7 +94,8 @@ def read_many(paths: Sequence[Path], fraction: float = 1.0) -> NetcdfData:
     """
     if not paths:
         raise InputError("no data file is given; expected one or more")
-    parts = [read_netcdf(path, fraction=fraction) for path in paths]
+    room = room or Room()
+    parts = [read_netcdf(path, fraction=fraction, room=room) for path in paths]
     first = parts[0]
     if len(parts) == 1:
         return first
@@ -97,10 +105,8 @@ def read_many(paths: Sequence[Path], fraction: float = 1.0) -> NetcdfData:
     return NetcdfData(
         [tag for part in parts for tag in part.tags],
         np.concatenate([part.lengths for part in parts]),
-        np.concatenate([part.inputs for part in parts]),
-        None
-        if first.targets is None
-        else np.concatenate([p.targets for p in parts if p.targets is not None]),
+        room.joined([part.inputs for part in parts]),
+        None if first.targets is None else room.joined([p.targets for p in parts if p.targets is not None]),
         None
         if first.classes is None
         else np.concatenate([p.classes for p in parts if p.classes is not None]),
@@ -109,6 +115,7 @@ def read_many(paths: Sequence[Path], fraction: float = 1.0) -> NetcdfData:
         first.output_stdevs,
         first.input_means,
         first.input_stdevs,
+        tuple(note for part in parts for note in part.notes),
     )
 
 
@@ -172,32 +179,51 @@ def _kind(data: NetcdfData) -> str:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[ClassicFile]:
-    """Open a file of any of the formats; a netCDF-4 file by way of a temporary classic one."""
+def opened(path: Path, room: Room | None = None) -> Iterator[ClassicFile]:
+    """Open a file of any of the formats; of a netCDF-4 file, a classic copy of CURRENNT's variables.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged or not NetCDF.
+    """
+    try:
+        with _opened(path, room or Room()) as file:
+            yield file
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from error
+
+
+@contextmanager
+def _opened(path: Path, room: Room) -> Iterator[ClassicFile]:
     size = file_size(path)
     with path.open("rb") as file:
         start = file.read(len(netcdf_hdf5.MAGIC))
         file.seek(0)
         if start[: len(MAGIC)] == MAGIC:
-            yield ClassicFile(file, size, str(path))
+            yield ClassicFile(file, size, str(path), room)
             return
     if start != netcdf_hdf5.MAGIC:
         raise InputError(f"{path}: not a NetCDF file: it begins with {start!r}; expected 'CDF' or '\\x89HDF'")
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=room.folder) as folder:
         classic = Path(folder) / "classic.nc"
         netcdf_hdf5.convert(path, classic, _VARIABLES)
         with classic.open("rb") as file:
-            yield ClassicFile(file, classic.stat().st_size, str(path))
+            yield ClassicFile(file, classic.stat().st_size, str(path), room)
 
 
 def _read(file: ClassicFile, fraction: float) -> NetcdfData:
     sequences, inputs = _size(file, "numSeqs"), _size(file, "inputPattSize")
     lengths = _lengths(file, sequences)
     frames = sum(lengths.tolist())
-    rows = {"the sum of seqLengths": frames}
+    rows = {_ROWS: frames}
     kept = max(1, math.floor(np.float32(sequences) * np.float32(fraction)))
     used = sum(lengths[:kept].tolist())
-    tags = _tags(file, sequences, kept)
+    tags, lengths = _tags(file, sequences, kept), lengths[:kept]
+    if not used:
+        raise InputError(
+            f"{file.name}: no frames: the first {kept} of {sequences} sequences have the length 0"
+        )
     # Shapes are held against lengths that were read: nothing is claimed that is not there.
     x = _floats(file, "inputs", rows | {"inputPattSize": inputs}, used)
     targets, classes, labels = None, None, None
@@ -206,7 +232,7 @@ def _read(file: ClassicFile, fraction: float) -> NetcdfData:
         labels = _size(file, "numLabels")
         if "targetClasses" in file.variables:
             values = _array(file, "targetClasses", rows, used)
-            check_classes(file.name, values, labels, tags, lengths[:kept])
+            check_classes(file.name, values, labels, tags, lengths)
             classes = values.astype(np.int32)
     elif "targetPattSize" in file.dimensions or "targetPatterns" in file.variables:
         outputs = _size(file, "targetPattSize")
@@ -217,7 +243,38 @@ def _read(file: ClassicFile, fraction: float) -> NetcdfData:
         _floats(file, name, size) if name in file.variables and 0 not in size.values() else None
         for name, size in zip(_MEANS, sizes, strict=True)
     ]
-    return NetcdfData(tags, lengths[:kept], x, targets, classes, labels, *means)
+    there = lengths > 0
+    notes = _left_out(file, int((~there).sum()), frames)
+    tags = [tag for tag, length in zip(tags, lengths.tolist(), strict=True) if length]
+    output_means, output_stdevs, input_means, input_stdevs = means
+    return NetcdfData(
+        tags,
+        lengths[there],
+        x,
+        targets,
+        classes,
+        labels,
+        output_means,
+        output_stdevs,
+        input_means,
+        input_stdevs,
+        notes,
+    )
+
+
+def _left_out(file: ClassicFile, empty: int, frames: int) -> tuple[str, ...]:
+    notes = []
+    if empty:
+        notes.append(f"{file.name}: sequences of length 0 are left out: {empty}")
+    surplus = {
+        name: rows - frames
+        for name in ("inputs", "targetPatterns", "targetClasses")
+        if name in file.variables and (rows := file.variables[name].shape[0]) > frames
+    }
+    if surplus:
+        listed = ", ".join(f"{count} of {name}" for name, count in surplus.items())
+        notes.append(f"{file.name}: rows that belong to no sequence are left out: {listed}")
+    return tuple(notes)
 
 
 def _size(file: ClassicFile, name: str) -> int:
@@ -228,12 +285,20 @@ def _size(file: ClassicFile, name: str) -> int:
     return size
 
 
-def _array(file: ClassicFile, name: str, sizes: dict[str, int], rows: int | None = None) -> NDArray[Any]:
-    """Read a variable that must have certain sizes."""
+def _array(
+    file: ClassicFile,
+    name: str,
+    sizes: dict[str, int],
+    rows: int | None = None,
+    dtype: np.dtype[Any] | None = None,
+) -> NDArray[Any]:
+    """Read a variable that must have certain sizes; of rows it may have more."""
     if name not in file.variables:
         raise InputError(f"{file.name}: no variable {name!r}; found {', '.join(file.variables) or 'none'}")
     variable = file.variables[name]
-    if variable.shape != tuple(sizes.values()):
+    expected_shape = tuple(sizes.values())
+    enough = _ROWS in sizes and variable.shape[:1] >= expected_shape[:1]
+    if variable.shape != expected_shape and not (enough and variable.shape[1:] == expected_shape[1:]):
         found = " × ".join(f"{d} = {n}" for d, n in zip(variable.dimensions, variable.shape, strict=True))
         expected = " × ".join(f"{d} = {n}" for d, n in sizes.items())
         raise InputError(
@@ -242,21 +307,21 @@ def _array(file: ClassicFile, name: str, sizes: dict[str, int], rows: int | None
     if (variable.dtype.kind == "S") != (name == "seqTags"):
         expected = "characters" if name == "seqTags" else "numbers"
         raise InputError(f"{file.name}: variable {name!r} has the type {variable.dtype}; expected {expected}")
-    return file.read(name, rows)
+    return file.read(name, rows, dtype)
 
 
 def _floats(file: ClassicFile, name: str, sizes: dict[str, int], rows: int | None = None) -> Float32:
     with np.errstate(over="ignore"):  # becomes infinite, which is reported with its place
-        return _array(file, name, sizes, rows).astype(np.float32, copy=False)
+        return _array(file, name, sizes, rows, np.dtype(np.float32))
 
 
 def _lengths(file: ClassicFile, sequences: int) -> NDArray[np.int64]:
     values = _array(file, "seqLengths", {"numSeqs": sequences})
-    wrong = np.flatnonzero(~((values >= 1) & (values < 2**31) & (values == np.floor(values))))
+    wrong = np.flatnonzero(~((values >= 0) & (values < 2**31) & (values == np.floor(values))))
     if len(wrong):
         raise InputError(
             f"{file.name}: variable 'seqLengths', sequence {wrong[0]} (from 0): found {values[wrong[0]]}; "
-            "expected a whole number of 1 or more"
+            "expected a whole number of 0 or more"
         )
     return values.astype(np.int64)
 

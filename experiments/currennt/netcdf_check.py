@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.currennt.netcdf_data import NetcdfData
+from experiments.currennt.room import blocks
 from experiments.errors import InputError
 
 
@@ -29,10 +30,10 @@ def check_data(name: str, data: NetcdfData) -> None:
     _check_sequences(name, data)
     frames, inputs = data.inputs.shape
     outputs = None if data.targets is None else data.targets.shape[1]
-    _check_floats(name, "inputs", data.inputs, data)
+    check_floats(name, "inputs", data.inputs, data)
     if data.targets is not None:
         _check_rows(name, "targetPatterns", len(data.targets), frames)
-        _check_floats(name, "targetPatterns", data.targets, data)
+        check_floats(name, "targetPatterns", data.targets, data)
     if data.classes is not None:
         _check_rows(name, "targetClasses", len(data.classes), frames)
         if data.labels is None or data.targets is not None:
@@ -44,13 +45,13 @@ def check_data(name: str, data: NetcdfData) -> None:
 def check_classes(
     name: str, classes: NDArray[Any], labels: int, tags: list[str], lengths: NDArray[np.int64]
 ) -> None:
-    """Check that classes are whole numbers in 0 … labels − 1."""
-    good = (classes >= 0) & (classes < labels) & (classes == np.floor(classes))
+    """Check that classes are whole numbers in 0 … labels − 1, or −1: a frame without error."""
+    good = (classes >= -1) & (classes < labels) & (classes == np.floor(classes))
     if not good.all():
         frame = int(np.argmin(good))
         raise InputError(
             f"{name}: variable 'targetClasses', {_place(tags, lengths, frame)}: found {classes[frame]}; "
-            f"expected a whole number from 0 to {labels - 1} (dimension numLabels = {labels})"
+            f"expected a whole number from 0 to {labels - 1} (dimension numLabels = {labels}), or -1"
         )
 
 
@@ -78,15 +79,17 @@ def _check_rows(name: str, variable: str, found: int, expected: int) -> None:
         )
 
 
-def _check_floats(name: str, variable: str, values: NDArray[Any], data: NetcdfData) -> None:
-    finite = np.isfinite(values)
-    if finite.all():
-        return
-    frame, column = divmod(int(np.argmin(finite)), values.shape[1])
-    raise InputError(
-        f"{name}: variable {variable!r}, {_place(data.tags, data.lengths, frame)}, column {column}: "
-        f"found {values[frame, column]}; expected a finite number (frames and columns count from 0)"
-    )
+def check_floats(name: str, variable: str, values: NDArray[Any], data: NetcdfData) -> None:
+    """Check that numbers, a row a frame, are finite."""
+    for part in blocks(values):
+        finite = np.isfinite(values[part])
+        if finite.all():
+            continue
+        frame, column = divmod(part.start * values.shape[1] + int(np.argmin(finite)), values.shape[1])
+        raise InputError(
+            f"{name}: variable {variable!r}, {_place(data.tags, data.lengths, frame)}, column {column}: "
+            f"found {values[frame, column]}; expected a finite number (frames and columns count from 0)"
+        )
 
 
 def _check_vectors(name: str, data: NetcdfData, outputs: int | None, inputs: int) -> None:

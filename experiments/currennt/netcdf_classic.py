@@ -8,17 +8,19 @@ against the size of the file before anything is allocated or read.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.currennt.room import Room, blocks, pieces
 from experiments.errors import InputError
 
 MAGIC = b"CDF"
 _VERSIONS = (1, 2, 5)
-_DIMENSIONS, _VARIABLES, _ATTRIBUTES = 10, 11, 12
+DIMENSIONS, VARIABLES, _ATTRIBUTES = 10, 11, 12
 _TYPES = dict(enumerate(["i1", "S1", ">i2", ">i4", ">f4", ">f8", "u1", ">u2", ">u4", ">i8", ">u8"], 1))
 _CODES = {np.dtype(name).newbyteorder("="): code for code, name in _TYPES.items()}
 _CLASSIC_TYPES = 6  # the codes above exist in CDF-5 only
@@ -28,6 +30,7 @@ _STREAMING = 2**32 - 1
 _MOST_ENTRIES, _LONGEST_NAME = 2**16, 1024
 
 Arrays = dict[str, tuple[tuple[str, ...], NDArray[Any]]]
+"""Name to names of dimensions and values."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,32 @@ class Variable:
         return self.begin + max(0, self.shape[0] - 1) * self.stride + row
 
 
+@dataclass
+class Layout:
+    """Where in a header its lists lie.
+
+    Parameters
+    ----------
+    version
+        1, 2 or 5.
+    dimensions, attributes, variables, end
+        First byte of each list, and one past the last of the header.
+    entries
+        First byte of each variable and one past its last, which are its `begin`.
+    """
+
+    version: int
+    dimensions: int = 0
+    attributes: int = 0
+    variables: int = 0
+    end: int = 0
+    entries: list[tuple[int, int]] = field(default_factory=list)
+
+
 class ClassicFile:
     """A file whose header has been read.
+
+    Its dimensions are numbers by name, its variables `Variable` by name, both in the order of the file.
 
     Parameters
     ----------
@@ -72,6 +99,8 @@ class ClassicFile:
         Its length in bytes.
     name
         What it is called in messages.
+    room
+        For what is read; by default only what fits into memory or the folder for temporary files.
 
     Raises
     ------
@@ -79,14 +108,15 @@ class ClassicFile:
         If the header is damaged, or longer than the file.
     """
 
-    def __init__(self, file: BinaryIO, size: int, name: str) -> None:
-        self.name = name
+    def __init__(self, file: BinaryIO, size: int, name: str, room: Room | None = None) -> None:
+        self.name, self._room = name, room or Room()
         self._file = file
-        self._size = size
+        self.size = size
         header = _Header(file, size, name)
         self.dimensions, self.variables = header.dimensions, header.variables
+        self.unlimited, self.layout = header.unlimited, header.layout
 
-    def read(self, name: str, rows: int | None = None) -> NDArray[Any]:
+    def read(self, name: str, rows: int | None = None, dtype: np.dtype[Any] | None = None) -> NDArray[Any]:
         """Read a variable.
 
         Parameters
@@ -95,6 +125,8 @@ class ClassicFile:
             Its name; it must be in ``variables``.
         rows
             Read only so many of the first dimension.
+        dtype
+            Convert to this type; by default the file's.
 
         Returns
         -------
@@ -104,63 +136,76 @@ class ClassicFile:
         Raises
         ------
         InputError
-            If the file ends before the variable does.
+            If the file ends before the variable does, or there is no room for it.
         """
         variable = self.variables[name]
-        if variable.end > self._size:
+        if variable.end > self.size:
             raise InputError(
                 f"{self.name}: variable {name!r} should end at byte {variable.end}; "
-                f"found the end of the file at byte {self._size}: it is truncated or damaged"
+                f"found the end of the file at byte {self.size}: it is truncated or damaged"
             )
         shape = (variable.shape[0] if rows is None else rows, *variable.shape[1:])
-        self._file.seek(variable.begin)
+        what = f"{self.name}: variable {name!r}"
+        result = self._room.empty(shape, dtype or variable.dtype.newbyteorder("="), what)
         if variable.stride:
-            data = self._records(variable, shape)
+            self._read_records(variable, result)
         else:
-            data = np.fromfile(self._file, variable.dtype, math.prod(shape)).reshape(shape)
-        return _native(data)
+            values = result.reshape(-1)
+            self._file.seek(variable.begin)
+            for part in blocks(values):
+                values[part] = np.fromfile(self._file, variable.dtype, part.stop - part.start)
+        return result
 
-    def _records(self, variable: Variable, shape: tuple[int, ...]) -> NDArray[Any]:
+    def bytes_at(self, start: int, count: int) -> bytes:
+        """Read some bytes, wherever they are."""
+        self._file.seek(start)
+        return self._file.read(count)
+
+    def _read_records(self, variable: Variable, result: NDArray[Any]) -> None:
         """Collect what lies in every record, between the other variables' parts."""
-        row = math.prod(shape[1:]) * variable.dtype.itemsize
-        if not (row and shape[0]):
-            return np.empty(shape, variable.dtype)
-        buffer = np.fromfile(self._file, np.uint8, (shape[0] - 1) * variable.stride + row)
-        rows = np.lib.stride_tricks.as_strided(buffer, (shape[0], row), (variable.stride, 1))
-        return np.ascontiguousarray(rows).view(variable.dtype).reshape(shape)
-
-
-def _native(data: NDArray[Any]) -> NDArray[Any]:
-    if data.dtype.isnative:
-        return data
-    data.byteswap(inplace=True)
-    return data.view(data.dtype.newbyteorder())
+        row = math.prod(result.shape[1:]) * variable.dtype.itemsize
+        for part in pieces(len(result) if row else 0, variable.stride):
+            count = part.stop - part.start
+            self._file.seek(variable.begin + part.start * variable.stride)
+            buffer = np.fromfile(self._file, np.uint8, (count - 1) * variable.stride + row)
+            rows = np.lib.stride_tricks.as_strided(buffer, (count, row), (variable.stride, 1))
+            values = np.ascontiguousarray(rows).view(variable.dtype)
+            result[part] = values.reshape(count, *result.shape[1:])
 
 
 class _Header:
     """Reads a header from its start."""
 
     def __init__(self, file: BinaryIO, size: int, name: str) -> None:
-        self._file, self._left, self._name = file, size, name
+        self._file, self._size, self._left, self._name = file, size, size, name
         magic = self._take(4)
         if magic[:3] != MAGIC or magic[3] not in _VERSIONS:
             raise self._damaged(f"it begins with {magic!r}; expected 'CDF' and a version of {_VERSIONS}")
+        self.layout = Layout(magic[3])
         self._wide = magic[3] == 5
-        self._offset = 4 if magic[3] == 1 else 8
+        self._offset = _offset(magic[3])
         self._records = self._count()
         if self._records == (2**64 - 1 if self._wide else _STREAMING):
             raise self._damaged("its number of records was never written")
-        sizes = [(self._text(), self._count()) for _ in range(self._list(_DIMENSIONS))]
+        self.layout.dimensions = self._here
+        sizes = [(self._text(), self._count()) for _ in range(self._list(DIMENSIONS))]
         self._names = [key for key, _ in sizes]
-        self._unlimited = {key for key, length in sizes if length == 0}
+        self.unlimited = {key for key, length in sizes if length == 0}
         self.dimensions = {key: length or self._records for key, length in sizes}
+        self.layout.attributes = self._here
         self._attributes()
-        found = [self._variable() for _ in range(self._list(_VARIABLES))]
+        self.layout.variables = self._here
+        found = [self._variable() for _ in range(self._list(VARIABLES))]
+        self.layout.end = self._here
         self.variables = self._with_strides(dict(found))
-        if any(v.begin < size - self._left for v in self.variables.values()):
+        if any(v.begin < self._here for v in self.variables.values()):
             raise self._damaged("a variable lies within it")
         if len(self.dimensions) < len(sizes) or len(self.variables) < len(found):
             raise self._damaged("a dimension or variable appears twice")
+
+    @property
+    def _here(self) -> int:
+        return self._size - self._left
 
     def _damaged(self, what: str) -> InputError:
         return InputError(f"{self._name}: the header is damaged: {what}")
@@ -214,13 +259,14 @@ class _Header:
             self._file.seek(size, 1)
 
     def _variable(self) -> tuple[str, Variable]:
+        start = self._here
         name, rank = self._text(), self._count()
         if rank > _LONGEST_NAME:
             raise self._damaged(f"variable {name!r} has {rank} dimensions")
         numbers = [self._count() for _ in range(rank)]
         if any(k >= len(self._names) for k in numbers):
             raise self._damaged(f"variable {name!r} has a dimension that is not there")
-        if any(self._names[k] in self._unlimited for k in numbers[1:]):
+        if any(self._names[k] in self.unlimited for k in numbers[1:]):
             raise self._damaged(
                 f"variable {name!r} has the unlimited dimension in another place than the first"
             )
@@ -228,6 +274,7 @@ class _Header:
         dtype = self._type()
         self._count()  # its size, which follows from its shape; large ones don't fit into the field
         begin = self._integer(self._offset)
+        self.layout.entries.append((start, self._here))
         dimensions = tuple(self._names[k] for k in numbers)
         return name, Variable(dimensions, tuple(self.dimensions[d] for d in dimensions), dtype, begin)
 
@@ -236,7 +283,7 @@ class _Header:
         sizes = {
             name: math.prod(v.shape[1:]) * v.dtype.itemsize
             for name, v in variables.items()
-            if v.dimensions and v.dimensions[0] in self._unlimited
+            if v.dimensions and v.dimensions[0] in self.unlimited
         }
         # The format's one exception: a single variable's records are not padded.
         record = sum(s + -s % 4 for s in sizes.values()) if len(sizes) > 1 else sum(sizes.values())
@@ -246,52 +293,93 @@ class _Header:
         }
 
 
-def classic_bytes(dimensions: dict[str, int], arrays: Arrays) -> bytes:
-    """Return a file in the oldest of the classic formats that can hold the arrays.
+def classic_pieces(dimensions: dict[str, int], arrays: Arrays) -> Iterator[bytes]:
+    """Write a file in the oldest of the classic formats that can hold the arrays.
 
     Parameters
     ----------
     dimensions
         Name to size (1 or more).
     arrays
-        Name to names of dimensions and values, in the order they shall have in the file.
+        Name to names of dimensions and values, in the order they shall have in the file. Of an array nothing
+        is asked but a shape, a type and slices of rows.
 
-    Returns
-    -------
+    Yields
+    ------
     bytes
         The file's content: CDF-1 up to 2 GiB, CDF-2 while no variable has 4 GiB, else CDF-5.
     """
-    sizes = [a.nbytes + -a.nbytes % 4 for _, a in arrays.values()]
+    lengths = [math.prod(a.shape) * a.dtype.itemsize for _, a in arrays.values()]
+    sizes = [length + -length % 4 for length in lengths]
     large = max(sizes) >= _LARGE or max(dimensions.values()) >= 2**31
     wide = large or any(_CODES[a.dtype] > _CLASSIC_TYPES for _, a in arrays.values())
     version = 5 if wide else 1 if sum(sizes) < _SMALL else 2
     begin = len(_header(version, dimensions, arrays, sizes, 0))
-    parts = [_header(version, dimensions, arrays, sizes, begin)]
-    for (_, array), size in zip(arrays.values(), sizes, strict=True):
-        parts += [array.astype(array.dtype.newbyteorder(">")).tobytes(), bytes(size - array.nbytes)]
-    return b"".join(parts)
+    yield _header(version, dimensions, arrays, sizes, begin)
+    for (_, array), length in zip(arrays.values(), lengths, strict=True):
+        for part in blocks(array) if array.shape else [()]:
+            yield np.asarray(array[part], array.dtype.newbyteorder(">")).tobytes()
+        yield bytes(-length % 4)
+
+
+def classic_bytes(dimensions: dict[str, int], arrays: Arrays) -> bytes:
+    """Return the content of a file; see :func:`classic_pieces`."""
+    return b"".join(classic_pieces(dimensions, arrays))
 
 
 def _header(version: int, dimensions: dict[str, int], arrays: Arrays, sizes: list[int], begin: int) -> bytes:
-    width, offset = (8 if version == 5 else 4), (4 if version == 1 else 8)
-
-    def count(value: int) -> bytes:
-        return value.to_bytes(width, "big")
-
-    def text(name: str) -> bytes:
-        data = name.encode()
-        return count(len(data)) + data + bytes(-len(data) % 4)
-
-    def tag(kind: int) -> bytes:
-        return kind.to_bytes(4, "big")
-
-    names = list(dimensions)
-    none = tag(0) + count(0)
-    parts = [MAGIC, bytes([version]), count(0), tag(_DIMENSIONS), count(len(names))]
-    parts += [text(name) + count(size) for name, size in dimensions.items()]
-    parts += [none, tag(_VARIABLES), count(len(arrays))]
+    write, names = Encoder(version), list(dimensions)
+    parts = [MAGIC, bytes([version]), write.count(0), write.list(DIMENSIONS, len(names))]
+    parts += [write.dimension(name, size) for name, size in dimensions.items()]
+    parts += [write.list(0, 0), write.list(VARIABLES, len(arrays))]
     for (name, (used, array)), size in zip(arrays.items(), sizes, strict=True):
-        parts += [text(name), count(len(used)), *(count(names.index(d)) for d in used), none]
-        parts += [tag(_CODES[array.dtype]), count(size), begin.to_bytes(offset, "big")]
+        parts += [write.variable(name, [names.index(d) for d in used], array.dtype, size, begin)]
         begin += size
     return b"".join(parts)
+
+
+def _offset(version: int) -> int:
+    """Bytes of a place in the file."""
+    return 4 if version == 1 else 8
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Writes the parts of a header.
+
+    Parameters
+    ----------
+    version
+        1, 2 or 5.
+    """
+
+    version: int
+
+    def count(self, value: int) -> bytes:
+        """Return a size or a number of things."""
+        return value.to_bytes(8 if self.version == 5 else 4, "big")
+
+    def place(self, begin: int) -> bytes:
+        """Return where a variable begins; an OverflowError says that the format is too small for it."""
+        return begin.to_bytes(_offset(self.version), "big", signed=True)
+
+    def list(self, kind: int, length: int) -> bytes:
+        """Return what introduces a list; that of kind 0 is not there."""
+        return kind.to_bytes(4, "big") + self.count(length)
+
+    def dimension(self, name: str, size: int) -> bytes:
+        """Return a dimension."""
+        return self._text(name) + self.count(size)
+
+    def variable(
+        self, name: str, dimensions: Sequence[int], dtype: np.dtype[Any], size: int, begin: int
+    ) -> bytes:
+        """Return a variable without attributes."""
+        numbers = [self.count(number) for number in dimensions]
+        code = _CODES[dtype.newbyteorder("=")].to_bytes(4, "big")
+        start = [self._text(name), self.count(len(numbers)), *numbers, self.list(0, 0), code]
+        return b"".join([*start, self.count(size), self.place(begin)])
+
+    def _text(self, name: str) -> bytes:
+        data = name.encode()
+        return self.count(len(data)) + data + bytes(-len(data) % 4)

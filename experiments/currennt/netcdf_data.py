@@ -32,6 +32,8 @@ class NetcdfData:
         (outputs,) float32: what undoes the standardisation of targets, or None.
     input_means, input_stdevs
         (inputs,) float32: what the inputs were standardised with, or None.
+    notes
+        What the file holds and was left out, a sentence each.
     """
 
     tags: list[str]
@@ -44,3 +46,4 @@ class NetcdfData:
     output_stdevs: Float32 | None = None
     input_means: Float32 | None = None
     input_stdevs: Float32 | None = None
+    notes: tuple[str, ...] = ()

@@ -148,23 +148,26 @@ class LayerReader:
     weights
         What it has under ``weights``.
     layers
-        Names of its layers.
+        Names of its layers that have weights.
 
     Raises
     ------
     InputError
-        If weights are not an object, or those of a layer that is not there.
+        If weights are not an object.
+
+    Attributes
+    ----------
+    names
+        Layers of which there are weights.
+    unused
+        Names of which there are weights, but no layer that has any; the original doesn't look at them.
     """
 
     def __init__(self, path: Path, weights: Any, layers: list[str]) -> None:
         if not isinstance(weights, dict):
             raise InputError(f"{path}: 'weights': found {shown(weights)}; expected an object {{…}}")
-        for name in weights:
-            if name not in layers:
-                raise InputError(
-                    f"{path}: weights of an unknown layer {shown(name)}{did_you_mean(name, layers)}"
-                )
-        self.names = set(weights)
+        self.names = {name for name in weights if name in layers}
+        self.unused = [name for name in weights if name not in layers]
         self._path, self._weights = path, weights
 
     def read(self, name: str, sizes: dict[str, int]) -> list[NDArray[np.float64]]:

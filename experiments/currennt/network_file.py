@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.currennt.json_file import json_text, read_json
+from experiments.currennt.json_file import json_text, read_json, shown
 from experiments.currennt.network_check import LayerReader, read_layers
-from experiments.errors import InputError
+from experiments.errors import InputError, did_you_mean
 from experiments.files import write_whole
 
 PIECES = ("input", "bias", "internal")
@@ -71,10 +72,13 @@ class NetworkFile:
     weights
         Of all, some or none of the layers between the first and the last; float64 when read. When written,
         each array's type decides how many digits its numbers need.
+    notes
+        What the file holds and was left out, a sentence each.
     """
 
     layers: list[LayerSpec]
     weights: dict[str, LayerWeights] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def weight_sizes(layer: LayerSpec, preceding: int) -> tuple[int, int, int]:
@@ -125,7 +129,10 @@ def network_from(path: Path, content: dict[str, Any], input_size: int | None = N
     layers = [LayerSpec(*values) for values in read_layers(path, content)]
     if input_size is not None:
         layers[0] = replace(layers[0], size=input_size)
-    return NetworkFile(layers, _weights(path, content, layers))
+    names = [layer.name for layer in layers if layer.bias is not None]
+    reader = LayerReader(path, content.get("weights", {}), names)
+    without = [name for name in names if name not in reader.names]
+    return NetworkFile(layers, _weights(reader, layers), _left_out(path, reader.unused, without))
 
 
 def network_content(path: Path, network: NetworkFile) -> dict[str, Any]:
@@ -193,13 +200,19 @@ def _layer_content(layer: LayerSpec) -> dict[str, Any]:
     return content
 
 
-def _weights(path: Path, content: dict[str, Any], layers: list[LayerSpec]) -> dict[str, LayerWeights]:
-    reader = LayerReader(path, content.get("weights", {}), [layer.name for layer in layers])
-    weights = {}
-    for k, layer in enumerate(layers):
-        sizes = weight_sizes(layer, layers[k - 1].size if k else 0)
-        if layer.name in reader.names:
-            pieces = reader.read(layer.name, dict(zip(PIECES, sizes, strict=True)))
-            if layer.bias is not None:
-                weights[layer.name] = LayerWeights(*pieces)
-    return weights
+def _weights(reader: LayerReader, layers: list[LayerSpec]) -> dict[str, LayerWeights]:
+    return {
+        layer.name: LayerWeights(
+            *reader.read(layer.name, dict(zip(PIECES, weight_sizes(layer, before.size), strict=True)))
+        )
+        for before, layer in pairwise(layers)
+        if layer.name in reader.names
+    }
+
+
+def _left_out(path: Path, unused: list[str], without: list[str]) -> tuple[str, ...]:
+    if not unused:
+        return ()
+    hint = did_you_mean(unused[0], without)
+    listed = ", ".join(map(shown, unused[:8])) + (", …" if len(unused) > 8 else "")
+    return (f"{path}: weights without a layer that has any are left out: {listed}{hint}",)

@@ -101,16 +101,29 @@ def word(*choices: str) -> Kind:
     return Kind("WORD", " or ".join((", ".join(choices[:-1]), choices[-1])), read)
 
 
+def _signed(low: int, negative: Callable[[int], int | None]) -> Callable[[str], int | None]:
+    """Read whole numbers from `low` to 2³² − 1 and, as the original does, those from −2³¹ on below 0."""
+
+    def read(text: str) -> int | None:
+        value = int(_matching(_WHOLE, text))
+        if -LARGEST_SIGNED - 1 <= value < 0:
+            return negative(value)
+        return int(_within(value, low <= value <= LARGEST_UNSIGNED))
+
+    return read
+
+
+_read_limit_number = _signed(1, lambda _: None)
+
+
 def _read_limit(text: str) -> int | None:
-    if text == "inf":
-        return None
-    value = int(whole(1).read(text))
+    value = None if text == "inf" else _read_limit_number(text)
     return None if value == LARGEST_UNSIGNED else value
 
 
 def _read_files(text: str) -> tuple[str, ...]:
-    # Blanks belong to the names: the original doesn't trim them either.
-    names = tuple(re.split("[,;]", text))
+    # Blanks belong to the names: the original doesn't trim them either; separators may be several.
+    names = tuple(re.split("[,;]+", text)) if text else ()
     return tuple(_within(names, all(names)))
 
 
@@ -121,15 +134,24 @@ def _read_optimizer(text: str) -> str:
 BOOLEAN = Kind("BOOL", "true, false, 1, 0, yes, no, on or off", _read_boolean, lambda on: str(int(on)))
 TEXT = Kind("TEXT", "text", str)
 FILE = Kind("FILE", "the name of a file", lambda text: _within(text, bool(text)))
-FILES = Kind("FILES", "names of files with , or ; between them, none of them empty", _read_files, ",".join)
+FILES = Kind("FILES", "names of files with , or ; between them, not at the ends", _read_files, ",".join)
 SWITCH = Kind("", "no value", _read_boolean)
 OPTIMIZER = Kind("WORD", "steepest_descent", _read_optimizer, complaint="Unknown optimizer type: ")
 # "No limit" is written as the largest number, which the original reads as well.
 LIMIT = Kind(
     "N",
-    f'"inf" or a whole number from 1 to {LARGEST_UNSIGNED}',
+    f'"inf", a whole number from 1 to {LARGEST_UNSIGNED}, or one below 0, which means "inf"',
     _read_limit,
     lambda limit: str(LARGEST_UNSIGNED if limit is None else limit),
+)
+# The original keeps the bits: −1 is the largest number.
+SEED = Kind(
+    "N", f"a whole number from 0 to {LARGEST_UNSIGNED}, or one below 0", _signed(0, lambda n: n + 2**32)
+)
+PIECES = Kind(
+    "N",
+    f"a whole number from 0 to {LARGEST_UNSIGNED}, or one below 0, which means 0",
+    _signed(0, lambda _: 0),
 )
 # Differences of such numbers are finite in float32.
 NUMBER = number("a number from -1e30 to 1e30", lambda value: abs(value) <= 1e30)

@@ -16,7 +16,9 @@ from experiments.currennt.option_kinds import (
     NOT_NEGATIVE,
     NUMBER,
     OPTIMIZER,
+    PIECES,
     POSITIVE,
+    SEED,
     SWITCH,
     TEXT,
     Kind,
@@ -39,7 +41,7 @@ class Options:
     cuda: bool = _option(BOOLEAN, True, "accepted; everything is computed on the CPU")
     list_devices: bool = _option(BOOLEAN, False, "list the devices")
     parallel_sequences: int = _option(whole(1), 1, "sequences computed side by side: a fraction")
-    random_seed: int = _option(whole(0), 0, "seed of the random numbers; 0 takes one from the system")
+    random_seed: int = _option(SEED, 0, "seed of the random numbers; 0 takes one from the system")
 
     ff_input_file: tuple[str, ...] = _option(FILES, (), "data files of the forward pass")
     ff_output_file: str = _option(FILE, "ff_output.csv", "file or folder for the outputs")
@@ -81,12 +83,12 @@ class Options:
     train_fraction: float = _option(FRACTION, 1.0, "part of each training file to use")
     val_fraction: float = _option(FRACTION, 1.0, "part of each validation file to use")
     test_fraction: float = _option(FRACTION, 1.0, "part of each test file to use")
-    truncate_seq: int = _option(whole(0), 0, "cut training sequences into pieces of so many steps; 0: don't")
+    truncate_seq: int = _option(PIECES, 0, "cut training sequences into pieces of so many steps; 0: don't")
     input_noise_sigma: float = _option(NOT_NEGATIVE, 0.0, "standard deviation of noise on the inputs")
     input_left_context: int = _option(whole(0, LARGEST_SIGNED), 0, "frames before the current one to add")
     input_right_context: int = _option(whole(0, LARGEST_SIGNED), 0, "frames after the current one to add")
     output_time_lag: int = _option(whole(0, LARGEST_SIGNED), 0, "steps that the targets come later")
-    cache_path: str = _option(TEXT, "", "accepted; no cache files are written")
+    cache_path: str = _option(TEXT, "", "folder for data that don't fit into memory")
 
     weights_dist: str = _option(word("uniform", "normal"), "uniform", "distribution of initial weights")
     weights_uniform_min: float = _option(NUMBER, -0.1, "lowest initial weight")

@@ -12,7 +12,15 @@ from experiments.currennt.option_kinds import BOOLEAN, LIMIT, SWITCH, Kind, Opti
 from experiments.currennt.option_sources import COMMAND_LINE, Given, from_command_line, from_file, unknown
 from experiments.currennt.option_table import OURS, TABLE, Options
 
-__all__ = ["OptionError", "Options", "from_autosave", "help_text", "parse", "to_configuration"]
+__all__ = [
+    "OptionError",
+    "Options",
+    "beside_continue",
+    "from_autosave",
+    "help_text",
+    "parse",
+    "to_configuration",
+]
 
 _NAMES = list(TABLE)
 # They belong to one call of the program, not to the training.
@@ -50,6 +58,11 @@ def parse(arguments: list[str]) -> Options:
     if not options.list_devices and options.continue_ is None:
         _check_data_files(options, COMMAND_LINE)
     return options
+
+
+def beside_continue(arguments: list[str]) -> list[str]:
+    """Return the names of options on the command line that count for nothing beside ``--continue``."""
+    return [name for name in from_command_line(arguments, _NAMES) if name != "continue"]
 
 
 def from_autosave(options: Mapping[str, str], place: str = "autosave") -> Options:
@@ -141,8 +154,9 @@ def _value(name: str, given: Given) -> Any:
 def _resolve(given: Mapping[str, Given]) -> Options:
     options = Options(**{TABLE[name].name: _value(name, text) for name, text in given.items()})
     low, high = options.weights_uniform_min, options.weights_uniform_max
-    # As the numbers are drawn in float32, the limits must differ there.
-    if not np.float32(low) < np.float32(high):
+    # The limits must differ in the precision in which the numbers are drawn.
+    precision = np.float64 if options.float64 else np.float32
+    if not precision(low) < precision(high):
         raise OptionError(
             f"weights_uniform_min is {low}, weights_uniform_max is {high}; expected the first to be lower"
         )

@@ -16,14 +16,42 @@ from numpy.typing import NDArray
 
 from experiments.currennt.numerals import number, numbers
 from experiments.errors import InputError
-from experiments.files import write_whole
+from experiments.files import check_writable, write_whole
 
-__all__ = ["number", "write_csv_folder", "write_htk_folder", "write_single_csv"]
+__all__ = ["check_place", "number", "write_csv_folder", "write_htk_folder", "write_single_csv"]
 
 Outputs = NDArray[np.float32] | NDArray[np.float64]
 
 _HTK_WIDEST = (2**15 - 1) // 4  # outputs: the header has 16 bits for the bytes of a frame
 _UNITS = 1e4  # of 100 ns in a millisecond
+
+
+def check_place(path: Path, file_format: str, tags: Sequence[str]) -> None:
+    """See, before outputs are computed, whether they can be written.
+
+    Parameters
+    ----------
+    path
+        The file or folder.
+    file_format
+        ``single_csv``, ``csv`` or ``htk``.
+    tags
+        Name of each sequence.
+
+    Raises
+    ------
+    InputError
+        If a tag can't stand in the file, or is no name of a file inside the folder.
+    OSError
+        If the file can't be written.
+    """
+    if file_format == "single_csv":
+        _check_lines(path, tags)
+        check_writable(path)
+        return
+    for tag in tags:
+        _inside(path, tag)
+    check_writable(path / f"x.{file_format}")
 
 
 def write_single_csv(path: Path, tags: Sequence[str], outputs: Sequence[Outputs]) -> None:
@@ -46,9 +74,7 @@ def write_single_csv(path: Path, tags: Sequence[str], outputs: Sequence[Outputs]
         If the file can't be written.
     """
     _check(path, tags, outputs)
-    for tag in tags:
-        if set(tag) & {"\n", "\r"}:
-            raise InputError(f"{path}: the tag {tag!r} has a line break; a sequence is one line of the file")
+    _check_lines(path, tags)
     write_whole(
         path, "".join(";".join([tag, *numbers(y)]) + "\n" for tag, y in zip(tags, outputs, strict=True))
     )
@@ -65,7 +91,7 @@ def write_csv_folder(folder: Path, tags: Sequence[str], outputs: Sequence[Output
     Parameters
     ----------
     folder
-        Where to; folders in tags (``a/b``) are made below it.
+        Where to; folders in tags (``a/b``, ``/a/b``) are made below it.
     tags, outputs
         As in :func:`write_single_csv`.
 
@@ -150,6 +176,12 @@ def _check(place: Path, tags: Sequence[str], outputs: Sequence[Outputs]) -> None
             raise InputError(f"{place}: the tag {tag!r} has a character that can't be written")
 
 
+def _check_lines(path: Path, tags: Sequence[str]) -> None:
+    for tag in tags:
+        if set(tag) & {"\n", "\r"}:
+            raise InputError(f"{path}: the tag {tag!r} has a line break; a sequence is one line of the file")
+
+
 def _without_extension(tag: str) -> str:
     folder, slash, name = tag.rpartition("/")
     return folder + slash + (name.rpartition(".")[0] if "." in name else name)
@@ -157,10 +189,8 @@ def _without_extension(tag: str) -> str:
 
 def _paths(folder: Path, tags: Sequence[str], suffix: str, short: Callable[[str], str]) -> list[Path]:
     """Give each sequence a file of its own."""
-    for tag in tags:
-        _check_inside(folder, tag)
-    # "a//b" and "./a/b" are the file that "a/b" is.
-    whole = [PurePath(tag).as_posix() for tag in tags]
+    # "a//b", "./a/b" and "/a/b" are the file that "a/b" is.
+    whole = [_inside(folder, tag) for tag in tags]
     shortened = [short(tag) for tag in whole]
     sharing = Counter(dict.fromkeys(zip(shortened, whole, strict=True), 1))
     users = Counter(name for name, _ in sharing)
@@ -182,8 +212,10 @@ def _numbered(names: list[str]) -> list[str]:
     return result
 
 
-def _check_inside(folder: Path, tag: str) -> None:
+def _inside(folder: Path, tag: str) -> str:
+    """Return the path that a tag means below the folder; of an absolute one without its root."""
     path = PurePath(tag)
-    outside = path.is_absolute() or path.drive or ".." in path.parts
-    if outside or "\0" in tag or not path.name or tag.endswith(("/", os.sep)):
+    path = path.relative_to(path.anchor)
+    if ".." in path.parts or "\0" in tag or not path.name or tag.endswith(("/", os.sep)):
         raise InputError(f"{folder}: the tag {tag!r} is no name of a file in this folder")
+    return path.as_posix()

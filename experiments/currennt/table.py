@@ -11,12 +11,14 @@ import csv
 from array import array
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from experiments.currennt.json_file import json_text, read_json
-from experiments.currennt.netcdf import Float32, NetcdfData, read_netcdf, write_netcdf
+from experiments.currennt.netcdf import NetcdfData, opened, read_opened, write_netcdf
 from experiments.currennt.netcdf_check import check_data
+from experiments.currennt.netcdf_classic import ClassicFile
 from experiments.currennt.network_check import number_list
 from experiments.currennt.numerals import numbers
 from experiments.currennt.reading import file_size
@@ -50,7 +52,8 @@ def data_to_table(source: Path, target: Path) -> list[str]:
     Returns
     -------
     list of str
-        What is worth saying: of a file beside the table, and of labels that the table doesn't tell.
+        What is worth saying: of a file beside the table, of labels that the table doesn't tell, and of what
+        it has no place for.
 
     Raises
     ------
@@ -59,10 +62,12 @@ def data_to_table(source: Path, target: Path) -> list[str]:
     OSError
         If a file can't be written.
     """
-    data = read_netcdf(source)
+    with opened(source) as file:
+        data, notes = read_opened(file), _no_place(file)
+    notes += data.notes
     found = {name: getattr(data, field) for name, field in SCALERS.items()}
     scalers = {name: values for name, values in found.items() if values is not None}
-    beside, notes = scalers_file(target), []
+    beside = scalers_file(target)
     if scalers:
         write_whole(beside, json_text(scalers) + "\n")
         notes.append(f"{', '.join(scalers)} are in {beside}; it is read again with the table")
@@ -112,6 +117,22 @@ def table_to_data(source: Path, target: Path, labels: int | None) -> None:
     )
     check_data(str(source), data)
     write_netcdf(target, data)
+
+
+def _no_place(file: ClassicFile) -> list[str]:
+    known = {"seqTags", "seqLengths", "inputs", "targetPatterns", "targetClasses", *SCALERS}
+    notes = []
+    if others := [name for name in file.variables if name not in known]:
+        notes.append(f"{file.name}: variables that a table has no place for: {', '.join(others)}")
+    doubles = [n for n in ("inputs", "targetPatterns") if n in file.variables and _is_double(file, n)]
+    if doubles:
+        notes.append(f"{file.name}: doubles are rounded to single precision: {', '.join(doubles)}")
+    return notes
+
+
+def _is_double(file: ClassicFile, name: str) -> bool:
+    dtype = file.variables[name].dtype
+    return dtype.kind == "f" and dtype.itemsize > np.dtype(np.float32).itemsize
 
 
 def _table_text(data: NetcdfData) -> str:
@@ -169,8 +190,8 @@ class _Rows:
             k = next(k for k in range(len(_FIRST), end) if not _is_number(row[k]))
             raise _wrong_cell(place, self.names[k], row[k], "a number") from None
         if self.has_class:
-            if not (row[-1].isdecimal() and int(row[-1]) < 2**31 - 1):
-                raise _wrong_cell(place, "class", row[-1], "a whole number from 0")
+            if row[-1] != "-1" and not (row[-1].isdecimal() and int(row[-1]) < 2**31 - 1):
+                raise _wrong_cell(place, "class", row[-1], "a whole number from 0, or -1")
             self.classes.append(int(row[-1]))
 
     def _add_frame(self, place: str, row: list[str]) -> None:
@@ -234,7 +255,7 @@ def _wrong_cell(place: str, column: str, found: str, expected: str) -> InputErro
     return InputError(f"{place}, column {column!r}: found {found!r}; expected {expected}")
 
 
-def _read_scalers(path: Path, rows: _Rows) -> dict[str, Float32]:
+def _read_scalers(path: Path, rows: _Rows) -> dict[str, Any]:
     if not path.exists():
         return {}
     found = {}

@@ -108,13 +108,13 @@ def frame_error(
             if e0 >= 0:
                 work[e0 + j] = (work[y0 + j] * mask - t) * mask
     elif objective == BINARY:
-        y, one_class = work[y0], targets[t0] > REAL(0.5)
+        y, one_class = work[y0], targets[t0] > REAL(0)
         p, exact = (y, DOUBLE(y)) if one_class else (REAL(1) - y, DOUBLE(1) - DOUBLE(y))
         error = -math.log(at_least(exact, TINY))
         if e0 >= 0:
             sign = REAL(-1) if one_class else REAL(1)
             work[e0] = sign / at_least(p, REAL(TINY))
-        wrong = 1 if (y > REAL(0.5)) != one_class else 0
+        wrong = 1 if (y > REAL(0.5)) != (targets[t0] > REAL(0.5)) else 0
     elif objective == MULTICLASS:
         chosen, largest = int(targets[t0]), 0
         for j in range(outputs):
@@ -122,10 +122,11 @@ def frame_error(
                 largest = j
             if e0 >= 0:
                 work[e0 + j] = REAL(0)
-        y = work[y0 + chosen]
-        error = -math.log(at_least(DOUBLE(y), TINY))
-        if e0 >= 0:
-            work[e0 + chosen] = REAL(-1) / at_least(y, REAL(TINY))
+        if chosen >= 0:  # else the frame has no error
+            y = work[y0 + chosen]
+            error = -math.log(at_least(DOUBLE(y), TINY))
+            if e0 >= 0:
+                work[e0 + chosen] = REAL(-1) / at_least(y, REAL(TINY))
         wrong = 1 if REAL(largest) != targets[t0] else 0
     return error, wrong
 

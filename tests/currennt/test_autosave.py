@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from experiments.currennt.autosave import read_autosave, write_autosave
+from experiments.currennt.autosave import Beyond, read_autosave, write_autosave
 from experiments.errors import InputError
 from tests.currennt.fuzzing import bounded, bytes_like
 from tests.currennt.golden_files import AUTOSAVE
@@ -24,11 +24,15 @@ def rewritten(tmp_path, autosave):
 
 
 def same(a, b) -> bool:
-    plain = [name for name in vars(a) if name not in ("network", "options", "best_weights", "weight_deltas")]
+    compound = ("network", "options", "best_weights", "weight_deltas", "beyond")
+    plain = [name for name in vars(a) if name not in compound]
     lists = [(getattr(a, name), getattr(b, name)) for name in ("best_weights", "weight_deltas")]
+    beyond = [dict(vars(x.beyond)) if x.beyond else {"last_weights": None} for x in (a, b)]
+    lists.append(tuple(found.pop("last_weights") or [] for found in beyond))
     return (
         same_network(a.network, b.network)
         and a.options == b.options
+        and repr(beyond[0]) == repr(beyond[1])
         and all(repr(getattr(a, name)) == repr(getattr(b, name)) for name in plain)
         and all(x.tobytes() == y.tobytes() for p, q in lists for x, y in zip(p, q, strict=True))
     )
@@ -48,7 +52,7 @@ def test_the_originals_autosave_is_read():
     )
     assert found.best_weights[1][0] == -0.320832
     assert found.weight_deltas[3][0] == 0.000766519
-    assert found.extra == {}
+    assert found.beyond is None
 
 
 def test_what_the_original_wrote_is_written_byte_for_byte(tmp_path):
@@ -62,18 +66,21 @@ def test_round_trips_are_exact(tmp_path):
     original = read_autosave(AUTOSAVE)
     draw = np.random.default_rng(1)
     weights = [draw.normal(size=len(w)) for w in original.best_weights]
-    state = draw.bit_generator.state  # has whole numbers of 128 bits
     changed = replace(
         original,
         best_weights=weights,
         weight_deltas=[w * 1e-30 for w in weights],
         lowest_validation_error=0.1 + 0.2,
         options={"a": "1", "b": "x.nc;y.nc;", "c": "", "d": "e=f"},
-        extra={"best_epoch": 3, "generator": state, "x": [1.0, 2, None, "ü"], "nothing": {}},
+        beyond=Beyond(3, 0.3 - 0.1, [w / 3 for w in weights]),
     )
     again = rewritten(tmp_path, changed)
     assert same(again, changed)
-    assert again.extra == changed.extra
+    assert (again.beyond.best_epoch, again.beyond.best_error) == (3, 0.3 - 0.1)
+    for x, y in zip(again.beyond.last_weights, changed.beyond.last_weights, strict=True):
+        np.testing.assert_array_equal(x, y)
+    none = rewritten(tmp_path, replace(original, beyond=Beyond(0, math.inf)))
+    assert (none.beyond.best_error, none.beyond.last_weights) == (math.inf, None)
     single = replace(original, best_weights=[w.astype(np.float32) for w in weights])
     for x, y in zip(rewritten(tmp_path, single).best_weights, single.best_weights, strict=True):
         np.testing.assert_array_equal(x.astype(np.float32), y)
@@ -110,6 +117,10 @@ def test_a_training_that_diverged_is_written_but_not_continued(tmp_path):
         read_autosave(tmp_path / "x.autosave")
 
 
+def beyond(**changes) -> dict:
+    return {"lstmcore": {"best_epoch": 3, "best_error_sum": 1.5} | changes}
+
+
 BEST = "optimizer_best_weights"
 DEFECTS = {
     "finished": ({"optimizer_finished": 1}, "'optimizer_finished': found 1; expected true or false"),
@@ -128,6 +139,13 @@ DEFECTS = {
     "lengths": ({BEST: [[], [1], [], [], []]}, f"'{BEST}', layer 'lstm_1': found 1 numbers; expected 255"),
     "no list": ({BEST: [1] * 5}, "layer 'input': found 1; expected a list of 0 numbers"),
     "extra": ({"lstmcore": 1}, "'lstmcore': found 1; expected an object"),
+    "many epochs": ({"optimizer_cur_epoch": 11}, "'optimizer_cur_epoch': found 11; 'info_rows' has 10 rows"),
+    "best epoch": (beyond(best_epoch="x"), "'lstmcore': 'best_epoch': found 'x'; expected a whole number"),
+    "late": (beyond(best_epoch=11), "'lstmcore': 'best_epoch': found 11; the last epoch is 10"),
+    "no best": ({"lstmcore": {}}, "'lstmcore': no key 'best_epoch'"),
+    "best error": (beyond(best_error_sum=[]), r"'best_error_sum': found a list \[…\]; expected a number"),
+    "no error": (beyond(best_error_sum=None), "'best_error_sum': found null; expected a number"),
+    "last": (beyond(last_weights=[[]]), "'last_weights': found 1 lists; expected one for each of 5 layers"),
     "weights": ({"weights": {}}, "no weights of layer 'lstm_1'; an autosave has all"),
 }
 

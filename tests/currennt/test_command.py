@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import gzip
 import json
+import os
 import shutil
+import sys
 
 import numpy as np
 import pytest
 
 from experiments.currennt.autosave import read_autosave
 from experiments.currennt.cli import run
+from experiments.currennt.mersenne import MersenneTwister
 from experiments.currennt.network_file import read_network
-from tests.lstmcore.currennt_golden import FOLDER, INDEX, flat, load
+from tests.currennt.command_lines import STOCHASTIC, TRAIN, text_of
+from tests.currennt.golden_files import FILES
+from tests.lstmcore.currennt_golden import INDEX, flat, load
 
-FILES = FOLDER / "files"
 TOLERANCE = {"f64": 1e-12, "f32": 2e-6}
-
-
-@pytest.fixture
-def here(tmp_path, monkeypatch):
-    """A folder with the golden ``nets`` and ``data``, as the command lines name them."""
-    (tmp_path / "nets").mkdir()
-    for packed in (FOLDER / "nets").glob("*.jsn.gz"):
-        (tmp_path / "nets" / packed.stem).write_bytes(gzip.decompress(packed.read_bytes()))
-    shutil.copytree(FILES / "data", tmp_path / "data")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def arguments(case: str, precision: str) -> list[str]:
@@ -84,15 +76,6 @@ def test_training(case, precision, here, capsys):
     final = read_network(here / "out.jsn")
     weights = [np.concatenate([w.input, w.bias, w.internal]) for w in final.weights.values()]
     assert_near(np.concatenate(weights), flat(last), precision)
-
-
-TRAIN = ["--network", "nets/lstm54.jsn", "--cuda", "false", "--random_seed", "1"]
-TRAIN += ["--train", "true", "--train_file", "data/train7.nc"]
-STOCHASTIC = [*TRAIN, "--stochastic", "true", "--learning_rate", "1e-3"]
-
-
-def text_of(capsys) -> str:
-    return capsys.readouterr().out
 
 
 def test_the_samples_log_is_printed(here, capsys):
@@ -182,6 +165,15 @@ def test_initial_weights_are_the_originals(seed, here):
             np.testing.assert_array_equal(
                 np.float32(getattr(weights, piece)), np.array(expected[name][piece], np.float32)
             )
+
+
+def test_initial_weights_in_double_precision_are_drawn_there(here):
+    line = ["nets/lstm54_noweights.jsn" if w == "nets/lstm54.jsn" else w for w in TRAIN]
+    more = ["--learning_rate", "0", "--max_epochs", "1", "--float64", "true", "--save_network", "new.jsn"]
+    assert run([*line, *more]) == 0
+    first = next(iter(read_network(here / "new.jsn").weights.values())).input
+    drawn = MersenneTwister(1).draw(len(first)).astype(float)
+    np.testing.assert_array_equal(first, drawn / 2.0**32 * 0.2 + -0.1)
 
 
 def test_a_seed_of_the_system_is_printed_and_kept(here, capsys):
@@ -297,26 +289,6 @@ def test_exit_codes_and_messages(line, code, message, here, capsys):
     assert message in text_of(capsys)
 
 
-def test_an_interrupted_training_can_go_on(here, capsys, monkeypatch):
-    from experiments.currennt import training
-
-    real = training.messages.table_row
-
-    def interrupt(epoch, *rest):
-        if epoch == 3:
-            raise KeyboardInterrupt
-        return real(epoch, *rest)
-
-    monkeypatch.setattr(training.messages, "table_row", interrupt)
-    assert run([*STOCHASTIC, "--max_epochs", "6", "--save_network", "n.jsn"]) == 130
-    assert "Go on with --continue epoch003.autosave" in text_of(capsys)
-    monkeypatch.setattr(training.messages, "table_row", real)
-    assert run(["--continue", "epoch003.autosave"]) == 0
-    continued = (here / "n.jsn").read_text()
-    assert run([*STOCHASTIC, "--max_epochs", "6", "--save_network", "whole.jsn"]) == 0
-    assert (here / "whole.jsn").read_text() == continued
-
-
 def test_a_finished_training_says_so_again_and_changes_nothing(here, capsys):
     line = [*STOCHASTIC, "--val_file", "data/val3.nc", "--autosave", "true", "--max_epochs", "3"]
     assert run([*line, "--save_network", "n.jsn"]) == 0
@@ -345,3 +317,25 @@ def test_diverging_at_once_keeps_the_initial_weights(here, capsys):
         read_network(here / "first.jsn").weights.keys()
         == read_network(here / "nets/lstm54.jsn").weights.keys()
     )
+
+
+def test_names_that_are_no_text_go_through_options_file_autosave_and_continuation(here, capfd):
+    odd = os.fsdecode(b"caf\xe9")
+    (here / odd).mkdir()
+    shutil.copy(here / "data" / "train7.nc", here / odd / f"{odd}.nc")
+    shutil.copy(here / "nets" / "lstm54.jsn", here / odd)
+    lines = ["train = true", f"train_file = {odd}/{odd}.nc", f"network = {odd}/lstm54.jsn", "max_epochs = 2"]
+    lines += ["autosave = true", f"autosave_prefix = {odd}/{odd}", f"save_network = {odd}/{odd}.jsn"]
+    (here / "o.cfg").write_bytes(os.fsencode("\n".join(lines)))
+    sys.stdout.reconfigure(errors="surrogateescape")
+    assert run(["o.cfg"]) == 0
+    whole = (here / odd / f"{odd}.jsn").read_bytes()
+    saved = here / odd / f"{odd}_epoch001.autosave"
+    assert b"train_file=caf\xe9/caf\xe9.nc;;;" in saved.read_bytes()
+    (here / odd / f"{odd}.jsn").unlink()
+    assert run(["--continue", str(saved)]) == 0
+    assert (here / odd / f"{odd}.jsn").read_bytes() == whole
+    assert run(["--network", str(saved), "--ff_input_file", f"{odd}/{odd}.nc"]) == 0
+    saved.write_bytes(saved.read_bytes().replace(b'"lstm_1"', b'"caf\xe9"'))
+    assert run(["--continue", str(saved)]) == 2
+    assert "is not UTF-8; expected a text file (JSON)" in capfd.readouterr().out

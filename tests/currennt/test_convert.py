@@ -24,6 +24,7 @@ from experiments.currennt.network_file import (
 from experiments.currennt.standardise import standardise
 from experiments.currennt.table import data_to_table, table_to_data
 from experiments.model import load_model, write_model
+from tests.currennt.netcdf_files import written
 from tests.lstmcore.currennt_golden import FOLDER, INDEX, load
 
 DATA = FOLDER / "files" / "data"
@@ -362,7 +363,7 @@ ONE = "\na,0,0,1,2"
         (HEAD + "\na,0,0,1,nan", "sequence 'a' (0 from 0), frame 0, column 1: found nan"),
         (HEAD + "\na,0,0,1,1e40", "column 1: found inf"),
         (HEAD + ",class" + ONE + ",1.5", "line 2, column 'class': found '1.5'; expected a whole number"),
-        (HEAD + ",class" + ONE + ",-1", "line 2, column 'class': found '-1'; expected a whole number"),
+        (HEAD + ",class" + ONE + ",-2", "line 2, column 'class': found '-2'; expected a whole number"),
         (HEAD + "\na,1,0,1,2", "line 2: sequence, frame = 1, 0 of 'a'; expected 0, 0"),
         (HEAD + ONE + "\na,0,2,1,2", "line 3: sequence, frame = 0, 2 of 'a'; expected 0, 1 of 'a', or 1, 0"),
         (HEAD + ONE + "\nb,0,1,1,2", "sequence, frame = 0, 1 of 'b'; expected 0, 1 of 'a', or 1, 0"),
@@ -400,17 +401,49 @@ def test_scalers_that_are_not_what_is_expected(scalers, message, tmp_path):
 def test_what_can_not_be_converted_is_told_with_what_can(net, tmp_path):
     path = net("tanh")
     shutil.copy(path, tmp_path / "bare")
-    possible = "expected .jsn or .autosave to a folder (a model), such a folder to .jsn, .nc to .csv, or .csv"
+    (tmp_path / "song.mp3").write_bytes(b"ID3" + bytes(100))
+    possible = (
+        "expected a network (.jsn, .json, .autosave) to a folder (a model), such a folder to .jsn or .json"
+    )
     for source, target in (
         (path, "b.jsn"),
         (path, "b.nc"),
         (DATA / "edge6.nc", "b"),
         (tmp_path / "bare", "b.jsn"),
+        (DATA / "edge6.nc", "b.txt"),
     ):
         assert possible in told(source, tmp_path / target)
     assert possible in told(tmp_path / "song.mp3", tmp_path / "b.csv")
+    assert "song.mp4: no such file" in told(tmp_path / "song.mp4", tmp_path / "b.csv")
     assert "none.jsn: no such file" in told(tmp_path / "none.jsn", tmp_path / "b")
     assert "model.json: no readable model" in told(tmp_path / "none", tmp_path / "b.jsn")
+
+
+@pytest.mark.parametrize("suffix", [".nc1", ".nc3", ".nc4", ".netcdf", ".cdf", ".NC", ".weird", ""])
+def test_data_have_many_suffixes(suffix, tmp_path):
+    source = tmp_path / f"a{suffix or '_'}"
+    shutil.copy(DATA / "edge6.nc", source)
+    assert done(source, tmp_path / "a.csv") == ""
+    if suffix not in (".weird", ""):
+        assert done(tmp_path / "a.csv", tmp_path / f"b{suffix}") == ""
+        assert (tmp_path / f"b{suffix}").read_bytes() == source.read_bytes()
+
+
+@pytest.mark.parametrize("suffix", [".json", ".JSN", ".net", ".best"])
+def test_networks_have_many_suffixes(suffix, net, tmp_path):
+    source = tmp_path / f"a{suffix}"
+    source.write_bytes(b"\xef\xbb\xbf\n " + net("tanh").read_bytes())
+    assert done(source, tmp_path / "model") == ""
+    assert done(tmp_path / "model", tmp_path / "b.json") == ""
+    assert read_network(tmp_path / "b.json").layers == read_network(source).layers
+
+
+def test_what_a_table_has_no_place_for_is_named(tmp_path):
+    more = {"labels": (("numSeqs",), np.zeros(2, np.int32))}
+    more |= {"inputs": (("numTimesteps", "inputPattSize"), np.ones((5, 3)))}
+    note = done(written(tmp_path, **more), tmp_path / "a.csv")
+    assert "x.nc: variables that a table has no place for: labels\n" in note
+    assert "x.nc: doubles are rounded to single precision: inputs\n" in note
 
 
 @pytest.mark.parametrize(

@@ -133,6 +133,10 @@ def test_why_training_stops(counter, strict, reason):
     expected = ["", f"{reason} Training stopped.", "Lowest validation error: 1.953308", ""]
     assert m.stop_lines(counter, options, 1.95330811) == expected
     assert m.stop_lines(counter, options, None) == [*expected[:2], ""]
+    lines = m.stop_lines(counter, options, None, 1.36196)
+    assert lines == [*expected[:2], "Final training set error: 1.361960", ""]
+    validated = replace(options, val_file=("v.nc",))
+    assert m.stop_lines(counter, validated, 1.95330811, 1.36196) == expected
 
 
 TRAINING = Options(train=True, train_file=("a",), val_file=("b",), random_seed=3)
@@ -152,17 +156,34 @@ TRAINING = Options(train=True, train_file=("a",), val_file=("b",), random_seed=3
         ({}, "Training will be stopped if there is no new lowest validation error within 20 epochs."),
         ({"val_file": (), "max_epochs": 7}, "Training will be stopped after 7 epochs."),
         ({"validate_every": 3}, "Validation error will be calculated every 3 epochs."),
-        ({"shuffle_sequences": True}, "Sequences will be shuffled before every epoch."),
-        ({"shuffle_fractions": True}, "Fractions will be shuffled before every epoch."),
-        ({"input_noise_sigma": 0.3}, "Noise on the inputs: standard deviation 0.3."),
-        ({"autosave_best": True}, "Autosave after EVERY NEW BEST enabled."),
+        (
+            {"shuffle_sequences": True},
+            "Sequences will be shuffled within and across mini-batches during training.",
+        ),
+        (
+            {"shuffle_fractions": True, "parallel_sequences": 3},
+            "Mini-batches (3 sequences each) will be shuffled during training.",
+        ),
+        ({"input_noise_sigma": 0.3}, "Using input noise with a standard deviation of 0.3."),
+        ({"autosave_best": True}, "Autosave on BEST VALIDATION ERROR enabled."),
         ({}, "WARNING: CUDA is not available. Computations will be performed on the CPU!"),
         ({"weights_uniform_min": -0.25}, "Uniform distribution with range [-0.25, 0.1]. Random seed: 3"),
-        ({"weights_dist": "normal"}, "Normal distribution with mean 0, sigma 0.1. Random seed: 3"),
+        ({"weights_dist": "normal"}, "Normal distribution with mean=0 and sigma=0.1. Random seed: 3"),
     ],
 )
 def test_lines_at_the_start(changes, line):
     assert line in start_lines(replace(TRAINING, **changes))
+
+
+@pytest.mark.parametrize("options", [TRAINING, Options(ff_input_file=("a",))])
+def test_a_file_that_will_be_overwritten_is_named(options, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    name = options.save_network if options.train else options.ff_output_file
+    assert not [line for line in start_lines(options) if "overwritten" in line]
+    (tmp_path / name).touch()
+    lines = start_lines(options)
+    place = next(k for k, line in enumerate(lines) if f"will be written to '{name}'" in line)
+    assert lines[place + 1] == f"WARNING: The output file '{name}' already exists. It will be overwritten!"
 
 
 def test_without_a_set_nothing_is_said_of_it():

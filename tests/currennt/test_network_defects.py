@@ -43,7 +43,6 @@ DEFECTS = {
     "post pairs": (layer(3, type="wf"), "'size': found 1; expected 2 "),
     "binary": (layer(2, size=2) | {"weights": {}}, "found 1; expected 2"),
     "weights": (small(weights=[]), r"'weights': found a list \[…\]; expected an object"),
-    "unknown layer": (weights("hh"), "weights of an unknown layer 'hh'; did you mean 'h'"),
     "layer's weights": (small(weights={"h": 1}), "weights of layer 'h': found 1; expected an object"),
     "piece": (small(weights={"h": {"input": [0] * 8}}), "weights of layer 'h': no key 'bias'; found 'input'"),
     "list": (weights("h", bias=1), "layer 'h', 'bias': found 1; expected a list of 4 numbers"),
@@ -52,7 +51,6 @@ DEFECTS = {
     "text": (weights("h", bias=[0, 0, "x", 0]), r"'h', 'bias', number 2 \(from 0\): found 'x'"),
     "true": (weights("h", bias=[0, 0, 0, True]), "number 3 .*found true"),
     "null": (weights("h", bias=[None, 0, 0, 0]), "number 0 .*found null; .*the training had diverged"),
-    "post weights": (weights("post", input=[1], bias=[], internal=[]), "'post', 'input': found 1 numbers"),
 }
 
 

@@ -23,10 +23,10 @@ WRONG_VALUES = [
     for names, texts, expected in [
         ("stochastic cuda float64", ["", "2", "maybe", " 1"], "true, false, 1, 0, yes, no, on or off"),
         ("parallel_sequences validate_every test_every", ["0", "-1", "1.5", "", "1_0", "٣"], "from 1 to"),
-        ("random_seed truncate_seq", ["-1", "4294967296", "x", "9" * 5000], "from 0 to 4294967295"),
+        ("random_seed truncate_seq", ["-2147483649", "4294967296", "x", "9" * 5000], "from 0 to 4294967295"),
         ("input_left_context output_time_lag", ["-1", "2147483648"], "from 0 to 2147483647"),
-        ("max_epochs", ["0", "Inf", "4294967296"], '"inf" or a whole number from 1'),
-        ("max_epochs_no_best", ["0", "inf"], "from 1 to"),
+        ("max_epochs", ["0", "Inf", "4294967296"], '"inf", a whole number from 1'),
+        ("max_epochs_no_best", ["0", "-1", "inf"], "from 1 to"),
         ("train_fraction val_fraction", ["0", "1.01", "-1", "nan"], "above 0, at most 1"),
         ("learning_rate input_noise_sigma", ["-1e-5", "nan", "inf", "1e999", "", "0x1"], "a number from 0"),
         ("momentum", ["1", "-0.1", "0,9"], "from 0 to below 1"),
@@ -36,7 +36,11 @@ WRONG_VALUES = [
         ("weights_dist", ["gauss"], "uniform or normal"),
         ("ff_output_kind", ["40000"], "from 0 to 32767"),
         ("optimizer", ["rprop"], "Unknown optimizer type: optimizer is 'rprop'; expected steepest_descent"),
-        ("train_file val_file", ["", "a,,b", "a;"], "none of them empty"),
+        (
+            "train_file val_file",
+            [",", "a;", ",,b"],
+            "names of files with , or ; between them, not at the ends",
+        ),
         ("network save_network", [""], "the name of a file"),
     ]
     for name in names.split()

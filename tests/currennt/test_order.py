@@ -91,6 +91,26 @@ def test_an_empty_range_of_weights_is_refused():
         initial_weights(1, MersenneTwister(1), 0.1, 0.1)
 
 
+def test_in_double_precision_the_weights_are_exact_fractions_of_the_range():
+    """(u / 2³²) · (max − min) + min, the program's own steps in double."""
+    drawn = MersenneTwister(3).draw(1000).tolist()
+    wanted = [u / 2.0**32 * (0.1 - -0.1) + -0.1 for u in drawn]
+    found = initial_weights(1000, MersenneTwister(3), dtype=np.dtype("float64"))
+    assert found.tolist() == wanted
+    single = initial_weights(1000, MersenneTwister(3))
+    np.testing.assert_allclose(found, single, atol=2e-8, rtol=0)
+    assert np.abs(found - single).max() > 1e-9
+    between = initial_weights(9, MersenneTwister(3), 1.0, 1.0 + 1e-12, np.dtype("float64"))
+    assert len(set(between.tolist())) > 1
+
+
+def test_normal_weights_in_double_precision():
+    single = normal_weights(100, MersenneTwister(1), 0.5, 0.2)
+    double = normal_weights(100, MersenneTwister(1), 0.5, 0.2, np.dtype("float64"))
+    np.testing.assert_array_equal(double.astype(np.float32), single)
+    assert (double != single).any()
+
+
 def test_normal_weights_have_the_originals_distribution():
     weights = normal_weights(200_001, MersenneTwister(1), 0.5, 0.2)
     assert weights.dtype == np.float32

@@ -11,7 +11,6 @@ from hypothesis.extra import numpy as hnp
 from typer.testing import CliRunner
 
 from experiments.cli import app
-from experiments.currennt import netcdf_classic
 from experiments.currennt.netcdf import NetcdfData, read_netcdf, write_netcdf
 from experiments.currennt.standardise import moments_of
 from tests.lstmcore.currennt_golden import FOLDER
@@ -164,15 +163,6 @@ def test_a_link_stays_a_link(file, tmp_path):
     assert read_netcdf(file).input_means is not None
 
 
-def test_variables_of_others_are_not_dropped(file, tmp_path):
-    arrays = {"inputs": (("t", "n"), np.zeros((2, 1), np.float32)), "mine": (("n",), np.zeros(1, np.float32))}
-    path = tmp_path / "more.nc"
-    path.write_bytes(netcdf_classic.classic_bytes({"t": 2, "n": 1}, arrays))
-    result = standardize(path)
-    assert result.exit_code == 2
-    assert "would be lost: mine" in result.output
-
-
 def reference(tmp_path, **changes):
     path = tmp_path / "reference.nc"
     write_netcdf(path, random_data(2, **changes))
@@ -220,12 +210,35 @@ def test_files_that_are_no_data(tmp_path):
 
 
 def test_a_full_disk_leaves_the_old_file(file, monkeypatch):
-    def full(*_):
-        raise OSError(28, "No space left on device", str(file))
+    def full(_):
+        raise OSError(28, "No space left on device")
 
     before = file.read_bytes()
-    monkeypatch.setattr("experiments.currennt.netcdf.write_whole", full)
+    monkeypatch.setattr("experiments.files.os.fsync", full)
     result = standardize(file)
     assert result.exit_code == 2
     assert "No space left on device" in result.output
     assert file.read_bytes() == before
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_a_dash_in_place_of_the_reference_means_none(file, tmp_path):
+    shutil.copy(file, tmp_path / "b.nc")
+    assert standardize(file, "-").exit_code == 0
+    assert standardize(tmp_path / "b.nc").exit_code == 0
+    assert file.read_bytes() == (tmp_path / "b.nc").read_bytes()
+
+
+def test_a_read_only_file_is_left_alone(file):
+    before = file.read_bytes()
+    file.chmod(0o444)
+    result = standardize(file)
+    assert result.exit_code == 2
+    assert f"{file}: the file is read-only" in result.output
+    assert file.read_bytes() == before
+
+
+def test_permissions_stay(file):
+    file.chmod(0o640)
+    assert standardize(file).exit_code == 0
+    assert file.stat().st_mode & 0o777 == 0o640

@@ -78,8 +78,8 @@ def test_every_objective(objective, dtype):
     width = OBJECTIVES[objective].target_size(outputs)
     targets = {
         "ce": lambda n: rng.dirichlet(np.ones(outputs), n),
-        "binary_classification": lambda n: rng.integers(0, 2, (n, 1)),
-        "multiclass_classification": lambda n: rng.integers(0, outputs, (n, 1)),
+        "binary_classification": lambda n: rng.choice([-1, 0, 0.3, 1], (n, 1)),
+        "multiclass_classification": lambda n: rng.integers(-1, outputs, (n, 1)),
     }.get(objective, lambda n: rng.standard_normal((n, width)))
     lengths = (2, 1, 3) if SIMULATED else (40, 2, 25)
     sequences = SequenceSet.from_lists(

@@ -80,9 +80,9 @@ def _targets(objective: str, frames: int, outputs: int, rng: np.random.Generator
         case "wf":
             return rng.standard_normal((frames, 2 * outputs))
         case "binary_classification":
-            return rng.integers(0, 2, (frames, 1)).astype(float)
+            return rng.choice([-1, 0, 0.3, 1], (frames, 1))
         case "multiclass_classification":
-            return rng.integers(0, outputs, (frames, 1)).astype(float)
+            return rng.integers(-1, outputs, (frames, 1)).astype(float)
     return rng.standard_normal((frames, outputs))
 
 
