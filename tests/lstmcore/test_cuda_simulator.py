@@ -23,6 +23,7 @@ PARTS = {
 
 
 @pytest.mark.skipif(SIMULATED, reason="it is the simulator that runs this")
+@pytest.mark.timeout(3600)  # dozens of tests, each with a limit of its own
 @pytest.mark.parametrize("part", PARTS)
 def test_in_the_simulator(part):
     files, chosen, least = PARTS[part]
