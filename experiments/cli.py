@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from experiments.progress import Progress
     from experiments.runner import Run
 
@@ -127,8 +125,9 @@ def search(
         searched = run_search(config, folder, workers=workers or _processors(), progress=progress, stop=stop)
         progress.close()
     from experiments.search.output import print_search
+    from experiments.sheet import new_console
 
-    print_search(searched, _console())
+    print_search(searched, new_console())
 
 
 @app.command()
@@ -162,8 +161,9 @@ def ablate(
         )
         progress.close()
     from experiments.ablation.output import print_ablations
+    from experiments.sheet import new_console
 
-    print_ablations(ablated, _console())
+    print_ablations(ablated, new_console())
 
 
 @app.command()
@@ -493,17 +493,12 @@ def _end(progress: Progress | None, message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console() if sys.stdout.isatty() else Console(width=160)
-
-
 def _print_result(result: Run) -> None:
     from experiments.paper_table import print_paper_table
+    from experiments.sheet import new_console
     from experiments.table import print_tables
 
-    console = _console()
+    console = new_console()
     print_tables(result.scores, console)
     print_paper_table(result.paper_table, console)
     for note in result.notes:

@@ -280,9 +280,10 @@ def is_healthy(findings: list[Finding]) -> bool:
 
 def print_report(findings: list[Finding]) -> None:
     """Print a table, and below it what to do."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from experiments.sheet import new_console
 
     styles = {"ok": "green", "absent": "yellow", "broken": "bold red"}
     table = Table()
@@ -295,11 +296,11 @@ def print_report(findings: list[Finding]) -> None:
         state = Text(found.state, styles[found.state])
         table.add_row(found.topic if found.topic != topic else "", found.name, Text(found.value), state)
         topic = found.topic
-    console = Console() if sys.stdout.isatty() else Console(width=120)
+    console = new_console()
     console.print(table)
     for found in findings:
         if found.advice:
-            console.print(f"{found.name}: {found.advice}", markup=False, highlight=False, soft_wrap=True)
+            console.print(f"{found.name}: {found.advice}", highlight=False, soft_wrap=True)
     console.print(
         "all that is needed works" if is_healthy(findings) else "something that is needed is broken"
     )

@@ -340,7 +340,8 @@ class Display:
     def done(self, name: str, compiled: list[Compilation], note: str | None) -> None:
         """Say what was compiled in this part, and what could not be."""
         if note:
-            self._bar.console.print(f"  could not be done: {note}", highlight=False, soft_wrap=True)
+            told = f"  could not be done: {note}"
+            self._bar.console.print(told, markup=False, highlight=False, soft_wrap=True)
         count, seconds = sum(one.kept for one in compiled), sum(one.seconds for one in compiled)
         if count:
             self._bar.console.print(f"  {name}: {count} kernels, {seconds:.1f} s", highlight=False)
