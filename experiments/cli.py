@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from experiments.command_line import Command
+
 if TYPE_CHECKING:
     from experiments.progress import Progress
     from experiments.runner import Run
@@ -52,8 +54,8 @@ def _processors() -> int:
         return os.cpu_count() or 1
 
 
-@app.command()
-@run_app.command()
+@app.command(cls=Command)
+@run_app.command(cls=Command)
 def run(
     experiment: ExperimentFile,
     out: Annotated[
@@ -90,7 +92,7 @@ def run(
     _print_result(result)
 
 
-@app.command()
+@app.command(cls=Command)
 def search(
     experiment: ExperimentFile,
     out: Annotated[
@@ -130,7 +132,7 @@ def search(
     print_search(searched, new_console())
 
 
-@app.command()
+@app.command(cls=Command)
 def ablate(
     experiment: ExperimentFile,
     out: Annotated[
@@ -166,7 +168,7 @@ def ablate(
     print_ablations(ablated, new_console())
 
 
-@app.command()
+@app.command(cls=Command)
 def predict(
     model: Annotated[Path, typer.Argument(help="Folder of a finished run.", metavar="RUN")],
     audio: Annotated[list[Path], typer.Argument(help="Songs: WAV, FLAC, OGG or MP3.", metavar="AUDIO...")],
@@ -205,7 +207,7 @@ def predict(
             write_csv(out, table, 6)
 
 
-@app.command()
+@app.command(cls=Command)
 def features(
     audio: Annotated[
         list[Path] | None,
@@ -313,7 +315,7 @@ class View(StrEnum):
     SPECTROGRAM = "spectrogram"
 
 
-@app.command()
+@app.command(cls=Command)
 def plot(
     audio: Annotated[Path, typer.Argument(help="A song: WAV, FLAC, OGG or MP3.", metavar="AUDIO")],
     out: Annotated[
@@ -366,7 +368,7 @@ def plot(
         print(f"picture: {written}")
 
 
-@app.command()
+@app.command(cls=Command)
 def convert(
     source: Annotated[Path, typer.Argument(help="What to convert.", metavar="IN")],
     target: Annotated[Path, typer.Argument(help="What to write.", metavar="OUT")],
@@ -398,7 +400,7 @@ def convert(
             print(note)
 
 
-@app.command("nc-standardize")
+@app.command("nc-standardize", cls=Command)
 def nc_standardize(
     file: Annotated[Path, typer.Argument(help="Data to change in place.", metavar="FILE.nc")],
     reference: Annotated[
@@ -423,7 +425,7 @@ def nc_standardize(
             print(note)
 
 
-@app.command()
+@app.command(cls=Command)
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
@@ -446,7 +448,7 @@ def doctor(
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(cls=Command)
 def warmup(quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing.")] = False) -> None:
     """Compile all kernels now, so that the first run need not.
 

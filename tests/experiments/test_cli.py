@@ -39,6 +39,20 @@ def test_the_default_folder_changes_with_the_configuration(tiny, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    "arguments",
+    [
+        ("features", "x.wav", "--out", "x.csv", "--sethares", "louder"),
+        ("features", "x.wav", "--out", "x.csv", "--set", "louder"),
+        ("plot", "x.wav", "--view", "louder"),
+    ],
+)
+def test_a_wrong_choice_names_the_choices_and_nothing_of_the_library(arguments):
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2
+    assert re.search(r"Invalid value for '--\w+': 'louder' is not one of '", result.output)
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["nowhere.toml"], "nowhere.toml: no such file"),
@@ -49,6 +63,9 @@ def test_the_default_folder_changes_with_the_configuration(tiny, monkeypatch):
         (["{tiny}", "--workers", "0"], "--workers"),
         (["{tiny}", "--out", "{tiny}"], "is a file; expected a folder"),
         ([], "EXPERIMENT"),
+        (["{tiny}", "--set", "network.hidden=[16,", "8]"], "quoted: --set 'network.hidden=[16, 8]'"),
+        (["{tiny}", "--set=network.hidden=[16,", "8]"], "quoted: --set 'network.hidden=[16, 8]'"),
+        (["{tiny}", "--set", "training.patience", "=", "3"], "quoted: --set 'training.patience = 3'"),
     ],
 )
 def test_mistakes_exit_with_2_and_no_traceback(tiny, arguments, message):
