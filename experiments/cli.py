@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from experiments.command_line import Command
+from experiments.command_line import Command, Version
 
 if TYPE_CHECKING:
     from experiments.progress import Progress
     from experiments.runner import Run
 
-_TYPER: Any = {"add_completion": False, "pretty_exceptions_enable": False, "rich_markup_mode": None}
+_TYPER: Any = {"pretty_exceptions_enable": False, "rich_markup_mode": None}
 app = typer.Typer(help="Trace the emotion of music through time.", no_args_is_help=True, **_TYPER)
 run_app = typer.Typer(**_TYPER)
 
@@ -34,7 +34,11 @@ Workers = Annotated[
 ]
 
 ExperimentFile = Annotated[
-    Path, typer.Argument(help="The experiment, a TOML file.", metavar="EXPERIMENT.toml")
+    Path,
+    typer.Argument(
+        help="The experiment: a TOML file, or the name of one that comes with lstmcore (lstmcore example).",
+        metavar="EXPERIMENT",
+    ),
 ]
 Settings = Annotated[
     list[str] | None,
@@ -54,6 +58,11 @@ def _processors() -> int:
         return os.cpu_count() or 1
 
 
+@app.callback()
+def _lstmcore(version: Version = False) -> None:
+    pass
+
+
 @app.command(cls=Command)
 @run_app.command(cls=Command)
 def run(
@@ -68,6 +77,7 @@ def run(
     workers: Workers = None,
     backend: BackendName = None,
     quiet: TableOnly = False,
+    version: Version = False,
 ) -> None:
     """Run an experiment: auto-encoders, folds × trials, ensemble, scores and report.
 
@@ -79,9 +89,10 @@ def run(
     from experiments.progress import new_progress
     from experiments.run_folder import default_folder
     from experiments.runner import run_experiment
+    from experiments.shipped import find_experiment
 
     with _errors_told(None):
-        config = load_experiment(experiment, set_ or [], backend)
+        config = load_experiment(find_experiment(experiment), set_ or [], backend)
     folder = out or default_folder(config)
     stop, progress = threading.Event(), new_progress(quiet)
     with _errors_told(folder, progress, stop):
@@ -105,7 +116,7 @@ def search(
 ) -> None:
     """Choose settings by cross-validation, as the section [search] says, and write chosen.toml.
 
-    One after the other as in the paper, or all at once by Optuna (pip install 'lstmcore[search]').
+    One after the other as in the paper, or all at once by Optuna, if it is installed.
     No test set is looked at.  Networks trained before are found again, here and by lstmcore-run chosen.toml.
     """
     from experiments.config import load_experiment
@@ -113,9 +124,10 @@ def search(
     from experiments.progress import new_progress
     from experiments.run_folder import variations_folder
     from experiments.search import run_search, search_config
+    from experiments.shipped import find_experiment
 
     with _errors_told(None):
-        config = load_experiment(experiment, set_ or [], backend)
+        config = load_experiment(find_experiment(experiment), set_ or [], backend)
         if config.search is None:
             raise InputError(
                 f"{experiment}: no section [search]; expected one with [[search.steps]], each with a key "
@@ -152,9 +164,10 @@ def ablate(
     from experiments.config import load_experiment
     from experiments.progress import new_progress
     from experiments.run_folder import variations_folder
+    from experiments.shipped import find_experiment
 
     with _errors_told(None):
-        config = load_experiment(experiment, set_ or [], backend)
+        config = load_experiment(find_experiment(experiment), set_ or [], backend)
     folder = out or variations_folder(config, "ablate", ablation_config(config))
     stop, progress = threading.Event(), new_progress(quiet)
     with _errors_told(folder, progress, stop):
@@ -166,6 +179,30 @@ def ablate(
     from experiments.sheet import new_console
 
     print_ablations(ablated, new_console())
+
+
+@app.command(cls=Command)
+def example(
+    name: Annotated[
+        str | None, typer.Argument(help="Which one to write; none: they are listed.", show_default=False)
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="File to write; by default NAME.toml in the current folder.", metavar="FILE.toml"),
+    ] = None,
+) -> None:
+    """List the experiments that come with lstmcore, or write one to be changed.
+
+    lstmcore-run NAME runs one as it is.
+    """
+    from experiments.shipped import print_shipped, write_shipped
+
+    with _errors_told(None):
+        if name is None:
+            print_shipped()
+            return
+        written = write_shipped(name, out)
+        print(f"written: {written}; to run it: lstmcore-run {written}")
 
 
 @app.command(cls=Command)
@@ -353,8 +390,8 @@ def plot(
 ) -> None:
     """Draw a song: its sound, the four features that FS2 adds, and its arousal and valence over time.
 
-    FS1 features, a part of FS2, are computed by openSMILE, whose Python package is
-    licensed for non-commercial use only.
+    A model's FS1 features are computed by openSMILE, whose Python package is licensed for
+    non-commercial use only; the four need nothing of it.
     """
     from experiments.progress import new_progress
 

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import shlex
+from typing import Annotated
 
 import typer
 from typer.core import TyperCommand
+
+Version = Annotated[
+    bool,
+    typer.Option(
+        "--version", callback=lambda asked: _tell_version(asked), is_eager=True, help="Print the version."
+    ),
+]
 
 
 class Command(TyperCommand):
@@ -51,3 +59,11 @@ def taken_apart(words: list[str]) -> list[tuple[str, str]]:
 def _is_open(value: str) -> bool:
     """Tell whether a value, as TOML has it, goes on after a space."""
     return any(value.count(left) > value.count(right) for left, right in ("[]", "{}"))
+
+
+def _tell_version(asked: bool) -> None:
+    from experiments.environment import version_of
+
+    if asked:
+        typer.echo(f"lstmcore {version_of('lstmcore') or 'unknown'}")
+        raise typer.Exit

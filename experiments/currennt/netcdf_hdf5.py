@@ -43,8 +43,10 @@ def convert(path: Path, to: Path, names: tuple[str, ...]) -> None:
         If netCDF4 is not installed or can't read the file.
     """
     if importlib.util.find_spec("netCDF4") is None:
+        from lstmcore.installing import install_extra
+
         raise InputError(
-            f"{path}: netCDF-4 files (HDF5) need another package: pip install 'lstmcore[netcdf4]' "
+            f"{path}: netCDF-4 files (HDF5) need another package: {install_extra('netcdf4')} "
             "(or convert the file: nccopy -k classic)"
         )
     limit = _SECONDS + path.stat().st_size / _BYTES_A_SECOND

@@ -26,6 +26,7 @@ from experiments.datasets.song import Dataset, Song
 from experiments.errors import InputError, Interrupted
 from experiments.progress import Progress
 from features import cache_root
+from features.smile import smile_version
 
 SYNTHETIC = "Synthetic: procedural music and simulated raters, not real songs or listeners."
 
@@ -55,12 +56,16 @@ def load_dataset(config: Data, *, workers: int, progress: Progress, stop: thread
         If a file is missing or wrong; it is named.
     AudioError
         If an audio file can't be used.
+    SmileError
+        If openSMILE, which computes FS1, is missing or fails.
     Interrupted
         If `stop` was set.
     """
     notes = []
     root = Path(config.root) if config.root is not None else None
     if config.source == "procedural":
+        if config.features != "song_means":
+            smile_version()  # what is missing is told before music is made
         root = root or _procedural_folder(config.procedural)
         _make_procedural(root, config.procedural, workers, progress, stop)
         notes.append(SYNTHETIC)

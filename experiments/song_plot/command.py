@@ -18,7 +18,7 @@ from experiments.progress import Progress
 from experiments.song_plot.curves import Curves, curves_of, read_annotations, read_predictions
 from experiments.song_plot.figure import SongPicture, draw_song
 from experiments.song_plot.sound import spectrogram, waveform
-from features import FeatureStore, extract_features
+from features import FeatureStore, extract_features, extract_music, has_smile
 from features.audio import check_file
 
 FORMATS = ("html", "png", "svg", "pdf")
@@ -92,7 +92,7 @@ def plot_song(audio: Path, out: Path | None, sources: Sources, view: str, progre
     if sources.predictions is not None:
         system, predictions = read_predictions(sources.predictions, audio, sources.song, sources.system)
     progress.stage("features, prediction and picture", 2 + (sources.model is not None))
-    features = extract_features(audio, "FS2", FeatureStore())
+    features = extract_features(audio, "FS2", FeatureStore()) if has_smile() else extract_music(audio)
     progress.advance()
     if sources.model is not None:
         system, predictions = _predict(sources.model, audio, sources.system, progress)

@@ -5,6 +5,7 @@ import re
 import pytest
 from typer.testing import CliRunner
 
+import lstmcore
 from experiments import run_folder
 from experiments.cli import app, run_app
 
@@ -36,6 +37,21 @@ def test_the_default_folder_changes_with_the_configuration(tiny, monkeypatch):
     assert invoke(tiny / "tiny.toml", "--quiet").exit_code == 0
     assert invoke(tiny / "tiny.toml", "--quiet", "--set", "seed=2").exit_code == 0
     assert len(list((tiny / "runs").glob("tiny-*"))) == 2
+
+
+@pytest.mark.parametrize(("program", "arguments"), [(app, []), (run_app, []), (app, ["run"])])
+def test_the_version_is_told(program, arguments):
+    result = CliRunner().invoke(program, [*arguments, "--version"])
+    assert (result.exit_code, result.stdout) == (0, f"lstmcore {lstmcore.__version__}\n")
+
+
+@pytest.mark.parametrize(("name", "word"), [("lstmcore", "abl"), ("lstmcore-run", "--wor")])
+def test_the_shell_completes(name, word):
+    program = {"lstmcore": app, "lstmcore-run": run_app}[name]
+    variable = f"_{name.upper().replace('-', '_')}_COMPLETE"
+    told = {variable: "complete_bash", "COMP_WORDS": f"{name} {word}", "COMP_CWORD": "1"}
+    completed = CliRunner(env=told).invoke(program, prog_name=name).output
+    assert completed.split() == [{"abl": "ablate", "--wor": "--workers"}[word]]
 
 
 @pytest.mark.parametrize(
