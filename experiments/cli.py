@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from experiments.command_line import Command, Version
 from experiments.process import exit_code, run_command
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from experiments.progress import Progress
     from experiments.runner import Run
 
-_TYPER: Any = {"add_completion": False, "pretty_exceptions_enable": False, "rich_markup_mode": None}
+_TYPER: Any = {"pretty_exceptions_enable": False, "rich_markup_mode": None}
 app = typer.Typer(help="Trace the emotion of music through time.", no_args_is_help=True, **_TYPER)
 run_app = typer.Typer(**_TYPER)
 
@@ -36,7 +35,11 @@ Workers = Annotated[
 ]
 
 ExperimentFile = Annotated[
-    Path, typer.Argument(help="The experiment, a TOML file.", metavar="EXPERIMENT.toml")
+    Path,
+    typer.Argument(
+        help="The experiment: a TOML file, or the name of one that comes with lstmcore (lstmcore example).",
+        metavar="EXPERIMENT",
+    ),
 ]
 Settings = Annotated[
     list[str] | None,
@@ -56,8 +59,13 @@ def _processors() -> int:
         return os.cpu_count() or 1
 
 
-@app.command()
-@run_app.command()
+@app.callback()
+def _lstmcore(version: Version = False) -> None:
+    pass
+
+
+@app.command(cls=Command)
+@run_app.command(cls=Command)
 def run(
     experiment: ExperimentFile,
     out: Annotated[
@@ -70,6 +78,7 @@ def run(
     workers: Workers = None,
     backend: BackendName = None,
     quiet: TableOnly = False,
+    version: Version = False,
 ) -> None:
     """Run an experiment: auto-encoders, folds × trials, ensemble, scores and report.
 
@@ -81,9 +90,10 @@ def run(
     from experiments.progress import new_progress
     from experiments.run_folder import default_folder
     from experiments.runner import run_experiment
+    from experiments.shipped import find_experiment
 
     with _errors_told(None):
-        config = load_experiment(experiment, set_ or [], backend)
+        config = load_experiment(find_experiment(experiment), set_ or [], backend)
     folder = out or default_folder(config)
     stop, progress = threading.Event(), new_progress(quiet)
     with _errors_told(folder, progress, stop):
@@ -94,7 +104,7 @@ def run(
     _print_result(result)
 
 
-@app.command()
+@app.command(cls=Command)
 def search(
     experiment: ExperimentFile,
     out: Annotated[
@@ -107,7 +117,7 @@ def search(
 ) -> None:
     """Choose settings by cross-validation, as the section [search] says, and write chosen.toml.
 
-    One after the other as in the paper, or all at once by Optuna (pip install 'lstmcore[search]').
+    One after the other as in the paper, or all at once by Optuna, if it is installed.
     No test set is looked at.  Networks trained before are found again, here and by lstmcore-run chosen.toml.
     """
     from experiments.config import load_experiment
@@ -115,9 +125,10 @@ def search(
     from experiments.progress import new_progress
     from experiments.run_folder import variations_folder
     from experiments.search import run_search, search_config
+    from experiments.shipped import find_experiment
 
     with _errors_told(None):
-        config = load_experiment(experiment, set_ or [], backend)
+        config = load_experiment(find_experiment(experiment), set_ or [], backend)
         if config.search is None:
             raise InputError(
                 f"{experiment}: no section [search]; expected one with [[search.steps]], each with a key "
@@ -129,11 +140,12 @@ def search(
         searched = run_search(config, folder, workers=workers or _processors(), progress=progress, stop=stop)
         progress.close()
     from experiments.search.output import print_search
+    from experiments.sheet import new_console
 
-    print_search(searched, _console())
+    print_search(searched, new_console())
 
 
-@app.command()
+@app.command(cls=Command)
 def ablate(
     experiment: ExperimentFile,
     out: Annotated[
@@ -153,9 +165,10 @@ def ablate(
     from experiments.config import load_experiment
     from experiments.progress import new_progress
     from experiments.run_folder import variations_folder
+    from experiments.shipped import find_experiment
 
     with _errors_told(None):
-        config = load_experiment(experiment, set_ or [], backend)
+        config = load_experiment(find_experiment(experiment), set_ or [], backend)
     folder = out or variations_folder(config, "ablate", ablation_config(config))
     stop, progress = threading.Event(), new_progress(quiet)
     with _errors_told(folder, progress, stop):
@@ -164,11 +177,36 @@ def ablate(
         )
         progress.close()
     from experiments.ablation.output import print_ablations
+    from experiments.sheet import new_console
 
-    print_ablations(ablated, _console())
+    print_ablations(ablated, new_console())
 
 
-@app.command()
+@app.command(cls=Command)
+def example(
+    name: Annotated[
+        str | None, typer.Argument(help="Which one to write; none: they are listed.", show_default=False)
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="File to write; by default NAME.toml in the current folder.", metavar="FILE.toml"),
+    ] = None,
+) -> None:
+    """List the experiments that come with lstmcore, or write one to be changed.
+
+    lstmcore-run NAME runs one as it is.
+    """
+    from experiments.shipped import print_shipped, write_shipped
+
+    with _errors_told(None):
+        if name is None:
+            print_shipped()
+            return
+        written = write_shipped(name, out)
+        print(f"written: {written}; to run it: lstmcore-run {written}")
+
+
+@app.command(cls=Command)
 def predict(
     model: Annotated[Path, typer.Argument(help="Folder of a finished run.", metavar="RUN")],
     audio: Annotated[
@@ -220,7 +258,7 @@ def predict(
     _tell_of_songs(predicted.errors, len(songs))
 
 
-@app.command()
+@app.command(cls=Command)
 def features(
     audio: Annotated[
         list[Path] | None,
@@ -325,7 +363,7 @@ class View(StrEnum):
     SPECTROGRAM = "spectrogram"
 
 
-@app.command()
+@app.command(cls=Command)
 def plot(
     audio: Annotated[Path, typer.Argument(help="A song: WAV, FLAC, OGG or MP3.", metavar="AUDIO")],
     out: Annotated[
@@ -363,8 +401,8 @@ def plot(
 ) -> None:
     """Draw a song: its sound, the four features that FS2 adds, and its arousal and valence over time.
 
-    FS1 features, a part of FS2, are computed by openSMILE, whose Python package is
-    licensed for non-commercial use only.
+    A model's FS1 features are computed by openSMILE, whose Python package is licensed for
+    non-commercial use only; the four need nothing of it.
     """
     from experiments.progress import new_progress
 
@@ -380,7 +418,7 @@ def plot(
         print(f"picture: {written}")
 
 
-@app.command()
+@app.command(cls=Command)
 def convert(
     source: Annotated[Path, typer.Argument(help="What to convert.", metavar="IN")],
     target: Annotated[Path, typer.Argument(help="What to write.", metavar="OUT")],
@@ -412,7 +450,7 @@ def convert(
             print(note)
 
 
-@app.command("nc-standardize")
+@app.command("nc-standardize", cls=Command)
 def nc_standardize(
     file: Annotated[Path, typer.Argument(help="Data to change in place.", metavar="FILE.nc")],
     reference: Annotated[
@@ -442,7 +480,7 @@ def nc_standardize(
             print(note)
 
 
-@app.command()
+@app.command(cls=Command)
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
@@ -465,7 +503,7 @@ def doctor(
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(cls=Command)
 def warmup(quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing.")] = False) -> None:
     """Compile all kernels now, so that the first run need not.
 
@@ -545,17 +583,12 @@ def _end(progress: Progress | None, message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console() if sys.stdout.isatty() else Console(width=160)
-
-
 def _print_result(result: Run) -> None:
     from experiments.paper_table import print_paper_table
+    from experiments.sheet import new_console
     from experiments.table import print_tables
 
-    console = _console()
+    console = new_console()
     print_tables(result.scores, console)
     print_paper_table(result.paper_table, console)
     for note in result.notes:

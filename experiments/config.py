@@ -15,7 +15,8 @@ from typing import Annotated, Any, Literal
 import tomli_w
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from experiments.errors import InputError, did_you_mean
+from experiments.errors import InputError
+from experiments.hints import EXPECTED, nearest_key
 from experiments.section import Section
 from experiments.variations import ABLATED, SEARCHED, Ablation, Search
 
@@ -473,7 +474,7 @@ def _check_key(place: str, key: str, allowed: tuple[str, ...], what: str) -> Non
     for n, part in enumerate(parts):
         known = _keys_at(tuple(parts[:n]))
         if n < 2 and part not in known:
-            raise ValueError(f"{place}: unknown key {key!r}{did_you_mean(part, known)}")
+            raise ValueError(f"{place}: unknown key {key!r}{nearest_key(Experiment, part, known)}")
     if key not in SEARCHED and any(key == one or key.startswith(f"{one}.") for one in allowed):
         return
     raise ValueError(
@@ -505,6 +506,9 @@ def _parse_override(override: str) -> dict[str, Any]:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text
+        if text.strip()[:1] in ("[", "{"):
+            advice = f"a list with spaces is quoted: --set '{key.strip()}=[16, 8]'"
+            raise InputError(f"--set {override}: not a value as in TOML; {advice}") from None
     except (ValueError, RecursionError) as error:
         raise InputError(f"--set {key.strip()}: can't be read: {error}") from None
     for part in reversed(key.strip().split(".")):
@@ -541,17 +545,16 @@ def _explain(error: ValidationError) -> str:
     for item in error.errors(include_url=False):
         key = ".".join(str(part) for part in item["loc"])
         if item["type"] == "extra_forbidden":
-            lines.append(
-                f"unknown key {key!r}{did_you_mean(key.rsplit('.', 1)[-1], _keys_at(item['loc'][:-1]))}"
-            )
+            lines.append(f"unknown key {key!r}{nearest_key(Experiment, key, _keys_at(item['loc'][:-1]))}")
         elif item["type"] == "missing":
             lines.append(f"key {key!r} is missing")
         elif item["type"] == "value_error":
             lines.append(f"{key + '.' if key else ''}{item['ctx']['error']}")
         else:
             told = item["msg"].removeprefix("Input should be ")
-            expected = "true or false" if item["type"].startswith("bool") else told
-            lines.append(f"{key} is {item['input']!r}; expected {expected}")
+            expected = EXPECTED.get(item["type"].partition("_")[0], told)
+            found = str(item["input"]).lower() if isinstance(item["input"], bool) else repr(item["input"])
+            lines.append(f"{key} is {found}; expected {expected}")
     return "\n  ".join(lines)
 
 

@@ -24,7 +24,11 @@ from experiments.environment import version_of
 State = Literal["ok", "absent", "broken"]
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-_REINSTALL = "install it again: pip install --force-reinstall lstmcore"
+_REINSTALL = "install lstmcore again, as its README says"
+_SMILE_LICENCE = "licensed for private, research and educational use only"
+# What lstmcore does without, although it is installed by default.
+_DISPENSABLE = {"opensmile": "without it FS1, and so FS2, can't be computed; all else works"}
+_WITHOUT_SMILE = "uninstall opensmile; all but FS1 and FS2 works without"
 _SOME_FEATURES = ("avx", "avx2", "avx512f", "fma", "neon")
 _FIND_CACHED = """
 import sys, numpy as np
@@ -112,16 +116,19 @@ def _vectors() -> str:
 
 def _packages() -> Iterator[Finding]:
     """Versions of what lstmcore requires, and of its extras, as its own metadata name them."""
+    from lstmcore.installing import install_extra, install_package
+
     yield Finding("packages", "lstmcore", importlib.metadata.version("lstmcore"))
     for line in importlib.metadata.requires("lstmcore") or []:
         name = re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0]
         extra = re.search(r"extra == ['\"]([^'\"]+)", line)
         version = version_of(name)
         if extra is None:
-            state: State = "ok" if version else "broken"
-            yield Finding("packages", name, version or "absent", state, "" if version else _REINSTALL)
+            state: State = "ok" if version else "absent" if name in _DISPENSABLE else "broken"
+            advice = "" if version else f"{_DISPENSABLE.get(name, 'it is needed')}: {install_package(name)}"
+            yield Finding("packages", name, version or "absent", state, advice)
         else:
-            advice = "" if version else f"if wanted: pip install 'lstmcore[{extra[1]}]'"
+            advice = "" if version else f"if wanted: {install_extra(extra[1])}"
             title = f"{name} (extra {extra[1]})"
             yield Finding("packages", title, version or "absent", "ok" if version else "absent", advice)
 
@@ -191,7 +198,8 @@ def _of_a_tone(folder: Path) -> Iterator[Finding]:
     import numpy as np
     import soundfile
 
-    from features import extract_fs1, read_audio
+    from features import read_audio
+    from lstmcore.installing import install_package
 
     times = np.arange(2 * 22050) / 22050
     for suffix in ("wav", "flac", "ogg", "mp3"):
@@ -201,16 +209,27 @@ def _of_a_tone(folder: Path) -> Iterator[Finding]:
             seconds = len(read_audio(path).samples) / 22050
             yield Finding("audio", suffix.upper(), f"{seconds:.2f} s of a tone decoded")
         except (ValueError, RuntimeError, OSError) as error:
-            advice = "a newer libsndfile (from 1.1 for MP3) is needed: pip install --upgrade soundfile"
+            how = install_package("soundfile", upgrade=True)
+            advice = f"a newer libsndfile (from 1.1 for MP3) is needed: {how}"
             yield Finding("audio", suffix.upper(), str(error), "broken", advice)
-    licence = "licensed for private, research and educational use only"
+    yield _smile(folder / "tone.wav")
+
+
+def _smile(tone: Path) -> Finding:
+    """Compute FS1, or say how to come by openSMILE; and how to do without it, for it isn't free for all."""
+    from features import extract_fs1, has_smile
+    from lstmcore.installing import install_package
+
+    if not has_smile():
+        advice = f"{_DISPENSABLE['opensmile']}; if wanted: {install_package('opensmile')} ({_SMILE_LICENCE})"
+        return Finding("audio", "openSMILE", "not installed: no FS1", "absent", advice)
     try:
-        rows = len(extract_fs1(folder / "tone.wav"))
-        value = f"{version_of('opensmile')}, {rows} rows of FS1 computed; {licence}"
-        yield Finding("audio", "openSMILE", value)
+        rows = len(extract_fs1(tone))
     except (ImportError, RuntimeError, OSError) as error:
-        advice = f"FS1 and FS2 from audio need it: pip install --upgrade opensmile ({licence})"
-        yield Finding("audio", "openSMILE", str(error), "broken", advice)
+        advice = f"FS1 and FS2 need it: {install_package('opensmile', upgrade=True)} ({_SMILE_LICENCE})"
+        return Finding("audio", "openSMILE", str(error), "broken", advice)
+    value = f"{version_of('opensmile')}, {rows} rows of FS1 computed; {_SMILE_LICENCE}"
+    return Finding("audio", "openSMILE", value, advice=f"if its licence is not for you: {_WITHOUT_SMILE}")
 
 
 def _cuda() -> Iterator[Finding]:
@@ -288,9 +307,10 @@ def is_healthy(findings: list[Finding]) -> bool:
 
 def print_report(findings: list[Finding]) -> None:
     """Print a table, and below it what to do."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from experiments.sheet import new_console
 
     styles = {"ok": "green", "absent": "yellow", "broken": "bold red"}
     table = Table()
@@ -303,11 +323,11 @@ def print_report(findings: list[Finding]) -> None:
         state = Text(found.state, styles[found.state])
         table.add_row(found.topic if found.topic != topic else "", found.name, Text(found.value), state)
         topic = found.topic
-    console = Console() if sys.stdout.isatty() else Console(width=120)
+    console = new_console()
     console.print(table)
     for found in findings:
         if found.advice:
-            console.print(f"{found.name}: {found.advice}", markup=False, highlight=False, soft_wrap=True)
+            console.print(f"{found.name}: {found.advice}", highlight=False, soft_wrap=True)
     console.print(
         "all that is needed works" if is_healthy(findings) else "something that is needed is broken"
     )

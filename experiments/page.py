@@ -6,40 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from experiments.files import write_whole
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """A table for people.
-
-    Parameters
-    ----------
-    title
-        Above it.
-    columns
-        Headings; the first column is aligned to the left.
-    rows
-        Whether the row stands out, and its cells.
-    """
-
-    title: str
-    columns: list[str]
-    rows: list[tuple[bool, list[str]]]
-
-    def print(self, console: Console) -> None:
-        """Print the table on a terminal."""
-        table = Table()
-        for n, heading in enumerate(self.columns):
-            table.add_column(heading, justify="right" if n else "left", overflow="fold")
-        for marked, cells in self.rows:
-            table.add_row(*map(escape, cells), style="bold" if marked else None)
-        console.print(f"[bold]{self.title}[/bold]")
-        console.print(table)
+from experiments.sheet import Sheet
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from experiments.datasets import TARGETS
 from experiments.files import write_csv
 from experiments.published import PAPER, TABLE_1, Figure
 from experiments.score import Score
+from experiments.sheet import Sheet
 from experiments.table import HEADINGS, cell, keyed, systems_of
 
 PARTS = {"official_test": "a) official test set", "team_test": "b) the team's test set"}
@@ -89,15 +89,10 @@ def title_of(rows: list[PaperRow], part: str) -> str:
 
 def print_paper_table(rows: list[PaperRow], console: Console) -> None:
     """Print the table; nothing if there are no rows."""
+    columns = ["", "", *(f"{target}\n{whose}" for target in TARGETS for whose in ("ours", "the paper's"))]
     for part in dict.fromkeys(row.part for row in rows):
-        table = Table("", "", title_justify="left")
-        for target in TARGETS:
-            table.add_column(f"{target}\nours", justify="right", no_wrap=True)
-            table.add_column(f"{target}\nthe paper's", justify="right", no_wrap=True, style="dim")
-        for row in (row for row in rows if row.part == part):
-            table.add_row(HEADINGS[row.metric], row.row, *cells_of(row))
-        console.print(f"[bold]{title_of(rows, part)}[/bold]")
-        console.print(table)
+        cells = [(False, [HEADINGS[r.metric], r.row, *cells_of(r)]) for r in rows if r.part == part]
+        Sheet(title_of(rows, part), columns, cells, labels=2, together=2).print(console)
     if rows:
         console.print(f"the paper's figures: {PAPER}")
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 
 _BARS = 8  # stages shown; a search has more than a terminal has lines
+_WIDE = 100  # columns of a terminal that has room for a long bar
 _LINES = 12  # networks shown; on a GPU all are trained at once
 
 
@@ -100,11 +101,14 @@ class Live:
         from rich import progress
         from rich.console import Console
         from rich.live import Live as Display
+        from rich.table import Column
 
+        console = Console(stderr=True)
         self._lock = threading.Lock()
         self._bars = progress.Progress(
-            progress.TextColumn("{task.description}"),
-            progress.BarColumn(bar_width=30),
+            # Where there is little room the name takes two lines; the numbers are never cut.
+            progress.TextColumn("{task.description}", markup=False, table_column=Column(overflow="fold")),
+            progress.BarColumn(bar_width=30 if console.width >= _WIDE else 10),
             progress.MofNCompleteColumn(),
             progress.TimeElapsedColumn(),
             progress.TextColumn("{task.fields[left]}"),
@@ -112,7 +116,6 @@ class Live:
         self._started, self._fresh, self._remaining = time.monotonic(), 0, 0
         self._running: dict[str, str] = {}
         self._task: TaskID | None = None
-        console = Console(stderr=True)
         self._display = Display(console=console, get_renderable=self._renderable, refresh_per_second=4)
         self._display.start()
 

@@ -15,9 +15,9 @@ from experiments.files import write_whole
 from experiments.paper_table import PaperRow, cells_of, title_of
 from experiments.plots import learning_curves, song_curves
 from experiments.published import PAPER, TEST_ALPHA
-from experiments.score import METRICS, SCOPES, Score
+from experiments.score import METRICS, Score
 from experiments.systems import Predictions
-from experiments.table import HEADINGS, SETS, cell, keyed, systems_of, undefined_note
+from experiments.table import HEADINGS, score_sheets, undefined_note
 
 SONGS_SHOWN = 4
 SUBTASKS = {1: "features", 2: "regression on given features", 3: "both free"}
@@ -59,7 +59,7 @@ def write_report(
         facts=facts,
         targets=TARGETS,
         metrics=[HEADINGS[m] for m in METRICS],
-        tables=_tables(scores),
+        tables=score_sheets(scores),
         undefined=undefined_note(scores),
         songs=_songs(predictions, next(iter(facts["ensembles"])), experiment.data.scale),
         quality=quality,
@@ -71,22 +71,6 @@ def write_report(
         curves=_learning(history),
     )
     write_whole(path, page)
-
-
-def _tables(scores: list[Score]) -> list[dict[str, Any]]:
-    by_key = keyed(scores)
-    tables = []
-    for group, title in SETS.items():
-        systems = systems_of(scores, group)
-        for scope in SCOPES if systems else ():
-            rows = [
-                (system, [cell(by_key, group, system, scope, t, m) for t in TARGETS for m in METRICS])
-                for system in systems
-            ]
-            songs = next(s.songs for s in scores if s.set == group)
-            form = "by song, mean ± standard deviation" if scope == "per_song" else "all frames pooled"
-            tables.append({"title": f"{title}: {songs} songs, {form}", "rows": rows})
-    return tables
 
 
 def _paper(rows: list[PaperRow]) -> list[dict[str, Any]]:

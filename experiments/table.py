@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.table import Table
 
 from experiments.datasets import TARGETS
-from experiments.score import METRICS, Score
+from experiments.score import METRICS, SCOPES, Score
+from experiments.sheet import Sheet
 
 HEADINGS = {"r": "r", "rmse": "RMSE", "ccc": "CCC"}
 SETS = {
@@ -14,6 +14,7 @@ SETS = {
     "team_test": "the team's test set (ensembles were chosen on it)",
     "official_test": "official test set",
 }
+FORMS = {"per_song": "by song, mean ± standard deviation", "pooled": "all frames pooled"}
 
 
 def systems_of(scores: list[Score], group: str) -> list[str]:
@@ -54,40 +55,29 @@ def undefined_note(scores: list[Score]) -> str:
 
 def print_tables(scores: list[Score], console: Console) -> None:
     """Print, for each set, the scores by song and pooled; a table a target where the terminal is narrow."""
-    by_key = keyed(scores)
-    for group, title in SETS.items():
-        systems = systems_of(scores, group)
-        if not systems:
-            continue
-        songs = next(s.songs for s in scores if s.set == group)
-        for scope, form in (
-            ("per_song", "by song, mean ± standard deviation"),
-            ("pooled", "all frames pooled"),
-        ):
-            table = _table(by_key, group, systems, scope, TARGETS)
-            console.print(f"[bold]{title}: {songs} songs, {form}[/bold]")
-            if console.measure(table).maximum <= console.width:
-                console.print(table)
-                continue
-            for target in TARGETS:
-                console.print(_table(by_key, group, systems, scope, (target,)))
+    for sheet in score_sheets(scores):
+        sheet.print(console)
     note = undefined_note(scores)
     if note:
-        console.print(note)
+        console.print(note, markup=False)
 
 
-def _table(
-    by_key: dict[tuple[str, ...], Score],
-    group: str,
-    systems: list[str],
-    scope: str,
-    targets: tuple[str, ...],
-) -> Table:
-    table = Table()
-    table.add_column("system", no_wrap=True)
-    for target in targets:
-        for metric in METRICS:
-            table.add_column(f"{target}\n{HEADINGS[metric]}", justify="right", no_wrap=True)
-    for system in systems:
-        table.add_row(system, *(cell(by_key, group, system, scope, t, m) for t in targets for m in METRICS))
-    return table
+def score_sheets(scores: list[Score]) -> list[Sheet]:
+    """Make two tables of each set that has songs: by song and pooled."""
+    by_key = keyed(scores)
+    columns = ["system", *(f"{target}\n{HEADINGS[metric]}" for target in TARGETS for metric in METRICS)]
+    sheets = []
+    for group, title in SETS.items():
+        systems = systems_of(scores, group)
+        songs = next((s.songs for s in scores if s.set == group), 0)
+        for scope in SCOPES if systems else ():
+            rows = [
+                (
+                    False,
+                    [system, *(cell(by_key, group, system, scope, t, m) for t in TARGETS for m in METRICS)],
+                )
+                for system in systems
+            ]
+            heading = f"{title}: {songs} songs, {FORMS[scope]}"
+            sheets.append(Sheet(heading, columns, rows, together=len(METRICS)))
+    return sheets

@@ -290,7 +290,7 @@ def _extract() -> None:
     """Take FS2, which holds FS1, from a few clicks in both ways to compute spectra."""
     import soundfile
 
-    from features import FeatureSettings, extract_fs2
+    from features import FeatureSettings, extract_fs2, gammatone_filterbank
 
     sound = np.zeros(_SECONDS * _RATE_HZ)
     sound[:: _RATE_HZ // 4] = 0.5
@@ -299,6 +299,7 @@ def _extract() -> None:
         soundfile.write(path, sound, _RATE_HZ)
         for settings in (FeatureSettings(), FeatureSettings(spectra="window")):
             extract_fs2(path, settings=settings)
+    gammatone_filterbank(sound, _RATE_HZ, channels=1)  # FS2 takes the channels four at a time
 
 
 class Display:
@@ -326,7 +327,8 @@ class Display:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bar.stop()
+        if not self._bar.disable:  # before Rich 15 a bar that was never shown ends with an empty line
+            self._bar.stop()
 
     def stage(self, name: str, number: int, total: int) -> None:
         """Name the part."""
@@ -340,7 +342,8 @@ class Display:
     def done(self, name: str, compiled: list[Compilation], note: str | None) -> None:
         """Say what was compiled in this part, and what could not be."""
         if note:
-            self._bar.console.print(f"  could not be done: {note}", highlight=False, soft_wrap=True)
+            told = f"  could not be done: {note}"
+            self._bar.console.print(told, markup=False, highlight=False, soft_wrap=True)
         count, seconds = sum(one.kept for one in compiled), sum(one.seconds for one in compiled)
         if count:
             self._bar.console.print(f"  {name}: {count} kernels, {seconds:.1f} s", highlight=False)

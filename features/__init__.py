@@ -36,10 +36,10 @@ from features.compare import extract_fs1
 from features.errors import AudioError, ExtractionStopped
 from features.extract import Extraction, extract_features, extract_many
 from features.grid import HOP_SECONDS, RATE_HZ, TIME_COLUMN, WINDOW_SECONDS, grid_times
-from features.music import extract_fs2, music_rows
+from features.music import extract_fs2, extract_music, music_rows
 from features.sets import FEATURE_SETS, columns, feature_names
 from features.settings import FeatureSettings
-from features.smile import SmileError
+from features.smile import SmileError, has_smile
 from features.store import FeatureKey, FeatureStore, cache_root, default_folder, digest_of
 
 if TYPE_CHECKING:
@@ -110,9 +110,11 @@ __all__ = [
     "extract_fs1",
     "extract_fs2",
     "extract_many",
+    "extract_music",
     "feature_names",
     "gammatone_filterbank",
     "grid_times",
+    "has_smile",
     "music_rows",
     "onset_curve",
     "onset_times",

@@ -10,11 +10,10 @@ use needs a licence from audEERING.
 
 from __future__ import annotations
 
-import importlib.metadata
+import math
 import os
 import shutil
 import threading
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +27,7 @@ from features.grid import grid_table
 from features.scratch import scratch_folder
 from features.sets import feature_names
 from features.settings import DEFAULT, FeatureSettings
-from features.smile import SmileError, run_smile
+from features.smile import SmileError, run_smile, shipped_configuration, smile_version
 
 if TYPE_CHECKING:
     import pandas
@@ -48,12 +47,7 @@ _BUFFER_INCLUDE = Path("shared", "BufferModeRb.conf.inc")
 
 def fs1_version(settings: FeatureSettings = DEFAULT) -> str:
     """Tell which code computes FS1, for the names of stored results: openSMILE's, ours, the settings'."""
-    return f"opensmile{_smile_version()}-d{DECODING}-r{_REVISION}{settings.version('FS1')}"
-
-
-@cache
-def _smile_version() -> str:
-    return importlib.metadata.version("opensmile")
+    return f"opensmile{smile_version()}-d{DECODING}-r{_REVISION}{settings.version('FS1')}"
 
 
 def extract_fs1(
@@ -150,6 +144,15 @@ def fs1_rows(
     return result.rows
 
 
+def rows_of(audio: Decoded, settings: FeatureSettings = DEFAULT) -> int:
+    """Count the rows that FS1 has, without computing it: windows whose low-level frames all exist."""
+    beyond = audio.seconds - settings.window_seconds - _BEYOND_WINDOW_SECONDS
+    rows = math.floor(beyond / settings.hop_seconds + 1e-9) + 1
+    if rows < 1:
+        raise _too_short(audio, settings)
+    return rows
+
+
 def _too_short(audio: Decoded, settings: FeatureSettings) -> AudioError:
     least = settings.window_seconds + _BEYOND_WINDOW_SECONDS
     reason = f"too short, {audio.seconds:.2f} s; at least about {least:.2f} s are expected"
@@ -161,9 +164,7 @@ def _bring_conf(room: Path) -> Path:
 
     So openSMILE sees only short plain names, however the installation folder is called.
     """
-    import opensmile.core
-
-    shipped = Path(next(iter(opensmile.core.__path__)), "config")
+    shipped = shipped_configuration()
     (room / _LLD_INCLUDE.parent).mkdir()
     shutil.copyfile(shipped / _LLD_INCLUDE, room / _LLD_INCLUDE)
     shutil.copytree(shipped / _BUFFER_INCLUDE.parent, room / _BUFFER_INCLUDE.parent)

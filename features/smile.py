@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,54 @@ from features.waiting import Ends
 
 
 class SmileError(RuntimeError):
-    """openSMILE refused its configuration or gave up on its input."""
+    """openSMILE isn't there, refused its configuration or gave up on its input."""
+
+
+def has_smile() -> bool:
+    """Tell whether openSMILE is installed: all but FS1 can do without it."""
+    return find_spec("opensmile") is not None
+
+
+def smile_version() -> str:
+    """Return the version of openSMILE.
+
+    Raises
+    ------
+    SmileError
+        If it isn't installed.
+    """
+    try:
+        if has_smile():
+            return version("opensmile")
+    except PackageNotFoundError:
+        pass
+    raise SmileError(
+        "FS1's features, a part of FS2, are computed by openSMILE, which is not installed; expected: "
+        "pip install 'opensmile>=2.6' (licensed for private, research and educational use only), or files "
+        "that have FS1's features"
+    )
+
+
+def shipped_configuration() -> Path:
+    """Return the folder of the configuration files that come with openSMILE.
+
+    Raises
+    ------
+    SmileError
+        If it isn't installed or can't be loaded.
+    """
+    _load()
+    import opensmile.core
+
+    return Path(next(iter(opensmile.core.__path__)), "config")
+
+
+def _load() -> None:
+    smile_version()  # tells what to do where it is missing
+    try:
+        import opensmile.core.lib  # noqa: F401
+    except (ImportError, OSError) as error:  # a library of another system, say
+        raise SmileError(f"openSMILE is installed but can't be loaded: {error}") from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,10 +119,11 @@ def run_smile(
     Raises
     ------
     SmileError
-        If openSMILE refuses the configuration or gives up.
+        If openSMILE isn't installed, refuses the configuration or gives up.
     ExtractionStopped
         If `stop` was set.
     """
+    _load()
     from opensmile.core.lib import OpenSMILE, OpenSmileException
 
     stop = stop or threading.Event()

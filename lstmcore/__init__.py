@@ -5,6 +5,8 @@ Follow one batch: `SequenceSet` → `pack` → ``backend.forward`` → `Objectiv
 knows nothing of music, files or command lines.
 """
 
+from importlib.metadata import PackageNotFoundError, version
+
 from lstmcore.autoencoder import as_autoencoder_set, new_autoencoder, start_from_autoencoder
 from lstmcore.backends import BACKENDS, Backend, get_backend
 from lstmcore.batches import Batch, pack
@@ -21,6 +23,11 @@ from lstmcore.standardise import Standardiser
 from lstmcore.streaming import StreamingNetwork
 from lstmcore.together import train_together
 from lstmcore.train import EpochReport, Trainer, TrainingSettings, TrainingState, train
+
+try:
+    __version__ = version("lstmcore")
+except PackageNotFoundError:  # imported from a folder that was never installed
+    __version__ = "unknown"
 
 __all__ = [
     "BACKENDS",
@@ -49,6 +56,7 @@ __all__ = [
     "Trainer",
     "TrainingSettings",
     "TrainingState",
+    "__version__",
     "as_autoencoder_set",
     "evaluate",
     "get_backend",

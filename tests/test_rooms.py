@@ -19,6 +19,7 @@ ROOMS = {
         "pandas",
         "soundfile",
         "pydantic",
+        "pydantic_core",
         "typer",
     }
     | {

@@ -11,7 +11,8 @@ from experiments.ablation.ablated import Ablated
 from experiments.ablation.compare import METRICS, SIGNIFICANT, TITLES, Comparison
 from experiments.datasets import TARGETS
 from experiments.files import write_csv
-from experiments.page import Page, Sheet
+from experiments.page import Page
+from experiments.sheet import Sheet
 from experiments.statistics import LEVEL, RESAMPLES
 
 _EXPLAINED = (

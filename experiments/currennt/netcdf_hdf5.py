@@ -70,8 +70,10 @@ def change(path: Path, copy: Path, changes: Path) -> None:
 
 def _in_a_process(path: Path, work: str, file: str, *arguments: str) -> None:
     if importlib.util.find_spec("netCDF4") is None:
+        from lstmcore.installing import install_extra
+
         raise InputError(
-            f"{path}: netCDF-4 files (HDF5) need another package: pip install 'lstmcore[netcdf4]' "
+            f"{path}: netCDF-4 files (HDF5) need another package: {install_extra('netcdf4')} "
             "(or convert the file: nccopy -k classic)"
         )
     limit = _SECONDS + Path(file).stat().st_size / _BYTES_A_SECOND

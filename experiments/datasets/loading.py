@@ -30,6 +30,7 @@ from experiments.errors import InputError, Interrupted, all_told
 from experiments.procedural.layout import PLAN
 from experiments.progress import Progress
 from features import cache_root
+from features.smile import smile_version
 
 SYNTHETIC = "Synthetic: procedural music and simulated raters, not real songs or listeners."
 
@@ -57,12 +58,16 @@ def load_dataset(config: Data, *, workers: int, progress: Progress, stop: thread
     ------
     InputError
         If files are missing or wrong; all songs that can't be used are named.
+    SmileError
+        If openSMILE, which computes FS1, is missing or fails.
     Interrupted
         If `stop` was set.
     """
     notes = []
     root = Path(config.root) if config.root is not None else None
     if config.source == "procedural":
+        if config.features != "song_means":
+            smile_version()  # what is missing is told before music is made
         root = root or _procedural_folder(config.procedural)
         _make_procedural(root, config.procedural, workers, progress, stop)
     assert root is not None  # the configuration has seen to it

@@ -107,7 +107,9 @@ def _require_pyarrow() -> None:
     try:
         import pyarrow.parquet  # noqa: F401
     except ImportError:
-        how = "pip install 'lstmcore[parquet]'"
+        from lstmcore.installing import install_extra
+
+        how = install_extra("parquet")
         raise InputError(f"Parquet is written by pyarrow, which is not installed; {how}") from None
 
 

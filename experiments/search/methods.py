@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from experiments.config import Experiment
 from experiments.errors import InputError
 from experiments.variations import Search, SearchStep
+from lstmcore.installing import install_extra
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ class Optuna:
             import optuna
         except ImportError:
             raise InputError(
-                "search.method is optuna, which is not installed; expected: pip install 'lstmcore[search]', "
+                f"search.method is optuna, which is not installed; expected: {install_extra('search')}, "
                 "or method = 'sequential'"
             ) from None
         optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -10,9 +10,10 @@ from rich.console import Console
 
 from experiments.config import Experiment
 from experiments.files import write_csv
-from experiments.page import Page, Sheet
+from experiments.page import Page
 from experiments.progress import duration
 from experiments.search.searched import Searched, Tried, search_config, section_of
+from experiments.sheet import Sheet
 from experiments.table import HEADINGS
 from experiments.variations import SearchStep
 

@@ -20,7 +20,7 @@ from experiments.progress import Progress
 from experiments.song_plot.curves import Curves, curves_of, read_annotations, read_predictions
 from experiments.song_plot.figure import SongPicture, draw_song
 from experiments.song_plot.sound import spectrogram, waveform
-from features import FeatureStore, extract_features
+from features import FeatureStore, extract_features, extract_music, has_smile
 from features.audio import check_file
 from features.errors import printable
 
@@ -96,7 +96,7 @@ def plot_song(audio: Path, out: Path | None, sources: Sources, view: str, progre
         system, predictions = read_predictions(sources.predictions, audio, sources.song, sources.system)
     predictor = None if sources.model is None else open_predictor(sources.model, sources.system)
     progress.stage("features, prediction and picture", 2 + (predictor is not None))
-    features = extract_features(audio, "FS2", FeatureStore())
+    features = extract_features(audio, "FS2", FeatureStore()) if has_smile() else extract_music(audio)
     progress.advance()
     if predictor is not None:
         system, predictions = predictor.system, _predict(predictor, audio, progress)

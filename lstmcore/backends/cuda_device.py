@@ -23,9 +23,9 @@ from lstmcore.backends import (
 )
 from lstmcore.backends.cuda_jit import compile_templates
 from lstmcore.errors import EngineError
+from lstmcore.installing import install_extra
 
 TEMPLATES = (cuda_products, cuda_scalars, cuda_layers, cuda_objectives, cuda_batches, cuda_kernels)
-INSTALL = "pip install 'lstmcore[cuda]'"
 
 _MOST_BLOCKS = 8  # of a team: with more, a step waits longer for the others than it computes
 _ORDINARY_SHARED = 48 * 1024  # bytes a block may have without being asked for
@@ -151,14 +151,15 @@ def default_device() -> Device:
     if config.ENABLE_CUDASIM:
         return Device(cuda, simulated=True, threads=4, multiprocessors=1, shared_bytes=16 * 1024)
     if find_spec("numba_cuda") is None:
-        raise EngineError(f"the backend 'cuda' needs the package numba-cuda, which is missing: {INSTALL}")
+        how = install_extra("cuda")
+        raise EngineError(f"the backend 'cuda' needs the package numba-cuda, which is missing: {how}")
     try:
         gpu = cuda.get_current_device()
     except Exception as error:
         said = " ".join(str(error).split())
         raise EngineError(
             f"the backend 'cuda' finds no GPU it can use ({said}); it needs one of NVIDIA's with its driver, "
-            f"and CUDA's libraries: {INSTALL}"
+            f"and CUDA's libraries: {install_extra('cuda')}"
         ) from error
     shared = int(gpu.MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)
     return Device(

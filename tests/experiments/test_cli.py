@@ -5,6 +5,7 @@ import re
 import pytest
 from typer.testing import CliRunner
 
+import lstmcore
 from experiments import run_folder
 from experiments.cli import app, run_app
 
@@ -38,6 +39,35 @@ def test_the_default_folder_changes_with_the_configuration(tiny, monkeypatch):
     assert len(list((tiny / "runs").glob("tiny-*"))) == 2
 
 
+@pytest.mark.parametrize(("program", "arguments"), [(app, []), (run_app, []), (app, ["run"])])
+def test_the_version_is_told(program, arguments):
+    result = CliRunner().invoke(program, [*arguments, "--version"])
+    assert (result.exit_code, result.stdout) == (0, f"lstmcore {lstmcore.__version__}\n")
+
+
+@pytest.mark.parametrize(("name", "word"), [("lstmcore", "abl"), ("lstmcore-run", "--wor")])
+def test_the_shell_completes(name, word):
+    program = {"lstmcore": app, "lstmcore-run": run_app}[name]
+    variable = f"_{name.upper().replace('-', '_')}_COMPLETE"
+    told = {variable: "complete_bash", "COMP_WORDS": f"{name} {word}", "COMP_CWORD": "1"}
+    completed = CliRunner(env=told).invoke(program, prog_name=name).output
+    assert completed.split() == [{"abl": "ablate", "--wor": "--workers"}[word]]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("features", "x.wav", "--out", "x.csv", "--sethares", "louder"),
+        ("features", "x.wav", "--out", "x.csv", "--set", "louder"),
+        ("plot", "x.wav", "--view", "louder"),
+    ],
+)
+def test_a_wrong_choice_names_the_choices_and_nothing_of_the_library(arguments):
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2
+    assert re.search(r"Invalid value for '--\w+': 'louder' is not one of '", result.output)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -49,6 +79,9 @@ def test_the_default_folder_changes_with_the_configuration(tiny, monkeypatch):
         (["{tiny}", "--workers", "0"], "--workers"),
         (["{tiny}", "--out", "{tiny}"], "is a file; expected a folder"),
         ([], "EXPERIMENT"),
+        (["{tiny}", "--set", "network.hidden=[16,", "8]"], "quoted: --set 'network.hidden=[16, 8]'"),
+        (["{tiny}", "--set=network.hidden=[16,", "8]"], "quoted: --set 'network.hidden=[16, 8]'"),
+        (["{tiny}", "--set", "training.patience", "=", "3"], "quoted: --set 'training.patience = 3'"),
     ],
 )
 def test_mistakes_exit_with_2_and_no_traceback(tiny, arguments, message):

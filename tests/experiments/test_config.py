@@ -144,6 +144,31 @@ def test_the_reference_backend_computes_in_double(tmp_path):
         (MINIMAL, ["predictions.smoothing=-1"], "predictions.smoothing is -1; expected greater than"),
         (MINIMAL, ["predictions.smothing=3"], "'predictions.smothing'; did you mean 'smoothing'"),
         (MINIMAL, ["engine.backend=reference", "engine.precision=float32"], "the reference backend computes"),
+        (MINIMAL, ["hidden=[3]"], "unknown key 'hidden'; did you mean 'network.hidden'"),
+        (
+            MINIMAL,
+            ["learning_rate=1e-3"],
+            "'learning_rate'; did you mean 'training.learning_rate' or 'pretraining.learning_rate'",
+        ),
+        (MINIMAL, ["momentm=0"], "'momentm'; did you mean 'training.momentum' or 'pretraining.momentum'"),
+        (MINIMAL, ["raters=3"], "'raters'; did you mean 'data.procedural.raters'"),
+        (MINIMAL + "[network]\nlearning_rate = 1\n", [], "'network.learning_rate'; did you mean 'training."),
+        (
+            MINIMAL + '[[search.steps]]\nkey = "training.hidden"\nvalues = [1]\n',
+            [],
+            "unknown key 'training.hidden'; did you mean 'network.hidden'",
+        ),
+        (MINIMAL, ["training.input_noise=true"], "training.input_noise is true; expected a number"),
+        (MINIMAL, ["seed=false"], "seed is false; expected a number"),
+        (MINIMAL, ["data.official_test_above=true"], "official_test_above is true; expected a number"),
+        (MINIMAL, ["network.hidden=[16, true]"], "network.hidden is .*; expected numbers"),
+        (
+            MINIMAL + '[[search.steps]]\nkey = "training.input_noise"\nvalues = [0, true]\n',
+            [],
+            "search.steps.0.values.1: training.input_noise is true; expected a number",
+        ),
+        (MINIMAL, ["network.hidden=[16,"], r"--set network.hidden=\[16,: .*quoted: --set 'network.hidden=\["),
+        (MINIMAL, ["training=3"], "training is 3; expected a section$"),
     ],
 )
 def test_mistakes_are_named(tmp_path, text, overrides, message):

@@ -53,6 +53,25 @@ def test_the_live_display_shows_a_line_for_each_network_in_training():
     assert "fold 0, trial 0" not in text
 
 
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_live_display_cuts_no_number(monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr("experiments.progress.time_left", lambda *_: "about 2 h 5 min left")
+    progress = Live()
+    try:
+        for name in ("songs", "networks (folds × trials), learning_rate (training, pretraining) 0.0001"):
+            progress.stage(name, 550)
+            progress.advance()
+        text = io.StringIO()
+        Console(width=width, file=text).print(progress._renderable())
+    finally:
+        progress.close()
+    assert text.getvalue().count("1/550") == 2
+    assert text.getvalue().count("about 2 h 5 min left") == 2
+    assert "…" not in text.getvalue()
+    assert all(word in text.getvalue() for word in ("networks", "learning_rate", "0.0001"))
+
+
 def test_nothing_is_said_of_the_time_left_while_all_that_is_left_is_in_training(capsys):
     progress = PlainLines()
     progress.stage("networks", 3)

@@ -209,7 +209,7 @@ def test_without_a_gpu_the_way_out_is_told_before_anything_is_done(tiny, command
     result = CliRunner().invoke(app, arguments)
     assert (result.exit_code, isinstance(result.exception, SystemExit)) == (2, True)
     assert re.search(r"error: .*cuda.*", result.output)
-    assert "pip install 'lstmcore[cuda]'" in result.output or "GPU" in result.output
+    assert re.search(r"pip install .*numba-cuda\[cu12\]>=", result.output) or "GPU" in result.output
     assert "Traceback" not in result.output
     assert not (tiny / "out").exists()
 
