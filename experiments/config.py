@@ -353,8 +353,16 @@ class Experiment(Section):
     @property
     def fingerprint(self) -> str:
         """Eight characters that change with any setting of a run."""
-        text = json.dumps(self.model_dump(), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:8]
+        values = self.model_dump()
+        for section, key in _LATER:
+            part = getattr(self, section)
+            if getattr(part, key) == type(part).model_fields[key].default:
+                del values[section][key]
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
+
+
+# Keys that came when there were runs already: at their default they don't change a run's name.
+_LATER = (("data", "scale"),)
 
 
 def load_experiment(path: Path, overrides: list[str], backend: str | None = None) -> Experiment:

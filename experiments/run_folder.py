@@ -7,6 +7,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from experiments.config import Experiment
 from experiments.environment import environment
 from experiments.errors import InputError
@@ -81,12 +83,20 @@ def open_folder(folder: Path, config: str) -> None:
         theirs = tomllib.loads(file.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
         raise InputError(f"{file}: can't be read: {error}") from None
-    differing = _differences(theirs, tomllib.loads(config))
+    differing = _differences(_completed(theirs), _completed(tomllib.loads(config)))
     if differing:
         raise InputError(
             f"{folder}: is the folder of another experiment; different: {'; '.join(differing[:5])}. "
             "Choose another with --out, or leave --out away"
         )
+
+
+def _completed(values: dict[str, Any]) -> dict[str, Any]:
+    """Fill in the keys that weren't there when a folder was made."""
+    try:
+        return Experiment.model_validate(values).model_dump()
+    except ValidationError:  # compared as it stands
+        return values
 
 
 def _differences(theirs: dict[str, Any], ours: dict[str, Any], prefix: str = "") -> list[str]:

@@ -192,3 +192,9 @@ def test_all_mistakes_are_told_at_once(tmp_path):
         load(tmp_path, MINIMAL + "[training]\npatience = 0\nmomentum = 2\n")
     assert "patience" in str(error.value)
     assert "momentum" in str(error.value)
+
+
+def test_a_key_that_came_later_does_not_rename_runs_that_were_made_before():
+    (quickstart,) = [path for path in SHIPPED if path.stem == "quickstart"]
+    assert load_experiment(quickstart, []).fingerprint == "33d8857a"
+    assert load_experiment(quickstart, ["data.scale=[0, 1]"]).fingerprint != "33d8857a"

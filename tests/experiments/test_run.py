@@ -269,6 +269,17 @@ def test_ctrl_c_ends_at_once_and_says_how_to_go_on(tiny):
     assert "Traceback" not in errors + output
 
 
+def test_a_folder_from_before_a_key_came_is_the_same_experiments(tiny):
+    run(tiny)
+    before = contents(tiny / "out")
+    config = tiny / "out" / "config.toml"
+    lines = config.read_text().splitlines(keepends=True)
+    scale = lines.index("scale = [\n")
+    config.write_text("".join(lines[:scale] + lines[scale + 4 :]))
+    run(tiny)
+    assert before.keys() == contents(tiny / "out").keys()
+
+
 def test_another_experiments_folder_is_refused(tiny):
     run(tiny)
     before = contents(tiny / "out")
