@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -14,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from experiments.command_line import Command, Version
-from experiments.process import exit_code, run_command
+from experiments.process import run_command
+from experiments.telling import errors_told, tell_of_songs, warn_of_model
 
 if TYPE_CHECKING:
-    from experiments.progress import Progress
     from experiments.runner import Run
 
 _TYPER: Any = {"pretty_exceptions_enable": False, "rich_markup_mode": None}
@@ -92,11 +89,11 @@ def run(
     from experiments.runner import run_experiment
     from experiments.shipped import find_experiment
 
-    with _errors_told(None):
+    with errors_told(None):
         config = load_experiment(find_experiment(experiment), set_ or [], backend)
     folder = out or default_folder(config)
     stop, progress = threading.Event(), new_progress(quiet)
-    with _errors_told(folder, progress, stop):
+    with errors_told(folder, progress, stop):
         result = run_experiment(
             config, folder, workers=workers or _processors(), progress=progress, stop=stop
         )
@@ -127,7 +124,7 @@ def search(
     from experiments.search import run_search, search_config
     from experiments.shipped import find_experiment
 
-    with _errors_told(None):
+    with errors_told(None):
         config = load_experiment(find_experiment(experiment), set_ or [], backend)
         if config.search is None:
             raise InputError(
@@ -136,7 +133,7 @@ def search(
             )
         folder = out or variations_folder(config, "search", search_config(config))
     stop, progress = threading.Event(), new_progress(quiet)
-    with _errors_told(folder, progress, stop):
+    with errors_told(folder, progress, stop):
         searched = run_search(config, folder, workers=workers or _processors(), progress=progress, stop=stop)
         progress.close()
     from experiments.search.output import print_search
@@ -167,11 +164,11 @@ def ablate(
     from experiments.run_folder import variations_folder
     from experiments.shipped import find_experiment
 
-    with _errors_told(None):
+    with errors_told(None):
         config = load_experiment(find_experiment(experiment), set_ or [], backend)
     folder = out or variations_folder(config, "ablate", ablation_config(config))
     stop, progress = threading.Event(), new_progress(quiet)
-    with _errors_told(folder, progress, stop):
+    with errors_told(folder, progress, stop):
         ablated = run_ablations(
             config, folder, workers=workers or _processors(), progress=progress, stop=stop
         )
@@ -198,7 +195,7 @@ def example(
     """
     from experiments.shipped import print_shipped, write_shipped
 
-    with _errors_told(None):
+    with errors_told(None):
         if name is None:
             print_shipped()
             return
@@ -240,9 +237,9 @@ def predict(
     from experiments.predict import open_predictor, predict_files, prediction_table
     from experiments.progress import new_progress
 
-    _warn_of_model(model)
+    warn_of_model(model)
     progress = new_progress(quiet)
-    with _errors_told(None, progress):
+    with errors_told(None, progress):
         predictor = open_predictor(model, system, backend or "cpu")
         songs = find_songs(audio)
         with prediction_table(out) as write:
@@ -255,7 +252,7 @@ def predict(
             )
             progress.close()
             write(predicted.table)
-    _tell_of_songs(predicted.errors, len(songs))
+    tell_of_songs(predicted.errors, len(songs))
 
 
 @app.command(cls=Command)
@@ -327,7 +324,7 @@ def features(
     from features import FeatureStore, columns
     from features.errors import printable
 
-    with _errors_told(None):
+    with errors_told(None):
         settings = feature_settings(
             window_seconds=window,
             hop_seconds=hop,
@@ -341,7 +338,7 @@ def features(
     store = None if no_store else FeatureStore()
     kept = (store.folder if store else None) if is_one_table(out) else out
     progress = new_progress(quiet)
-    with _errors_told(kept, progress), open_tables(out, songs, columns(set_), format_) as tables:
+    with errors_told(kept, progress), open_tables(out, songs, columns(set_), format_) as tables:
         summary = extract_songs(
             songs,
             set_,
@@ -353,7 +350,7 @@ def features(
         )
     if not quiet and summary.songs:
         print(f"{summary.line()}; {'table' if is_one_table(out) else 'tables'}: {printable(out)}")
-    _tell_of_songs(summary.errors, len(songs))
+    tell_of_songs(summary.errors, len(songs))
 
 
 class View(StrEnum):
@@ -407,9 +404,9 @@ def plot(
     from experiments.progress import new_progress
 
     if model is not None:
-        _warn_of_model(model)
+        warn_of_model(model)
     progress = new_progress(quiet)
-    with _errors_told(None, progress):
+    with errors_told(None, progress):
         from experiments.song_plot import Sources, plot_song
 
         sources = Sources(tuple(annotations or ()), predictions, model, system, song_id)
@@ -442,7 +439,7 @@ def convert(
     A network (.jsn, .json, .autosave) becomes a model (a folder), a model's network a .jsn; data (.nc, .nc1,
     .netcdf …) become a table (.csv), a table data.
     """
-    with _errors_told(None):
+    with errors_told(None):
         from experiments.currennt.convert import Wishes
         from experiments.currennt.convert import convert as convert_file
 
@@ -471,7 +468,7 @@ def nc_standardize(
 
     What undoes it is written beside them: inputMeans, inputStdevs, outputMeans, outputStdevs.
     """
-    with _errors_told(None):
+    with errors_told(None):
         from experiments.currennt.standardise import standardise
 
         if reference == Path("-"):  # as the original has it: none
@@ -509,78 +506,13 @@ def warmup(quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing.")
 
     Numba keeps them on disk; NUMBA_CACHE_DIR names another folder for them.
     """
-    with _errors_told("Numba's cache"):
+    with errors_told("Numba's cache"):
         from experiments.warmup import Display, warm_up
 
         with Display(quiet) as display:
             warmth = warm_up(display)
         if not quiet:
             print("\n".join(warmth.as_lines()))
-
-
-def _warn_of_model(run: Path) -> None:
-    """Say on stderr what a person should know of a model, before its predictions."""
-    from experiments.description import model_folder, read_description
-    from experiments.errors import InputError
-
-    with suppress(InputError):  # what is wrong with it is told when it is read to be used
-        for warning in read_description(model_folder(run) / "model.json").warnings():
-            print(f"warning: {run}: {warning}", file=sys.stderr)
-
-
-@contextmanager
-def _errors_told(
-    folder: Path | str | None, progress: Progress | None = None, stop: threading.Event | None = None
-) -> Iterator[None]:
-    """Turn what a user can cause into a message and an exit code: 2, or 130 after Ctrl-C, 143 after SIGTERM.
-
-    Whatever happens, the display has ended afterwards.
-    """
-    from experiments.entry import work_begins
-    from experiments.errors import InputError, Interrupted
-    from features import AudioError, SmileError
-    from lstmcore import EngineError
-
-    kept = f"what is finished is kept in {folder}" if folder else "nothing was written"
-    work_begins()
-    try:
-        yield
-    except (KeyboardInterrupt, Interrupted) as interrupt:
-        if stop is not None:
-            stop.set()
-        _end(progress, f"interrupted; {kept}. Run the same command again to go on.")
-        os._exit(exit_code(interrupt))  # at once: threads in a kernel can't be waited for
-    except (InputError, EngineError, AudioError, SmileError) as error:
-        _end(progress, f"error: {error}")
-        raise typer.Exit(2) from None
-    except MemoryError as error:
-        _end(progress, f"error: not enough memory{f': {error}' if str(error) else ''}; {kept}")
-        raise typer.Exit(2) from None
-    except BrokenPipeError:  # nobody reads our output any more
-        raise
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        _end(progress, f"error: {where}{error.strerror or error}; {kept}")
-        raise typer.Exit(2) from None
-    finally:
-        if progress is not None:
-            progress.close()
-
-
-def _tell_of_songs(errors: Sequence[Exception], songs: int) -> None:
-    """Name the songs that can't be used; if there are any, that is exit code 1."""
-    for error in errors:
-        print(f"error: {error}", file=sys.stderr)
-    if errors:
-        written = "" if len(errors) < songs else "; nothing was written"
-        print(f"{len(errors)} of {songs} songs can't be used{written}", file=sys.stderr)
-        raise typer.Exit(1)
-
-
-def _end(progress: Progress | None, message: str) -> None:
-    if progress is not None:
-        progress.close()
-    print(message, file=sys.stderr, flush=True)
 
 
 def _print_result(result: Run) -> None:

@@ -10,8 +10,8 @@ in floating point, because a mean rounded back to 16 bits changes jitter and shi
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -130,15 +130,20 @@ def open_audio(path: str | os.PathLike[str]) -> Iterator[AudioStream]:
         As `read_audio`: some at once, some only at the last block.
     """
     check_file(path)
-    try:
-        file = Path(path).open("rb", _BUFFER_BYTES)  # noqa: SIM115
-    except OSError as error:
-        raise unreadable(path, error) from error
-    with file:
+    with _readable(path) as file, ExitStack() as decoder:
         parts = _parts(path, file)
         stream = _format(path, file, parts)
-        with closing(_blocks(path, file, parts, stream.dtype)) as blocks:
-            yield replace(stream, blocks=blocks)
+        yield replace(stream, blocks=_blocks(path, file, parts, stream.dtype, decoder))
+
+
+@contextmanager
+def _readable(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(Path(path).open("rb", _BUFFER_BYTES))
+        except OSError as error:
+            raise unreadable(path, error) from error
+        yield file
 
 
 def _parts(path: str | os.PathLike[str], file: BinaryIO) -> list[Part]:
@@ -227,13 +232,17 @@ def _forward_only() -> type[soundfile.SoundFile]:
 
 
 def _blocks(
-    path: str | os.PathLike[str], file: BinaryIO, parts: list[Part], dtype: np.dtype[Any]
-) -> Generator[NDArray[Any], None, None]:
+    path: str | os.PathLike[str],
+    file: BinaryIO,
+    parts: list[Part],
+    dtype: np.dtype[Any],
+    decoder: ExitStack,
+) -> Iterator[NDArray[Any]]:
     decoded = 0
     for part in parts:
         if part.endless is not None:
             _check_trimmed(path, file, part)
-        for block in _blocks_of(path, file, part, dtype):
+        for block in _blocks_of(path, file, part, dtype, decoder):
             if not (np.isfinite(block.min()) and np.isfinite(block.max())):
                 reason = "some samples are not finite (NaN or infinity)"
                 raise AudioError(path, f"{reason}; finite samples are expected")
@@ -249,20 +258,23 @@ def _blocks(
 
 
 def _blocks_of(
-    path: str | os.PathLike[str], file: BinaryIO, part: Part, dtype: np.dtype[Any]
+    path: str | os.PathLike[str], file: BinaryIO, part: Part, dtype: np.dtype[Any], decoder: ExitStack
 ) -> Iterator[NDArray[Any]]:
-    """Decode a part, and see whether it has as many samples as it should."""
+    """Decode a part, and see whether it has as many samples as it should.
+
+    The part's decoder is the caller's to close: a generator that is left half-way would hold it.
+    """
     decoded = 0
-    with _opened(path, file, part) as (sound, source):
-        announced = sound.frames if sound.frames < _UNKNOWN_FRAMES else 0
-        before = announced - part.frames if part.preceded else 0
-        while len(block := _next_block(path, sound, source, dtype, decoded)):
-            if len(block) > before:
-                yield block[before:]
-            decoded += max(0, len(block) - before)
-            before = max(0, before - len(block))
-        rate = sound.samplerate
-    _check(path, decoded / rate, (part.frames or announced) / rate)
+    decoder.close()  # of the part before
+    sound, source = decoder.enter_context(_opened(path, file, part))
+    announced = sound.frames if sound.frames < _UNKNOWN_FRAMES else 0
+    before = announced - part.frames if part.preceded else 0
+    while len(block := _next_block(path, sound, source, dtype, decoded)):
+        if len(block) > before:
+            yield block[before:]
+        decoded += max(0, len(block) - before)
+        before = max(0, before - len(block))
+    _check(path, decoded / sound.samplerate, (part.frames or announced) / sound.samplerate)
 
 
 def _next_block(
@@ -289,8 +301,10 @@ def _check_trimmed(path: str | os.PathLike[str], file: BinaryIO, part: Part) -> 
     with _opened(path, file, part) as (sound, _):
         announced = sound.frames
     endless = Part(part.endless, frames=1)  # the number it announces isn't one to check
-    if sum(len(block) for block in _blocks_of(path, file, endless, np.dtype(np.float32))) <= announced:
-        raise _damaged(path, Damaged(UNMARKED))
+    with ExitStack() as decoder:
+        blocks = _blocks_of(path, file, endless, np.dtype(np.float32), decoder)
+        if sum(len(block) for block in blocks) <= announced:
+            raise _damaged(path, Damaged(UNMARKED))
 
 
 def check_file(path: str | os.PathLike[str]) -> None:
