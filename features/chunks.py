@@ -9,14 +9,16 @@ Arts' IFF, Apple's AIFF and CAF, Sun's AU.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO, Literal, NamedTuple
 
+from features.mpeg import mpeg_parts
 from features.pieces import Damaged, Part, Piece, Unknown
 from features.tags import read_at, tag_length
 
 _MOST_BEHIND = 4096  # bytes behind the sound that are nothing known
 _USUAL = frozenset([b"fmt ", b"data", b"fact", b"LIST", b"bext", b"id3 ", b"ID3 ", b"cue ", b"smpl", b"PEAK"])
+_MPEG = (0x50, 0x55)  # codings of a WAV file: MPEG audio of layers 1 and 2, and 3
 _JOINED = frozenset([b"RIFF", b"RIFX", b"RF64", b"FORM", b"riff", b"caff"])
 
 
@@ -81,12 +83,12 @@ def chunk_parts(file: BinaryIO, where: range, size: int) -> list[Part]:
     Returns
     -------
     list of Part
-        One; empty if it is no file of these formats.
+        One, or those of the MPEG audio in it; empty if it is no file of these formats.
 
     Raises
     ------
     Damaged
-        If it goes on behind its end.
+        If it goes on behind its end, or MPEG audio in it isn't whole.
     Unknown
         If there is no sound in it.
     """
@@ -96,15 +98,17 @@ def chunk_parts(file: BinaryIO, where: range, size: int) -> list[Part]:
     layout = _LAYOUTS.get(head[:4]) or (_IFF.get(head[8:]) if head[:4] == b"FORM" else None)
     if layout is None:
         return []
-    return [_chunked(file, where, size, layout)]
+    return _chunked(file, where, size, layout)
 
 
-def _chunked(file: BinaryIO, where: range, size: int, layout: _Layout) -> Part:
+def _chunked(file: BinaryIO, where: range, size: int, layout: _Layout) -> list[Part]:
     pieces: list[Piece] = []
-    begin, at, length64 = where.start, where.start + layout.first, None
+    begin, at, length64, coding = where.start, where.start + layout.first, None, 0
     while (chunk := _chunk(file, at, layout)) is not None and chunk.name != layout.sound:
         if chunk.name == b"ds64":
             length64 = int.from_bytes(read_at(file, chunk.body + 8, 8), "little")
+        if chunk.name == b"fmt ":
+            coding = int.from_bytes(read_at(file, chunk.body, 2), layout.order)
         at, padded = _behind(file, chunk, layout)
         if not padded:
             pieces += [range(begin, at), bytes(-(chunk.end - chunk.begin) % layout.multiple)]
@@ -114,14 +118,19 @@ def _chunked(file: BinaryIO, where: range, size: int, layout: _Layout) -> Part:
     if length64 is not None and chunk.length == 0xFFFFFFFF:
         chunk = chunk._replace(length=length64)
     present = max(0, size - chunk.body)
-    if _is_open(file, chunk, present, layout):
+    is_open = _is_open(file, chunk, present, layout)
+    told = 1.0 if is_open else max(1.0, chunk.length / max(1, present))
+    if coding in _MPEG:
+        sound = range(chunk.body, where.stop if is_open else min(chunk.end, size))
+        return [replace(part, told=told) for part in mpeg_parts(file, sound, size)]
+    if is_open:
         length = where.stop - chunk.body + (layout.header if layout.with_header else 0)
         filled = min(length, 256**layout.length_bytes - 1).to_bytes(layout.length_bytes, layout.order)
         name = range(begin, chunk.begin + layout.name_bytes)
-        return Part((*pieces, name, filled, range(chunk.body, where.stop)))
+        return [Part((*pieces, name, filled, range(chunk.body, where.stop)))]
     _check_behind(file, chunk, range(where.start, size), layout)
     stop = min(chunk.end, size) if layout.sound_last else max(where.stop, min(chunk.end, size))
-    return Part((*pieces, range(begin, stop)), told=max(1.0, chunk.length / max(1, present)))
+    return [Part((*pieces, range(begin, stop)), told)]
 
 
 def _au(file: BinaryIO, where: range, order: Literal["little", "big"]) -> Part:

@@ -172,6 +172,16 @@ def test_mp3_frames_that_tell_no_length_are_refused(tmp_path: Path, vbr: bytes) 
     assert "free format" in complaint(tmp_path / "a.mp3", (free + bytes(500)) * 20)
 
 
+def test_an_mp3_of_varying_bit_rate_in_a_wav_file_is_decoded_whole(tmp_path: Path, vbr: bytes) -> None:
+    bare = without_header(vbr)
+    coding = b"\x55\0" + (1).to_bytes(2, "little") + RATE.to_bytes(4, "little") + bytes(4) + b"\1\0\0\0"
+    head = b"WAVEfmt " + (30).to_bytes(4, "little") + coding + b"\x0c\0" + bytes(12)
+    head += b"data" + len(bare).to_bytes(4, "little")
+    file = b"RIFF" + (len(head) + len(bare)).to_bytes(4, "little") + head + bare
+    np.testing.assert_array_equal(samples_of(tmp_path / "a.wav", file), samples_of(tmp_path / "a.mp3", bare))
+    assert "may be cut off" in complaint(tmp_path / "a.wav", file[: len(file) // 2])
+
+
 # Ogg: pages made by hand, from those that libsndfile writes.
 
 
