@@ -26,7 +26,7 @@ from experiments.files import write_json
 from experiments.jobs import Result, Tensors, load_result, save_result
 from experiments.smoothing import smoothed
 from experiments.trial import architecture_of, join_targets, networks_a_member
-from lstmcore import Architecture, Backend, Network, SequenceSet, Standardiser, get_backend, predict
+from lstmcore import Architecture, Backend, Network, Standardiser, get_backend, predict
 from lstmcore.backends import Workspace
 from lstmcore.layers import LAYERS
 
@@ -169,10 +169,8 @@ class Model:
     ) -> NDArray[np.float64]:
         part = {name: self.tensors[name][number] for name in _STACKED}
         x = Standardiser(part["input_mean"], part["input_scale"]).apply(features)
-        unknown = np.zeros((len(x), network.architecture.output_size))
-        sequences = SequenceSet.from_lists([x], [unknown], dtype=network.dtype)
         return Standardiser(part["target_mean"], part["target_scale"]).invert(
-            predict(network, sequences, backend=engine, workspace=workspace)
+            predict(network, x, backend=engine, workspace=workspace)
         )
 
 
