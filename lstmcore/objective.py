@@ -154,7 +154,11 @@ class MaskedSumOfSquaredErrors(Comparison):
 
 
 class BinaryClassification(Comparison):
-    """−Σ log p, with p = y for class 1 and 1 − y for class 0; one output, targets 0 or 1."""
+    """−Σ log p, with p = y for class 1 and 1 − y for class 0; one output.
+
+    Targets are 0 or 1. Of other numbers those above 0 have the error of class 1, and those above 0.5 count as
+    class 1 in the number of wrong frames.
+    """
 
     name = "binary_classification"
 
@@ -164,7 +168,7 @@ class BinaryClassification(Comparison):
 
     @staticmethod
     def _probability(outputs: Array, targets: Array) -> Array:
-        p = np.where(targets > 0.5, outputs, 1 - outputs)
+        p = np.where(targets > 0, outputs, 1 - outputs)
         return np.maximum(p, outputs.dtype.type(_TINY))
 
     def _error(self, outputs: Array, targets: Array, sequence: Rows) -> float:
@@ -173,7 +177,7 @@ class BinaryClassification(Comparison):
 
     def _signal(self, outputs: Array, targets: Array, sequence: Rows) -> Array:
         """Return −1 / y for class 1 and 1 / (1 − y) for class 0, shape (frames, 1)."""
-        sign = np.where(targets > 0.5, -1, 1).astype(outputs.dtype)
+        sign = np.where(targets > 0, -1, 1).astype(outputs.dtype)
         signal: Array = sign / self._probability(outputs, targets)
         return signal
 
@@ -183,7 +187,10 @@ class BinaryClassification(Comparison):
 
 
 class MulticlassClassification(Comparison):
-    """−Σ log y of the target's class; targets are class numbers, shape (frames, 1)."""
+    """−Σ log y of the target's class; targets are class numbers, shape (frames, 1).
+
+    A frame of class −1 has no error; in the number of wrong frames it counts.
+    """
 
     name = "multiclass_classification"
 
@@ -192,21 +199,20 @@ class MulticlassClassification(Comparison):
         return 1
 
     def check_targets(self, targets: Array, outputs: int) -> None:
-        """Raise an EngineError unless all targets are numbers of classes."""
-        bad = np.flatnonzero((targets[:, 0] < 0) | (targets[:, 0] >= outputs) | (targets[:, 0] % 1 != 0))
+        """Raise an EngineError unless all targets are numbers of classes, or −1."""
+        bad = np.flatnonzero((targets[:, 0] < -1) | (targets[:, 0] >= outputs) | (targets[:, 0] % 1 != 0))
         if len(bad):
             raise EngineError(
                 f"frame {bad[0]} has the class {targets[bad[0], 0]:g}; "
-                f"expected a whole number from 0 to {outputs - 1}"
+                f"expected a whole number from 0 to {outputs - 1}, or -1"
             )
 
     @staticmethod
     def _chosen(outputs: Array, targets: Array) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:
-        rows, classes = np.arange(len(outputs)), targets[:, 0].astype(np.int64)
-        if classes.min() < 0 or classes.max() >= outputs.shape[1]:
-            raise EngineError(
-                f"classes from {classes.min()} to {classes.max()}; expected 0 to {outputs.shape[1] - 1}"
-            )
+        rows = np.flatnonzero(targets[:, 0] >= 0)
+        classes = targets[rows, 0].astype(np.int64)
+        if classes.max(initial=0) >= outputs.shape[1]:
+            raise EngineError(f"class {classes.max()}; expected numbers below {outputs.shape[1]}")
         return rows, classes, np.maximum(outputs[rows, classes], outputs.dtype.type(_TINY))
 
     def _error(self, outputs: Array, targets: Array, sequence: Rows) -> float:

@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from lstmcore.checks import numbers, plain, precision, shown, whole
 from lstmcore.errors import EngineError
 
+_BLOCK = 4096  # frames looked at together: a set may be larger than the memory
+
 
 @dataclass(frozen=True)
 class SequenceSet:
@@ -68,9 +70,12 @@ class SequenceSet:
             self._refuse_what_is_not_finite("targets", self.targets)
 
     def _refuse_what_is_not_finite(self, name: str, values: NDArray[np.floating]) -> None:
-        if np.isfinite(values).all():
-            return
-        row, column = np.argwhere(~np.isfinite(values))[0]
+        for start in range(0, len(values), _BLOCK):
+            bad = np.argwhere(~np.isfinite(values[start : start + _BLOCK]))
+            if len(bad):
+                self._refuse(name, values, start + int(bad[0, 0]), int(bad[0, 1]))
+
+    def _refuse(self, name: str, values: NDArray[np.floating], row: int, column: int) -> None:
         sequence = int(np.searchsorted(np.cumsum(self.lengths), row, side="right"))
         raise EngineError(
             f"{name} of sequence {sequence}, frame {row - self.starts[sequence]}, column {column}: "
