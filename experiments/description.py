@@ -151,7 +151,8 @@ class Description(_Part):
     @property
     def networks_a_member(self) -> int:
         """How many networks make one member of a system: one, or one for each target."""
-        return 1 if self.networks[0].target is None else len(self.targets or ())
+        of_each = {network.target for network in self.networks}
+        return len(self.targets or of_each) if None not in of_each else 1
 
     @property
     def architecture(self) -> Architecture:

@@ -86,6 +86,8 @@ class JobRunner:
         if self.stop.is_set():
             raise Interrupted
         trainings = [JobTraining(job, self.folder.checkpoint(job), len(jobs)) for job in jobs]
+        for note in filter(None, (training.note for training in trainings)):
+            self.progress.note(note)
         return _Group(self, trainings).run()
 
     def finish(self, job: Job, result: Result) -> None:

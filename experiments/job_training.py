@@ -7,19 +7,23 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from experiments.jobs import Job, Result, load_result, save_result
-from lstmcore import EpochReport, Trainer, TrainingState
+from lstmcore import EngineError, EpochReport, Trainer, TrainingState
 
 CHECKPOINT_SECONDS = 20.0
 CHECKPOINT_SHARE = 0.05  # of the time, at most, goes into states on disk; those of many networks are large
 
 _ARRAYS = ("weights", "deltas", "best_weights")
+_REPORTS = TypeAdapter(list[EpochReport])
 
 
 class JobTraining:
     """One job's training.
 
-    The trainer's state is looked at only when it is to be written: on a GPU that takes a copy.
+    The trainer's state is looked at only when it is to be written: on a GPU that takes a copy.  A file of
+    what is no state of this training, because it was damaged, is left aside: the training begins anew.
 
     Parameters
     ----------
@@ -29,12 +33,23 @@ class JobTraining:
         File of its state; the training goes on from there.
     jobs
         So many are trained together.
+
+    Attributes
+    ----------
+    note
+        Why the training begins anew; None where it doesn't.
     """
 
     def __init__(self, job: Job, checkpoint: Path, jobs: int = 1) -> None:
         self.job, self._checkpoint, self._jobs = job, checkpoint, jobs
-        state, self._reports = _load_checkpoint(checkpoint)
-        self._prepared = job.prepare(state)
+        self.note: str | None = None
+        try:
+            state, self._reports = _load_checkpoint(checkpoint)
+            self._prepared = job.prepare(state)
+        except EngineError as error:
+            self._reports = []
+            self._prepared = job.prepare(None)  # raises again if it was not the state
+            self.note = f"{checkpoint}: {error}; {job.title} is trained from the start"
         self._due = time.monotonic() + CHECKPOINT_SECONDS
 
     @property
@@ -71,9 +86,24 @@ def _save_checkpoint(path: Path, state: TrainingState, reports: list[EpochReport
 
 
 def _load_checkpoint(path: Path) -> tuple[TrainingState | None, list[EpochReport]]:
+    """Read a state; EngineError if the file is damaged.  That it fits the network `Trainer` sees to."""
     found = load_result(path)
     if found is None:
+        if path.exists():
+            raise EngineError("can't be read")
         return None, []
-    reports = [EpochReport(**r) for r in found.facts.pop("reports")]
-    values: dict[str, Any] = {**found.tensors, **found.facts}
-    return TrainingState(**values), reports
+    facts = found.facts if isinstance(found.facts, dict) else {}
+    try:
+        reports = _REPORTS.validate_python(facts.pop("reports", None))
+        values: dict[str, Any] = {**found.tensors, **facts}
+        state = TrainingState(**values)
+    except ValidationError as error:
+        place = ".".join(map(str, error.errors()[0]["loc"]))
+        raise EngineError(f"reports{place and '.'}{place}: {error.errors()[0]['msg']}") from None
+    except TypeError:
+        names = ", ".join(sorted({*found.tensors, *facts}))
+        raise EngineError(f"holds {names or 'nothing'}; expected what a TrainingState has") from None
+    told = [report.epoch for report in reports]
+    if told != list(range(1, len(told) + 1)) or len(told) != state.epoch:
+        raise EngineError(f"reports of epochs {told}; expected one of each up to {state.epoch!r}")
+    return state, reports

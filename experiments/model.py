@@ -26,7 +26,7 @@ from experiments.files import write_json
 from experiments.jobs import Result, Tensors, load_result, save_result
 from experiments.smoothing import smoothed
 from experiments.trial import architecture_of, join_targets, networks_a_member
-from lstmcore import Architecture, Backend, Network, SequenceSet, Standardiser, get_backend, predict
+from lstmcore import Architecture, Backend, Network, Standardiser, get_backend, predict
 from lstmcore.backends import Workspace
 
 _ROUNDING_SECONDS = 0.0015  # of two time stamps in whole milliseconds
@@ -236,10 +236,8 @@ class Model:
                 f"features are too far from those of the training for network {number}: "
                 "they, or its input_mean and input_scale, are damaged"
             )
-        unknown = np.zeros((len(x), network.architecture.output_size))
-        sequences = SequenceSet.from_lists([x], [unknown], dtype=network.dtype)
         return Standardiser(part["target_mean"], part["target_scale"]).invert(
-            predict(network, sequences, backend=engine, workspace=workspace)
+            predict(network, x, backend=engine, workspace=workspace)
         )
 
 

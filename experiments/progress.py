@@ -31,6 +31,9 @@ class Progress(Protocol):
     def epoch(self, job: str, report: EpochReport) -> None:
         """Note that a network has trained for one epoch more."""
 
+    def note(self, text: str) -> None:
+        """Tell something that the user should know."""
+
     def close(self) -> None:
         """Take the display away."""
 
@@ -45,6 +48,9 @@ class Quiet:
         """Say nothing."""
 
     def epoch(self, job: str, report: EpochReport) -> None:
+        """Say nothing."""
+
+    def note(self, text: str) -> None:
         """Say nothing."""
 
     def close(self) -> None:
@@ -85,6 +91,11 @@ class PlainLines:
         """Note who is in training; epochs are too many for lines."""
         with self._lock:
             self._running.add(job)
+
+    def note(self, text: str) -> None:
+        """Print a line."""
+        with self._lock:
+            self._print(text)
 
     def close(self) -> None:
         """Nothing to take away."""
@@ -152,6 +163,12 @@ class Live:
         """Show the errors of a network in training."""
         with self._lock:
             self._running[job] = describe(report)
+
+    def note(self, text: str) -> None:
+        """Print a line above the bars."""
+        from rich.text import Text
+
+        self._display.console.print(Text(text), soft_wrap=True)
 
     def close(self) -> None:
         """Stop the display and leave the bars."""

@@ -50,6 +50,10 @@ class Stopwatch:
         if self._rows and not self._rows[-1][4]:
             self._rows[-1][4] = f"{time.monotonic() - self._begun:.1f}"
 
+    def note(self, text: str) -> None:
+        """Pass it on."""
+        self._listener.note(text)
+
     def advance(self, text: str = "", *, fresh: bool = True) -> None:
         """Count what was computed now."""
         with self._lock:

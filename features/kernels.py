@@ -7,16 +7,20 @@ something is computed, so that importing the room stays light.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from features.kernel_cache import digest_of, kept
+
 # error_model: a check for division by zero would keep the loops from being vectorised.
 # contract: a*b+c in one rounding.
 _FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}, "nogil": True}
 _INFINITY = np.inf
+_SOURCES = digest_of(Path(__file__).parent)
 
 
 def inlined(function: Callable[..., Any]) -> Any:
@@ -25,14 +29,8 @@ def inlined(function: Callable[..., Any]) -> Any:
 
 
 def kernel(function: Callable[..., Any]) -> Any:
-    """Compile a kernel: cached on disk, without the interpreter's lock.
-
-    A cached kernel is renewed when its own file changes, so kernels call only their neighbours.
-    """
-    try:
-        return njit(cache=True, **_FLAGS)(function)
-    except RuntimeError:  # no place to write a cache to
-        return njit(**_FLAGS)(function)
+    """Compile a kernel: kept on disk, without the interpreter's lock."""
+    return kept(function, _SOURCES, **_FLAGS)
 
 
 @kernel

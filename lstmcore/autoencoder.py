@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import DTypeLike
 
+from lstmcore.checks import kind
 from lstmcore.errors import EngineError
 from lstmcore.layers import Layer, Linear
 from lstmcore.network import Network, initial_network
@@ -20,7 +21,7 @@ from lstmcore.sequences import SequenceSet
 def new_autoencoder(
     input_size: int,
     hidden: Layer,
-    generator: np.random.Generator,
+    generator: np.random.Generator | np.random.SeedSequence | int,
     *,
     dtype: DTypeLike = np.float32,
 ) -> Network:
@@ -33,6 +34,7 @@ def new_autoencoder(
 
 def as_autoencoder_set(sequences: SequenceSet) -> SequenceSet:
     """Return the set with its own clean inputs as targets."""
+    kind("sequences", sequences, SequenceSet)
     return SequenceSet(sequences.inputs, sequences.inputs, sequences.lengths)
 
 
@@ -56,6 +58,8 @@ def start_from_autoencoder(network: Network, autoencoder: Network) -> Network:
     EngineError
         If the first layers differ in kind, size or inputs.
     """
+    kind("network", network, Network)
+    kind("autoencoder", autoencoder, Network)
     ours, theirs = network.architecture, autoencoder.architecture
     mine, other = ours.layers[0], theirs.layers[0]
     if (ours.input_size, mine.kind, mine.size) != (theirs.input_size, other.kind, other.size):

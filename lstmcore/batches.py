@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from lstmcore.checks import plain, shown
+from lstmcore.errors import EngineError
 from lstmcore.sequences import SequenceSet
 
 if TYPE_CHECKING:
@@ -31,15 +33,42 @@ class Batch:
     counts
         Sequences alive at each time step, falling, shape (steps,), int64.
     inputs
-        Packed inputs, shape (frames, inputs); the batch's own copy.
+        Packed inputs, shape (frames, inputs), contiguous; the batch's own copy.
     targets
         Packed targets, shape (frames, outputs).
+
+    Raises
+    ------
+    EngineError
+        If these don't fit each other.
     """
 
     rows: NDArray[np.int64]
     counts: NDArray[np.int64]
     inputs: NDArray[np.floating]
     targets: NDArray[np.floating]
+
+    def __post_init__(self) -> None:
+        plain("inputs", self.inputs, 2)
+        plain("targets", self.targets, 2)
+        frames, counts = len(self.inputs), self.counts
+        if np.shape(self.rows) != (frames,) or len(self.targets) != frames:
+            raise EngineError(
+                f"{frames} frames of inputs, {len(self.targets)} of targets and rows of shape "
+                f"{np.shape(self.rows)}; expected one of each a frame"
+            )
+        if (
+            not isinstance(counts, np.ndarray)
+            or counts.ndim != 1
+            or counts.dtype != np.int64
+            or not counts.flags.c_contiguous
+        ):
+            raise EngineError(f"counts: {shown(counts)}; expected a contiguous vector of int64")
+        if frames == 0 or counts[-1] < 1 or (counts[1:] > counts[:-1]).any() or counts.sum() != frames:
+            raise EngineError(
+                f"counts of {counts.sum()} frames in {len(counts)} steps; expected falling numbers from 1 "
+                f"that add up to {frames}, of at least one frame"
+            )
 
     @property
     def frames(self) -> int:
@@ -99,8 +128,21 @@ def pack(
     -------
     Batch
         The sequences by falling length (equal lengths as given), time-major.
+
+    Raises
+    ------
+    EngineError
+        If no sequence is chosen, or one that the set doesn't have.
     """
-    lengths = sequences.lengths[chosen]
+    try:
+        lengths = sequences.lengths[chosen]
+    except IndexError:
+        lengths = np.empty(0, np.int64)
+    if lengths.ndim != 1 or len(lengths) == 0:
+        raise EngineError(
+            f"chosen sequences: {shown(np.asarray(chosen))}; expected numbers of at least one "
+            f"of the set's {len(sequences)} sequences"
+        )
     by_length = np.argsort(-lengths, kind="stable")
     lengths, starts = lengths[by_length], sequences.starts[chosen][by_length]
     steps = np.arange(lengths[0])
@@ -111,7 +153,10 @@ def pack(
         noise.add_to(inputs, rows)
     if sequences.context != (0, 0):
         inputs = _with_context(inputs, counts, *sequences.context)
-    return Batch(rows, counts, inputs, sequences.targets[rows])
+    # Right by the way it was made: the constructor's checks would take as long as packing.
+    batch = object.__new__(Batch)
+    batch.__dict__.update(rows=rows, counts=counts, inputs=inputs, targets=sequences.targets[rows])
+    return batch
 
 
 def _with_context(

@@ -27,13 +27,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lstmcore.comparison import Comparison
+from lstmcore.errors import EngineError
+
 Array = NDArray[np.floating]
 
 # In squared units of the targets; of standardised ones, a millionth of their variance.
 EPSILON = 1e-6
 
 
-class Concordance:
+class Concordance(Comparison):
     """Σ (1 − CCC) over outputs and sequences, of each sequence on its own or of all together.
 
     Parameters
@@ -48,26 +51,16 @@ class Concordance:
         however it is grouped.
     """
 
-    signal_is_derivative = True
-
     def __init__(self, name: str, *, pooled: bool) -> None:
         self.name = name
         self.pooled = pooled
 
-    def target_size(self, outputs: int) -> int:
-        """Return the number of target values a frame."""
-        return outputs
-
-    def wrong(self, outputs: Array, targets: Array) -> int | None:
-        """Return None: there are no classes."""
-        return None
-
-    def error(self, outputs: Array, targets: Array, sequence: NDArray[np.int64]) -> float:
+    def _error(self, outputs: Array, targets: Array, sequence: NDArray[np.int64]) -> float:
         """Return Σ (1 − CCC), in float64."""
         terms = self._terms(outputs, targets, sequence)
         return float(terms.weight * terms.error.sum())
 
-    def signal(self, outputs: Array, targets: Array, sequence: NDArray[np.int64]) -> Array:
+    def _signal(self, outputs: Array, targets: Array, sequence: NDArray[np.int64]) -> Array:
         """Return the derivative of the error, shape (frames, outputs)."""
         terms, k = self._terms(outputs, targets, sequence), self._pool(sequence)
         difference = outputs.astype(np.float64) - targets
@@ -80,7 +73,12 @@ class Concordance:
 
     def _terms(self, outputs: Array, targets: Array, sequence: NDArray[np.int64]) -> _Terms:
         y, t, k = outputs.astype(np.float64), targets.astype(np.float64), self._pool(sequence)
+        if sequence.min() < 0:
+            raise EngineError(f"sequence numbers from {sequence.min()}; expected numbers from 0")
         frames = np.bincount(k)[:, None]
+        if not frames.all():
+            gap = int(frames.argmin())
+            raise EngineError(f"no frame of sequence {gap}; expected numbers from 0 without a gap")
         mean = _sums(t, k) / frames
         denominator = _sums((y - mean[k]) ** 2 + (t - mean[k]) ** 2, k) + frames * EPSILON
         weight = int(sequence.max()) + 1 if self.pooled else 1

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmcore.backends import Backend, get_backend
+from lstmcore.backends import Backend, as_backend
 from lstmcore.batches import pack
+from lstmcore.checks import from_zero
 from lstmcore.errors import EngineError
+from lstmcore.fit import check_fit
 from lstmcore.network import Network
 from lstmcore.objective import SSE, Objective
 from lstmcore.sequences import SequenceSet
@@ -76,11 +78,14 @@ def gradient_check(
     Raises
     ------
     EngineError
-        If the network is not in float64.
+        If the network is not in float64, or something doesn't fit it.
     """
+    check_fit(network, sequences, "the", objective)
     if network.dtype != np.float64:
         raise EngineError(f"the gradient check needs a float64 network, not {network.dtype}")
-    backend = get_backend(backend) if isinstance(backend, str) else backend
+    if not (math.isfinite(from_zero("step", step)) and step > 0):
+        raise EngineError(f"step is {step}; expected a number above 0")
+    backend = as_backend(backend)
     network = network.copy()
     workspace = backend.workspace(network)
     batch = pack(sequences, np.arange(len(sequences)))

@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
+from lstmcore.checks import from_zero, real, whole
 from lstmcore.errors import EngineError
 
 GATES = ("z", "i", "f", "o")
@@ -37,11 +38,11 @@ class Layer:
     kind: ClassVar[str]
 
     def __post_init__(self) -> None:
-        if not isinstance(self.size, int) or self.size < 1:
-            raise EngineError(f"{self.kind} layer: size is {self.size!r}; expected a whole number from 1")
-        rate = self.learning_rate
-        if rate is not None and not (math.isfinite(rate) and rate >= 0):
-            raise EngineError(f"{self.kind} layer: learning_rate is {rate}; expected a number from 0")
+        object.__setattr__(self, "size", whole(f"{self.kind} layer: size", self.size))
+        if not math.isfinite(real(f"{self.kind} layer: bias", self.bias)):
+            raise EngineError(f"{self.kind} layer: bias is {self.bias}; expected a finite number")
+        if self.learning_rate is not None:
+            from_zero(f"{self.kind} layer: learning_rate", self.learning_rate)
 
     def pieces(self, input_size: int) -> dict[str, tuple[int, ...]]:
         """Names and shapes of the parameters, in the order of the vector."""

@@ -8,14 +8,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from numbers import Integral
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from lstmcore.checks import PRECISIONS, kind, plain, precision, real, whole
 from lstmcore.errors import EngineError
 from lstmcore.layers import Layer
+from lstmcore.seeds import generator_of
 
-PRECISIONS = ("float32", "float64")
+__all__ = ["PRECISIONS", "Architecture", "Network", "Piece", "initial_network"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class Architecture:
     Raises
     ------
     EngineError
-        If there is no layer or the input size is not positive.
+        If there is no layer, something else stands for one, or the input size is not a whole number from 1.
     """
 
     input_size: int
@@ -55,10 +59,8 @@ class Architecture:
     pieces: tuple[Piece, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if self.input_size < 1:
-            raise EngineError(f"input size is {self.input_size}; expected at least 1")
-        if not self.layers:
-            raise EngineError("a network needs at least one layer")
+        object.__setattr__(self, "input_size", whole("input size", self.input_size))
+        object.__setattr__(self, "layers", _layers(self.layers))
         pieces: list[Piece] = []
         offset = 0
         for index, (layer, inputs) in enumerate(zip(self.layers, self.input_sizes, strict=True)):
@@ -100,9 +102,9 @@ class Architecture:
         EngineError
             If the vector has another length.
         """
-        if vector.shape != (self.parameters,):
+        if np.shape(vector) != (self.parameters,):
             raise EngineError(
-                f"parameter vector has shape {vector.shape}; this network needs ({self.parameters},)"
+                f"parameter vector has shape {np.shape(vector)}; this network needs ({self.parameters},)"
             )
         views: list[dict[str, NDArray[np.floating]]] = [{} for _ in self.layers]
         for piece in self.pieces:
@@ -119,7 +121,7 @@ class Network:
     architecture
         The layers.
     weights
-        Flat parameter vector, shape (parameters,), float32 or float64.  Kept, not copied.
+        Flat parameter vector, shape (parameters,), float32 or float64, contiguous.  Kept, not copied.
 
     Raises
     ------
@@ -128,13 +130,27 @@ class Network:
     """
 
     def __init__(self, architecture: Architecture, weights: NDArray[np.floating]) -> None:
-        if weights.dtype.name not in PRECISIONS:
-            raise EngineError(f"weights are {weights.dtype.name}; expected float32 or float64")
-        self.architecture = architecture
-        self.pieces = architecture.views(weights)
+        kind("architecture", architecture, Architecture)
+        plain("weights", weights, 1)
+        self._architecture, self._weights = architecture, weights
+        self._pieces = architecture.views(weights)
         if not np.isfinite(weights).all():
             raise EngineError(f"{int((~np.isfinite(weights)).sum())} weights are not finite numbers")
-        self.weights = weights
+
+    @property
+    def architecture(self) -> Architecture:
+        """The layers."""
+        return self._architecture
+
+    @property
+    def weights(self) -> NDArray[np.floating]:
+        """The flat parameter vector, shape (parameters,); ``weights[:] = …`` gives it other values."""
+        return self._weights
+
+    @property
+    def pieces(self) -> list[dict[str, NDArray[np.floating]]]:
+        """Views of the vector: of each layer, name of the piece to its values."""
+        return self._pieces
 
     @property
     def dtype(self) -> np.dtype[np.floating]:
@@ -149,7 +165,7 @@ class Network:
 def initial_network(
     input_size: int,
     layers: Iterable[Layer],
-    generator: np.random.Generator,
+    generator: np.random.Generator | np.random.SeedSequence | int,
     *,
     dtype: DTypeLike = np.float32,
     low: float = -0.1,
@@ -164,7 +180,7 @@ def initial_network(
     layers
         From the input to the output.
     generator
-        Source of the random numbers.
+        Source of the random numbers, or a seed.
     dtype
         float32 or float64.
     low, high
@@ -174,7 +190,30 @@ def initial_network(
     -------
     Network
         The new network.
+
+    Raises
+    ------
+    EngineError
+        If something is not what a network is made of.
     """
+    if isinstance(layers, Layer | Integral | str):
+        raise EngineError(f"layers: {layers!r}; expected a list, such as [LSTM(200), Linear(2)]")
     architecture = Architecture(input_size, tuple(layers))
-    weights = generator.uniform(low, high, architecture.parameters).astype(dtype)
+    if not math.isfinite(real("low", low)) or not math.isfinite(real("high", high)) or low > high:
+        raise EngineError(f"weights from {low} to {high}; expected finite numbers, the lower first")
+    random = generator_of(generator)
+    weights = random.uniform(low, high, architecture.parameters).astype(precision(dtype))
     return Network(architecture, weights)
+
+
+def _layers(layers: Any) -> tuple[Layer, ...]:
+    """See that these are layers, and at least one."""
+    if not isinstance(layers, tuple | list):
+        raise EngineError(f"layers: {layers!r}; expected a tuple, such as (LSTM(200), Linear(2))")
+    if not layers:
+        raise EngineError("a network needs at least one layer")
+    for number, layer in enumerate(layers, 1):
+        if not isinstance(layer, Layer):
+            units = layer if isinstance(layer, int) else 200
+            raise EngineError(f"layer {number} is {layer!r}; expected a layer, such as LSTM({units})")
+    return tuple(layers)

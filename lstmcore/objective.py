@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmcore.ccc import CCC, CCC_POOLED
+from lstmcore.comparison import Comparison
+from lstmcore.errors import EngineError
 
 Array = NDArray[np.floating]
 Rows = NDArray[np.int64]
@@ -48,37 +50,22 @@ class Objective(Protocol):
         """Return the number of frames put into the wrong class; None if there are no classes."""
 
 
-class _Regression:
-    """Objectives whose targets are numbers, one an output."""
-
-    signal_is_derivative = True
-    pooled = False
-
-    def target_size(self, outputs: int) -> int:
-        """Return the number of target values a frame."""
-        return outputs
-
-    def wrong(self, outputs: Array, targets: Array) -> int | None:
-        """Return None: there are no classes."""
-        return None
-
-
-class SumOfSquaredErrors(_Regression):
+class SumOfSquaredErrors(Comparison):
     """½ Σ (y − t)² over outputs, frames and sequences."""
 
     name = "sse"
 
-    def error(self, outputs: Array, targets: Array, sequence: Rows) -> float:
+    def _error(self, outputs: Array, targets: Array, sequence: Rows) -> float:
         """Return ½ Σ (y − t)², in float64."""
         difference = outputs.astype(np.float64) - targets
         return 0.5 * float(np.vdot(difference, difference))
 
-    def signal(self, outputs: Array, targets: Array, sequence: Rows) -> Array:
+    def _signal(self, outputs: Array, targets: Array, sequence: Rows) -> Array:
         """Return y − t, shape (frames, outputs)."""
         return outputs - targets
 
 
-class RootMeanSquaredErrors(_Regression):
+class RootMeanSquaredErrors(Comparison):
     """Σ over frames of rmse = sqrt(mean over outputs of (y − t)²).
 
     The signal is rmse · (y − t), which is not the derivative (y − t) / (outputs · rmse).
@@ -93,17 +80,17 @@ class RootMeanSquaredErrors(_Regression):
         root: Array = np.sqrt(np.mean(difference * difference, axis=1, keepdims=True))
         return root
 
-    def error(self, outputs: Array, targets: Array, sequence: Rows) -> float:
+    def _error(self, outputs: Array, targets: Array, sequence: Rows) -> float:
         """Return the sum of the frames' RMSE, in float64."""
         return float(self._by_frame(outputs.astype(np.float64), targets).sum())
 
-    def signal(self, outputs: Array, targets: Array, sequence: Rows) -> Array:
+    def _signal(self, outputs: Array, targets: Array, sequence: Rows) -> Array:
         """Return rmse · (y − t), shape (frames, outputs)."""
         signal: Array = self._by_frame(outputs, targets) * (outputs - targets)
         return signal
 
 
-class CrossEntropy(_Regression):
+class CrossEntropy(Comparison):
     """Σ t log(t / y): Kullback-Leibler divergence of distributions t and y.
 
     The signal −t / y is limited to ±100.
@@ -111,17 +98,17 @@ class CrossEntropy(_Regression):
 
     name = "ce"
 
-    def error(self, outputs: Array, targets: Array, sequence: Rows) -> float:
+    def _error(self, outputs: Array, targets: Array, sequence: Rows) -> float:
         """Return Σ t log(t / y), in float64."""
         t, y = targets.astype(np.float64), outputs.astype(np.float64)
         return float(np.sum(t * np.log(np.maximum(t, _TINY) / np.maximum(y, _TINY))))
 
-    def signal(self, outputs: Array, targets: Array, sequence: Rows) -> Array:
+    def _signal(self, outputs: Array, targets: Array, sequence: Rows) -> Array:
         """Return −t / y, limited, shape (frames, outputs)."""
         return np.clip(-targets / np.maximum(outputs, outputs.dtype.type(_TINY)), -_CE_LIMIT, _CE_LIMIT)
 
 
-class WeightedSumOfSquaredErrors(_Regression):
+class WeightedSumOfSquaredErrors(Comparison):
     """½ Σ (w (y − t))² with targets and weights interleaved: t1, w1, t2, w2, and so on.
 
     The signal is w (y − t), the derivative only where w is 0 or 1.
@@ -134,18 +121,18 @@ class WeightedSumOfSquaredErrors(_Regression):
         """Return the number of target values a frame."""
         return 2 * outputs
 
-    def error(self, outputs: Array, targets: Array, sequence: Rows) -> float:
+    def _error(self, outputs: Array, targets: Array, sequence: Rows) -> float:
         """Return ½ Σ (w (y − t))², in float64."""
-        signal = self.signal(outputs.astype(np.float64), targets, sequence)
+        signal = self._signal(outputs.astype(np.float64), targets, sequence)
         return 0.5 * float(np.vdot(signal, signal))
 
-    def signal(self, outputs: Array, targets: Array, sequence: Rows) -> Array:
+    def _signal(self, outputs: Array, targets: Array, sequence: Rows) -> Array:
         """Return w (y − t), shape (frames, outputs)."""
         signal: Array = targets[:, 1::2] * (outputs - targets[:, ::2])
         return signal
 
 
-class MaskedSumOfSquaredErrors(_Regression):
+class MaskedSumOfSquaredErrors(Comparison):
     """½ Σ (y i − o)² with o and i interleaved in the targets: the output masks the input i."""
 
     name = "wf"
@@ -154,19 +141,19 @@ class MaskedSumOfSquaredErrors(_Regression):
         """Return the number of target values a frame."""
         return 2 * outputs
 
-    def error(self, outputs: Array, targets: Array, sequence: Rows) -> float:
+    def _error(self, outputs: Array, targets: Array, sequence: Rows) -> float:
         """Return ½ Σ (y i − o)², in float64."""
         difference = outputs.astype(np.float64) * targets[:, 1::2] - targets[:, ::2]
         return 0.5 * float(np.vdot(difference, difference))
 
-    def signal(self, outputs: Array, targets: Array, sequence: Rows) -> Array:
+    def _signal(self, outputs: Array, targets: Array, sequence: Rows) -> Array:
         """Return (y i − o) i, shape (frames, outputs)."""
         mask = targets[:, 1::2]
         signal: Array = (outputs * mask - targets[:, ::2]) * mask
         return signal
 
 
-class BinaryClassification:
+class BinaryClassification(Comparison):
     """−Σ log p, with p = y for class 1 and 1 − y for class 0; one output.
 
     Targets are 0 or 1. Of other numbers those above 0 have the error of class 1, and those above 0.5 count as
@@ -174,8 +161,6 @@ class BinaryClassification:
     """
 
     name = "binary_classification"
-    signal_is_derivative = True
-    pooled = False
 
     def target_size(self, outputs: int) -> int:
         """Return the number of target values a frame."""
@@ -186,53 +171,62 @@ class BinaryClassification:
         p = np.where(targets > 0, outputs, 1 - outputs)
         return np.maximum(p, outputs.dtype.type(_TINY))
 
-    def error(self, outputs: Array, targets: Array, sequence: Rows) -> float:
+    def _error(self, outputs: Array, targets: Array, sequence: Rows) -> float:
         """Return −Σ log p, in float64."""
         return -float(np.log(self._probability(outputs.astype(np.float64), targets)).sum())
 
-    def signal(self, outputs: Array, targets: Array, sequence: Rows) -> Array:
+    def _signal(self, outputs: Array, targets: Array, sequence: Rows) -> Array:
         """Return −1 / y for class 1 and 1 / (1 − y) for class 0, shape (frames, 1)."""
         sign = np.where(targets > 0, -1, 1).astype(outputs.dtype)
         signal: Array = sign / self._probability(outputs, targets)
         return signal
 
-    def wrong(self, outputs: Array, targets: Array) -> int | None:
+    def _wrong(self, outputs: Array, targets: Array) -> int | None:
         """Return the number of frames on the wrong side of 0.5."""
         return int(np.sum((outputs > 0.5) != (targets > 0.5)))
 
 
-class MulticlassClassification:
+class MulticlassClassification(Comparison):
     """−Σ log y of the target's class; targets are class numbers, shape (frames, 1).
 
     A frame of class −1 has no error; in the number of wrong frames it counts.
     """
 
     name = "multiclass_classification"
-    signal_is_derivative = True
-    pooled = False
 
     def target_size(self, outputs: int) -> int:
         """Return the number of target values a frame."""
         return 1
 
+    def check_targets(self, targets: Array, outputs: int) -> None:
+        """Raise an EngineError unless all targets are numbers of classes, or −1."""
+        bad = np.flatnonzero((targets[:, 0] < -1) | (targets[:, 0] >= outputs) | (targets[:, 0] % 1 != 0))
+        if len(bad):
+            raise EngineError(
+                f"frame {bad[0]} has the class {targets[bad[0], 0]:g}; "
+                f"expected a whole number from 0 to {outputs - 1}, or -1"
+            )
+
     @staticmethod
     def _chosen(outputs: Array, targets: Array) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:
         rows = np.flatnonzero(targets[:, 0] >= 0)
         classes = targets[rows, 0].astype(np.int64)
+        if classes.max(initial=0) >= outputs.shape[1]:
+            raise EngineError(f"class {classes.max()}; expected numbers below {outputs.shape[1]}")
         return rows, classes, np.maximum(outputs[rows, classes], outputs.dtype.type(_TINY))
 
-    def error(self, outputs: Array, targets: Array, sequence: Rows) -> float:
+    def _error(self, outputs: Array, targets: Array, sequence: Rows) -> float:
         """Return −Σ log y of the target's class, in float64."""
         return -float(np.log(self._chosen(outputs.astype(np.float64), targets)[2]).sum())
 
-    def signal(self, outputs: Array, targets: Array, sequence: Rows) -> Array:
+    def _signal(self, outputs: Array, targets: Array, sequence: Rows) -> Array:
         """Return −1 / y at the target's class and 0 elsewhere, shape (frames, outputs)."""
         rows, classes, y = self._chosen(outputs, targets)
         signal = np.zeros_like(outputs)
         signal[rows, classes] = -1 / y
         return signal
 
-    def wrong(self, outputs: Array, targets: Array) -> int | None:
+    def _wrong(self, outputs: Array, targets: Array) -> int | None:
         """Return the number of frames whose largest output is another class."""
         return int(np.sum(outputs.argmax(1) != targets[:, 0]))
 

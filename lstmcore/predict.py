@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, overload
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from lstmcore.backends import Backend, Workspace, get_backend
+from lstmcore.backends import Backend, Workspace, as_backend
 from lstmcore.batches import Batch, by_rising_length, in_groups, pack
+from lstmcore.checks import kind, whole
+from lstmcore.fit import check_fit
 from lstmcore.network import Network
 from lstmcore.objective import SSE, Objective
 from lstmcore.sequences import SequenceSet
@@ -32,20 +35,45 @@ def _all_outputs(
     return result
 
 
+@overload
 def predict(
     network: Network,
-    sequences: SequenceSet,
+    sequences: SequenceSet | NDArray[np.generic],
     *,
     backend: Backend | str = "cpu",
     workspace: Workspace = None,
     parallel_sequences: int = 16,
-) -> NDArray[np.floating]:
-    """Compute the outputs of a network for all frames of a set.
+) -> NDArray[np.floating]: ...
+
+
+@overload
+def predict(
+    network: Network,
+    sequences: Sequence[ArrayLike],
+    *,
+    backend: Backend | str = "cpu",
+    workspace: Workspace = None,
+    parallel_sequences: int = 16,
+) -> list[NDArray[np.floating]]: ...
+
+
+def predict(
+    network: Network,
+    sequences: SequenceSet | NDArray[np.generic] | Sequence[ArrayLike],
+    *,
+    backend: Backend | str = "cpu",
+    workspace: Workspace = None,
+    parallel_sequences: int = 16,
+) -> NDArray[np.floating] | list[NDArray[np.floating]]:
+    """Compute the outputs of a network for all frames of a set, of one sequence, or of a list of them.
 
     Parameters
     ----------
-    network, sequences
-        The network and its inputs (the targets are not looked at).
+    network
+        The network.
+    sequences
+        Its inputs: a set in the network's precision (the targets are not looked at), a matrix
+        (frames, inputs) for one sequence, or a list of matrices.
     backend
         A backend or its name.
     workspace
@@ -56,13 +84,31 @@ def predict(
 
     Returns
     -------
-    ndarray
-        Shape (frames, outputs), rows in the order of the set.
+    ndarray or list of ndarray
+        Shape (frames, outputs), rows in the order of the set; of a list, such a matrix for each sequence.
+
+    Raises
+    ------
+    EngineError
+        If the inputs don't fit the network, or a value is not finite.
     """
-    backend = get_backend(backend) if isinstance(backend, str) else backend
-    if workspace is None:
-        workspace = backend.workspace(network)
-    return _all_outputs(network, sequences, backend, workspace, parallel_sequences)
+    kind("network", network, Network)
+    whole("parallel_sequences", parallel_sequences)
+    several = isinstance(sequences, list | tuple)
+    found = _as_set(sequences, network.dtype)
+    check_fit(network, found, "the")
+    engine = as_backend(backend)
+    workspace = engine.workspace(network) if workspace is None else workspace
+    outputs = _all_outputs(network, found, engine, workspace, parallel_sequences)
+    return found.split(outputs) if several else outputs
+
+
+def _as_set(sequences: Any, dtype: np.dtype[np.floating]) -> SequenceSet:
+    """Make a set of one sequence or of a list of them, unless it is one."""
+    if isinstance(sequences, SequenceSet):
+        return sequences
+    listed = sequences if isinstance(sequences, list | tuple) else [sequences]
+    return SequenceSet.from_lists(listed, dtype=dtype)
 
 
 @dataclass(frozen=True)
@@ -77,11 +123,14 @@ class Evaluation:
         Frames put into the wrong class; None if there are no classes.
     sequences
         The set.
+    largest_output
+        The largest magnitude of an output.
     """
 
     error: float
     wrong: int | None
     sequences: SequenceSet
+    largest_output: float = 0.0
 
     def plus(
         self,
@@ -94,7 +143,7 @@ class Evaluation:
         wrong = objective.wrong(outputs, targets)
         total = None if wrong is None else (self.wrong or 0) + wrong
         error = objective.error(outputs, targets, sequence)
-        return Evaluation(self.error + error, total, self.sequences)
+        return Evaluation(self.error + error, total, self.sequences, self.largest_output)
 
     @property
     def per_sequence(self) -> float:
@@ -138,15 +187,39 @@ def evaluate(
     -------
     Evaluation
         The error, by sequence and by frame; a pooled objective's is of all frames at once.
+
+    Raises
+    ------
+    EngineError
+        If the set doesn't fit the network, or its targets the objective.
     """
-    backend = get_backend(backend) if isinstance(backend, str) else backend
-    if workspace is None:
-        workspace = backend.workspace(network)
+    check_fit(network, sequences, "the", objective)
+    whole("parallel_sequences", parallel_sequences)
+    engine = as_backend(backend)
+    workspace = engine.workspace(network) if workspace is None else workspace
+    return evaluation_of(network, sequences, objective, engine, workspace, parallel_sequences)
+
+
+def evaluation_of(
+    network: Network,
+    sequences: SequenceSet,
+    objective: Objective,
+    backend: Backend,
+    workspace: Workspace,
+    parallel_sequences: int,
+) -> Evaluation:
+    """Compute what `evaluate` returns, of things that are known to fit."""
     total = Evaluation(0.0, None, sequences)
     if objective.pooled:
-        whole = _all_outputs(network, sequences, backend, workspace, parallel_sequences)
+        whole_set = _all_outputs(network, sequences, backend, workspace, parallel_sequences)
         numbers = np.repeat(np.arange(len(sequences)), sequences.lengths)
-        return total.plus(objective, whole, sequences.targets, numbers)
+        total = total.plus(objective, whole_set, sequences.targets, numbers)
+        return replace(total, largest_output=_largest(whole_set))
     for batch, outputs in _outputs(network, sequences, backend, workspace, parallel_sequences):
         total = total.plus(objective, outputs, batch.targets, batch.sequence)
+        total = replace(total, largest_output=max(total.largest_output, _largest(outputs)))
     return total
+
+
+def _largest(values: NDArray[np.floating]) -> float:
+    return float(np.abs(values).max())

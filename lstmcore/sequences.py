@@ -8,26 +8,36 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from lstmcore.checks import numbers, plain, precision, shown, whole
 from lstmcore.errors import EngineError
+
+_BLOCK = 4096  # frames looked at together: a set may be larger than the memory
 
 
 @dataclass(frozen=True)
 class SequenceSet:
     """Sequences lying one after another in two matrices.
 
-    Use `from_lists` to make one; it checks what it is given.
+    `from_lists` makes one of a matrix a sequence, in any precision.
 
     Parameters
     ----------
     inputs
-        All frames of all sequences, shape (frames, inputs).
+        All frames of all sequences, shape (frames, inputs), float32 or float64.
     targets
-        The targets of the same frames, shape (frames, outputs).
+        The targets of the same frames, shape (frames, outputs), in the same precision; of no column
+        if there are none.
     lengths
         Frames of each sequence, shape (sequences,), int64.
     context
         How many frames to the left and to the right a network sees beside each frame, the
         first and last frame of a sequence being repeated at its ends.
+
+    Raises
+    ------
+    EngineError
+        If there is no sequence, one is empty, lengths don't add up to the frames, an array is of another
+        kind, or a value is not finite.
     """
 
     inputs: NDArray[np.floating]
@@ -35,11 +45,48 @@ class SequenceSet:
     lengths: NDArray[np.int64]
     context: tuple[int, int] = (0, 0)
 
+    def __post_init__(self) -> None:
+        for name in ("inputs", "targets"):
+            values = getattr(self, name)
+            if isinstance(values, np.ndarray):
+                values = np.ascontiguousarray(values) if values.ndim else values
+                object.__setattr__(self, name, values)
+            plain(name, values, 2)
+        object.__setattr__(self, "lengths", _lengths(self.lengths, self.frames))
+        if len(self.targets) != self.frames:
+            raise EngineError(
+                f"{self.frames} frames of inputs and {len(self.targets)} of targets; expected as many"
+            )
+        if self.targets.dtype != self.inputs.dtype:
+            raise EngineError(
+                f"inputs are {self.inputs.dtype} and targets {self.targets.dtype}; expected one precision"
+            )
+        if not isinstance(self.context, tuple | list) or len(self.context) != 2:
+            raise EngineError(f"context is {self.context!r}; expected two numbers of frames")
+        left, right = (whole("context", frames, 0) for frames in self.context)
+        object.__setattr__(self, "context", (left, right))
+        self._refuse_what_is_not_finite("inputs", self.inputs)
+        if self.targets is not self.inputs:
+            self._refuse_what_is_not_finite("targets", self.targets)
+
+    def _refuse_what_is_not_finite(self, name: str, values: NDArray[np.floating]) -> None:
+        for start in range(0, len(values), _BLOCK):
+            bad = np.argwhere(~np.isfinite(values[start : start + _BLOCK]))
+            if len(bad):
+                self._refuse(name, values, start + int(bad[0, 0]), int(bad[0, 1]))
+
+    def _refuse(self, name: str, values: NDArray[np.floating], row: int, column: int) -> None:
+        sequence = int(np.searchsorted(np.cumsum(self.lengths), row, side="right"))
+        raise EngineError(
+            f"{name} of sequence {sequence}, frame {row - self.starts[sequence]}, column {column}: "
+            f"{values[row, column]}; expected a finite {values.dtype} number"
+        )
+
     @classmethod
     def from_lists(
         cls,
         inputs: Sequence[ArrayLike],
-        targets: Sequence[ArrayLike],
+        targets: Sequence[ArrayLike] | None = None,
         *,
         dtype: DTypeLike = np.float32,
     ) -> SequenceSet:
@@ -48,7 +95,8 @@ class SequenceSet:
         Parameters
         ----------
         inputs, targets
-            For each sequence a matrix (frames, inputs) and one (frames, outputs).
+            For each sequence a matrix (frames, inputs) and one (frames, outputs); without targets the
+            set can be predicted, not trained on.
         dtype
             Precision of the set.
 
@@ -63,12 +111,15 @@ class SequenceSet:
             If there is no sequence, one is empty, the numbers of frames or columns do
             not fit, or a value is not finite.
         """
-        if len(inputs) == 0 or len(inputs) != len(targets):
-            raise EngineError(
-                f"{len(inputs)} input and {len(targets)} target sequences; expected as many, at least one"
-            )
-        x = [_matrix("inputs", n, a, dtype) for n, a in enumerate(inputs)]
-        y = [_matrix("targets", n, a, dtype) for n, a in enumerate(targets)]
+        dtype = precision(dtype)
+        x = _matrices("inputs", inputs, dtype)
+        y = (
+            [np.empty((len(a), 0), dtype) for a in x]
+            if targets is None
+            else _matrices("targets", targets, dtype)
+        )
+        if len(x) == 0 or len(x) != len(y):
+            raise EngineError(f"{len(x)} input and {len(y)} target sequences; expected as many, at least one")
         for n, (a, b) in enumerate(zip(x, y, strict=True)):
             if len(a) != len(b) or len(a) == 0:
                 raise EngineError(
@@ -105,15 +156,35 @@ class SequenceSet:
         return np.split(rows, np.cumsum(self.lengths)[:-1])
 
 
+def _matrices(what: str, sequences: Sequence[ArrayLike], dtype: DTypeLike) -> list[NDArray[np.floating]]:
+    if (
+        isinstance(sequences, str)
+        or not hasattr(sequences, "__len__")
+        or not hasattr(sequences, "__getitem__")
+    ):
+        raise EngineError(f"{what}: {shown(sequences)}; expected a list with a matrix for each sequence")
+    return [_matrix(what, n, values, dtype) for n, values in enumerate(sequences)]
+
+
 def _matrix(what: str, number: int, values: ArrayLike, dtype: DTypeLike) -> NDArray[np.floating]:
-    matrix: NDArray[np.floating] = np.asarray(values, dtype)
+    matrix: NDArray[np.floating] = numbers(f"{what} of sequence {number}", values, dtype)
     if matrix.ndim != 2:
         raise EngineError(f"{what} of sequence {number}: {matrix.ndim} dimensions; expected (frames, values)")
-    bad = np.argwhere(~np.isfinite(matrix))
-    if len(bad):
-        row, column = bad[0]
-        raise EngineError(
-            f"{what} of sequence {number}, frame {row}, column {column}: "
-            f"{matrix[row, column]}; expected a finite number"
-        )
     return matrix
+
+
+def _lengths(lengths: ArrayLike, frames: int) -> NDArray[np.int64]:
+    """Take lengths that add up to the frames."""
+    found = np.asarray(lengths)
+    if found.ndim != 1 or found.dtype.kind not in "iu" or len(found) == 0:
+        raise EngineError(
+            f"lengths: {shown(found)}; expected a whole number for each of at least one sequence"
+        )
+    if found.min() < 1:
+        raise EngineError(
+            f"lengths: sequence {int(found.argmin())} has {found.min()} frames; expected at least 1"
+        )
+    # One by one first, for a sum can overflow.
+    if found.max() > frames or found.sum() != frames:
+        raise EngineError(f"lengths add up to {sum(found.tolist())} frames; there are {frames}")
+    return found.astype(np.int64, copy=False)

@@ -6,9 +6,9 @@ update.  Because g is a sum, a learning rate suits one length and number of sequ
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
+from lstmcore.checks import from_zero, real
 from lstmcore.errors import EngineError
 
 
@@ -28,7 +28,6 @@ class SGD:
     momentum: float = 0.9
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.learning_rate) and self.learning_rate >= 0):
-            raise EngineError(f"learning_rate is {self.learning_rate}; expected a number from 0")
-        if not 0 <= self.momentum < 1:
+        from_zero("learning_rate", self.learning_rate)
+        if not 0 <= real("momentum", self.momentum) < 1:
             raise EngineError(f"momentum is {self.momentum}; expected a number from 0 to below 1")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lstmcore.checks import kind, numbers, shown, whole, writable
 from lstmcore.errors import EngineError
 from lstmcore.layers import BLSTM
 from lstmcore.network import Network
@@ -53,6 +54,7 @@ class StreamingNetwork:
     """
 
     def __init__(self, network: Network, streams: int | None = None) -> None:
+        kind("network", network, Network)
         for number, layer in enumerate(network.architecture.layers, 1):
             if isinstance(layer, BLSTM):
                 raise EngineError(
@@ -60,8 +62,8 @@ class StreamingNetwork:
                     "units run backwards in time and need the frames to come; "
                     "a network that takes a frame at a time has lstm layers only"
                 )
-        if streams is not None and streams < 1:
-            raise EngineError(f"streams is {streams}; expected at least 1")
+        if streams is not None:
+            streams = whole("streams", streams)
         # Numba takes a while to import.
         from lstmcore.backends.cpu_stream import CpuStream
 
@@ -91,24 +93,36 @@ class StreamingNetwork:
         Raises
         ------
         EngineError
-            If `x` or `out` has another shape, or an input is not a finite number in the network's
+            If `x` or `out` has another shape or type, or an input is not a finite number in the network's
             precision.  The state is then what it was.
         """
-        frame = np.asarray(x)
+        dtype = self._inputs.dtype
+        frame = x if type(x) is np.ndarray and x.dtype == dtype else numbers("frame", x, dtype)
         if frame.shape != self._inputs.shape:
             raise EngineError(f"frame has shape {frame.shape}; expected {self._inputs.shape}")
-        if out is not None and out.shape != self._outputs.shape:
-            raise EngineError(f"out has shape {out.shape}; expected {self._outputs.shape}")
+        if out is not None:
+            self._check_out(out)
         self._inputs[...] = frame
         bad = self._cpu.step()
         if bad >= 0:
             stream, number = divmod(bad, self._network.architecture.input_size)
             where = f"input {number}" if self._streams is None else f"stream {stream}, input {number}"
-            raise EngineError(f"{where}: {frame.flat[bad]}; expected a finite {self._network.dtype} number")
+            raise EngineError(
+                f"{where}: {np.asarray(x).flat[bad]}; expected a finite {self._network.dtype} number"
+            )
         if out is None:
             return self._outputs.copy()
         out[...] = self._outputs
         return out
+
+    def _check_out(self, out: Any) -> None:
+        if np.shape(out) != self._outputs.shape:
+            raise EngineError(f"out has shape {np.shape(out)}; expected {self._outputs.shape}")
+        if not isinstance(out, np.ndarray) or not np.can_cast(self._outputs.dtype, out.dtype):
+            raise EngineError(
+                f"out is {shown(out)}; expected an array that holds {self._outputs.dtype} numbers"
+            )
+        writable("out", out)
 
     def reset(self) -> None:
         """Forget all frames: the next one is the first of a sequence."""
@@ -128,7 +142,7 @@ class StreamingNetwork:
 
     @state.setter
     def state(self, state: ArrayLike) -> None:
-        values, present = np.asarray(state, self._network.dtype), self.state
+        values, present = numbers("state", state, self._network.dtype), self.state
         if values.shape != present.shape:
             raise EngineError(f"state has shape {values.shape}; expected {present.shape}")
         if not np.isfinite(values).all():

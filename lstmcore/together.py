@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from lstmcore.errors import DivergedError
+from lstmcore.checks import kind
+from lstmcore.errors import DivergedError, EngineError
 from lstmcore.network import Network
 from lstmcore.train import EpochReport, Trainer
 
@@ -47,8 +48,13 @@ def train_together(
     DivergedError
         If a training diverged and there is no `on_diverged`.
     EngineError
-        If the backend can't train a network.
+        If the backend can't train a network, or a trainer comes twice.
     """
+    trainers = list(trainers)
+    for place, trainer in enumerate(trainers):
+        kind(f"trainer {place + 1} of {len(trainers)}", trainer, Trainer)
+    if len(set(map(id, trainers))) < len(trainers):
+        raise EngineError("a trainer comes twice; expected each once")
     hear: OnEpoch = on_epoch or (lambda place, report: None)
     on_device = [place for place, trainer in enumerate(trainers) if trainer.backend.name == "cuda"]
     if on_device:

@@ -20,16 +20,20 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmcore.backends import Backend, get_backend
+from lstmcore.backends import Backend, as_backend
 from lstmcore.batches import by_rising_length, in_groups, pack
+from lstmcore.checks import finite, flag, from_zero, kind, real, shaped, shown, whole
 from lstmcore.errors import DivergedError, EngineError
+from lstmcore.fit import check_fit
 from lstmcore.network import Architecture, Network
 from lstmcore.noise import InputNoise
 from lstmcore.objective import SSE, Objective
-from lstmcore.predict import Evaluation, evaluate
-from lstmcore.seeds import stream
+from lstmcore.predict import Evaluation, evaluation_of
+from lstmcore.seeds import Seed, seed_of, stream
 from lstmcore.sequences import SequenceSet
 from lstmcore.sgd import SGD
+
+_SIDE_BY_SIDE = 16  # sequences evaluated at once, or more if more are trained at once
 
 
 @dataclass(frozen=True)
@@ -74,15 +78,16 @@ class TrainingSettings:
     test_every: int = 1
 
     def __post_init__(self) -> None:
+        kind("sgd", self.sgd, SGD, ", such as SGD(1e-5)")
         for name in ("parallel_sequences", "patience", "max_epochs", "validate_every", "test_every"):
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise EngineError(f"{name} is {value}; expected at least 1")
+            if value is not None or name != "max_epochs":
+                object.__setattr__(self, name, whole(name, value))
+        for name in ("stochastic", "shuffle"):
+            flag(name, getattr(self, name))
         for name in ("input_noise", "weight_noise"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value >= 0):
-                raise EngineError(f"{name} is {value}; expected a number from 0")
-        if not self.delta_limit > 0:
+            from_zero(name, getattr(self, name))
+        if not real("delta_limit", self.delta_limit) > 0:
             raise EngineError(f"delta_limit is {self.delta_limit}; expected a number above 0")
 
 
@@ -135,6 +140,19 @@ class TrainingState:
     best_error: float
     without_better: int
 
+    def check(self, network: Network) -> None:
+        """Raise an EngineError unless this can be a state of training the network."""
+        for name in ("weights", "deltas", "best_weights"):
+            vector = getattr(self, name)
+            shaped(f"state: {name}", vector, network.weights.shape, network.dtype)
+            finite(f"state: {name}", vector)
+        for name in ("epoch", "best_epoch", "without_better"):
+            whole(f"state: {name}", getattr(self, name), 0)
+        if self.best_epoch > self.epoch:
+            raise EngineError(f"state: best_epoch is {self.best_epoch}; expected at most epoch, {self.epoch}")
+        if math.isnan(real("state: best_error", self.best_error)):
+            raise EngineError("state: best_error is nan; expected a number")
+
 
 class Trainer:
     """Trains one network.
@@ -150,7 +168,7 @@ class Trainer:
     settings
         How to train.
     seed
-        Root of the order and the noise of this training.
+        Root of the order and the noise of this training, or the whole number that it is made from.
     objective
         What to minimise.
     backend
@@ -161,12 +179,12 @@ class Trainer:
         A set whose error is reported and never influences anything.
     order
         Gives the order of the sequences in an epoch, counted from 1, instead of the order
-        that ``settings.shuffle`` means.
+        that ``settings.shuffle`` means: the number of each sequence, once.
 
     Raises
     ------
     EngineError
-        If the sets don't fit the network, or training would never end.
+        If the sets or the state don't fit the network, or training would never end.
     """
 
     def __init__(
@@ -176,31 +194,42 @@ class Trainer:
         validation: SequenceSet | None,
         settings: TrainingSettings,
         *,
-        seed: np.random.SeedSequence,
+        seed: Seed,
         objective: Objective = SSE,
         backend: Backend | str = "cpu",
         state: TrainingState | None = None,
         test: SequenceSet | None = None,
         order: Callable[[int], NDArray[np.integer]] | None = None,
     ) -> None:
-        for name, sequences in (("training", training), ("validation", validation), ("test", test)):
+        kind("settings", settings, TrainingSettings)
+        check_fit(network, training, "training", objective)
+        for name, sequences in (("validation", validation), ("test", test)):
             if sequences is not None:
                 check_fit(network, sequences, name, objective)
         if validation is None and settings.max_epochs is None:
             raise EngineError("without a validation set, training needs max_epochs to end")
         self._network = network.copy()
         self._training, self._validation, self._test = training, validation, test
-        self._settings, self._seed, self._objective = settings, seed, objective
-        self._order = order or self._default_order
+        self._settings, self._seed, self._objective = settings, seed_of(seed), objective
+        # Not a method of our own by default: a trainer that holds itself is freed by the collector only.
+        self._order_given = order
         self._rates = _learning_rates(network.architecture, settings.sgd)
-        self._backend = get_backend(backend) if isinstance(backend, str) else backend
+        self._backend = as_backend(backend)
         self._workspace = self._backend.workspace(self._network)
         self._gradient = np.zeros_like(network.weights)
         self._group_gradient = self._gradient if settings.stochastic else np.zeros_like(network.weights)
         w = network.weights
-        self.state = state or TrainingState(0, w.copy(), np.zeros_like(w), w.copy(), 0, math.inf, 0)
-        self._network.weights[:] = self.state.weights
-        self._deltas = self.state.deltas.copy()
+        if state is not None:
+            kind("state", state, TrainingState)
+            state.check(network)
+        self._state = state or TrainingState(0, w.copy(), np.zeros_like(w), w.copy(), 0, math.inf, 0)
+        self._network.weights[:] = self._state.weights
+        self._deltas = self._state.deltas.copy()
+
+    @property
+    def state(self) -> TrainingState:
+        """All that is left to know after the last epoch; a new trainer may go on from it."""
+        return self._state
 
     @property
     def backend(self) -> Backend:
@@ -241,7 +270,7 @@ class Trainer:
         new_best = self._validation is None or (
             validation is not None and validation.error < self.state.best_error
         )
-        self.state = self._next_state(epoch, validation, new_best)
+        self._state = self._next_state(epoch, validation, new_best)
         return self._report(training, validation, test, new_best, time.perf_counter() - started)
 
     def _divergence(self, epoch: int, error: float) -> DivergedError:
@@ -252,9 +281,18 @@ class Trainer:
         rate = self._settings.sgd.learning_rate
         return DivergedError(f"epoch {epoch}: {found}; try a learning_rate below {rate:g}")
 
-    def _default_order(self, epoch: int) -> NDArray[np.integer]:
+    def _order(self, epoch: int) -> NDArray[np.integer]:
+        count = len(self._training)
+        if self._order_given is not None:
+            order = np.asarray(self._order_given(epoch))
+            if order.dtype.kind not in "iu" or not np.array_equal(np.sort(order), np.arange(count)):
+                raise EngineError(
+                    f"epoch {epoch}: the order is {shown(order)}; "
+                    f"expected the numbers of all {count} sequences, each once"
+                )
+            return order
         if self._settings.shuffle:
-            return stream(self._seed, "order", epoch).permutation(len(self._training))
+            return stream(self._seed, "order", epoch).permutation(count)
         return by_rising_length(self._training)
 
     def _train(self, epoch: int) -> Evaluation:
@@ -300,13 +338,13 @@ class Trainer:
     def _evaluate(self, sequences: SequenceSet | None, epoch: int, every: int) -> Evaluation | None:
         if sequences is None or epoch % every:
             return None
-        return evaluate(
+        return evaluation_of(
             self._network,
             sequences,
-            objective=self._objective,
-            backend=self._backend,
-            workspace=self._workspace,
-            parallel_sequences=max(self._settings.parallel_sequences, 16),
+            self._objective,
+            self._backend,
+            self._workspace,
+            max(self._settings.parallel_sequences, _SIDE_BY_SIDE),
         )
 
     def _next_state(self, epoch: int, validation: Evaluation | None, new_best: bool) -> TrainingState:
@@ -356,18 +394,6 @@ def _learning_rates(architecture: Architecture, sgd: SGD) -> list[tuple[slice, S
             start = parts.pop()[0].start
         parts.append((slice(start, end), own))
     return parts
-
-
-def check_fit(network: Network, sequences: SequenceSet, name: str, objective: Objective = SSE) -> None:
-    """Raise an EngineError unless a set has the network's inputs, targets and precision."""
-    a = network.architecture
-    found = (sequences.input_size, sequences.targets.shape[1], sequences.inputs.dtype)
-    expected = (a.input_size, objective.target_size(a.output_size), network.dtype)
-    if found != expected:
-        raise EngineError(
-            f"{name} set has {found[0]} inputs and {found[1]} targets in {found[2]}; "
-            f"the network needs {expected[0]} inputs and {expected[1]} targets in {expected[2]}"
-        )
 
 
 def train(trainer: Trainer, on_epoch: Callable[[EpochReport], None] | None = None) -> Network:

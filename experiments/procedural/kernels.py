@@ -1,17 +1,19 @@
 """Sample loops of the synthesiser: notes from wavetables, a low-pass filter, a reverberator.
 
-Compiled once and cached beside this file. They release the interpreter lock, so songs can be made on
+Compiled once and kept on disk. They release the interpreter lock, so songs can be made on
 several threads, and use neither fast-math nor parallel loops, so a song is the same on any thread.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from lstmcore.backends.kernel_cache import digest_of, kept
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -26,10 +28,12 @@ FRACTION = np.float32(1.0 / (1 << FRACTION_BITS))
 PERIOD = TABLE_LENGTH << FRACTION_BITS
 PERIOD_MASK = PERIOD - 1
 
+_SOURCES = digest_of(Path(__file__).parent)
+
 
 def kernel(function: Function) -> Function:
-    """Compile a sample loop to machine code that holds no interpreter lock."""
-    return cast(Function, numba.njit(nogil=True, cache=True)(function))
+    """Compile a sample loop to machine code that holds no interpreter lock; it is kept on disk."""
+    return cast(Function, kept(function, _SOURCES, nogil=True))
 
 
 @kernel

@@ -12,11 +12,25 @@ from __future__ import annotations
 from difflib import get_close_matches
 
 from lstmcore.backends.protocol import Backend, Workspace
+from lstmcore.checks import shown
 from lstmcore.errors import EngineError
 
 BACKENDS = ("cpu", "cuda", "reference")
 
 __all__ = ["BACKENDS", "Backend", "Workspace", "get_backend"]
+
+
+def as_backend(backend: Backend | str) -> Backend:
+    """Return a backend, given itself or its name."""
+    if isinstance(backend, str):
+        return get_backend(backend)
+    if not hasattr(backend, "forward"):
+        raise _no_backend(backend)
+    return backend
+
+
+def _no_backend(found: object) -> EngineError:
+    return EngineError(f"backend is {shown(found)}; expected one of {', '.join(BACKENDS)}")
 
 
 def get_backend(name: str) -> Backend:
@@ -39,6 +53,8 @@ def get_backend(name: str) -> Backend:
         from lstmcore.backends.reference import ReferenceBackend
 
         return ReferenceBackend()
+    if not isinstance(name, str):
+        raise _no_backend(name)
     near = get_close_matches(name, BACKENDS, 1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     raise EngineError(f"unknown backend {name!r}; expected one of {', '.join(BACKENDS)}{hint}")

@@ -6,8 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmcore.backends import cpu_kernels as kernels
+from lstmcore.backends.checks import check_backward, check_forward, check_update, check_workspace
 from lstmcore.backends.cpu_layers import CpuLayer, new_layer
 from lstmcore.batches import Batch
+from lstmcore.checks import kind
 from lstmcore.network import Network
 from lstmcore.sgd import SGD
 
@@ -24,20 +26,21 @@ class CpuWorkspace:
     """
 
     def __init__(self, network: Network) -> None:
-        a = network.architecture
+        self.architecture = a = network.architecture
+        self.dtype = network.dtype
         self.layers: list[CpuLayer] = [
             new_layer(layer, inputs, network.dtype)
             for layer, inputs in zip(a.layers, a.input_sizes, strict=True)
         ]
         self.inputs: list[Array] = []
-        self._architecture = a
+        self.batch: Batch | None = None
         self._gradient: Array | None = None
         self._views: list[dict[str, Array]] = []
 
     def views(self, gradient: Array) -> list[dict[str, Array]]:
         """Return the gradient's pieces; a trainer comes with the same vector again and again."""
         if gradient is not self._gradient:
-            self._gradient, self._views = gradient, self._architecture.views(gradient)
+            self._gradient, self._views = gradient, self.architecture.views(gradient)
         return self._views
 
 
@@ -48,12 +51,15 @@ class CpuBackend:
 
     def workspace(self, network: Network) -> CpuWorkspace:
         """Make the memory for one network and thread."""
+        kind("network", network, Network)
         return CpuWorkspace(network)
 
     def forward(self, network: Network, batch: Batch, workspace: CpuWorkspace) -> Array:
         """Compute the outputs of all frames, shape (frames, outputs)."""
+        check_workspace(workspace, CpuWorkspace, network)
+        check_forward(network, batch)
         x = batch.inputs
-        workspace.inputs = []
+        workspace.inputs, workspace.batch = [], batch
         for layer, w in zip(workspace.layers, network.pieces, strict=True):
             workspace.inputs.append(x)
             x = layer.forward(x, batch, w)
@@ -69,6 +75,8 @@ class CpuBackend:
         delta_limit: float = 1.0,
     ) -> None:
         """Write dE/dw into `gradient`, shape (parameters,)."""
+        check_workspace(workspace, CpuWorkspace, network)
+        check_backward(network, batch, workspace.batch, signal, gradient, delta_limit)
         gradients = workspace.views(gradient)
         error = np.ascontiguousarray(signal, network.dtype)
         for k in reversed(range(len(workspace.layers))):
@@ -78,5 +86,6 @@ class CpuBackend:
 
     def update(self, weights: Array, deltas: Array, gradient: Array, sgd: SGD) -> None:
         """Δ ← μ Δ − η g, w ← w + Δ, in place."""
+        check_update(weights, deltas, gradient, sgd)
         real = weights.dtype.type
         kernels.momentum_update(weights, deltas, gradient, real(sgd.learning_rate), real(sgd.momentum))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lstmcore.backends.checks import check_backward, check_forward, check_update, check_workspace
 from lstmcore.backends.cuda_device import Device, default_device
 from lstmcore.backends.cuda_table import (
     AREAS,
@@ -29,6 +30,7 @@ from lstmcore.backends.cuda_table import (
     make_plan,
 )
 from lstmcore.batches import Batch
+from lstmcore.checks import kind
 from lstmcore.network import Network
 from lstmcore.sgd import SGD
 
@@ -47,7 +49,8 @@ class CudaWorkspace:
     """
 
     def __init__(self, network: Network, device: Device) -> None:
-        self._architecture, self._dtype, self._device = network.architecture, network.dtype, device
+        self.architecture, self.dtype, self._device = network.architecture, network.dtype, device
+        self.batch: Batch | None = None
         self.blocks = device.blocks_of(1)
         self.output = HEADER + LAYER * (len(network.architecture.layers) - 1)
         self._extent = Extent(0, 0, 0)
@@ -84,20 +87,20 @@ class CudaWorkspace:
     def write(self, name: int, values: Array) -> None:
         """Copy numbers to the place that the table names."""
         start = self._plan.number(name)
-        flat = np.ascontiguousarray(values, self._dtype).ravel()
+        flat = np.ascontiguousarray(values, self.dtype).ravel()
         self.work[start : start + flat.size].copy_to_device(flat)
 
     def outputs(self, frames: int) -> Array:
         """Copy the network's outputs, shape (frames, outputs)."""
-        start, width = self._plan.number(self.output + Y), self._architecture.output_size
+        start, width = self._plan.number(self.output + Y), self.architecture.output_size
         found: Array = self.work[start : start + frames * width].copy_to_host()
         return found.reshape(frames, width)
 
     def _make(self, extent: Extent) -> None:
-        device, dtype = self._device, self._dtype
-        data = Data(self._architecture.input_size, 0)
+        device, dtype = self._device, self.dtype
+        data = Data(self.architecture.input_size, 0)
         self._extent = extent
-        self._plan = plan = make_plan(self._architecture, data, extent, self.blocks, device.pool(dtype))
+        self._plan = plan = make_plan(self.architecture, data, extent, self.blocks, device.pool(dtype))
         self.table = device.to_device(plan.table)
         area = np.zeros(2 * (extent.steps + 1) + 5 * extent.frames, np.int32)
         self.ints = device.to_device(np.concatenate([plan.maps, area]))
@@ -125,12 +128,16 @@ class CudaBackend:
 
     def workspace(self, network: Network) -> CudaWorkspace:
         """Make the memory for one network and thread."""
+        kind("network", network, Network)
         return CudaWorkspace(network, self.device)
 
     def forward(self, network: Network, batch: Batch, workspace: CudaWorkspace) -> Array:
         """Compute the outputs of all frames, shape (frames, outputs)."""
+        check_workspace(workspace, CudaWorkspace, network)
+        check_forward(network, batch)
         w = workspace
         w.load(batch)
+        w.batch = batch
         self.device.launch(
             self.device.kernels(network.dtype).forward_pass,
             w.blocks,
@@ -155,6 +162,8 @@ class CudaBackend:
         delta_limit: float = 1.0,
     ) -> None:
         """Write dE/dw into `gradient`, shape (parameters,)."""
+        check_workspace(workspace, CudaWorkspace, network)
+        check_backward(network, batch, workspace.batch, signal, gradient, delta_limit)
         w, device = workspace, self.device
         w.write(w.output + ERROR, signal)
         found = device.empty(len(gradient), network.dtype)
@@ -176,6 +185,7 @@ class CudaBackend:
 
     def update(self, weights: Array, deltas: Array, gradient: Array, sgd: SGD) -> None:
         """Δ ← μ Δ − η g, w ← w + Δ, in place."""
+        check_update(weights, deltas, gradient, sgd)
         device, real = self.device, weights.dtype.type
         arrays: list[Any] = [device.to_device(a) for a in (weights, deltas, gradient)]
         device.launch(

@@ -103,10 +103,20 @@ def _shape(trainer: Trainer) -> Any:
             f"weight_noise is {settings.weight_noise}: the cuda backend trains networks together without it; "
             "use run_epoch of each trainer, or the backend 'cpu'"
         )
+    sizes = _sizes(training)
+    for name, other in (("validation", trainer._validation), ("test", trainer._test)):
+        if other is not None and _sizes(other) != sizes:
+            raise EngineError(
+                f"{name} set: inputs, targets and context are {_sizes(other)}, in training {sizes}; "
+                "the cuda backend trains networks together on sets of one shape"
+            )
     a = trainer._network.architecture
     layers = tuple(replace(layer, learning_rate=None) for layer in a.layers)
-    sizes = training.inputs.shape[1], training.targets.shape[1], training.context
     return id(_device(trainer)), a.input_size, layers, trainer._network.dtype, objective.name, sizes
+
+
+def _sizes(sequences: SequenceSet) -> tuple[int, int, tuple[int, int]]:
+    return sequences.inputs.shape[1], sequences.targets.shape[1], sequences.context
 
 
 def _device(trainer: Trainer) -> Device:
@@ -280,7 +290,7 @@ class _Ensemble:
             held = weakref.ref(trainer.state)
             if isinstance(trainer.state, _DeviceState):
                 fetch = self._fetch(k, self._weights_before, self._deltas_before)
-                trainer.state = _DeviceState(self._pages[k].copy(), fetch)
+                trainer._state = _DeviceState(self._pages[k].copy(), fetch)
             state = held()
             if isinstance(state, _DeviceState) and state is not trainer.state:
                 state.keep()
@@ -296,7 +306,7 @@ class _Ensemble:
         ]
         for k in fine:
             fetch = self._fetch(k, self._weights, self._deltas)
-            self._trainers[self._places[k]].state = _DeviceState(self._pages[k].copy(), fetch)
+            self._trainers[self._places[k]]._state = _DeviceState(self._pages[k].copy(), fetch)
         raised: BaseException | None = None
         for k in live:
             place, page = self._places[k], self._pages[k]
@@ -332,6 +342,6 @@ class _Ensemble:
         """Copy the states, so that each trainer can go on without this."""
         for trainer in self._trainers.values():
             if isinstance(trainer.state, _DeviceState):
-                trainer.state = trainer.state.plain()
+                trainer._state = trainer.state.plain()
             trainer._network.weights[:] = trainer.state.weights
             trainer._deltas = trainer.state.deltas.copy()

@@ -1,19 +1,17 @@
-"""How kernels are compiled: one decorator, one set of flags, one rule for stale caches."""
+"""How kernels are compiled: one decorator, one set of flags, one rule for what is kept on disk."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from numba import njit
 
-# Numba renews a cached kernel when the kernel's own file changes.  The cell's equations,
-# which kernels compile in, lie in other files: a change there must renew them too.
-_SOURCES = hashlib.sha256(
-    b"".join(file.read_bytes() for file in sorted(Path(__file__).parent.parent.rglob("*.py")))
-).hexdigest()
+from lstmcore.backends.kernel_cache import digest_of, kept
+
+# The cell's equations, which kernels compile in, lie in other files: a change anywhere renews all kernels.
+_SOURCES = digest_of(Path(__file__).parent.parent)
 
 # error_model: a check for division by zero would keep the loops from being vectorised.
 # contract: a*b+c in one rounding.  Nothing else of fastmath: NaN must stay NaN.
@@ -26,12 +24,5 @@ def inlined(function: Callable[..., Any]) -> Any:
 
 
 def kernel(function: Callable[..., Any]) -> Any:
-    """Compile a kernel: cached on disk, without the interpreter's lock."""
-    try:
-        compiled = njit(nogil=True, cache=True, **_FLAGS)(function)
-    except RuntimeError:  # no place to write a cache to
-        return njit(nogil=True, **_FLAGS)(function)
-    index = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
-    if index is not None:
-        index._source_stamp = _SOURCES
-    return compiled
+    """Compile a kernel: kept on disk, without the interpreter's lock."""
+    return kept(function, _SOURCES, nogil=True, **_FLAGS)

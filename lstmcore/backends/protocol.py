@@ -27,7 +27,7 @@ class Backend(Protocol):
         """
 
     def forward(self, network: Network, batch: Batch, workspace: Workspace) -> NDArray[np.floating]:
-        """Compute the outputs of all frames.
+        """Compute the outputs of all frames; EngineError if network, batch and workspace don't fit.
 
         Parameters
         ----------
@@ -53,6 +53,8 @@ class Backend(Protocol):
     ) -> None:
         """Back-propagate through all layers and all time, after a `forward` of the same batch.
 
+        EngineError if there was none, or if shapes or precisions don't fit.
+
         Parameters
         ----------
         network, batch, workspace
@@ -72,4 +74,7 @@ class Backend(Protocol):
         gradient: NDArray[np.floating],
         sgd: SGD,
     ) -> None:
-        """One step of gradient descent in place: Δ ← μ Δ − η g, w ← w + Δ; all shape (parameters,)."""
+        """One step of gradient descent in place: Δ ← μ Δ − η g, w ← w + Δ; all shape (parameters,).
+
+        EngineError if shapes or precisions don't fit.
+        """

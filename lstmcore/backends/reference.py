@@ -8,14 +8,15 @@ against it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lstmcore.activations import logistic, logistic_slope, tanh, tanh_slope
+from lstmcore.backends.checks import check_backward, check_forward, check_update, check_workspace
 from lstmcore.batches import Batch
 from lstmcore.cell import cell_backward, cell_forward
+from lstmcore.checks import kind
 from lstmcore.errors import EngineError
 from lstmcore.layers import BLSTM, LSTM, Layer, Linear, Logistic, Softmax, Tanh
 from lstmcore.network import Network
@@ -44,28 +45,40 @@ class _Trace:
     directions: list[_Direction]  # of an LSTM layer: forwards, and backwards if it has two
 
 
+class ReferenceWorkspace:
+    """The last forward pass: a trace for each sequence and layer."""
+
+    def __init__(self, network: Network) -> None:
+        self.architecture, self.dtype = network.architecture, network.dtype
+        self.batch: Batch | None = None
+        self.traces: list[list[_Trace]] = []
+
+
 class ReferenceBackend:
     """The oracle."""
 
     name = "reference"
 
-    def workspace(self, network: Network) -> dict[str, Any]:
-        """Return the memory of the last forward pass: a trace for each sequence and layer."""
+    def workspace(self, network: Network) -> ReferenceWorkspace:
+        """Return the memory of the last forward pass."""
+        kind("network", network, Network)
         if network.dtype != np.float64:
             raise EngineError(f"the reference backend computes in float64; the network is {network.dtype}")
-        return {}
+        return ReferenceWorkspace(network)
 
-    def forward(self, network: Network, batch: Batch, workspace: dict[str, Any]) -> Array:
+    def forward(self, network: Network, batch: Batch, workspace: ReferenceWorkspace) -> Array:
         """Compute the outputs of all frames, shape (frames, outputs)."""
+        check_workspace(workspace, ReferenceWorkspace, network)
+        check_forward(network, batch)
         outputs = np.empty((batch.frames, network.architecture.output_size))
-        workspace["traces"] = []
+        workspace.traces, workspace.batch = [], batch
         for rows in _rows_of_sequences(batch):
             x: Array = batch.inputs[rows].astype(np.float64)
             traces: list[_Trace] = []
             for layer, pieces in zip(network.architecture.layers, network.pieces, strict=True):
                 traces.append(_forward_layer(layer, pieces, x))
                 x = traces[-1].y
-            workspace["traces"].append(traces)
+            workspace.traces.append(traces)
             outputs[rows] = x
         return outputs
 
@@ -73,16 +86,18 @@ class ReferenceBackend:
         self,
         network: Network,
         batch: Batch,
-        workspace: dict[str, Any],
+        workspace: ReferenceWorkspace,
         signal: Array,
         gradient: Array,
         delta_limit: float = 1.0,
     ) -> None:
         """Write dE/dw into `gradient`, shape (parameters,)."""
+        check_workspace(workspace, ReferenceWorkspace, network)
+        check_backward(network, batch, workspace.batch, signal, gradient, delta_limit)
         gradient[:] = 0
         gradients = network.architecture.views(gradient)
         layers = network.architecture.layers
-        for rows, traces in zip(_rows_of_sequences(batch), workspace["traces"], strict=True):
+        for rows, traces in zip(_rows_of_sequences(batch), workspace.traces, strict=True):
             error = signal[rows]
             for k in reversed(range(len(layers))):
                 error = _backward_layer(
@@ -91,6 +106,7 @@ class ReferenceBackend:
 
     def update(self, weights: Array, deltas: Array, gradient: Array, sgd: SGD) -> None:
         """Δ ← μ Δ − η g, w ← w + Δ, in place."""
+        check_update(weights, deltas, gradient, sgd)
         deltas[:] = sgd.momentum * deltas - sgd.learning_rate * gradient
         weights += deltas
 

@@ -21,7 +21,7 @@ for room in (lstmcore, features, experiments):
     for module in pkgutil.walk_packages(room.__path__, room.__name__ + "."):
         importlib.import_module(module.name)
 found = kernels()
-result = [len(found), [n for n, kernel in found.items() if not kernel._cache._cache_file._load_index()]]
+result = [len(found), [n for n, kernel in found.items() if not kernel._cache._cache_file.stored()]]
 """
 
 RUN = """

@@ -1,4 +1,4 @@
-"""A change of the cell's equations reaches kernels that were compiled before it."""
+"""Compiled kernels on disk: renewed when a source changes, and sound whatever becomes of the files."""
 
 import os
 import shutil
@@ -6,7 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numba
+import pytest
+
+import features
 import lstmcore
+from lstmcore.backends import kernel_cache
+from lstmcore.backends.kernel_cache import KernelFiles
 
 OUTPUT = """
 import numpy as np
@@ -29,9 +35,150 @@ def test_a_changed_cell_is_compiled_anew(tmp_path):
     )
     before = output(tmp_path)
     assert output(tmp_path) == before
-    assert list(tmp_path.rglob("*.nbi"))
+    assert list(tmp_path.rglob("*.nbc"))
     cell = tmp_path / "lstmcore" / "cell.py"
     text = cell.read_text()
     assert "tanh(c) * o\n" in text
     cell.write_text(text.replace("tanh(c) * o\n", "tanh(c) * o + o\n"))
     assert abs(output(tmp_path) - before) > 0.1
+
+
+# --- files that are not what they should be ------------------------------------------------------
+
+
+def test_both_rooms_keep_their_kernels_in_the_same_way():
+    ours = Path(lstmcore.__file__).parent / "backends" / "kernel_cache.py"
+    theirs = Path(features.__file__).parent / "kernel_cache.py"
+    assert ours.read_bytes() == theirs.read_bytes()
+
+
+KERNEL = """
+import sys
+import numpy as np
+from lstmcore.backends.kernel_cache import kept
+
+def total(x, y):
+    result = x[0] - x[0]
+    for k in range(len(x)):
+        result += x[k] * y[k]
+    return result
+
+kernel = kept(total, "0123456789abcdef", nogil=True)
+kinds = sys.argv[1:] or ["f4", "f8", "i8"]
+for kind in kinds:
+    x = np.arange(9).astype(kind)
+    found = kernel(x, x)
+    assert found == 204, (kind, found)
+print(sum(kernel._cache_hits.values()), sum(kernel._cache_misses.values()))
+"""
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Start a process that computes with a kernel in some types."""
+    script = tmp_path / "total.py"
+    script.write_text(KERNEL)
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    environment["PYTHONPATH"] = str(Path(lstmcore.__file__).parent.parent)
+
+    started = []
+
+    def popen(*kinds):
+        command = [sys.executable, str(script), *kinds]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        started.append(subprocess.Popen(command, env=environment, **pipes))
+        return started[-1]
+
+    yield popen
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def hits_and_misses(process):
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    return tuple(map(int, out.split()))
+
+
+def test_a_file_that_is_not_whole_is_compiled_anew(start, tmp_path):
+    assert hits_and_misses(start()) == (0, 3)
+    assert hits_and_misses(start()) == (3, 0)
+    first, second, third = sorted((tmp_path / "cache").rglob("*.nbc"))
+    content = second.read_bytes()
+    first.write_bytes(b"")
+    second.write_bytes(content[: len(content) // 2])
+    flipped = bytearray(third.read_bytes())
+    flipped[len(flipped) // 2] ^= 4
+    third.write_bytes(flipped)
+    assert hits_and_misses(start()) == (0, 3)
+    assert hits_and_misses(start()) == (3, 0)
+
+
+def test_code_for_other_types_is_not_taken_for_ones_own(start, tmp_path):
+    """Such as an index beside another process's file led to."""
+    hits_and_misses(start())
+    first, second, third = sorted((tmp_path / "cache").rglob("*.nbc"))
+    content = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(content)
+    third.unlink()
+    third.mkdir()
+    assert hits_and_misses(start()) == (0, 3)
+    assert hits_and_misses(start()) == (2, 1)  # a folder in the way stays there
+
+
+def test_many_first_starts_at_once_one_of_them_killed(start):
+    kinds = (["f4"], ["f8"], ["i8"], ["f8", "f4"], ["i8", "f8"])
+    processes = [start(*kinds[k % len(kinds)]) for k in range(8)]
+    processes[3].kill()
+    processes[3].communicate(timeout=120)
+    for k, process in enumerate(processes):
+        if k != 3:
+            assert sum(hits_and_misses(process)) == len(kinds[k % len(kinds)])
+    assert hits_and_misses(start()) == (3, 0)
+
+
+def test_files_of_older_sources_are_removed_and_others_left(tmp_path):
+    old, new = (KernelFiles(tmp_path, "module.f-12.py311", digit * 64) for digit in "ab")
+    moved = KernelFiles(tmp_path, "module.f-11.py311", "a" * 64)
+    other_python = KernelFiles(tmp_path, "module.f-12.py312", "b" * 64)
+    neighbour = KernelFiles(tmp_path, "module.ff-12.py311", "a" * 64)
+    for files in (old, moved, other_python, neighbour):
+        files.save(("f4",), files._base)
+    (tmp_path / "module.f-12.py311.nbi").touch()  # of Numba's own cache
+    assert new.load(("f4",)) is None
+    new.save(("f4",), "new")
+    assert new.load(("f4",)) == "new"
+    assert new.load(("f8",)) is None
+    assert other_python.load(("f4",)) == "module.f-12.py312"
+    assert neighbour.load(("f4",)) == "module.ff-12.py311"
+    assert old.load(("f4",)) is moved.load(("f4",)) is None
+    assert len(list(tmp_path.iterdir())) == 3
+    new.flush()
+    assert new.load(("f4",)) is None
+
+
+def test_another_processor_finds_other_files(tmp_path, monkeypatch):
+    files = KernelFiles(tmp_path, "module.f-12.py311", "a" * 64)
+    here = files.path(("f4",))
+    monkeypatch.setattr(kernel_cache, "_MACHINE", (*kernel_cache._MACHINE[:-1], "-avx512f"))
+    assert files.path(("f4",)) != here
+
+
+def test_where_nothing_can_be_kept_kernels_work_all_the_same(tmp_path, monkeypatch):
+    def full(self, key, data):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(KernelFiles, "save", full)
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    kernel = kernel_cache.kept(lambda x: x + 1, "a" * 64)
+    assert kernel(2) == 3
+
+
+def test_a_write_that_fails_leaves_nothing(tmp_path):
+    files = KernelFiles(tmp_path, "module.f-12.py311", "a" * 64)
+    files.path(("f4",)).mkdir()
+    with pytest.raises(OSError, match="directory"):
+        files.save(("f4",), "code")
+    assert [path.suffix for path in tmp_path.iterdir()] == [".nbc"]
