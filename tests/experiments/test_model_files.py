@@ -1,5 +1,6 @@
 """Model folders that were changed: an error that names file and field, never a traceback."""
 
+import copy
 import json
 import warnings
 from pathlib import Path
@@ -253,13 +254,13 @@ def test_no_change_of_the_description_ends_in_a_traceback(data, folder, tmp_path
         container, key = data.draw(st.sampled_from(places(description)))
         match data.draw(st.sampled_from(["replace", "replace", "remove", "rename", "double"])):
             case "replace":
-                container[key] = data.draw(JUNK)
+                container[key] = copy.deepcopy(data.draw(JUNK))
             case "remove":
                 del container[key]
             case "rename" if isinstance(container, dict):
                 container[data.draw(st.text(max_size=3))] = container.pop(key)
             case "double" if isinstance(container, list):
-                container.append(container[key])
+                container.append(copy.deepcopy(container[key]))
     model = tmp_path_factory.mktemp("changed")
     write_model(model, DESCRIPTION, arrays(1 if single else 2))
     (model / "model.json").write_text(json.dumps(description))
