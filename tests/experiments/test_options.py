@@ -184,7 +184,7 @@ def test_smoothing_keeps_the_trainings_and_reaches_predictions_and_model(tiny):
         ours = after.loc[after["song_id"] == song, ["arousal", "valence"]]
         np.testing.assert_allclose(ours, window.mean(), atol=2e-6)
     assert not np.allclose(before["arousal"], after["arousal"], atol=1e-5)
-    for baseline in ("global_mean", "song_mean_oracle", "linear_regression"):
+    for baseline in ("global_mean", "song_mean_oracle", "linear_regression", "ridge"):
         pd.testing.assert_frame_equal(curves(plain, baseline), curves(out, baseline))
 
 
