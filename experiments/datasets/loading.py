@@ -107,7 +107,14 @@ def _make_procedural(
     try:
         plan = ProceduralPlan(**data.model_dump())
         progress.stage("making procedural (synthetic) music", len(plan.songs()))
-        write_collection(root, plan, workers=workers, on_song=lambda _: progress.advance(), stop=stop.is_set)
+        write_collection(
+            root,
+            plan,
+            workers=workers,
+            on_song=lambda _: progress.advance(),
+            stop=stop.is_set,
+            on_damaged=lambda file: progress.note(f"{file}: damaged; it is made anew"),
+        )
     except ValueError as error:
         raise InputError(f"data.procedural: {error}") from None
     if stop.is_set():
