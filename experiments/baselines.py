@@ -4,6 +4,7 @@
 global_mean       the mean arousal and valence of the training songs, everywhere
 song_mean_oracle  each song's own mean: the best flat line, known only afterwards
 linear_regression the challenge's multiple linear regression, frame by frame, same features
+ridge             the same with a penalty on large weights, chosen among the training songs
 ================= ==========================================================================
 """
 
@@ -11,10 +12,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import lstsq
 
 from experiments.datasets import Song
-from experiments.training import standardiser_of
+from experiments.regression import Frames
 
 Predictions = list[NDArray[np.float64]]
 
@@ -37,22 +37,11 @@ def predict_baselines(training: list[Song], songs: list[Song]) -> dict[str, Pred
     dict
         Name of the baseline to a prediction for each song, shape (frames, 2).
     """
+    frames = Frames(training)
+    regressions = {"linear_regression": frames.least_squares(), "ridge": frames.ridge()}
     mean = np.concatenate([song.annotation for song in training]).mean(0)
     return {
         "global_mean": [np.tile(mean, (song.frames, 1)) for song in songs],
         "song_mean_oracle": [np.tile(song.annotation.mean(0), (song.frames, 1)) for song in songs],
-        "linear_regression": _linear_regression(training, songs),
+        **{name: [fitted.predict(song) for song in songs] for name, fitted in regressions.items()},
     }
-
-
-def _linear_regression(training: list[Song], songs: list[Song]) -> Predictions:
-    """Ordinary least squares with an intercept; of several solutions the one with least norm."""
-    inputs = standardiser_of(training)
-
-    def design(song: Song) -> NDArray[np.float64]:
-        return np.column_stack([np.ones(song.frames), inputs.apply(song.features)])
-
-    x = np.concatenate([design(song) for song in training])
-    y = np.concatenate([song.annotation for song in training])
-    coefficients, *_ = lstsq(x, y)
-    return [design(song) @ coefficients for song in songs]

@@ -218,7 +218,7 @@ class Ensemble(Section):
 class NamedRun(Section):
     """One of the systems that a team submits: an ensemble, or the networks of several together."""
 
-    # Without an underscore: no run is called like a baseline or lstm_all.
+    # Without an underscore: no run is called like lstm_all or a baseline, of which only ridge has none.
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 .-]*$")
     features: FeatureSet | None = None
     criterion: Literal["rmse", "ccc"] | None = None
@@ -227,6 +227,8 @@ class NamedRun(Section):
 
     @model_validator(mode="after")
     def _chosen_or_put_together(self) -> NamedRun:
+        if self.name.partition(" ")[0] == "ridge":
+            raise ValueError(f"run {self.name!r} is called like the baseline; expected another name")
         if self.together and (self.features or self.criterion):
             raise ValueError(f"run {self.name!r} has together, and features or criterion; expected either")
         if not self.together and not (self.features and self.criterion):

@@ -44,9 +44,10 @@ class Split:
 
     def watched(self, fold: int, trial: int = 0) -> list[Song]:
         """Songs that early stopping of a trial watches when it is this fold's turn."""
-        return list(self.folds[self._watched(fold, trial)])
+        return list(self.folds[self.watched_fold(fold, trial)])
 
-    def _watched(self, fold: int, trial: int) -> int:
+    def watched_fold(self, fold: int, trial: int = 0) -> int:
+        """Tell which fold early stopping of a trial watches when it is this fold's turn."""
         if self.stopping == "same":
             return fold
         turns = self.cross_validation
@@ -55,7 +56,7 @@ class Split:
 
     def training(self, fold: int, trial: int = 0) -> list[Song]:
         """Songs that the network of a trial is trained on when it is this fold's turn."""
-        left_out = (fold, self._watched(fold, trial))
+        left_out = (fold, self.watched_fold(fold, trial))
         return [s for k in self.cross_validation if k not in left_out for s in self.folds[k]]
 
     def others(self, fold: int | None) -> list[Song]:

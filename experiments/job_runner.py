@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from functools import partial
+from pathlib import Path
 
 from experiments.errors import Diverged, Interrupted
 from experiments.executor import Executor
@@ -67,7 +68,11 @@ class JobRunner:
         self.progress.stage(stage, len(jobs))
         results: dict[str, Result] = {}
         for job in jobs:
-            result = self.folder.load(job)
+            damaged: list[Path] = []
+            result = self.folder.load(job, damaged.append)
+            what = "computed anew" if result is None else "taken from another folder"
+            for file in damaged:
+                self.progress.note(f"{file}: damaged; {job.title} is {what}")
             if result is not None:
                 results[job.name] = result
                 self.progress.advance(f"{job.title}: done before", fresh=False)

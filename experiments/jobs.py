@@ -2,13 +2,16 @@
 
 A job's result is one file, written whole or not at all.  A file with the job's name *is*
 its result, so running an experiment again does what is left and nothing else.
+
+The last 32 bytes of a file, a tensor of the name ``sha256``, are the SHA-256 digest of all bytes before
+them: a file that a disk or a transfer changed counts as absent.  Files of versions that wrote no digest have
+no such tensor; they are taken as they are.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +19,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
 
 from experiments.files import write_whole
 from lstmcore import EpochReport, Network, Trainer, TrainingState
 
 Tensors = dict[str, NDArray[Any]]
+
+_DIGEST = "sha256"
+_DIGEST_BYTES = hashlib.sha256().digest_size
 
 
 @dataclass(frozen=True)
@@ -99,14 +105,21 @@ class JobFolder:
         """File of a job's state while it runs."""
         return self._folder / f"{job.name}.partial.safetensors"
 
-    def load(self, job: Job) -> Result | None:
-        """Read the result of a job; None if it isn't there or is damaged."""
+    def load(self, job: Job, on_damaged: Callable[[Path], None] = lambda _: None) -> Result | None:
+        """Read the result of a job; None if it isn't there.
+
+        A damaged file counts as absent; `on_damaged` hears of it.
+        """
         own = self.file(job)
-        result = load_result(own)
-        for other in self._others:
-            if result is None and (result := load_result(other / own.name)) is not None:
-                write_whole(own, (other / own.name).read_bytes())
-        return result
+        for file in (own, *(other / own.name for other in self._others)):
+            result = load_result(file)
+            if result is not None and file != own:
+                save_result(own, result)
+            if result is not None:
+                return result
+            if file.exists():
+                on_damaged(file)
+        return None
 
     def save(self, job: Job, result: Result) -> None:
         """Write the result of a job and forget its state."""
@@ -115,16 +128,30 @@ class JobFolder:
 
 
 def save_result(path: Path, result: Result) -> None:
-    """Write arrays and facts as one safetensors file, whole or not at all."""
+    """Write arrays and facts as one safetensors file with a digest, whole or not at all."""
     tensors = {name: np.ascontiguousarray(array) for name, array in result.tensors.items()}
-    write_whole(path, save(tensors, {"facts": json.dumps(result.facts)}))
+    tensors[_DIGEST] = np.zeros(_DIGEST_BYTES, np.uint8)  # lies last: tensors are sorted by falling precision
+    content = save(tensors, {"facts": json.dumps(result.facts)})
+    write_whole(path, content[:-_DIGEST_BYTES] + _digest(content))
 
 
 def load_result(path: Path) -> Result | None:
     """Read what `save_result` wrote; None if it isn't there or is damaged."""
     try:
-        with safe_open(path, framework="np") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return Result(tensors, json.loads(file.metadata()["facts"]))
-    except (FileNotFoundError, SafetensorError, KeyError, TypeError, json.JSONDecodeError, struct.error):
+        content = path.read_bytes()
+    except FileNotFoundError:
         return None
+    try:
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        digests = [name for name, about in header.items() if about.get("dtype") == "U8"]  # of others, none
+        if digests and (digests != [_DIGEST] or _digest(content) != content[-_DIGEST_BYTES:]):
+            return None
+        tensors = {name: array for name, array in sorted(load(content).items()) if name != _DIGEST}
+        return Result(tensors, json.loads(header["__metadata__"]["facts"]))
+    except (SafetensorError, LookupError, TypeError, ValueError, OverflowError, AttributeError):
+        return None
+
+
+def _digest(content: bytes) -> bytes:
+    """Digest of the content of a file but for its own place at the end."""
+    return hashlib.sha256(content[:-_DIGEST_BYTES]).digest()

@@ -4,11 +4,13 @@
 holds, stacked over networks, ``weights``, ``input_mean``, ``input_scale``,
 ``target_mean`` and ``target_scale``; and ``quantiles`` where features are ranked first
 (`NormalScores`).  With single targets, the networks of a system are first those of arousal, then as
-many of valence.
+many of valence.  The second file carries digests of both: what was changed on the disk is refused.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,8 +81,26 @@ def save_model(
 
 def write_model(folder: Path, description: dict[str, Any], tensors: Tensors) -> None:
     """Write both files of a model; ``model.json`` comes last."""
-    save_result(folder / "networks.safetensors", Result(tensors, {"format": FORMAT}))
-    write_json(folder / "model.json", {"format": FORMAT} | description)
+    content = {"format": FORMAT} | description
+    facts = {"format": FORMAT, "model.json": _digest(content)}
+    save_result(folder / "networks.safetensors", Result(tensors, facts))
+    write_json(folder / "model.json", content)
+
+
+def _digest(content: Any) -> str:
+    """Digest of what ``model.json`` says, however it is set."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _check_pair(folder: Path, facts: Any) -> None:
+    """Raise an InputError unless both files of a model were written together; older ones don't say."""
+    file = folder / "model.json"
+    digest = _digest(json.loads(file.read_bytes()))
+    if isinstance(facts, dict) and facts.get("model.json", digest) != digest:
+        raise InputError(
+            f"{file}: is not what was written together with networks.safetensors: one of the two was changed "
+            "or damaged; expected both as they were. Run the same experiment again to write them anew"
+        )
 
 
 def layers_as_json(architecture: Architecture) -> list[dict[str, Any]]:
@@ -259,4 +279,5 @@ def load_model(folder: Path) -> Model:
     if result is None:
         raise InputError(f"{file}: missing or damaged")
     check_tensors(file, about, result.tensors)
+    _check_pair(folder, result.facts)
     return Model(about, result.tensors)

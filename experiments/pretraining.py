@@ -17,13 +17,7 @@ from experiments.config import Experiment
 from experiments.datasets import Dataset, Song
 from experiments.jobs import Job, Prepared, Result, name_of
 from experiments.shared import Shared
-from experiments.training import (
-    hidden_layers,
-    history_of,
-    sequence_set,
-    settings_of,
-    standardiser_of,
-)
+from experiments.training import heard_by, hidden_layers, history_of, settings_of, standardiser_of
 from lstmcore import (
     Architecture,
     EpochReport,
@@ -32,7 +26,6 @@ from lstmcore import (
     SequenceSet,
     Trainer,
     TrainingState,
-    as_autoencoder_set,
     new_autoencoder,
     stream,
 )
@@ -121,9 +114,7 @@ def _make_sets(songs: list[Song], dtype: str) -> _Sets:
     chosen = {song.song_id for song in kept_out}
     training = [song for song in songs if song.song_id not in chosen]
     inputs = standardiser_of(training)
-    sets = [
-        as_autoencoder_set(sequence_set(part, inputs, None, dtype)) for part in (training, kept_out) if part
-    ]
+    sets = [heard_by(part, inputs, dtype) for part in (training, kept_out) if part]
     return _Sets(sets[0], sets[1] if len(sets) > 1 else None)
 
 

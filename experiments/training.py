@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from experiments.config import Experiment, Pretraining, Training
 from experiments.datasets import TARGETS, Song
+from experiments.errors import InputError
 from experiments.frame_wise import frame_wise_sizes
 from lstmcore import (
     BLSTM,
@@ -24,6 +25,8 @@ from lstmcore import (
     TrainingSettings,
 )
 from lstmcore.layers import Layer
+
+_COLUMNS = 16  # standardised at once: many songs' are large in double precision
 
 
 def hidden_layers(experiment: Experiment, inputs: int) -> tuple[Layer, ...]:
@@ -54,40 +57,69 @@ def history_of(reports: list[EpochReport]) -> list[dict[str, Any]]:
     return [asdict(r) for r in reports]
 
 
-def sequence_set(
-    songs: list[Song],
-    inputs: Standardiser,
-    targets: Standardiser | None,
-    dtype: str,
-    columns: slice = slice(None),
-) -> SequenceSet:
-    """Standardise songs into a set of sequences.
+def heard_by(songs: list[Song], inputs: Standardiser, dtype: str) -> SequenceSet:
+    """Standardise what networks hear of songs.
+
+    Song by song into the set's own matrix: a collection in double precision, and lists of its parts, take
+    several times the memory of the set.
 
     Parameters
     ----------
     songs
-        The songs.
+        The songs, at least one.
     inputs
         Standardises the features.
-    targets
-        Standardises the targets; None where there are none (an unlabelled set is its own target).
     dtype
         Precision of the set.
+
+    Returns
+    -------
+    SequenceSet
+        A sequence a song, in order, lead-in included; its targets are its inputs.
+
+    Raises
+    ------
+    InputError
+        If a value is too large for the precision.
+    """
+    lengths = np.array([song.frames_before + song.frames for song in songs], np.int64)
+    rows = np.empty((lengths.sum(), songs[0].features.shape[1]), dtype)
+    for song, part in zip(songs, np.split(rows, np.cumsum(lengths)[:-1]), strict=True):
+        values = inputs.apply(song.heard)
+        with np.errstate(over="ignore"):  # told below
+            part[:] = values
+        if not np.isfinite(part).all():
+            frame, column = np.argwhere(~np.isfinite(part))[0]
+            raise InputError(
+                f"song {song.song_id}, frame {frame}, feature {column}: {values[frame, column]:g} once "
+                f"standardised; expected a number that {dtype} holds"
+            )
+    return SequenceSet(rows, rows, lengths)
+
+
+def with_targets(
+    heard: SequenceSet, songs: list[Song], targets: Standardiser, columns: slice = slice(None)
+) -> SequenceSet:
+    """Give a set of `heard_by` its targets; the inputs are shared, not copied.
+
+    Parameters
+    ----------
+    heard, songs
+        The set, and the songs that it was made of.
+    targets
+        Standardises the targets.
     columns
         Which targets.
 
     Returns
     -------
     SequenceSet
-        A sequence a song, in order; of songs with a lead-in, targets have weights, as `objective_of` wants.
+        Of songs with a lead-in, targets have weights, as `objective_of` wants.
     """
-    x = [inputs.apply(song.heard) for song in songs]
-    if targets is None:
-        return SequenceSet.from_lists(x, x, dtype=dtype)
     y = [targets.apply(song.annotation[:, columns]) for song in songs]
     if songs[0].lead_in is not None:
         y = [_with_weights(song.frames_before, values) for song, values in zip(songs, y, strict=True)]
-    return SequenceSet.from_lists(x, y, dtype=dtype)
+    return replace(heard, targets=np.concatenate(y).astype(heard.inputs.dtype))
 
 
 def _with_weights(frames: int, targets: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -102,5 +134,14 @@ def objective_of(experiment: Experiment) -> Objective:
 
 
 def standardiser_of(songs: list[Song]) -> Standardiser:
-    """Means and scales of the features of all frames of some songs."""
-    return Standardiser.fit(np.concatenate([song.features for song in songs]))
+    """Means and scales of the features of all frames of some songs.
+
+    Some columns at a time, which gives the same bits as all at once: the rows of a matrix are added one after
+    the other, column by column, as long as there are two columns.
+    """
+    width = songs[0].features.shape[1]
+    parts = []
+    for columns in np.array_split(np.arange(width), max(1, width // _COLUMNS)):
+        some = slice(columns[0], columns[-1] + 1)
+        parts.append(Standardiser.fit(np.concatenate([song.features[:, some] for song in songs])))
+    return Standardiser(np.concatenate([p.mean for p in parts]), np.concatenate([p.scale for p in parts]))

@@ -22,12 +22,13 @@ from experiments.jobs import Job, Prepared, Result, Tensors, name_of
 from experiments.pretraining import autoencoder_architecture
 from experiments.shared import Shared
 from experiments.training import (
+    heard_by,
     hidden_layers,
     history_of,
     objective_of,
-    sequence_set,
     settings_of,
     standardiser_of,
+    with_targets,
 )
 from lstmcore import (
     Architecture,
@@ -50,13 +51,26 @@ GROUPS = ("validation", "team_test", "official_test")
 
 
 @dataclass(frozen=True)
+class _Heard:
+    """Standardised features of the songs that networks are trained on, and what standardised them."""
+
+    inputs: Standardiser
+    training: SequenceSet
+
+
+@dataclass(frozen=True)
 class FoldSets:
     """Standardised songs that trials of a fold are trained on, and what standardised them."""
 
-    inputs: Standardiser
+    heard: _Heard
     targets: Standardiser
     training: SequenceSet
     validation: SequenceSet
+
+    @property
+    def inputs(self) -> Standardiser:
+        """Standardises the features."""
+        return self.heard.inputs
 
 
 @dataclass(frozen=True)
@@ -76,23 +90,31 @@ class TrialData:
     dataset: Dataset
     split: Split
     autoencoders: list[tuple[str, NDArray[np.floating]]]
+    _heard: Shared[_Heard] = field(default_factory=Shared, init=False, repr=False, compare=False)
     _sets: Shared[FoldSets] = field(default_factory=Shared, init=False, repr=False, compare=False)
 
     def sets(self, fold: int, trial: int, target: str | None) -> FoldSets:
-        """Return what a network is trained on, with one target or all; trials share it if they can."""
-        shared_by_trials = self.experiment.folds.stopping != "rotating"
-        key = (fold, 0 if shared_by_trials else trial, target)
-        return self._sets.get(key, lambda: self._make_sets(*key))
+        """Return what a network is trained on; those that are trained on the same songs share them."""
+        key = (fold, self.split.watched_fold(fold, trial), target)
+        return self._sets.get(key, lambda: self._make_sets(fold, trial, target))
 
     def _make_sets(self, fold: int, trial: int, target: str | None) -> FoldSets:
-        dtype = self.experiment.engine.dtype
         columns = slice(None) if target is None else slice(k := TARGETS.index(target), k + 1)
-        songs = self.split.training(fold, trial)
-        inputs = standardiser_of(songs)
+        songs, watched = self.split.training(fold, trial), self.split.watched(fold, trial)
+        left_out = frozenset((fold, self.split.watched_fold(fold, trial)))
+        heard = self._heard.get(left_out, lambda: self._make_heard(songs))
         targets = Standardiser.fit(np.concatenate([song.annotation[:, columns] for song in songs]))
-        training = sequence_set(songs, inputs, targets, dtype, columns)
-        validation = sequence_set(self.split.watched(fold, trial), inputs, targets, dtype, columns)
-        return FoldSets(inputs, targets, training, validation)
+        validation = heard_by(watched, heard.inputs, self.experiment.engine.dtype)
+        return FoldSets(
+            heard,
+            targets,
+            with_targets(heard.training, songs, targets, columns),
+            with_targets(validation, watched, targets, columns),
+        )
+
+    def _make_heard(self, songs: list[Song]) -> _Heard:
+        inputs = standardiser_of(songs)
+        return _Heard(inputs, heard_by(songs, inputs, self.experiment.engine.dtype))
 
     def groups(self, fold: int) -> dict[str, list[Song]]:
         """Songs that the networks of a fold are applied to, none of which they were trained on."""
@@ -220,10 +242,7 @@ def _predict(
     outputs = network.architecture.output_size
     if not songs:
         return np.empty((0, outputs))
-    x = [sets.inputs.apply(song.heard) for song in songs]
-    sequences = SequenceSet.from_lists(
-        x, [np.zeros((len(a), outputs)) for a in x], dtype=experiment.engine.dtype
-    )
+    sequences = heard_by(songs, sets.inputs, experiment.engine.dtype)
     found = sequences.split(predict(network, sequences, backend=experiment.engine.backend))
     wanted = [part[song.frames_before :] for song, part in zip(songs, found, strict=True)]
     return sets.targets.invert(np.concatenate(wanted))

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import logging
 import os
 import tempfile
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     import pandas
 
 CACHE_VARIABLE = "LSTMCORE_CACHE"
+_log = logging.getLogger("features")
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
 
@@ -121,8 +123,8 @@ class FeatureStore:
         Returns
         -------
         pandas.DataFrame or None
-            As it was saved, bit for bit; None if there is none, or if its file is cut
-            off, damaged or holds other features.
+            As it was saved, bit for bit; None if there is none, or if its file holds other features, or is
+            cut off or damaged, which the log ``features`` tells.
 
         Raises
         ------
@@ -132,9 +134,13 @@ class FeatureStore:
             If the key names an unknown feature set.
         """
         names = feature_names(key.feature_set)
+        file = self.path_of(key)
         try:
-            content = self.path_of(key).read_bytes()
+            content = file.read_bytes()
         except FileNotFoundError:
+            return None
+        if not _is_whole(content):
+            _log.warning("%s: damaged; its features are computed anew", file)
             return None
         values = _unpack(content, names)
         return None if values is None else grid_table(values, names, key.hop_seconds)
@@ -179,11 +185,12 @@ def _pack(values: NDArray[Any], names: tuple[str, ...]) -> bytes:
     return archive + hashlib.sha256(archive).digest()
 
 
+def _is_whole(content: bytes) -> bool:
+    return hashlib.sha256(content[:-_DIGEST_BYTES]).digest() == content[-_DIGEST_BYTES:]
+
+
 def _unpack(content: bytes, names: tuple[str, ...]) -> NDArray[Any] | None:
-    archive, digest = content[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
-    if hashlib.sha256(archive).digest() != digest:
-        return None
-    with np.load(io.BytesIO(archive), allow_pickle=False) as arrays:
+    with np.load(io.BytesIO(content[:-_DIGEST_BYTES]), allow_pickle=False) as arrays:
         held = arrays["names"].tobytes().decode()
         values: NDArray[Any] = arrays["values"]
     return values if held == "\n".join(names) else None

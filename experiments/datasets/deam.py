@@ -198,7 +198,9 @@ def assemble(annotations: Annotations, source: FeatureSource, config: Data, note
     unlabelled, left_out = [], []
     for song in _unlabelled(annotations, source, config):
         try:
-            unlabelled.append(_without_targets(song, annotations, source, config.lead_in, hop))
+            unlabelled.append(
+                _without_targets(song, annotations, source, config.lead_in, hop, joined.get(song))
+            )
         except InputError as error:
             left_out.append(f"A song without annotations was left out: {error}.")
     return Dataset(
@@ -314,11 +316,19 @@ def _join(song: int, annotations: Annotations, source: FeatureSource, lead_in: f
 
 
 def _without_targets(
-    song: int, annotations: Annotations, source: FeatureSource, lead_in: float, hop: float | None
+    song: int,
+    annotations: Annotations,
+    source: FeatureSource,
+    lead_in: float,
+    hop: float | None,
+    joined: Song | None,
 ) -> Song:
+    """Make an unlabelled song; if it is one of the joined songs too, equal features are there once."""
     known = annotations.stamps_of_any(song)
     wanted = known and [*_before(lead_in, annotations.hop, known[0]), *known]
     stamps, rows = _at_hop(song, source.table(song, wanted), hop)
+    if joined is not None and np.array_equal(joined.features, rows):
+        rows = joined.features
     return Song(song, np.array(stamps) / 1000, rows)
 
 

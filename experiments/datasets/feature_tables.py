@@ -86,7 +86,8 @@ class FrameTables:
     files
         Song to feature file.
     extracted
-        Song to table, for the songs whose features were taken from their audio, in whole or in part.
+        Song to table in the precision that features are computed in, for the songs whose features were
+        taken from their audio, in whole or in part.
     failed
         Song to what is wrong with its files.
     """
@@ -96,7 +97,7 @@ class FrameTables:
         feature_set: str,
         names: list[str],
         files: dict[int, Path],
-        extracted: dict[int, Table],
+        extracted: dict[int, tuple[list[int], NDArray[np.float32]]],
         failed: dict[int, str],
     ) -> None:
         self.name, self.names = feature_set, names
@@ -116,12 +117,14 @@ class FrameTables:
         """
         if song in self._failed:
             raise InputError(self._failed[song])
-        if song not in self._files:
-            return self._extracted[song]
         if song not in self._extracted:
             return read_feature_file(self._files[song], self.names)
+        stamps, values = self._extracted[song]
+        whole = stamps, values.astype(np.float64)
+        if song not in self._files:
+            return whole
         width = columns_in(self._files[song]) - 1
-        return _side_by_side(read_feature_file(self._files[song], self.names[:width]), self._extracted[song])
+        return _side_by_side(read_feature_file(self._files[song], self.names[:width]), whole)
 
 
 def _side_by_side(first: Table, whole: Table) -> Table:

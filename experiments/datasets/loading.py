@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from experiments.config import Data, ProceduralData
 from experiments.datasets.deam import Annotations, assemble
@@ -16,7 +17,6 @@ from experiments.datasets.feature_tables import (
     FeatureSource,
     FrameTables,
     SongMeans,
-    Table,
     audio_files,
     checked_table,
     columns_in,
@@ -107,7 +107,14 @@ def _make_procedural(
     try:
         plan = ProceduralPlan(**data.model_dump())
         progress.stage("making procedural (synthetic) music", len(plan.songs()))
-        write_collection(root, plan, workers=workers, on_song=lambda _: progress.advance(), stop=stop.is_set)
+        write_collection(
+            root,
+            plan,
+            workers=workers,
+            on_song=lambda _: progress.advance(),
+            stop=stop.is_set,
+            on_damaged=lambda file: progress.note(f"{file}: damaged; it is made anew"),
+        )
     except ValueError as error:
         raise InputError(f"data.procedural: {error}") from None
     if stop.is_set():
@@ -149,7 +156,7 @@ def _frame_features(
         raise all_told(missing, "annotated songs have no features")
     songs = sorted(song for song in wanted - (files.keys() - incomplete) if song in audio)
     names = list(feature_names(config.features))
-    extracted: dict[int, Table] = {}
+    extracted: dict[int, tuple[list[int], NDArray[np.float32]]] = {}
     progress.stage(f"{config.features} features from audio", len(songs))
     with extract_many(
         [audio[song] for song in songs],
@@ -164,7 +171,8 @@ def _frame_features(
             try:
                 if result.features is None:
                     raise InputError(str(result.error))
-                extracted[song] = checked_table(result.path, names, result.features.to_numpy(np.float64))
+                stamps, rows = checked_table(result.path, names, result.features.to_numpy(np.float64))
+                extracted[song] = stamps, rows.astype(np.float32)  # as they were computed
             except InputError as error:
                 failed[song] = str(error)
     if stop.is_set():
@@ -186,7 +194,7 @@ def _without_last_columns(files: dict[int, Path], wanted: set[int], feature_set:
 def _with_normal_scores(dataset: Dataset) -> Dataset:
     """Return a data set with normal scores for features, and what made them."""
     ranked = dataset.unlabelled or dataset.development
-    scores = NormalScores.fit(np.concatenate([song.features for song in ranked]))
+    scores = NormalScores.fit([song.features for song in ranked])
 
     def scored(songs: list[Song]) -> list[Song]:
         return [

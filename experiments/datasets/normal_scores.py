@@ -33,9 +33,17 @@ class NormalScores:
     quantiles: Array
 
     @classmethod
-    def fit(cls, rows: Array) -> NormalScores:
-        """Take the quantiles of all frames, shape (frames, features)."""
-        return cls(np.quantile(rows, np.linspace(0, 1, POINTS), axis=0))
+    def fit(cls, songs: list[Array]) -> NormalScores:
+        """Take the quantiles of all frames of some songs, each of shape (frames, features).
+
+        Feature by feature: songs put together take as much memory as all data, and sorting as much again.
+        """
+        shares = np.linspace(0, 1, POINTS)
+        of_each = [
+            np.quantile(np.concatenate([rows[:, k] for rows in songs]), shares)
+            for k in range(songs[0].shape[1])
+        ]
+        return cls(np.stack(of_each, axis=1))
 
     def apply(self, rows: Array) -> Array:
         """Return the scores of frames, shape (frames, features).

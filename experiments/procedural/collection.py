@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -30,6 +31,7 @@ Layout and file formats are those of DEAM (MediaEval Database for Emotional Anal
 and beside these
   procedural_truth/<song_id>.csv        the musical parameters that made each song, and what it "expresses"
   plan.json                             the sizes and the seed that this collection was made from
+  checksums.sha256                      of sound, tables and metadata: for sha256sum -c checksums.sha256
 Songs 1 to 1000 are development songs, 1001 to 2000 have no annotations, those from 2001 are test songs.
 Files of each rater have one row a rater and no rater's name; every song has raters of its own.
 """
@@ -42,12 +44,14 @@ def write_collection(
     workers: int = 1,
     on_song: Callable[[int], None] | None = None,
     stop: Callable[[], bool] | None = None,
+    on_damaged: Callable[[Path], None] | None = None,
 ) -> None:
     """Write a collection, or what is still missing of it.
 
     Songs are made on `workers` threads, which scale because the synthesiser releases the interpreter lock;
     their bytes depend on the plan alone. `metadata.csv` is written last: where it stands, the collection is
-    complete.
+    complete. A file that isn't what its checksum says is made anew; collections of versions that wrote no
+    checksums are taken as they are.
 
     Parameters
     ----------
@@ -58,6 +62,7 @@ def write_collection(
         thread that called this function
     stop : asked before each song; once it answers True no further song is begun, those begun are finished,
         and the function returns with the collection incomplete
+    on_damaged : called with each file that was changed since it was written, before it is made anew
 
     Raises
     ------
@@ -71,6 +76,10 @@ def write_collection(
     root = Path(root)
     _claim(root, plan)
     songs = plan.songs()
+    for file in _damaged(root):
+        file.unlink(missing_ok=True)
+        if on_damaged is not None:
+            on_damaged(file)
     missing = [song for song in songs if not is_complete(root, song)]
     if on_song is not None:
         for song in songs:
@@ -86,10 +95,14 @@ def write_collection(
 
 def is_complete(root: Path, song: SongPlan) -> bool:
     """Return whether all files of a song are there."""
+    return all((root / name).exists() for name in _files_of(song))
+
+
+def _files_of(song: SongPlan) -> list[Path]:
     names = [layout.audio_file(song.song_id), layout.truth_file(song.song_id)]
     if song.section != "unlabelled":
         names += [layout.rater_file(attribute, song.song_id) for attribute in ATTRIBUTES]
-    return all((root / name).exists() for name in names)
+    return names
 
 
 def _claim(root: Path, plan: ProceduralPlan) -> None:
@@ -116,6 +129,21 @@ def _claim(root: Path, plan: ProceduralPlan) -> None:
         )
     layout.write_whole(root / layout.README, NOTICE.encode())
     layout.write_whole(file, (json.dumps(wanted, indent=2) + "\n").encode())
+
+
+def _damaged(root: Path) -> list[Path]:
+    """List the files that are there and aren't what their checksums say."""
+    file = root / layout.CHECKSUMS
+    if not file.exists():
+        return []
+    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    sums = [line.partition("  ") for line in lines]
+    return [path for digest, _, name in sums if (path := root / name).is_file() and _digest(path) != digest]
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _make_songs(
@@ -159,19 +187,26 @@ def _make_song(root: Path, plan: ProceduralPlan, song: SongPlan) -> None:
 
 
 def _finish(root: Path, plan: ProceduralPlan, songs: Sequence[SongPlan], pool: ThreadPoolExecutor) -> None:
-    """Write what is about all songs: the averaged annotations, then the metadata."""
+    """Write what is about all songs: the averaged annotations, the checksums, then the metadata."""
     from experiments.procedural.raters import annotation_times
     from experiments.procedural.song import metadata_row
 
     rated = [song for song in songs if song.section != "unlabelled"]
     times = annotation_times(max(song.seconds for song in rated))
-    for attribute in ATTRIBUTES:
-        rows = [[song.song_id, *_averages(root, attribute, song.song_id)] for song in rated]
-        content = layout.table(["song_id", *layout.sample_columns(times)], rows)
-        layout.write_whole(root / layout.averaged_file(attribute), content)
-    metadata = list(pool.map(lambda song: metadata_row(plan.seed, song), songs))
+    averaged = [layout.averaged_file(attribute) for attribute in ATTRIBUTES]
+    for attribute, file in zip(ATTRIBUTES, averaged, strict=True):
+        curves = [[song.song_id, *_averages(root, attribute, song.song_id)] for song in rated]
+        content = layout.table(["song_id", *layout.sample_columns(times)], curves)
+        layout.write_whole(root / file, content)
+    rows = list(pool.map(lambda song: metadata_row(plan.seed, song), songs))
+    metadata = layout.table(layout.METADATA_COLUMNS, rows)
+    names = [*(name for song in songs for name in _files_of(song)), *averaged]
+    sums = dict(zip(names, pool.map(lambda name: _digest(root / name), names), strict=True))
+    sums[layout.METADATA] = hashlib.sha256(metadata).hexdigest()
+    lines = [f"{digest}  {name.as_posix()}\n" for name, digest in sums.items()]
+    layout.write_whole(root / layout.CHECKSUMS, "".join(lines).encode())
     layout.remove_unfinished(root)
-    layout.write_whole(root / layout.METADATA, layout.table(layout.METADATA_COLUMNS, metadata))
+    layout.write_whole(root / layout.METADATA, metadata)
 
 
 def _averages(root: Path, attribute: str, song_id: int) -> list[str]:

@@ -21,6 +21,7 @@ TRUTH = Path("procedural_truth")
 METADATA = Path("metadata.csv")
 README = Path("README.txt")
 PLAN = Path("plan.json")
+CHECKSUMS = Path("checksums.sha256")
 UNFINISHED = ".partial"
 
 METADATA_COLUMNS = (

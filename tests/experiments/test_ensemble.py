@@ -109,13 +109,3 @@ def test_baselines():
     np.testing.assert_allclose(found["song_mean_oracle"][0][5], others[0].annotation.mean(0))
     for prediction, s in zip(found["linear_regression"], others, strict=True):
         np.testing.assert_allclose(prediction, s.annotation, atol=1e-12)  # the truth is linear
-
-
-def test_regression_takes_a_constant_and_a_repeated_column():
-    def widened(s):
-        x = np.column_stack([s.features, np.ones(8), s.features[:, 0]])
-        return Song(s.song_id, s.times, x, s.targets)
-
-    wide = [widened(s) for s in SONGS]
-    found = predict_baselines(wide[:3], wide[3:])["linear_regression"]
-    np.testing.assert_allclose(found[0], SONGS[3].annotation, atol=1e-12)

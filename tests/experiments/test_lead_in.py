@@ -7,7 +7,7 @@ import pytest
 from experiments.config import load_experiment
 from experiments.datasets import Song
 from experiments.errors import InputError
-from experiments.training import objective_of, sequence_set
+from experiments.training import heard_by, objective_of, with_targets
 from features.sets import feature_names
 from lstmcore import SSE, Standardiser
 from tests.experiments.test_deam import load, write_features
@@ -48,8 +48,8 @@ def test_no_error_counts_there(tiny):
     song = Song(
         1, np.arange(4.0), *(rng.standard_normal((4, n)) for n in (5, 2)), rng.standard_normal((3, 5))
     )
-    same = Standardiser(np.zeros(5), np.ones(5)), Standardiser(np.zeros(2), np.ones(2))
-    data = sequence_set([song], *same, "float64")
+    heard = heard_by([song], Standardiser(np.zeros(5), np.ones(5)), "float64")
+    data = with_targets(heard, [song], Standardiser(np.zeros(2), np.ones(2)))
     assert data.inputs.shape == (7, 5)
     objective = objective_of(load_experiment(tiny / "tiny.toml", [LEAD_IN]))
     outputs, numbers = rng.standard_normal((7, 2)), np.zeros(7, np.int64)

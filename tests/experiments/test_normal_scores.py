@@ -22,7 +22,7 @@ def test_any_distribution_becomes_normal():
     rng = np.random.default_rng(1)
     normal = rng.standard_normal((4000, 1))
     rows = np.column_stack([normal, np.exp(3 * normal), -(normal**3)])
-    scores = NormalScores.fit(rows).apply(rows)
+    scores = NormalScores.fit([rows]).apply(rows)
     ranks = stats.norm.ppf((stats.rankdata(normal) - 0.5) / len(normal))
     inner = np.abs(ranks) < 2.5
     np.testing.assert_allclose(scores[inner, 0], ranks[inner], atol=0.03)
@@ -32,7 +32,7 @@ def test_any_distribution_becomes_normal():
 
 def test_equal_values_share_their_ranks_and_what_lies_beyond_has_the_most():
     rows = np.array([[0.0, 7.0]] * 50 + [[1.0, 7.0]] * 25 + [[2.0, 7.0]] * 25)
-    scores = NormalScores.fit(rows)
+    scores = NormalScores.fit([rows])
     x = np.array([[0.0, 7.0], [1.0, 8.0], [2.0, 6.0], [1e9, 7.0], [-1e9, 7.0]])
     found = scores.apply(x)
     # The places of the first and the last of equals, from 0 to 99, and the middle between them.

@@ -121,9 +121,9 @@ def test_every_run_is_a_system_of_the_table(finished):
         systems = list(dict.fromkeys(s.system for s in run.scores if s.set == group))
         ours = ["lstm_all FS2", "lstm_all FS1", *RUNS]
         assert systems[:6] == ours
-        regressions = {"linear_regression FS1", "linear_regression FS2"}
+        regressions = {f"{name} {on}" for name in ("linear_regression", "ridge") for on in ("FS1", "FS2")}
         assert {*systems[6:]} == {"global_mean", "song_mean_oracle"} | regressions
-        assert len(systems) == 10
+        assert len(systems) == 12
     validated = {s.system for s in run.scores if s.set == "cross_validation"}
     assert not validated & {*RUNS}
 
@@ -260,6 +260,10 @@ def test_the_report_has_table_1_the_annotations_and_the_dropped_song(finished):
         ),
         ('runs=[{name = "a", feature = "FS2"}]', "unknown key 'runs.0.feature'; did you mean 'features'"),
         ('runs=[{name = "lstm_all"}]', "runs.0.name is 'lstm_all'"),
+        (
+            'runs=[{name = "ridge FS2", features = "FS2", criterion = "ccc"}]',
+            "run 'ridge FS2' is called like the baseline; expected another name",
+        ),
         (
             'runs=[{name = "a", features = "FS2", criterion = "ccc", together = ["b"]}]',
             "run 'a' has together, and features or criterion",

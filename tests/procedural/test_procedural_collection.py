@@ -33,7 +33,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_layout_is_that_of_deam(root):
     ids = [1, 2, 3, 2001, 2002]
-    expected = {"README.txt", "plan.json", "metadata.csv"}
+    expected = {"README.txt", "plan.json", "metadata.csv", "checksums.sha256"}
     expected |= {f"MEMD_audio/{song}.flac" for song in (*ids, 1001)}
     expected |= {f"procedural_truth/{song}.csv" for song in (*ids, 1001)}
     for attribute in ("arousal", "valence"):
