@@ -12,10 +12,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING, BinaryIO
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+from typing import Any, BinaryIO
 
 _MOST_MISSING_SECONDS = 0.1
 
@@ -116,7 +113,7 @@ class PiecedFile(io.RawIOBase):
         self._at = max(0, origin + offset)
         return self._at
 
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
+    def readinto(self, buffer: Any, /) -> int:
         """Fill a buffer as far as there is anything."""
         view, filled = memoryview(buffer).cast("B"), 0
         while filled < len(view) and self._at < self._starts[-1]:
