@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmcore.backends import Backend, as_backend
+from lstmcore.backends import Backend, as_backend, get_backend
 from lstmcore.batches import by_rising_length, in_groups, pack
 from lstmcore.checks import finite, flag, from_zero, kind, real, shaped, shown, whole
 from lstmcore.errors import DivergedError, EngineError
@@ -34,6 +34,7 @@ from lstmcore.sequences import SequenceSet
 from lstmcore.sgd import SGD
 
 _SIDE_BY_SIDE = 16  # sequences evaluated at once, or more if more are trained at once
+_FAR = 1000.0  # times the largest target: no training comes back from there
 
 
 @dataclass(frozen=True)
@@ -208,7 +209,7 @@ class Trainer:
                 check_fit(network, sequences, name, objective)
         if validation is None and settings.max_epochs is None:
             raise EngineError("without a validation set, training needs max_epochs to end")
-        self._network = network.copy()
+        self._first, self._network = network, network.copy()
         self._training, self._validation, self._test = training, validation, test
         self._settings, self._seed, self._objective = settings, seed_of(seed), objective
         # Not a method of our own by default: a trainer that holds itself is freed by the collector only.
@@ -257,7 +258,9 @@ class Trainer:
         Raises
         ------
         DivergedError
-            If the training error or a weight is not finite; `state` is still that before the epoch.
+            If the training error or a weight is not finite, or if what would be kept as the best gives
+            outputs a thousand times as large as any target and any output at the start; `state` is still
+            that before the epoch.
         """
         started = time.perf_counter()
         epoch = self.state.epoch + 1
@@ -270,6 +273,10 @@ class Trainer:
         new_best = self._validation is None or (
             validation is not None and validation.error < self.state.best_error
         )
+        if validation is not None and new_best:
+            self._see_that_outputs_are_near(epoch, validation.largest_output)
+        elif self._validation is None and epoch == self._settings.max_epochs:
+            self._see_that_outputs_are_near(epoch, self._largest_output(self._network))
         self._state = self._next_state(epoch, validation, new_best)
         return self._report(training, validation, test, new_best, time.perf_counter() - started)
 
@@ -280,6 +287,34 @@ class Trainer:
             found += " and some weights are no longer finite"
         rate = self._settings.sgd.learning_rate
         return DivergedError(f"epoch {epoch}: {found}; try a learning_rate below {rate:g}")
+
+    def check_best(self, epoch: int) -> None:
+        """Raise a DivergedError if the best network's outputs are out of all proportion after an epoch."""
+        self._see_that_outputs_are_near(epoch, self._largest_output(self.best_network()))
+
+    def _see_that_outputs_are_near(self, epoch: int, largest: float) -> None:
+        """Notice a training that has run off though its error is bounded, as that of a correlation is."""
+        t = self._training.targets
+        targets = float(max(t.max(), -t.min()))
+        # Targets may be small and the inputs unscaled: then the outputs were as large at the start.
+        if largest > _FAR * targets and largest > _FAR * self._largest_output(self._first):
+            rate = self._settings.sgd.learning_rate
+            raise DivergedError(
+                f"epoch {epoch}: the outputs reach {largest:.3g}, the targets {targets:.3g}; "
+                f"try a learning_rate below {rate:g}"
+            )
+
+    def _largest_output(self, network: Network) -> float:
+        """Return the largest magnitude of an output, of what is watched or some of what is trained on."""
+        watched = self._validation or self._training
+        groups = in_groups(by_rising_length(watched), _SIDE_BY_SIDE)
+        # A GPU's memory is taken by what is trained there.
+        backend = self._backend if self._backend.name != "cuda" else get_backend("cpu")
+        workspace, largest = backend.workspace(network), 0.0
+        for group in groups if self._validation else groups[:1]:
+            outputs = backend.forward(network, pack(watched, group), workspace)
+            largest = max(largest, float(np.abs(outputs).max()))
+        return largest
 
     def _order(self, epoch: int) -> NDArray[np.integer]:
         count = len(self._training)

@@ -10,6 +10,7 @@ stopped isn't launched again, and its place goes to the others.
 
 from __future__ import annotations
 
+import math
 import time
 import weakref
 from collections.abc import Callable, Sequence
@@ -301,27 +302,39 @@ class _Ensemble:
 
     def _tell(self, live: list[int], seconds: float, on_epoch: OnEpoch, on_diverged: OnDiverged) -> list[int]:
         """Set states, tell of the epoch, return who goes on."""
-        fine = [
-            k for k in live if self._pages[k, FINITE] == 1 and np.isfinite(self._pages[k, TRAINING_ERROR])
-        ]
-        for k in fine:
-            fetch = self._fetch(k, self._weights, self._deltas)
-            self._trainers[self._places[k]]._state = _DeviceState(self._pages[k].copy(), fetch)
+        diverged = {k: error for k in live if (error := self._next_state(k)) is not None}
         raised: BaseException | None = None
         for k in live:
             place, page = self._places[k], self._pages[k]
             trainer = self._trainers[place]
             try:
-                if k in fine:
-                    on_epoch(place, self._report(trainer, page, seconds))
+                if k in diverged:
+                    on_diverged(place, diverged[k])
                 else:
-                    found = trainer._divergence(trainer.state.epoch + 1, float(page[TRAINING_ERROR]))
-                    on_diverged(place, found)
+                    on_epoch(place, self._report(trainer, page, seconds))
             except BaseException as error:  # noqa: BLE001 - the others hear of their epoch first
                 raised = raised or error
         if raised is not None:
             raise raised
-        return [k for k in fine if not self._trainers[self._places[k]].finished]
+        return [k for k in live if k not in diverged and not self._trainers[self._places[k]].finished]
+
+    def _next_state(self, k: int) -> DivergedError | None:
+        """Set the state after an epoch, unless the trainer diverged in it."""
+        trainer, page = self._trainers[self._places[k]], self._pages[k]
+        before, epoch = trainer.state, trainer.state.epoch + 1
+        if page[FINITE] != 1 or not np.isfinite(page[TRAINING_ERROR]):
+            return trainer._divergence(epoch, float(page[TRAINING_ERROR]))
+        trainer._state = _DeviceState(page.copy(), self._fetch(k, self._weights, self._deltas))
+        if trainer.finished:
+            try:
+                trainer.check_best(epoch)
+            except DivergedError as error:
+                if isinstance(before, _DeviceState):
+                    before = before.plain()
+                first = trainer._first.weights.copy()  # whatever was kept as the best had run off
+                trainer._state = replace(before, best_weights=first, best_epoch=0, best_error=math.inf)
+                return error
+        return None
 
     def _report(self, trainer: Trainer, page: NDArray[np.float64], seconds: float) -> EpochReport:
         settings, epoch = trainer._settings, int(page[EPOCH])

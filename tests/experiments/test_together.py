@@ -170,6 +170,14 @@ def test_divergence_ends_all_and_is_remembered(tiny):
     assert len(list((tiny / "out" / "jobs").glob("network-*[0-9a-f].safetensors"))) == 1
 
 
+def test_a_correlation_that_runs_off_is_told(tiny):
+    """Its error is bounded, whatever the outputs are."""
+    with pytest.raises(
+        Diverged, match=r"fold \d, trial \d: epoch 1: the outputs reach .*learning_rate below"
+    ):
+        run(tiny, "out", "training.objective=ccc", "training.learning_rate=1e10")
+
+
 SEARCH = """
 [search]
 trials = 1
