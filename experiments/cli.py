@@ -443,8 +443,9 @@ def convert(
         from experiments.currennt.convert import Wishes
         from experiments.currennt.convert import convert as convert_file
 
-        for note in convert_file(source, target, Wishes(network, data, labels, float64)):
-            print(note)
+        notes = convert_file(source, target, Wishes(network, data, labels, float64))
+    for note in notes:
+        print(note)
 
 
 @app.command("nc-standardize", cls=Command)
@@ -473,8 +474,9 @@ def nc_standardize(
 
         if reference == Path("-"):  # as the original has it: none
             reference = None
-        for note in standardise(file, reference, inputs_only=inputs_only, again=again):
-            print(note)
+        notes = standardise(file, reference, inputs_only=inputs_only, again=again)
+    for note in notes:
+        print(note)
 
 
 @app.command(cls=Command)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 # As few as can be: until `_run` has begun, Ctrl-C leaves Python's traceback.
 import codecs
+import errno
 import io
 import os
 import signal
@@ -15,6 +16,8 @@ import sys
 from importlib import import_module
 
 _NOBODY_READS = 1
+_NOT_WRITTEN = 2
+_NO_ROOM = (errno.ENOSPC, errno.EIO, errno.EFBIG)
 
 
 def main() -> None:
@@ -50,6 +53,12 @@ def _run(module: str, name: str) -> None:
                 sys.stdout.flush()  # what print has kept; it would fail where nobody catches it
     except BrokenPipeError:
         os._exit(_NOBODY_READS)  # at once: threads may still compute what nobody wants
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        sys.stderr.write(f"error: {error.strerror}\n")  # most likely on the disk that the output goes to
+        sys.stderr.flush()
+        os._exit(_NOT_WRITTEN)
     except KeyboardInterrupt as interrupt:  # one of another signal tells its number
         os._exit(128 + getattr(interrupt, "number", signal.SIGINT))
 

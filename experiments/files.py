@@ -48,9 +48,6 @@ def write_whole(path: Path, content: str | bytes) -> None:
         With the file's name, if the disk is full or the folder not writable.
     """
     data = _encoded(path, content) if isinstance(content, str) else content
-    if _is_special(path):
-        _write_into(path, data)
-        return
     with replacing(path) as file:
         file.write(data)
 
@@ -70,7 +67,8 @@ def replacing(path: Path, *, even_empty: bool = True) -> Iterator[BinaryIO]:
     Parameters
     ----------
     path
-        The file to replace or make; its folder is made if need be, its permissions are kept.
+        The file to replace or make; its folder is made if need be, its permissions are kept. What is no
+        ordinary file (``/dev/null``, a pipe) is written to, not replaced.
     even_empty
         Whether it is replaced by a file to which nothing was written.
 
@@ -84,6 +82,10 @@ def replacing(path: Path, *, even_empty: bool = True) -> Iterator[BinaryIO]:
     OSError
         With the file's name, if the disk is full or the folder not writable.
     """
+    if _is_special(path):
+        with _told_of(path), path.open("wb") as device:
+            yield device
+        return
     mode = _permissions(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     name = None
@@ -142,12 +144,12 @@ def check_writable(path: Path) -> None:
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
-def _write_into(path: Path, data: bytes) -> None:
+@contextmanager
+def _told_of(path: Path) -> Iterator[None]:
     try:
-        with path.open("wb") as device:
-            device.write(data)
+        yield
     except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
+        raise OSError(error.errno, error.strerror, error.filename or str(path)) from error
 
 
 def _is_special(path: Path) -> bool:

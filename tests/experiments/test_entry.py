@@ -46,6 +46,24 @@ def test_help_that_nobody_reads(command):
     assert done.returncode == (0 if command == ("main_currennt",) else 1)
 
 
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_help_into_a_full_disk(command):
+    with Path("/dev/full").open("w") as full:
+        done = start(*command, "--help", stdout=full)
+    assert done.stderr.endswith(b": No space left on device\n")
+    assert done.stderr.count(b"\n") == 1
+    assert done.returncode == 2
+
+
+def test_results_into_a_full_disk(tmp_path):
+    write_netcdf(tmp_path / "a.nc", random_data())
+    before = (tmp_path / "a.nc").read_bytes()
+    with Path("/dev/full").open("w") as full:
+        done = start("main", "nc-standardize", "a.nc", cwd=tmp_path, stdout=full)
+    assert (done.stderr, done.returncode) == (b"error: No space left on device\n", 2)
+    assert (tmp_path / "a.nc").read_bytes() != before
+
+
 def test_results_that_nobody_reads(tmp_path):
     write_netcdf(tmp_path / "a.nc", random_data())
     done = into_closed_pipe("main", "nc-standardize", "a.nc", cwd=tmp_path)
