@@ -53,10 +53,10 @@ trials = 1
 """
 SONGS = {"annotated": range(1, 13), "others": range(101, 113)}
 FEATURES, FRAMES = 260, 60
-COMMAND = "from experiments.cli import main_run; main_run()"
+COMMAND = "from lstmcore.experiments.cli import main_run; main_run()"
 COMPILE = """
 import json
-from experiments.warmup import Display, warm_up
+from lstmcore.experiments.machine.warmup import Display, warm_up
 with Display(quiet=True) as display:
     print(json.dumps([[one.kernel, one.seconds] for one in warm_up(display).compiled]))
 """

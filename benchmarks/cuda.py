@@ -42,8 +42,8 @@ from benchmarks.cuda_cost import Cost, Rates, cost, measured_rates, step_cost
 from benchmarks.measuring import Timing, alternate, publish
 from benchmarks.torch_ensemble import TorchTraining, Work
 from benchmarks.train import UNITS, paper_network, songs
-from experiments.gpu import describe_gpu
 from lstmcore import SGD, EngineError, get_backend
+from lstmcore.experiments.machine.gpu import describe_gpu
 
 DEVICE = "cuda"  # our backend's and PyTorch's name
 NETWORKS, TOGETHER, UPDATES = 50, 10, 10

@@ -13,9 +13,9 @@ import torch
 from benchmarks.torch_ensemble import PLAIN, Cell, TorchTraining, Work, cell_backward, cell_forward
 from benchmarks.torch_network import WithoutPeepholes
 from benchmarks.train import paper_network, songs
-from experiments.executor import Threads
 from lstmcore import SGD, Network, SequenceSet, Trainer, TrainingSettings, train, train_together
 from lstmcore.backends import Backend
+from lstmcore.experiments.jobs.executor import Threads
 
 LIMITS = {"float32": 1e-4, "float64": 1e-10}
 """Of the difference of weights, relative to the largest weight."""

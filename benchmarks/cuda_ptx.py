@@ -66,8 +66,8 @@ def compile_to_ptx(kernel: str, dtype: str, arch: int) -> str:
     from numba import cuda, types
     from numba.cuda import dispatcher
 
-    from lstmcore.backends import cuda_device, cuda_scalars
-    from lstmcore.backends.cuda_jit import compile_templates
+    from lstmcore.backends.cuda import device as cuda_device, scalars as cuda_scalars
+    from lstmcore.backends.cuda.compile import compile_templates
 
     real = getattr(types, dtype)
     capability = divmod(arch, 10)

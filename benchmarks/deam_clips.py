@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
 from benchmarks.features_direct import BUFFER_INCLUDE, LLD_INCLUDE, run_directly
-from features import TIME_COLUMN, extract_fs1, feature_names, read_audio
-from features.frames import mono
+from lstmcore.features import TIME_COLUMN, extract_fs1, feature_names, read_audio
+from lstmcore.features.frames import mono
 
 Signal = NDArray[np.float64]
 Tables = Mapping[int, pandas.DataFrame]

@@ -4,9 +4,10 @@
 
 Two scripts in PyTorch do the same: one written straight down (`benchmarks.torch_experiment_plain`), one
 with care (`benchmarks.torch_experiment_careful`).  Ours are `lstmcore.Trainer` in the threads of
-`experiments.executor`.  All train as many networks of the same size on the same random songs, with
-input noise, SGD with momentum and a validation after each epoch, for a fixed number of epochs; ours have
-peepholes besides.  That an epoch without noise comes to the same validation error is checked first.
+`lstmcore.experiments.jobs.executor`.  All train as many networks of the same size on the same random
+songs, with input noise, SGD with momentum and a validation after each epoch, for a fixed number of
+epochs; ours have peepholes besides.  That an epoch without noise comes to the same validation error
+is checked first.
 Data are in memory and processes started before the clock runs.
 
 Run it on a machine that does nothing else: PyTorch's threads wait for each other after every piece of
@@ -32,16 +33,15 @@ import torch
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from benchmarks import torch_experiment_careful as careful
-from benchmarks import torch_experiment_plain as straight
+from benchmarks import torch_experiment_careful as careful, torch_experiment_plain as straight
 from benchmarks.experiment_plan import Plan
 from benchmarks.measuring import Timing, publish
 from benchmarks.torch_network import TorchNetwork
-from experiments.executor import Threads
 from lstmcore import LSTM, SGD, Linear, Network, SequenceSet, Trainer, TrainingSettings, initial_network
 from lstmcore.backends import Backend
-from lstmcore.backends.cpu import CpuBackend, CpuWorkspace
+from lstmcore.backends.cpu.backend import CpuBackend, CpuWorkspace
 from lstmcore.batches import Batch
+from lstmcore.experiments.jobs.executor import Threads
 
 Array = NDArray[np.floating]
 

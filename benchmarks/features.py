@@ -28,14 +28,14 @@ from threadpoolctl import threadpool_limits
 from benchmarks import features_plain
 from benchmarks.features_direct import run_directly, smile_object
 from benchmarks.measuring import alternate, publish
-from experiments.procedural.plan import ProceduralPlan
-from experiments.procedural.song import song_audio, song_curves
-from features import extract_features, extract_fs1, extract_many, music_rows
-from features.gammatone import differentiated_envelope
-from features.onsets import event_density, onset_curve
-from features.pulse import tempo
-from features.roughness import sethares_dissonance, vassilakis_roughness
-from features.spectrum import spectral_peaks
+from lstmcore.experiments.datasets.procedural.plan import ProceduralPlan
+from lstmcore.experiments.datasets.procedural.song import song_audio, song_curves
+from lstmcore.features import extract_features, extract_fs1, extract_many, music_rows
+from lstmcore.features.gammatone import differentiated_envelope
+from lstmcore.features.onsets import event_density, onset_curve
+from lstmcore.features.roughness import sethares_dissonance, vassilakis_roughness
+from lstmcore.features.spectrum import spectral_peaks
+from lstmcore.features.tempo_estimation import tempo
 
 SECONDS, RATE, FILES = 45, 44100, 8
 ROWS = 88  # of the grid, for 45 s

@@ -14,7 +14,7 @@ import opensmile.core
 from numpy.typing import NDArray
 from opensmile.core.lib import OpenSMILE
 
-import features
+from lstmcore import features
 
 CONFIG = Path(next(iter(opensmile.core.__path__)), "config")
 LLD_INCLUDE = CONFIG / "is09-13" / "IS13_ComParE_core.lld.conf.inc"

@@ -26,7 +26,7 @@ from benchmarks.onnx_network import bound, no_states, onnx_session
 from benchmarks.torch_network import TorchNetwork
 from benchmarks.train import INPUTS, OUTPUTS, paper_network, songs
 from lstmcore import Network, SequenceSet, StreamingNetwork, get_backend, predict
-from lstmcore.backends.cpu_products import add_product, panel_width
+from lstmcore.backends.cpu.gemm import add_product, panel_width
 
 TOLERANCE = 2e-6
 Array = NDArray[np.floating]

@@ -13,10 +13,10 @@ from typing import Any, Protocol
 from rich.console import Console
 from rich.table import Table
 
-from experiments.environment import environment, version_of
-from experiments.files import write_json
+from lstmcore.experiments.environment import environment, version_of
+from lstmcore.experiments.files import write_json
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(os.environ.get("LSTMCORE_RESULTS", Path(__file__).parent / "results"))
 
 
 @dataclass(frozen=True)

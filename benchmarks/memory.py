@@ -37,8 +37,8 @@ STAGES = {"read": "data", "auto": "auto-encoders", "networks": "networks", "ense
 
 def make_collection(root: Path, songs: int) -> None:
     """Write random songs in DEAM's layout, the last of them test songs."""
-    from experiments.datasets.deam import DYNAMIC
-    from features import feature_names
+    from lstmcore.experiments.datasets.deam import DYNAMIC
+    from lstmcore.features import feature_names
 
     generator = np.random.default_rng(1)
     texts = np.array([f"{v:.5f}" for v in generator.standard_normal(5000)])
@@ -67,9 +67,9 @@ def resident(name: str) -> float:
 
 def run(root: str, folder: str, stopping: str, hidden: list[int], trials: int) -> None:
     """Run the experiment in this process and print what it held, as JSON."""
-    from experiments.config import load_experiment
-    from experiments.progress import Quiet
-    from experiments.runner import run_experiment
+    from lstmcore.experiments.config import load_experiment
+    from lstmcore.experiments.progress import Quiet
+    from lstmcore.experiments.run.experiment import run_experiment
 
     class Listener(Quiet):
         """Notes the memory at each stage's end and after each network."""

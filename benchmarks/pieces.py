@@ -23,10 +23,8 @@ from threadpoolctl import threadpool_limits
 from benchmarks.measuring import publish
 from benchmarks.train import INPUTS, RATE, UNITS, operations, our_step, paper_network, product_rate, songs
 from lstmcore import SSE, Network, SequenceSet, get_backend
-from lstmcore.backends import cpu_kernels as kernels
-from lstmcore.backends import cpu_passes as passes
-from lstmcore.backends import cpu_products as products
-from lstmcore.backends.cpu_layers import aligned
+from lstmcore.backends.cpu import gemm as products, kernels, passes
+from lstmcore.backends.cpu.layers import aligned
 from lstmcore.batches import Batch, pack
 
 Array = NDArray[np.floating]

@@ -19,10 +19,10 @@ import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.datasets import TARGETS
-from experiments.files import write_whole
-from experiments.plots import COLOURS, STYLE, learning_curves, svg_element
-from experiments.table import HEADINGS, SETS
+from lstmcore.experiments.datasets import TARGETS
+from lstmcore.experiments.files import write_whole
+from lstmcore.experiments.report.plots import COLOURS, STYLE, learning_curves, svg_element
+from lstmcore.experiments.report.table import HEADINGS, SETS
 
 RECORDS = Path(__file__).parent / "records"
 COPIED = (

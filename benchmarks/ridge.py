@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.config import load_experiment
-from experiments.datasets import TARGETS, Song, load_dataset
-from experiments.folds import Split, split
-from experiments.progress import Quiet
-from experiments.regression import Frames
-from experiments.score import Score, score
+from lstmcore.experiments.config import load_experiment
+from lstmcore.experiments.datasets import TARGETS, Song, load_dataset
+from lstmcore.experiments.progress import Quiet
+from lstmcore.experiments.scoring.metrics import Score, score
+from lstmcore.experiments.scoring.regression import Frames
+from lstmcore.experiments.training.folds import Split, split
 
 Array = NDArray[np.float64]
 

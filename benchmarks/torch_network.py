@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from lstmcore import Network
-from lstmcore.backends.cpu import CpuBackend, CpuWorkspace
+from lstmcore.backends.cpu.backend import CpuBackend, CpuWorkspace
 from lstmcore.batches import Batch
 
 _OUR_ROW = [1, 2, 0, 3]  # of torch's gates i, f, g, o

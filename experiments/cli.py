@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from experiments.command_line import Command, Version
-from experiments.process import run_command
-from experiments.telling import errors_told, tell_of_songs, warn_of_model
+from lstmcore.experiments.terminal.command_line import Command, Version
+from lstmcore.experiments.terminal.process import run_command
+from lstmcore.experiments.terminal.telling import errors_told, tell_of_songs
 
 if TYPE_CHECKING:
-    from experiments.runner import Run
+    from lstmcore.experiments.run.experiment import Run
 
 _TYPER: Any = {"pretty_exceptions_enable": False, "rich_markup_mode": None}
 app = typer.Typer(help="Trace the emotion of music through time.", no_args_is_help=True, **_TYPER)
 run_app = typer.Typer(**_TYPER)
 
-# As in features.settings, which brings NumPy with it: too much for --help.
+# As in lstmcore.features.settings, which brings NumPy with it: too much for --help.
 SetharesWeight = Literal["product", "min"]
 VassilakisWeight = Literal["2015", "published"]
 Spectra = Literal["mean", "window"]
@@ -83,11 +85,11 @@ def run(
     FS1 features are computed by openSMILE, whose Python package is licensed for
     non-commercial use only.
     """
-    from experiments.config import load_experiment
-    from experiments.progress import new_progress
-    from experiments.run_folder import default_folder
-    from experiments.runner import run_experiment
-    from experiments.shipped import find_experiment
+    from lstmcore.experiments.config import load_experiment
+    from lstmcore.experiments.config.shipped import find_experiment
+    from lstmcore.experiments.progress import new_progress
+    from lstmcore.experiments.run.experiment import run_experiment
+    from lstmcore.experiments.run.folder import default_folder
 
     with errors_told(None):
         config = load_experiment(find_experiment(experiment), set_ or [], backend)
@@ -117,12 +119,12 @@ def search(
     One after the other as in the paper, or all at once by Optuna, if it is installed.
     No test set is looked at.  Networks trained before are found again, here and by lstmcore-run chosen.toml.
     """
-    from experiments.config import load_experiment
-    from experiments.errors import InputError
-    from experiments.progress import new_progress
-    from experiments.run_folder import variations_folder
-    from experiments.search import run_search, search_config
-    from experiments.shipped import find_experiment
+    from lstmcore.experiments.config import load_experiment
+    from lstmcore.experiments.config.shipped import find_experiment
+    from lstmcore.experiments.errors import InputError
+    from lstmcore.experiments.progress import new_progress
+    from lstmcore.experiments.run.folder import variations_folder
+    from lstmcore.experiments.studies.search import run_search, search_config
 
     with errors_told(None):
         config = load_experiment(find_experiment(experiment), set_ or [], backend)
@@ -136,8 +138,8 @@ def search(
     with errors_told(folder, progress, stop):
         searched = run_search(config, folder, workers=workers or _processors(), progress=progress, stop=stop)
         progress.close()
-    from experiments.search.output import print_search
-    from experiments.sheet import new_console
+    from lstmcore.experiments.studies.search.output import print_search
+    from lstmcore.experiments.terminal.sheet import new_console
 
     print_search(searched, new_console())
 
@@ -158,11 +160,11 @@ def ablate(
     The changes are the file's [[ablation]] sections; without any, each part of the experiment in turn.
     Each is trained whole; what a change doesn't touch is not trained again.  No test set is looked at.
     """
-    from experiments.ablation import ablation_config, run_ablations
-    from experiments.config import load_experiment
-    from experiments.progress import new_progress
-    from experiments.run_folder import variations_folder
-    from experiments.shipped import find_experiment
+    from lstmcore.experiments.config import load_experiment
+    from lstmcore.experiments.config.shipped import find_experiment
+    from lstmcore.experiments.progress import new_progress
+    from lstmcore.experiments.run.folder import variations_folder
+    from lstmcore.experiments.studies.ablation import ablation_config, run_ablations
 
     with errors_told(None):
         config = load_experiment(find_experiment(experiment), set_ or [], backend)
@@ -173,8 +175,8 @@ def ablate(
             config, folder, workers=workers or _processors(), progress=progress, stop=stop
         )
         progress.close()
-    from experiments.ablation.output import print_ablations
-    from experiments.sheet import new_console
+    from lstmcore.experiments.studies.ablation.output import print_ablations
+    from lstmcore.experiments.terminal.sheet import new_console
 
     print_ablations(ablated, new_console())
 
@@ -193,7 +195,7 @@ def example(
 
     lstmcore-run NAME runs one as it is.
     """
-    from experiments.shipped import print_shipped, write_shipped
+    from lstmcore.experiments.config.shipped import print_shipped, write_shipped
 
     with errors_told(None):
         if name is None:
@@ -233,11 +235,11 @@ def predict(
     FS1 features are computed by openSMILE, whose Python package is licensed for
     non-commercial use only.
     """
-    from experiments.extraction import find_songs
-    from experiments.predict import open_predictor, predict_files, prediction_table
-    from experiments.progress import new_progress
+    from lstmcore.experiments.extraction import find_songs
+    from lstmcore.experiments.prediction.songs import open_predictor, predict_files, prediction_table
+    from lstmcore.experiments.progress import new_progress
 
-    warn_of_model(model)
+    _warn_of_model(model)
     progress = new_progress(quiet)
     with errors_told(None, progress):
         predictor = open_predictor(model, system, backend or "cpu")
@@ -313,16 +315,16 @@ def features(
     FS1 features, a part of FS2, are computed by openSMILE, whose Python package is
     licensed for non-commercial use only.
     """
-    from experiments.extraction import (
+    from lstmcore.experiments.extraction import (
         extract_songs,
         feature_settings,
         find_songs,
         is_one_table,
         open_tables,
     )
-    from experiments.progress import new_progress
-    from features import FeatureStore, columns
-    from features.errors import printable
+    from lstmcore.experiments.progress import new_progress
+    from lstmcore.features import FeatureStore, columns
+    from lstmcore.features.errors import printable
 
     with errors_told(None):
         settings = feature_settings(
@@ -401,13 +403,13 @@ def plot(
     A model's FS1 features are computed by openSMILE, whose Python package is licensed for
     non-commercial use only; the four need nothing of it.
     """
-    from experiments.progress import new_progress
+    from lstmcore.experiments.progress import new_progress
 
     if model is not None:
-        warn_of_model(model)
+        _warn_of_model(model)
     progress = new_progress(quiet)
     with errors_told(None, progress):
-        from experiments.song_plot import Sources, plot_song
+        from lstmcore.experiments.report.song import Sources, plot_song
 
         sources = Sources(tuple(annotations or ()), predictions, model, system, song_id)
         written = plot_song(audio, out, sources, view.value, progress)
@@ -440,8 +442,7 @@ def convert(
     .netcdf …) become a table (.csv), a table data.
     """
     with errors_told(None):
-        from experiments.currennt.convert import Wishes
-        from experiments.currennt.convert import convert as convert_file
+        from lstmcore.experiments.currennt.convert import Wishes, convert as convert_file
 
         notes = convert_file(source, target, Wishes(network, data, labels, float64))
     for note in notes:
@@ -470,7 +471,7 @@ def nc_standardize(
     What undoes it is written beside them: inputMeans, inputStdevs, outputMeans, outputStdevs.
     """
     with errors_told(None):
-        from experiments.currennt.standardise import standardise
+        from lstmcore.experiments.currennt.standardise import standardise
 
         if reference == Path("-"):  # as the original has it: none
             reference = None
@@ -490,8 +491,12 @@ def doctor(
     """
     import json
 
-    from experiments.doctor import as_json as report_as_json
-    from experiments.doctor import examine, is_healthy, print_report
+    from lstmcore.experiments.machine.doctor import (
+        as_json as report_as_json,
+        examine,
+        is_healthy,
+        print_report,
+    )
 
     findings = list(examine(_processors()))
     if as_json:
@@ -509,7 +514,7 @@ def warmup(quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing.")
     Numba keeps them on disk; NUMBA_CACHE_DIR names another folder for them.
     """
     with errors_told("Numba's cache"):
-        from experiments.warmup import Display, warm_up
+        from lstmcore.experiments.machine.warmup import Display, warm_up
 
         with Display(quiet) as display:
             warmth = warm_up(display)
@@ -517,10 +522,20 @@ def warmup(quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing.")
             print("\n".join(warmth.as_lines()))
 
 
+def _warn_of_model(run: Path) -> None:
+    """Say on stderr what a person should know of a model, before its predictions."""
+    from lstmcore.experiments.errors import InputError
+    from lstmcore.experiments.prediction.description import model_folder, read_description
+
+    with suppress(InputError):  # what is wrong with it is told when it is read to be used
+        for warning in read_description(model_folder(run) / "model.json").warnings():
+            print(f"warning: {run}: {warning}", file=sys.stderr)
+
+
 def _print_result(result: Run) -> None:
-    from experiments.paper_table import print_paper_table
-    from experiments.sheet import new_console
-    from experiments.table import print_tables
+    from lstmcore.experiments.report.paper_table import print_paper_table
+    from lstmcore.experiments.report.table import print_tables
+    from lstmcore.experiments.terminal.sheet import new_console
 
     console = new_console()
     print_tables(result.scores, console)

@@ -12,8 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from experiments.errors import InputError
-from features.errors import printable
+from lstmcore.experiments.errors import InputError
+from lstmcore.features.errors import printable
 
 if TYPE_CHECKING:
     import pandas

@@ -1,7 +1,7 @@
 """Audio files in, samples out, all at once or block by block.
 
 Any sample rate and number of channels; MP3, Ogg (Vorbis, Opus, FLAC), FLAC, WAV and other
-files of plain sound in which it can be told whether something is missing (`features.chunks`).
+files of plain sound in which it can be told whether something is missing (`lstmcore.features.chunks`).
 libsndfile decodes them, but is only given parts that are what their headers say: it goes by
 the first header it meets.  Channels are kept: mixing them down is left to whoever computes,
 in floating point, because a mean rounded back to 16 bits changes jitter and shimmer visibly.
@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from features.chunks import chunk_parts
-from features.errors import AudioError
-from features.formats import unread_format
-from features.mpeg import mpeg_parts
-from features.ogg import UNMARKED, ogg_parts
-from features.pieces import Damaged, Part, PiecedFile, Unknown, check_length
-from features.tags import bounds, read_at
+from lstmcore.features.chunks import chunk_parts
+from lstmcore.features.errors import AudioError
+from lstmcore.features.formats import unread_format
+from lstmcore.features.mpeg import mpeg_parts
+from lstmcore.features.ogg import UNMARKED, ogg_parts
+from lstmcore.features.pieces import Damaged, Part, PiecedFile, Unknown, check_length
+from lstmcore.features.tags import bounds, read_at
 
 if TYPE_CHECKING:
     import soundfile

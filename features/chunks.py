@@ -12,9 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import BinaryIO, Literal, NamedTuple
 
-from features.mpeg import mpeg_parts
-from features.pieces import Damaged, Part, Piece, Unknown
-from features.tags import read_at, tag_length
+from lstmcore.features.mpeg import mpeg_parts
+from lstmcore.features.pieces import Damaged, Part, Piece, Unknown
+from lstmcore.features.tags import read_at, tag_length
 
 _MOST_BEHIND = 4096  # bytes behind the sound that are nothing known
 _USUAL = frozenset([b"fmt ", b"data", b"fact", b"LIST", b"bext", b"id3 ", b"ID3 ", b"cue ", b"smpl", b"PEAK"])

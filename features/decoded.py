@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from features.audio import open_audio
-from features.errors import AudioError, naming, raise_if_stopped
+from lstmcore.features.audio import open_audio
+from lstmcore.features.errors import AudioError, naming, raise_if_stopped
 
 _FULL_SCALE = 32768.0
 _LARGEST_WAV = 0xFFFFFFFF - 36  # bytes of samples: the lengths in a WAV file's header have 32 bits
@@ -79,7 +79,7 @@ class Decoded:
     wav
         All channels, as 16-bit WAV.
     samples
-        The samples in the type of `features.audio.Audio`; None if they were not wanted.
+        The samples in the type of `lstmcore.features.audio.Audio`; None if they were not wanted.
     """
 
     source: str | os.PathLike[str]
@@ -122,7 +122,7 @@ def decode(
     Raises
     ------
     AudioError
-        If the file cannot be read (see `features.audio.read_audio`), or is longer than a
+        If the file cannot be read (see `lstmcore.features.audio.read_audio`), or is longer than a
         WAV file can be, 4 GiB.
     ExtractionStopped
         If `stop` was set.

@@ -18,14 +18,14 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from features.audio import unreadable
-from features.compare import extract_fs1, fs1_version
-from features.errors import AudioError, ExtractionStopped
-from features.music import extract_fs2, fs2_version
-from features.sets import columns, feature_names
-from features.settings import DEFAULT, FeatureSettings
-from features.store import FeatureKey, FeatureStore, digest_of
-from features.waiting import Ends
+from lstmcore.features.audio import unreadable
+from lstmcore.features.errors import AudioError, ExtractionStopped
+from lstmcore.features.fs1 import extract_fs1, fs1_version
+from lstmcore.features.fs2 import extract_fs2, fs2_version
+from lstmcore.features.sets import columns, feature_names
+from lstmcore.features.settings import DEFAULT, FeatureSettings
+from lstmcore.features.store import FeatureKey, FeatureStore, digest_of
+from lstmcore.features.waiting import Ends
 
 if TYPE_CHECKING:
     import pandas

@@ -18,7 +18,7 @@ from llvmlite import ir
 from numba import types
 from numpy.typing import NDArray
 
-from features.kernels import kernel
+from lstmcore.features.kernels import kernel
 
 cgutils: Any = numba.core.cgutils  # it has no types
 

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from features import filter_lanes, kernels
-from features.errors import raise_if_stopped
-from features.frames import Samples, mono
+from lstmcore.features import filter_lanes, kernels
+from lstmcore.features.errors import raise_if_stopped
+from lstmcore.features.frames import Samples, mono
 
 CHANNELS = 10
 LOWEST_HZ = 50.0

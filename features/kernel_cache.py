@@ -26,8 +26,7 @@ import llvmlite.binding
 import numba
 import numpy as np
 from numba import njit
-from numba.core import caching as _caching
-from numba.core import serialize as _serialize
+from numba.core import caching as _caching, serialize as _serialize
 
 caching: Any = _caching  # they have no types
 serialize: Any = _serialize

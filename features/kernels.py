@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from features.kernel_cache import digest_of, kept
+from lstmcore.features.kernel_cache import digest_of, kept
 
 # error_model: a check for division by zero would keep the loops from being vectorised.
 # contract: a*b+c in one rounding.

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import BinaryIO, NamedTuple
 
-from features.pieces import Damaged, Part, Unknown, check_length
-from features.tags import read_at, tag_length
+from lstmcore.features.pieces import Damaged, Part, Unknown, check_length
+from lstmcore.features.tags import read_at, tag_length
 
 _MPEG1, _MPEG25 = 3, 0
 _LAYER_1, _LAYER_2, _LAYER_3 = 3, 2, 1

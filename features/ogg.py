@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
-from features.pieces import Damaged, Part, Unknown
-from features.tags import read_at
+from lstmcore.features.pieces import Damaged, Part, Unknown
+from lstmcore.features.tags import read_at
 
 _HEADER_BYTES = 27
 _NUMBERS_AT = ((6, 14), (14, 18), (18, 22))

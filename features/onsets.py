@@ -12,11 +12,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from features.errors import raise_if_stopped
-from features.frames import Samples, cut, frames_of, mono
-from features.kernels import frame_energies
-from features.peaks import pick_peaks
-from features.spectrum import transform_points
+from lstmcore.features.errors import raise_if_stopped
+from lstmcore.features.frames import Samples, cut, frames_of, mono
+from lstmcore.features.kernels import frame_energies
+from lstmcore.features.peaks import pick_peaks
+from lstmcore.features.spectrum import transform_points
 
 FRAME_SECONDS = 0.1
 HOP_SECONDS = 0.01

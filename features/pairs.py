@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from features.kernels import inlined, kernel
+from lstmcore.features.kernels import inlined, kernel
 
 PRODUCT, SMALLER, VASSILAKIS_2015, VASSILAKIS = range(4)
-"""Weights of a pair of tones; the names in `features.roughness` say what they are."""
+"""Weights of a pair of tones; the names in `lstmcore.features.roughness` say what they are."""
 
 
 @inlined

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from features.kernels import peaks_of_rows
+from lstmcore.features.kernels import peaks_of_rows
 
 Scope = Literal["global", "local"]
 

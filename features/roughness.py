@@ -15,9 +15,9 @@ from functools import cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from features import pairs
-from features.settings import SetharesWeight, VassilakisWeight
-from features.spectrum import SpectralPeaks
+from lstmcore.features import pairs
+from lstmcore.features.settings import SetharesWeight, VassilakisWeight
+from lstmcore.features.spectrum import SpectralPeaks
 
 _SETHARES = {"product": pairs.PRODUCT, "min": pairs.SMALLER}
 _VASSILAKIS = {"2015": pairs.VASSILAKIS_2015, "published": pairs.VASSILAKIS}
@@ -89,7 +89,7 @@ def sethares_dissonance(peaks: SpectralPeaks, weight: SetharesWeight = "product"
     Parameters
     ----------
     peaks
-        From `features.spectrum.spectral_peaks`.
+        From `lstmcore.features.spectrum.spectral_peaks`.
     weight
         Of a pair: the "product" of the magnitudes, or the smaller one, "min".
 
@@ -118,7 +118,7 @@ def vassilakis_roughness(peaks: SpectralPeaks, formula: VassilakisWeight = "2015
     Parameters
     ----------
     peaks
-        From `features.spectrum.spectral_peaks`.
+        From `lstmcore.features.spectrum.spectral_peaks`.
     formula
         "2015": as MIRtoolbox computed it then.  "published": as in Vassilakis' thesis.
         `vassilakis_weight` tells the difference.

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
-from features.grid import TIME_COLUMN
+from lstmcore.features.grid import TIME_COLUMN
 
 # The 65 descriptors in their order: (name, indices), no indices for a single number.
 _ROLL_OFF = ("25.0", "50.0", "75.0", "90.0")

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import asdict, dataclass, fields
 from typing import Literal, get_args
 
-from features.grid import HOP_SECONDS, WINDOW_SECONDS
+from lstmcore.features.grid import HOP_SECONDS, WINDOW_SECONDS
 
 SetharesWeight = Literal["product", "min"]
 VassilakisWeight = Literal["2015", "published"]

@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from features.errors import ExtractionStopped
-from features.waiting import Ends
+from lstmcore.features.errors import ExtractionStopped
+from lstmcore.features.waiting import Ends
 
 
 class SmileError(RuntimeError):

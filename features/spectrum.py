@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from features.errors import raise_if_stopped
-from features.frames import Frames, Samples, frames_of, mono
-from features.kernels import magnitudes, windowed_frames
-from features.peaks import Peaks, pick_peaks
+from lstmcore.features.errors import raise_if_stopped
+from lstmcore.features.frames import Frames, Samples, frames_of, mono
+from lstmcore.features.kernels import magnitudes, windowed_frames
+from lstmcore.features.peaks import Peaks, pick_peaks
 
 FRAME_SECONDS = 0.05
 HOP_SECONDS = 0.025

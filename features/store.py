@@ -23,10 +23,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from features.audio import check_file, unreadable
-from features.errors import naming
-from features.grid import HOP_SECONDS, TIME_COLUMN, grid_table, grid_times
-from features.sets import feature_names
+from lstmcore.features.audio import check_file, unreadable
+from lstmcore.features.errors import naming
+from lstmcore.features.grid import HOP_SECONDS, TIME_COLUMN, grid_table, grid_times
+from lstmcore.features.sets import feature_names
 
 if TYPE_CHECKING:
     import pandas

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmcore.backends.jit import inlined, kernel
+from lstmcore.jit import inlined, kernel
 from lstmcore.seeds import child
 
 Array = Any

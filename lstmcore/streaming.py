@@ -65,7 +65,7 @@ class StreamingNetwork:
         if streams is not None:
             streams = whole("streams", streams)
         # Numba takes a while to import.
-        from lstmcore.backends.cpu_stream import CpuStream
+        from lstmcore.backends.cpu.stream import CpuStream
 
         self._network, self._streams = network.copy(), streams
         self._cpu = CpuStream(self._network, streams or 1)

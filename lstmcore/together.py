@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from lstmcore.checks import kind
 from lstmcore.errors import DivergedError, EngineError
 from lstmcore.network import Network
-from lstmcore.train import EpochReport, Trainer
+from lstmcore.training import EpochReport, Trainer
 
 OnEpoch = Callable[[int, EpochReport], None]
 OnDiverged = Callable[[int, DivergedError], None]
@@ -58,7 +58,7 @@ def train_together(
     hear: OnEpoch = on_epoch or (lambda place, report: None)
     on_device = [place for place, trainer in enumerate(trainers) if trainer.backend.name == "cuda"]
     if on_device:
-        from lstmcore.backends.cuda_ensemble import train_ensemble
+        from lstmcore.backends.cuda.ensemble import train_ensemble
 
         train_ensemble(
             [trainers[place] for place in on_device],

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-SHARED = Path(os.environ.get("LSTMCORE_SHARED", Path(__file__).parent.parent.parent / "shared"))
+ROOT = Path(__file__).parent.parent
+CONFIGURATIONS = ROOT / "experiments" / "configurations"
+SHARED = Path(os.environ.get("LSTMCORE_SHARED", ROOT.parent / "shared"))
 
 needs_deam = pytest.mark.skipif(
     not (SHARED / "deam").is_dir(),

@@ -15,8 +15,8 @@ from benchmarks.ladder.products import products_ladder
 from benchmarks.ladder.rungs import Ladder, table
 from benchmarks.ladder.update import update_ladder
 from benchmarks.measuring import RESULTS, machine
-from experiments.files import write_json
 from lstmcore import LSTM, Architecture, Linear
+from lstmcore.experiments.files import write_json
 
 PAPER = Architecture(260, (LSTM(200), LSTM(150), LSTM(25), Linear(2)))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from benchmarks.ladder.rungs import Array, Ladder, Rung, Yardstick, fast, plain
-from lstmcore.backends import cpu_products
+from lstmcore.backends.cpu import gemm as cpu_products
 
 _MANY = 60  # rows for which panels are cut where there are many
 _LARGE = 1024  # side of the matrices whose product is the yardstick

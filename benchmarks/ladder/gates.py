@@ -14,8 +14,8 @@ import numpy as np
 
 from benchmarks.ladder.rungs import Array, Ladder, Rung, Yardstick, fast, plain
 from lstmcore import cell
-from lstmcore.backends import cpu_math
-from lstmcore.backends.cpu_kernels import _gates_backward, gates_forward
+from lstmcore.backends.cpu import math as cpu_math
+from lstmcore.backends.cpu.kernels import _gates_backward, gates_forward
 
 _ONE = np.float32(1)  # a bare 1.0 would make the arithmetic double
 _LIMIT = np.float32(1)  # of the deltas

@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from benchmarks.ladder.rungs import Array, Ladder, Rung, Yardstick, fast, plain
-from lstmcore.backends import cpu_products
-from lstmcore.backends.jit import inlined
+from lstmcore.backends.cpu import gemm as cpu_products
+from lstmcore.jit import inlined
 
 _STEPS = 60  # time steps of a song: so often a packed matrix is used
 _LARGE = 1024  # side of the matrices whose product is the yardstick

@@ -7,10 +7,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from experiments.currennt import messages
-from experiments.currennt.mersenne import system_seed
-from experiments.currennt.opening import hybrid_notice, start_lines
-from experiments.currennt.options import (
+from lstmcore import EngineError
+from lstmcore.experiments.currennt import console as messages
+from lstmcore.experiments.currennt.numerics.mersenne import system_seed
+from lstmcore.experiments.currennt.opening import hybrid_notice, start_lines
+from lstmcore.experiments.currennt.options.parsing import (
     OptionError,
     Options,
     beside_continue,
@@ -18,11 +19,10 @@ from experiments.currennt.options import (
     help_text,
     parse,
 )
-from experiments.currennt.printing import forget_losses, lost, note, say, tell, warn
-from experiments.currennt.signals import Stopped
-from experiments.entry import work_begins
-from experiments.errors import InputError
-from lstmcore import EngineError
+from lstmcore.experiments.currennt.printing import forget_losses, lost, note, say, tell, warn
+from lstmcore.experiments.currennt.signals import Stopped
+from lstmcore.experiments.errors import InputError
+from lstmcore.experiments.terminal.entry import work_begins
 
 
 def run(arguments: list[str]) -> int:
@@ -80,9 +80,9 @@ def _code(arguments: list[str]) -> int:
 
 
 def _work(options: Options, without_effect: list[str]) -> int:
-    from experiments.currennt.autosave import read_autosave
-    from experiments.currennt.forward import forward
-    from experiments.currennt.training import train
+    from lstmcore.experiments.currennt.formats.autosave import read_autosave
+    from lstmcore.experiments.currennt.forward import forward
+    from lstmcore.experiments.currennt.training import train
 
     work_begins()
     resumed, network = None, Path(options.network)

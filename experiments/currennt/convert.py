@@ -1,7 +1,7 @@
 """Conversions between CURRENNT 0.2's files and ours.
 
-Networks (``.jsn``, autosaves) become models (see `experiments.model`) and models networks; NetCDF data become
-tables and tables data. Weights and data are exact both ways.
+Networks (``.jsn``, autosaves) become models (see `lstmcore.experiments.prediction.model`) and models
+networks; NetCDF data become tables and tables data. Weights and data are exact both ways.
 """
 
 from __future__ import annotations
@@ -15,21 +15,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.currennt.data import TYPES, build_network, file_weights
-from experiments.currennt.netcdf import Float32, read_netcdf
-from experiments.currennt.netcdf_classic import MAGIC as CLASSIC
-from experiments.currennt.netcdf_hdf5 import MAGIC as HDF5
-from experiments.currennt.network_check import POST_OUTPUT
-from experiments.currennt.network_file import LayerSpec, NetworkFile, read_network, write_network
-from experiments.currennt.options import Options
-from experiments.currennt.reading import file_size
-from experiments.currennt.standardise import check_deviations
-from experiments.currennt.table import data_to_table, table_to_data
-from experiments.description import QUANTILES
-from experiments.errors import InputError
-from experiments.jobs import Tensors
-from experiments.model import Model, layers_as_json, load_model, write_model
 from lstmcore import OBJECTIVES, Architecture, Network
+from lstmcore.experiments.currennt.data import TYPES, build_network, file_weights
+from lstmcore.experiments.currennt.formats.netcdf import Float32, read_netcdf
+from lstmcore.experiments.currennt.formats.netcdf_classic import MAGIC as CLASSIC
+from lstmcore.experiments.currennt.formats.netcdf_hdf5 import MAGIC as HDF5
+from lstmcore.experiments.currennt.formats.network_check import POST_OUTPUT
+from lstmcore.experiments.currennt.formats.network_file import (
+    LayerSpec,
+    NetworkFile,
+    read_network,
+    write_network,
+)
+from lstmcore.experiments.currennt.formats.reading import file_size
+from lstmcore.experiments.currennt.formats.table import data_to_table, table_to_data
+from lstmcore.experiments.currennt.options.parsing import Options
+from lstmcore.experiments.currennt.standardise import check_deviations
+from lstmcore.experiments.errors import InputError
+from lstmcore.experiments.jobs.job import Tensors
+from lstmcore.experiments.prediction.description import QUANTILES
+from lstmcore.experiments.prediction.model import Model, layers_as_json, load_model, write_model
 
 _MODEL_FILE = "model.json"
 _NETWORK, _DATA = (".jsn", ".json"), (".nc", ".nc1", ".nc3", ".nc4", ".cdf", ".netcdf")

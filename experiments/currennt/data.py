@@ -11,14 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.currennt.initial import initial_weights, normal_weights
-from experiments.currennt.mersenne import MersenneTwister
-from experiments.currennt.netcdf import NetcdfData
-from experiments.currennt.network_file import LayerSpec, LayerWeights, NetworkFile
-from experiments.currennt.options import Options
-from experiments.currennt.order import truncated_lengths
-from experiments.currennt.room import Room
-from experiments.errors import InputError
 from lstmcore import (
     BLSTM,
     LSTM,
@@ -32,6 +24,14 @@ from lstmcore import (
     Softmax,
     Tanh,
 )
+from lstmcore.experiments.currennt.formats.netcdf import NetcdfData
+from lstmcore.experiments.currennt.formats.network_file import LayerSpec, LayerWeights, NetworkFile
+from lstmcore.experiments.currennt.numerics.initial import initial_weights, normal_weights
+from lstmcore.experiments.currennt.numerics.mersenne import MersenneTwister
+from lstmcore.experiments.currennt.numerics.order import truncated_lengths
+from lstmcore.experiments.currennt.options.parsing import Options
+from lstmcore.experiments.currennt.room import Room
+from lstmcore.experiments.errors import InputError
 from lstmcore.layers import Layer
 
 KINDS: dict[str, type[Layer]] = {

@@ -8,17 +8,22 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.currennt import messages
-from experiments.currennt.data import sequence_set
-from experiments.currennt.netcdf import NetcdfData, read_many
-from experiments.currennt.network_file import read_network
-from experiments.currennt.options import Options
-from experiments.currennt.outputs import check_place, write_csv_folder, write_htk_folder, write_single_csv
-from experiments.currennt.printing import close_line, note, say, set_summary
-from experiments.currennt.room import Room, blocks
-from experiments.currennt.training import new_network, print_layers
-from experiments.errors import InputError
 from lstmcore import SequenceSet, predict
+from lstmcore.experiments.currennt import console as messages
+from lstmcore.experiments.currennt.data import sequence_set
+from lstmcore.experiments.currennt.formats.netcdf import NetcdfData, read_many
+from lstmcore.experiments.currennt.formats.network_file import read_network
+from lstmcore.experiments.currennt.formats.outputs import (
+    check_place,
+    write_csv_folder,
+    write_htk_folder,
+    write_single_csv,
+)
+from lstmcore.experiments.currennt.options.parsing import Options
+from lstmcore.experiments.currennt.printing import close_line, note, say, set_summary
+from lstmcore.experiments.currennt.room import Room, blocks
+from lstmcore.experiments.currennt.training import new_network, print_layers
+from lstmcore.experiments.errors import InputError
 from lstmcore.noise import InputNoise
 
 

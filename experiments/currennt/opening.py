@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from experiments.currennt.options import Options
+from lstmcore.experiments.currennt.options.parsing import Options
 
 
 def start_lines(options: Options) -> list[str]:

@@ -11,8 +11,8 @@ import os
 import sys
 from contextlib import suppress
 
-from experiments.currennt.messages import DONE, SetSummary
 from lstmcore import SequenceSet
+from lstmcore.experiments.currennt.console import DONE, SetSummary
 
 _losses: list[OSError] = []
 

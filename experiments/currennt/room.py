@@ -18,7 +18,7 @@ import numpy as np
 import psutil
 from numpy.typing import DTypeLike, NDArray
 
-from experiments.errors import InputError
+from lstmcore.experiments.errors import InputError
 
 # Of the memory that is free; the network, its work space and other programs need some, too.
 _SHARE = 0.6

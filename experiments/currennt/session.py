@@ -16,16 +16,21 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.currennt import messages
-from experiments.currennt.autosave import Autosave, Beyond, configuration_text, write_autosave
-from experiments.currennt.data import file_weights
-from experiments.currennt.network_file import NetworkFile, write_network
-from experiments.currennt.options import Options, to_configuration
-from experiments.currennt.printing import close_line, lost, say, tell
-from experiments.currennt.signals import Signals
-from experiments.errors import InputError
-from experiments.files import check_writable
 from lstmcore import DivergedError, EpochReport, Trainer
+from lstmcore.experiments.currennt import console as messages
+from lstmcore.experiments.currennt.data import file_weights
+from lstmcore.experiments.currennt.formats.autosave import (
+    Autosave,
+    Beyond,
+    configuration_text,
+    write_autosave,
+)
+from lstmcore.experiments.currennt.formats.network_file import NetworkFile, write_network
+from lstmcore.experiments.currennt.options.parsing import Options, to_configuration
+from lstmcore.experiments.currennt.printing import close_line, lost, say, tell
+from lstmcore.experiments.currennt.signals import Signals
+from lstmcore.experiments.errors import InputError
+from lstmcore.experiments.files import check_writable
 
 
 def check_places(options: Options) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-from experiments.currennt.printing import warn
+from lstmcore.experiments.currennt.printing import warn
 
 # Of a terminal that is closed and of a cluster whose time is over: they lose as much as Ctrl-C.
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")

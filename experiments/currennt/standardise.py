@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.currennt.netcdf import NetcdfData, opened, read_opened
-from experiments.currennt.netcdf_change import change_variables
-from experiments.currennt.netcdf_check import check_floats
-from experiments.currennt.netcdf_classic import Arrays, ClassicFile
-from experiments.currennt.table import SCALERS
-from experiments.errors import InputError
+from lstmcore.experiments.currennt.formats.netcdf import NetcdfData, opened, read_opened
+from lstmcore.experiments.currennt.formats.netcdf_change import change_variables
+from lstmcore.experiments.currennt.formats.netcdf_check import check_floats
+from lstmcore.experiments.currennt.formats.netcdf_classic import Arrays, ClassicFile
+from lstmcore.experiments.currennt.formats.table import SCALERS
+from lstmcore.experiments.errors import InputError
 
 Floats = NDArray[np.floating]
 Known = dict[str, Floats]

@@ -8,32 +8,24 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.currennt import messages
-from experiments.currennt.autosave import Autosave
-from experiments.currennt.data import (
+from lstmcore import SGD, EngineError, Network, SequenceSet, Trainer, TrainingSettings, TrainingState
+from lstmcore.experiments.currennt import console as messages
+from lstmcore.experiments.currennt.data import (
     build_network,
     check_targets,
     objective_of,
     sequence_set,
     target_notes,
 )
-from experiments.currennt.netcdf import NetcdfData, read_many
-from experiments.currennt.network_file import NetworkFile, read_network
-from experiments.currennt.options import Options
-from experiments.currennt.order import SequenceOrder
-from experiments.currennt.printing import close_line, note, say, set_summary
-from experiments.currennt.room import Room
-from experiments.currennt.session import Session, check_places
-from experiments.errors import InputError
-from lstmcore import (
-    SGD,
-    EngineError,
-    Network,
-    SequenceSet,
-    Trainer,
-    TrainingSettings,
-    TrainingState,
-)
+from lstmcore.experiments.currennt.formats.autosave import Autosave
+from lstmcore.experiments.currennt.formats.netcdf import NetcdfData, read_many
+from lstmcore.experiments.currennt.formats.network_file import NetworkFile, read_network
+from lstmcore.experiments.currennt.numerics.order import SequenceOrder
+from lstmcore.experiments.currennt.options.parsing import Options
+from lstmcore.experiments.currennt.printing import close_line, note, say, set_summary
+from lstmcore.experiments.currennt.room import Room
+from lstmcore.experiments.currennt.session import Session, check_places
+from lstmcore.experiments.errors import InputError
 
 # What stands for "no limit" where the engine asks for one: training that the user ends.
 _FOR_EVER = 2**62

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.errors import InputError
+from lstmcore.experiments.errors import InputError
 
 SAMPLE = re.compile(r"sample_(\d{1,9})ms")
 """Name of a column of annotations, with its time stamp."""

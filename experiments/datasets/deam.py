@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.config import DEAM_SCALE, Data
-from experiments.datasets.annotations import (
+from lstmcore.experiments.config import DEAM_SCALE, Data
+from lstmcore.experiments.datasets.agreement import Agreements, Selection, measure_agreement, select
+from lstmcore.experiments.datasets.annotations import (
     Curve,
     hop_of,
     joined_targets,
@@ -23,10 +24,9 @@ from experiments.datasets.annotations import (
     same_hop,
     whole_number,
 )
-from experiments.datasets.feature_tables import FeatureSource, Table
-from experiments.datasets.raters import Agreements, Selection, measure_agreement, select
-from experiments.datasets.song import TARGETS, Dataset, Song
-from experiments.errors import InputError, all_told
+from lstmcore.experiments.datasets.feature_tables import FeatureSource, Table
+from lstmcore.experiments.datasets.song import TARGETS, Dataset, Song
+from lstmcore.experiments.errors import InputError, all_told
 
 DYNAMIC = Path("annotations/annotations averaged per song/dynamic (per second annotations)")
 

@@ -9,10 +9,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.datasets.annotations import LARGEST, finite_number, read_csv, whole_number
-from experiments.errors import InputError
-from features import FeatureSettings
-from features.formats import READABLE_SUFFIXES, SOUND_SUFFIXES
+from lstmcore.experiments.datasets.annotations import LARGEST, finite_number, read_csv, whole_number
+from lstmcore.experiments.errors import InputError
+from lstmcore.features import FeatureSettings
+from lstmcore.features.formats import READABLE_SUFFIXES, SOUND_SUFFIXES
 
 # Milliseconds of each row, and the rows.
 Table = tuple[list[int], NDArray[np.float64]]

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.config import Data, ProceduralData
-from experiments.datasets.deam import Annotations, assemble
-from experiments.datasets.feature_tables import (
+from lstmcore.experiments.config import Data, ProceduralData
+from lstmcore.experiments.datasets.deam import Annotations, assemble
+from lstmcore.experiments.datasets.deam_layout import PLAN
+from lstmcore.experiments.datasets.feature_tables import (
     FeatureSource,
     FrameTables,
     SongMeans,
@@ -24,13 +25,12 @@ from experiments.datasets.feature_tables import (
     settings_at,
     undecodable_files,
 )
-from experiments.datasets.normal_scores import NormalScores
-from experiments.datasets.song import Dataset, Song
-from experiments.errors import InputError, Interrupted, all_told
-from experiments.procedural.layout import PLAN
-from experiments.progress import Progress
-from features import cache_root
-from features.smile import smile_version
+from lstmcore.experiments.datasets.normal_scores import NormalScores
+from lstmcore.experiments.datasets.song import Dataset, Song
+from lstmcore.experiments.errors import InputError, Interrupted, all_told
+from lstmcore.experiments.progress import Progress
+from lstmcore.features import cache_root
+from lstmcore.features.smile import smile_version
 
 SYNTHETIC = "Synthetic: procedural music and simulated raters, not real songs or listeners."
 
@@ -102,7 +102,7 @@ def _is_synthetic(root: Path) -> bool:
 def _make_procedural(
     root: Path, data: ProceduralData, workers: int, progress: Progress, stop: threading.Event
 ) -> None:
-    from experiments.procedural import ProceduralPlan, write_collection
+    from lstmcore.experiments.datasets.procedural import ProceduralPlan, write_collection
 
     try:
         plan = ProceduralPlan(**data.model_dump())
@@ -130,8 +130,8 @@ def _frame_features(
     stop: threading.Event,
 ) -> FrameTables:
     """Feature files where they exist; the other songs' audio is analysed, or read from the store."""
-    from features import FeatureStore, extract_many
-    from features.sets import feature_names
+    from lstmcore.features import FeatureStore, extract_many
+    from lstmcore.features.sets import feature_names
 
     files, audio, undecodable = feature_files(root), audio_files(root), undecodable_files(root)
     wanted = {*annotations.development(), *annotations.official_test()}
@@ -183,7 +183,7 @@ def _frame_features(
 
 def _without_last_columns(files: dict[int, Path], wanted: set[int], feature_set: str) -> set[int]:
     """Songs whose file has FS1, as DEAM's have, where FS2 is asked for."""
-    from features.sets import columns
+    from lstmcore.features.sets import columns
 
     if feature_set != "FS2":
         return set()

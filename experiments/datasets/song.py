@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.datasets.normal_scores import NormalScores
+from lstmcore.experiments.datasets.normal_scores import NormalScores
 
 TARGETS = ("arousal", "valence")
 

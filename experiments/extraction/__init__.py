@@ -4,9 +4,9 @@
 side → ``tables`` writes a table a song or one for all, as CSV or Parquet.
 """
 
-from experiments.extraction.command import Summary, extract_songs, feature_settings
-from experiments.extraction.inputs import find_songs
-from experiments.extraction.tables import Format, Tables, is_one_table, open_tables
+from lstmcore.experiments.extraction.command import Summary, extract_songs, feature_settings
+from lstmcore.experiments.extraction.inputs import find_songs
+from lstmcore.experiments.extraction.tables import Format, Tables, is_one_table, open_tables
 
 __all__ = [
     "Format",

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from experiments.errors import InputError
-from experiments.extraction.tables import Tables
-from experiments.progress import Progress, duration
-from features import AudioError, Extraction, FeatureSettings, FeatureStore, extract_many
-from features.errors import printable
+from lstmcore.experiments.errors import InputError
+from lstmcore.experiments.extraction.tables import Tables
+from lstmcore.experiments.progress import Progress, duration
+from lstmcore.features import AudioError, Extraction, FeatureSettings, FeatureStore, extract_many
+from lstmcore.features.errors import printable
 
 # What is wrong with the name of one table, not with the disk.
 _OF_THE_NAME = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.EISDIR, errno.ENOTDIR, errno.EEXIST)
@@ -92,7 +92,7 @@ def extract_songs(
     Parameters
     ----------
     songs
-        From `experiments.extraction.find_songs`.
+        From `lstmcore.experiments.extraction.find_songs`.
     feature_set
         "FS1" or "FS2".
     tables

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from features.formats import SOUND_SUFFIXES, is_companion
+from lstmcore.features.formats import SOUND_SUFFIXES, is_companion
 
 
 def sound_files(folder: Path) -> list[str]:
@@ -19,7 +19,7 @@ def sound_files(folder: Path) -> list[str]:
     Returns
     -------
     list
-        Paths, sorted: files whose names end like those of sound (`features.formats`), but not what
+        Paths, sorted: files whose names end like those of sound (`lstmcore.features.formats`), but not what
         a Mac writes beside them (``._song.mp3``).  A folder that can't be read stands for what may be
         in it, so that it is named where its files would be.
     """

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from experiments.errors import InputError
-from experiments.extraction.folders import sound_files
-from features.errors import printable
-from features.formats import READABLE_SUFFIXES
+from lstmcore.experiments.errors import InputError
+from lstmcore.experiments.extraction.folders import sound_files
+from lstmcore.features.errors import printable
+from lstmcore.features.formats import READABLE_SUFFIXES
 
 
 def find_songs(audio: Iterable[Path], files_from: Path | None = None) -> dict[Path, str]:
@@ -20,7 +20,7 @@ def find_songs(audio: Iterable[Path], files_from: Path | None = None) -> dict[Pa
     ----------
     audio
         Files, and folders that are searched with all that is below them for files of sound
-        (`experiments.extraction.folders`).
+        (`lstmcore.experiments.extraction.folders`).
     files_from
         A list of more of them, a path a line; "-" is standard input.
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol
 
 import numpy as np
 
-from experiments.errors import InputError
-from experiments.extraction.inputs import table_names
-from experiments.files import replacing, write_whole
-from features.errors import printable
+from lstmcore.experiments.errors import InputError
+from lstmcore.experiments.extraction.inputs import table_names
+from lstmcore.experiments.files import replacing, write_whole
+from lstmcore.features.errors import printable
 
 if TYPE_CHECKING:
     import pandas
@@ -60,7 +60,7 @@ def open_tables(
         A name that ends in ``.csv`` or ``.parquet``: one table for all songs, with their
         paths in a first column ``file``.  Any other, or an existing folder: a table a song.
     songs
-        From `experiments.extraction.find_songs`.
+        From `lstmcore.experiments.extraction.find_songs`.
     columns
         Of the tables.
     wanted

@@ -42,11 +42,11 @@ def get_backend(name: str) -> Backend:
         If there is none of that name, or it needs a GPU and there is none.
     """
     if name == "cpu":
-        from lstmcore.backends.cpu import CpuBackend
+        from lstmcore.backends.cpu.backend import CpuBackend
 
         return CpuBackend()
     if name == "cuda":
-        from lstmcore.backends.cuda import CudaBackend
+        from lstmcore.backends.cuda.backend import CudaBackend
 
         return CudaBackend()
     if name == "reference":

@@ -12,7 +12,7 @@ from benchmarks.measuring import Timing, alternate  # noqa: E402
 from benchmarks.torch_ensemble import PLAIN, TorchTraining, Work  # noqa: E402
 from benchmarks.train import paper_network, songs  # noqa: E402
 from lstmcore import SGD  # noqa: E402
-from lstmcore.backends.cpu import CpuBackend  # noqa: E402
+from lstmcore.backends.cpu.backend import CpuBackend  # noqa: E402
 
 WORK = Work(songs(4, 3), 2, SGD(1e-5, 0.9))
 

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from experiments.cli import run_app
-from features import feature_names
+from lstmcore.experiments.cli import run_app
+from lstmcore.features import feature_names
 
 DYNAMIC = "annotations/annotations averaged per song/dynamic (per second annotations)"
 EXPERIMENT = """

@@ -6,8 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 import lstmcore
-from experiments import run_folder
-from experiments.cli import app, run_app
+from lstmcore.experiments.cli import app, run_app
+from lstmcore.experiments.run import folder as run_folder
 
 
 def invoke(*arguments):
@@ -117,7 +117,7 @@ def test_too_little_memory_is_told(tiny, monkeypatch):
     def prepared(*_, **__):
         raise MemoryError("Unable to allocate 298. GiB")
 
-    monkeypatch.setattr("experiments.pretraining.new_autoencoder", prepared)
+    monkeypatch.setattr("lstmcore.experiments.training.pretraining.new_autoencoder", prepared)
     result = invoke(tiny / "tiny.toml", "--out", tiny / "out", "--workers", "1")
     assert result.exit_code == 2
     assert "error: not enough memory: Unable to allocate 298. GiB; what is finished is kept" in result.output

@@ -13,9 +13,11 @@ from tests.experiments.conftest import EXPERIMENT, write_tiny_deam
 # The collector in every thread and at every turn, once all is imported.
 COLLECTING = """
 import gc, sys
-import experiments.ablation, experiments.extraction, experiments.predict, experiments.runner, opensmile
-import experiments.song_plot
-from experiments.cli import main, main_run
+import opensmile
+import lstmcore.experiments.extraction, lstmcore.experiments.prediction.songs
+import lstmcore.experiments.run.experiment, lstmcore.experiments.studies.ablation
+import lstmcore.experiments.report.song
+from lstmcore.experiments.cli import main, main_run
 gc.collect()
 gc.freeze()
 gc.set_threshold(1)
@@ -23,7 +25,7 @@ gc.set_threshold(1)
 # Where it is worst: in the threads that the garbage holds, and nowhere else.
 ABANDONING = """
 import threading, time
-from features import extract_many
+from lstmcore.features import extract_many
 gc.disable()
 class Song:
     def __init__(self, name):

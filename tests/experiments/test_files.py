@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.files import check_writable, replacing, write_whole
+from lstmcore.experiments.files import check_writable, replacing, write_whole
 
 
 @pytest.mark.parametrize("name", ["null", "full"])

@@ -9,19 +9,19 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from experiments import trial
-from experiments.baselines import predict_baselines
-from experiments.config import load_experiment
-from experiments.datasets import Dataset, Song, load_dataset
-from experiments.datasets.normal_scores import NormalScores
-from experiments.errors import InputError
-from experiments.folds import split
-from experiments.progress import Quiet
-from experiments.shared import Shared
-from experiments.training import heard_by, standardiser_of
-from experiments.trial import TrialData
 from lstmcore import SequenceSet, Standardiser
-from tests.experiments.test_run import run
+from lstmcore.experiments.config import load_experiment
+from lstmcore.experiments.datasets import Dataset, Song, load_dataset
+from lstmcore.experiments.datasets.normal_scores import NormalScores
+from lstmcore.experiments.errors import InputError
+from lstmcore.experiments.progress import Quiet
+from lstmcore.experiments.scoring.baselines import predict_baselines
+from lstmcore.experiments.training import trial
+from lstmcore.experiments.training.folds import split
+from lstmcore.experiments.training.sets import heard_by, standardiser_of
+from lstmcore.experiments.training.shared import Shared
+from lstmcore.experiments.training.trial import TrialData
+from tests.experiments.run.test_run import run
 
 ROTATING = "folds.stopping=rotating"
 FLOAT32, FLOAT64 = 4, 8

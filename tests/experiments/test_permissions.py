@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments.files import write_whole
+from lstmcore.experiments.files import write_whole
 
 
 def test_a_read_only_file_is_not_replaced(tmp_path):

@@ -5,8 +5,8 @@ import io
 import pytest
 from rich.console import Console
 
-from experiments.progress import Live, PlainLines, Quiet, describe, duration, new_progress
 from lstmcore import EpochReport
+from lstmcore.experiments.progress import Live, PlainLines, Quiet, describe, duration, new_progress
 
 REPORT = EpochReport(7, 9.0, 0.15, 12.0, 0.2, 1.0, 4, 11.0, False)
 
@@ -56,7 +56,7 @@ def test_the_live_display_shows_a_line_for_each_network_in_training():
 @pytest.mark.parametrize("width", [80, 120])
 def test_the_live_display_cuts_no_number(monkeypatch, width):
     monkeypatch.setenv("COLUMNS", str(width))
-    monkeypatch.setattr("experiments.progress.time_left", lambda *_: "about 2 h 5 min left")
+    monkeypatch.setattr("lstmcore.experiments.progress.time_left", lambda *_: "about 2 h 5 min left")
     progress = Live()
     try:
         for name in ("songs", "networks (folds × trials), learning_rate (training, pretraining) 0.0001"):

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from features import AudioError, FeatureSettings, extract_fs2, extract_music
-from features.sets import MUSIC
-from tests.currennt.golden_files import FILES
+from lstmcore.features import AudioError, FeatureSettings, extract_fs2, extract_music
+from lstmcore.features.sets import MUSIC
+from tests.experiments.currennt.golden_files import FILES
 
 # Laid before everything else on Python's path: then no package opensmile is found, nor its version.
 BLOCK = """
@@ -104,7 +104,7 @@ def test_currennts_command_and_the_engine_need_neither_opensmile_nor_matplotlib(
     block = BLOCK + 'sys.modules["matplotlib"] = None\n'
     forward = ["--network", FILES / "nets/blstm64.jsn", "--ff_input_file", FILES / "data/val3.nc"]
     script = f"""
-from experiments.currennt.cli import run
+from lstmcore.experiments.currennt.cli import run
 import lstmcore
 sys.exit(run({[*map(str, forward), "--ff_output_file", str(tmp_path / "out.csv")]!r}))
 """

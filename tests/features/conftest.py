@@ -10,7 +10,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from features import FeatureStore
+from lstmcore.features import FeatureStore
 
 Write = Callable[..., Path]
 

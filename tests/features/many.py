@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from features import Extraction, extract_many
+from lstmcore.features import Extraction, extract_many
 
 
 def extract_all(*arguments: Any, **options: Any) -> list[Extraction]:

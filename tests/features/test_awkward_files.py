@@ -9,7 +9,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from features import AudioError, FeatureStore, columns, extract_features, extract_fs1
+from lstmcore.features import AudioError, FeatureStore, columns, extract_features, extract_fs1
 from tests.features.many import extract_all
 
 Write = Callable[..., Path]
@@ -156,7 +156,9 @@ def test_a_folder_without_rights(
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied", str(clip))
 
-    monkeypatch.setattr("features.store.Path.open", refuse)  # the tests may run as root, who may read all
+    monkeypatch.setattr(
+        "lstmcore.features.store.Path.open", refuse
+    )  # the tests may run as root, who may read all
     (result,) = extract_all([clip], feature_set, store)
     assert "cannot be read, Permission denied" in str(result.error)
 

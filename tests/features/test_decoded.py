@@ -8,13 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
-from features import AudioError, ExtractionStopped, read_audio
-from features.decoded import decode, wav16_writer
+from lstmcore.features import AudioError, ExtractionStopped, read_audio
+from lstmcore.features.decoded import decode, wav16_writer
 
 Write = Callable[..., Path]
 Mixture = tuple[NDArray[np.int16], int]
@@ -87,7 +86,7 @@ def test_more_than_a_wav_file_holds(
     write: Write, mixture: Mixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write("a.flac", mixture[0][:176_400])
-    monkeypatch.setattr("features.decoded._LARGEST_WAV", 300_000)
+    monkeypatch.setattr("lstmcore.features.decoded._LARGEST_WAV", 300_000)
     with pytest.raises(AudioError, match="longer than 4 s with 1 channels; at most 4 GiB"):
         decode(path, tmp_path)
 

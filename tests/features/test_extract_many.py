@@ -16,8 +16,8 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from features import Extraction, ExtractionStopped, FeatureStore, extract_features, extract_many
-from features.decoded import decode
+from lstmcore.features import Extraction, ExtractionStopped, FeatureStore, extract_features, extract_many
+from lstmcore.features.decoded import decode
 from tests.features.many import extract_all
 
 Write = Callable[..., Path]
@@ -120,7 +120,7 @@ def test_whatever_happens_in_one_file_is_its_error(
             raise error
         return decode(path, *arguments, **options)
 
-    monkeypatch.setattr("features.compare.decode", decoded)
+    monkeypatch.setattr("lstmcore.features.fs1.decode", decoded)
     results = extract_all(clips, workers=2)
     assert [result.error is None for result in results] == [True, False, True, False, True, True]
     assert str(results[1].error).startswith(f"{clips[1]}: its analysis fails, {type(error).__name__}")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features import FEATURE_SETS, columns, feature_names, grid_times
+from lstmcore.features import FEATURE_SETS, columns, feature_names, grid_times
 
 
 def test_the_names_and_their_order_are_those_of_the_deam_files(golden: Path) -> None:
@@ -32,6 +32,7 @@ def test_a_row_bears_the_time_of_its_windows_start() -> None:
 
 
 def test_importing_the_room_stays_light() -> None:
-    code = "import sys, features; print({'numba', 'pandas', 'opensmile', 'soundfile'} & set(sys.modules))"
+    heavy = {"numba", "pandas", "opensmile", "soundfile"}
+    code = f"import sys, lstmcore.features; print({heavy} & set(sys.modules))"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "set()"

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from features import AudioError, FeatureSettings, extract_features, extract_fs1
-from features.compare import fs1_version
-from features.music import fs2_version
+from lstmcore.features import AudioError, FeatureSettings, extract_features, extract_fs1
+from lstmcore.features.fs1 import fs1_version
+from lstmcore.features.fs2 import fs2_version
 from tests.features.many import extract_all
 
 Write = Callable[..., Path]

@@ -9,10 +9,9 @@ from typing import Any
 import pandas as pd
 import pytest
 import soundfile
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
-from features import (
+from lstmcore.features import (
     AudioError,
     FeatureKey,
     FeatureSettings,
@@ -39,7 +38,7 @@ class Counted:
 @pytest.fixture
 def computed(monkeypatch: pytest.MonkeyPatch) -> Counted:
     counted = Counted()
-    monkeypatch.setattr("features.extract.extract_fs1", counted)
+    monkeypatch.setattr("lstmcore.features.extract.extract_fs1", counted)
     return counted
 
 
@@ -82,7 +81,7 @@ def test_another_version_is_computed_anew(
     clip: Path, store: FeatureStore, computed: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     extract_features(clip, "FS1", store)
-    monkeypatch.setattr("features.extract.fs1_version", lambda _: "another")
+    monkeypatch.setattr("lstmcore.features.extract.fs1_version", lambda _: "another")
     extract_features(clip, "FS1", store)
     assert computed.calls == 2
 
@@ -146,7 +145,7 @@ def test_fs2_computes_only_what_a_stored_fs1_lacks(
 ) -> None:
     anew = extract_features(clip, "FS2")
     extract_features(clip, "FS1", store)
-    monkeypatch.setattr("features.music.fs1_rows", forbidden)
+    monkeypatch.setattr("lstmcore.features.fs2.fs1_rows", forbidden)
     pd.testing.assert_frame_equal(extract_features(clip, "FS2", store), anew, check_exact=True)
     with pytest.raises(AssertionError, match="computed"):
         extract_features(clip, "FS2", store, settings=FeatureSettings(hop_seconds=1.0))
@@ -157,7 +156,7 @@ def test_fs1_is_taken_out_of_a_stored_fs2(
 ) -> None:
     anew = extract_features(clip, "FS1")
     extract_features(clip, "FS2", store)
-    monkeypatch.setattr("features.extract.extract_fs1", forbidden)
+    monkeypatch.setattr("lstmcore.features.extract.extract_fs1", forbidden)
     found = extract_features(clip, "FS1", store)
     pd.testing.assert_frame_equal(found, anew, check_exact=True)
     (result,) = extract_all([clip], "FS1", store)
@@ -183,7 +182,7 @@ def test_a_full_disk_is_an_oserror_and_leaves_nothing(
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("features.store.os.fsync", full)
+    monkeypatch.setattr("lstmcore.features.store.os.fsync", full)
     with pytest.raises(OSError, match="No space left") as caught:
         extract_features(clip, "FS1", store)
     key_file = str(caught.value.filename)

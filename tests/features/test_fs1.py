@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from features import AudioError, columns, extract_fs1
-from features.smile import SmileError, run_smile
+from lstmcore.features import AudioError, columns, extract_fs1
+from lstmcore.features.smile import SmileError, run_smile
 
 Write = Callable[..., Path]
 Mixture = tuple[NDArray[np.int16], int]

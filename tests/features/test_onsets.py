@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from features.frames import cut, frames_of
-from features.onsets import OnsetCurve, event_density, onset_curve, onset_times
+from lstmcore.features.frames import cut, frames_of
+from lstmcore.features.onsets import OnsetCurve, event_density, onset_curve, onset_times
 from tests.features.golden_rows import (
     FOLDER,
     assert_same,
@@ -77,7 +77,7 @@ def test_silence_and_what_is_shorter_than_a_frame_have_no_events(length: int) ->
 def test_blocks_and_channels_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     samples, rate = golden_signal("clicks_090")
     whole = onset_curve(samples, rate)
-    monkeypatch.setattr("features.onsets._BLOCK_FRAMES", 7)
+    monkeypatch.setattr("lstmcore.features.onsets._BLOCK_FRAMES", 7)
     apart = onset_curve(np.stack([1.5 * samples, 0.5 * samples], axis=1), rate)
     np.testing.assert_allclose(apart.values, whole.values, rtol=1e-12)
 

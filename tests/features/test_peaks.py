@@ -2,12 +2,11 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
-from features.peaks import pick_peaks, refine_peak
+from lstmcore.features.peaks import pick_peaks, refine_peak
 
 CURVES = arrays.arrays(np.float64, st.integers(1, 40), elements=st.integers(-8, 8).map(float))
 

@@ -10,8 +10,8 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from features import AudioError, read_audio
-from features.audio import open_audio
+from lstmcore.features import AudioError, read_audio
+from lstmcore.features.audio import open_audio
 
 Write = Callable[..., Path]
 Mixture = tuple[NDArray[np.int16], int]
@@ -48,7 +48,7 @@ def test_decoded_block_by_block_it_is_what_it_is_at_once(
 ) -> None:
     path = write(name, mixture[0][:200_000].reshape(-1, 2))
     at_once, _ = soundfile.read(path, dtype="float32")
-    monkeypatch.setattr("features.audio._BLOCK_FRAMES", 7000)
+    monkeypatch.setattr("lstmcore.features.audio._BLOCK_FRAMES", 7000)
     with open_audio(path) as stream:
         blocks = list(stream.blocks)
     assert len(blocks) > 10

@@ -4,8 +4,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from features.roughness import dissonance_curve, sethares_dissonance, vassilakis_roughness, vassilakis_weight
-from features.spectrum import SpectralPeaks, spectral_peaks
+from lstmcore.features.roughness import (
+    dissonance_curve,
+    sethares_dissonance,
+    vassilakis_roughness,
+    vassilakis_weight,
+)
+from lstmcore.features.spectrum import SpectralPeaks, spectral_peaks
 from tests.features.golden_rows import assert_same, golden_signal, golden_table, numbers
 
 KEYS = ["signal", "frame_s", "hop_s"]
@@ -135,8 +140,8 @@ def test_channels_are_averaged_and_integers_scaled() -> None:
 def test_a_long_signals_spectra_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     samples, rate = golden_signal("mix12")
     kept = sethares_dissonance(spectral_peaks(samples, rate))
-    monkeypatch.setattr("features.spectrum._KEPT_BYTES", 0)
-    monkeypatch.setattr("features.spectrum._BLOCK_POINTS", 3 * 4096)
+    monkeypatch.setattr("lstmcore.features.spectrum._KEPT_BYTES", 0)
+    monkeypatch.setattr("lstmcore.features.spectrum._BLOCK_POINTS", 3 * 4096)
     np.testing.assert_allclose(sethares_dissonance(spectral_peaks(samples, rate)), kept, rtol=1e-12)
 
 

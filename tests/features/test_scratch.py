@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from features import scratch
-from features.scratch import scratch_folder, scratch_root
+from lstmcore.features import scratch
+from lstmcore.features.scratch import scratch_folder, scratch_root
 
 HELD = """
 import sys, time
-from features.scratch import scratch_folder
+from lstmcore.features.scratch import scratch_folder
 with scratch_folder() as folder:
     (folder / "input.wav").write_text("a gigabyte")
     print(folder, flush=True)

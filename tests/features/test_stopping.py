@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from features import ExtractionStopped, FeatureSettings, music_rows
-from features.frames import Samples
-from features.gammatone import differentiated_envelope
-from features.onsets import onset_curve
-from features.pulse import tempo
-from features.spectrum import peak_blocks
+from lstmcore.features import ExtractionStopped, FeatureSettings, music_rows
+from lstmcore.features.frames import Samples
+from lstmcore.features.gammatone import differentiated_envelope
+from lstmcore.features.onsets import onset_curve
+from lstmcore.features.spectrum import peak_blocks
+from lstmcore.features.tempo_estimation import tempo
 
 RATE = 16000
 SECONDS = 240

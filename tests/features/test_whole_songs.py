@@ -10,7 +10,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from features import AudioError, read_audio
+from lstmcore.features import AudioError, read_audio
 
 Write = Callable[..., Path]
 Mixture = tuple[NDArray[np.int16], int]
@@ -437,7 +437,7 @@ def test_a_disk_that_fails_in_the_middle_is_no_end(
     def fail(*_: object) -> bytes:
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr("features.pieces.PiecedFile._read", fail)
+    monkeypatch.setattr("lstmcore.features.pieces.PiecedFile._read", fail)
     with pytest.raises(AudioError, match="cannot be read, Input/output error"):
         read_audio(path)
 

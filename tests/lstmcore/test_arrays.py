@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from lstmcore import LSTM, Architecture, EngineError, Linear, Network, SequenceSet, Standardiser, pack
 from tests.lstmcore.networks import random_network, random_sequences

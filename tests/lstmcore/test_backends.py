@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from lstmcore import BLSTM, LSTM, SGD, SSE, EngineError, Linear, get_backend, pack, predict
 from lstmcore.layers import LAYERS

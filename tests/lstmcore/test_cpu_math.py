@@ -6,7 +6,7 @@ from numba import njit
 from scipy.special import expit
 
 from lstmcore import activations
-from lstmcore.backends import cpu_math  # noqa: F401  (registers the compiled versions)
+from lstmcore.backends.cpu import math as cpu_math  # noqa: F401  (registers the compiled versions)
 
 
 @njit

@@ -21,8 +21,8 @@ from lstmcore import (
     train,
     train_together,
 )
-from lstmcore.backends.cuda import CudaBackend
-from lstmcore.backends.cuda_device import Device
+from lstmcore.backends.cuda.backend import CudaBackend
+from lstmcore.backends.cuda.device import Device
 from tests.lstmcore.blocks_together import Blocks
 from tests.lstmcore.networks import random_mixture, random_sequences
 

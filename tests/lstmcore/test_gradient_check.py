@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from lstmcore import (
     BLSTM,
@@ -28,7 +27,12 @@ from lstmcore import (
     cell,
     gradient_check,
 )
-from lstmcore.backends import cpu_kernels, cpu_layers, cpu_passes, cpu_products
+from lstmcore.backends.cpu import (
+    gemm as cpu_products,
+    kernels as cpu_kernels,
+    layers as cpu_layers,
+    passes as cpu_passes,
+)
 from lstmcore.layers import LAYERS
 from tests.lstmcore.cuda_here import large, on_gpu
 from tests.lstmcore.networks import random_mixture, random_network, random_sequences

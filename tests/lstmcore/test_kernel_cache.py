@@ -9,10 +9,9 @@ from pathlib import Path
 import numba
 import pytest
 
-import features
 import lstmcore
-from lstmcore.backends import kernel_cache
-from lstmcore.backends.kernel_cache import KernelFiles
+from lstmcore import features, kernel_cache
+from lstmcore.kernel_cache import KernelFiles
 
 OUTPUT = """
 import numpy as np
@@ -47,7 +46,7 @@ def test_a_changed_cell_is_compiled_anew(tmp_path):
 
 
 def test_both_rooms_keep_their_kernels_in_the_same_way():
-    ours = Path(lstmcore.__file__).parent / "backends" / "kernel_cache.py"
+    ours = Path(lstmcore.__file__).parent / "kernel_cache.py"
     theirs = Path(features.__file__).parent / "kernel_cache.py"
     assert ours.read_bytes() == theirs.read_bytes()
 
@@ -55,7 +54,7 @@ def test_both_rooms_keep_their_kernels_in_the_same_way():
 KERNEL = """
 import sys
 import numpy as np
-from lstmcore.backends.kernel_cache import kept
+from lstmcore.kernel_cache import kept
 
 def total(x, y):
     result = x[0] - x[0]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lstmcore.backends.cpu_products import (
+from lstmcore.backends.cpu.gemm import (
     add_product,
     add_row_product,
     block_size,

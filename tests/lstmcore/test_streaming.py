@@ -6,8 +6,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from lstmcore import BLSTM, LSTM, EngineError, Linear, Logistic, Softmax, StreamingNetwork, Tanh, predict
 from tests.lstmcore.networks import random_mixture, random_network, random_sequences

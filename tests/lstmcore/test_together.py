@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lstmcore import SGD, DivergedError, Trainer, TrainingSettings, train, train_together
-from lstmcore.backends.cpu import CpuBackend
+from lstmcore.backends.cpu.backend import CpuBackend
 from tests.lstmcore.networks import random_network, random_sequences
 
 TRAINING = random_sequences([9, 4, 7, 12], 3, 2, seed=1)
@@ -89,7 +89,7 @@ def test_those_of_cuda_are_one_ensemble_and_keep_their_places(monkeypatch):
         on_diverged(1, DivergedError("so it did"))
 
     ensemble = SimpleNamespace(train_ensemble=train_ensemble)
-    monkeypatch.setitem(sys.modules, "lstmcore.backends.cuda_ensemble", ensemble)
+    monkeypatch.setitem(sys.modules, "lstmcore.backends.cuda.ensemble", ensemble)
     heard, diverged = [], []
     backends = ["cpu", OnDevice(), "cpu", OnDevice()]
     trainers = [new_trainer(k, backend=backend) for k, backend in enumerate(backends)]

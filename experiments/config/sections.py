@@ -1,0 +1,582 @@
+"""The experiment's configuration: what a TOML file may say, and what is wrong with it.
+
+An unknown key is an error that names the key, the file and the nearest right key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tomli_w
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from lstmcore.experiments.config.hints import EXPECTED, nearest_key
+from lstmcore.experiments.config.section import Section
+from lstmcore.experiments.config.variations import ABLATED, SEARCHED, Ablation, Search
+from lstmcore.experiments.errors import InputError
+
+LONGEST_SECONDS = 3600.0  # of lead-in and smoothing: longer than any song that is rated
+DEAM_SCALE = [-1.0, 1.0]
+
+
+class ProceduralData(Section):
+    """Size of the procedural collection; seconds are the annotated length of a song."""
+
+    development: int = Field(default=44, ge=1)
+    unlabelled: int = Field(default=22, ge=0)
+    test: int = Field(default=6, ge=0)
+    seconds: float = Field(default=30.0, ge=20.0)
+    test_seconds: float = Field(default=45.0, ge=20.0)
+    raters: int = Field(default=10, ge=2)
+    seed: int = Field(default=2015, ge=0)
+
+
+class TargetFiles(Section):
+    """Files, relative to ``data.root``, that replace the development songs' annotations."""
+
+    arousal: str
+    valence: str
+
+
+class Quality(Section):
+    """Which songs' annotations are good enough to learn from, in arousal and in valence: the task's rule."""
+
+    min_raters: int = Field(default=5, ge=2)
+    min_alpha: float = Field(default=0.6, le=1)
+
+
+FeatureSet = Literal["FS1", "FS2", "song_means"]
+
+
+class Data(Section):
+    """Which songs, features and targets.
+
+    ``normal_scores`` puts in place of each feature's value the standard normal quantile of its rank.
+    ``lead_in``: networks hear so many seconds before a song's first annotation, as raters did; their error
+    there doesn't count, though errors by frame are of all frames.
+    ``scale``: lowest and highest value that an annotation can have.
+    ``official_test_above``: songs with a larger number are the official test set; ``"none"``: there is none.
+    """
+
+    source: Literal["procedural", "deam"]
+    root: str | None = None
+    features: FeatureSet = "FS1"
+    normal_scores: bool = False
+    lead_in: float = Field(default=0.0, ge=0, le=LONGEST_SECONDS)
+    scale: list[Annotated[float, Field(ge=-1e9, le=1e9)]] = Field(
+        default=DEAM_SCALE, min_length=2, max_length=2
+    )
+    targets: TargetFiles | None = None
+    development_songs: str | Annotated[list[int], Field(min_length=1)] | None = None
+    quality: Quality | None = None
+    unlabelled: Literal["others", "all", "none"] = "others"
+    official_test_above: int | Literal["none"] = 2000
+    procedural: ProceduralData = ProceduralData()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _number_or_none(cls, values: Any) -> Any:
+        # Said in one sentence; of a union, pydantic would say one for each of its members.
+        above = values.get("official_test_above", 0) if isinstance(values, dict) else 0
+        if above != "none" and (type(above) is not int or above < 0):
+            raise ValueError(f"official_test_above is {above!r}; expected a whole number from 0, or 'none'")
+        return values
+
+    @model_validator(mode="after")
+    def _scale_rises(self) -> Data:
+        if not self.scale[0] < self.scale[1]:
+            raise ValueError(f"scale is {self.scale}; expected the lowest value, then the highest")
+        return self
+
+    @model_validator(mode="after")
+    def _needs_root(self) -> Data:
+        if self.source == "deam" and self.root is None:
+            raise ValueError(
+                "root is missing: the folder of the DEAM data; give it with --set data.root=FOLDER"
+            )
+        return self
+
+
+class Folds(Section):
+    """A song's fold is its index modulo ``count``; fold ``team_test`` is kept out.
+
+    ``stopping``: which fold early stopping watches.  The ``same`` that is scored in cross-validation,
+    which flatters, of one song or a few a lot; the ``next``, which isn't trained on then; or ``rotating``,
+    each of the others in turn, another in each trial, so that the average of the trials has learnt from all.
+    """
+
+    count: int = Field(default=11, ge=3)
+    team_test: int = Field(default=10, ge=0)
+    stopping: Literal["same", "next", "rotating"] = "same"
+
+    @model_validator(mode="after")
+    def _in_range(self) -> Folds:
+        if self.team_test >= self.count:
+            raise ValueError(f"team_test is {self.team_test}; expected a fold from 0 to {self.count - 1}")
+        if self.stopping != "same" and self.count < 4:
+            raise ValueError(
+                f"stopping is {self.stopping!r} and count 3, which leaves no fold to train on; "
+                "expected a count from 4"
+            )
+        return self
+
+
+class NetworkConfig(Section):
+    """Hidden layers, from the input on; the output layer is linear.
+
+    ``cell = "feedforward"`` makes a network without memory: tanh layers in the same proportions
+    with as many parameters as the LSTM layers that ``hidden`` names.  ``bidirectional`` gives half of
+    each layer's units to each direction of time.  ``targets`` says whether one network predicts both
+    targets (``joint``) or one each (``single``).
+    """
+
+    hidden: list[Annotated[int, Field(ge=1, le=100_000)]] = Field(default=[200, 150, 25], min_length=1)
+    cell: Literal["lstm", "feedforward"] = "lstm"
+    bidirectional: bool = False
+    bias: float = 1.0
+    targets: Literal["joint", "single"] = "joint"
+
+    @model_validator(mode="after")
+    def _halves(self) -> NetworkConfig:
+        if self.bidirectional and any(size % 2 for size in self.hidden):
+            raise ValueError(
+                f"hidden is {self.hidden}; expected even sizes, since bidirectional layers give half of "
+                "their units to each direction"
+            )
+        if self.bidirectional and self.cell == "feedforward":
+            raise ValueError("bidirectional is true with cell = 'feedforward', which sees one frame only")
+        return self
+
+
+class _Descent(Section):
+    """Gradient descent and early stopping."""
+
+    learning_rate: float = Field(default=5e-6, gt=0)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    input_noise: float = Field(default=0.3, ge=0)
+    parallel_sequences: int = Field(default=1, ge=1)
+    stochastic: bool = True
+    shuffle: bool = True
+    max_epochs: int = Field(default=1000, ge=1)
+    patience: int = Field(default=20, ge=1)
+
+
+class Training(_Descent):
+    """Training of the networks.
+
+    ``objective``: the sum of squared errors; 1 − CCC of each song; or 1 − CCC of all songs
+    computed side by side, pooled (see `lstmcore.ccc`).
+    """
+
+    objective: Literal["sse", "ccc", "ccc_pooled"] = "sse"
+
+    @model_validator(mode="after")
+    def _pools_something(self) -> Training:
+        if self.objective == "ccc_pooled" and self.parallel_sequences == 1:
+            raise ValueError(
+                "objective is ccc_pooled and parallel_sequences 1, so that nothing is pooled; expected "
+                "parallel_sequences from 2, or objective = 'ccc'"
+            )
+        return self
+
+
+class Pretraining(_Descent):
+    """The de-noising auto-encoder on the unlabelled songs.
+
+    Its objective is the sum of squared errors, whatever that of the networks is: it gives back
+    features, of which many are constant for a while, where a CCC says nothing.
+    """
+
+    enabled: bool = True
+
+
+class PredictionsConfig(Section):
+    """What is done to the networks' predictions before ensembles are chosen and scored.
+
+    ``smoothing`` takes the mean of all predictions of a song at most half of so many seconds
+    away; 0 leaves them alone.
+    """
+
+    smoothing: float = Field(default=0.0, ge=0, le=LONGEST_SECONDS)
+
+
+class Ensemble(Section):
+    """How many networks a fold, and which of them are averaged."""
+
+    trials: int = Field(default=5, ge=1, le=10_000)
+    criteria: list[Literal["rmse", "ccc"]] = Field(default=["rmse", "ccc"], min_length=1)
+    choice: Literal["best_k", "greedy"] = "best_k"
+    networks: int | None = Field(default=None, ge=1)
+    scope: Literal["pooled", "per_song"] = "pooled"
+
+
+class NamedRun(Section):
+    """One of the systems that a team submits: an ensemble, or the networks of several together."""
+
+    # Without an underscore: no run is called like lstm_all or a baseline, of which only ridge has none.
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 .-]*$")
+    features: FeatureSet | None = None
+    criterion: Literal["rmse", "ccc"] | None = None
+    together: list[str] = Field(default=[])
+    subtask: Literal[1, 2, 3] | None = None
+
+    @model_validator(mode="after")
+    def _chosen_or_put_together(self) -> NamedRun:
+        if self.name.partition(" ")[0] == "ridge":
+            raise ValueError(f"run {self.name!r} is called like the baseline; expected another name")
+        if self.together and (self.features or self.criterion):
+            raise ValueError(f"run {self.name!r} has together, and features or criterion; expected either")
+        if not self.together and not (self.features and self.criterion):
+            raise ValueError(f"run {self.name!r}: expected features and criterion, or together")
+        return self
+
+
+class Engine(Section):
+    """What computes the networks."""
+
+    backend: Literal["cpu", "cuda", "reference"] = "cpu"
+    precision: Literal["float32", "float64"] | None = None
+
+    @model_validator(mode="after")
+    def _reference_is_double(self) -> Engine:
+        if self.backend == "reference" and self.precision == "float32":
+            raise ValueError("precision is float32; the reference backend computes in float64")
+        return self
+
+    @property
+    def dtype(self) -> str:
+        """The precision, or the backend's own where none is given."""
+        return self.precision or ("float64" if self.backend == "reference" else "float32")
+
+
+class Experiment(Section):
+    """A whole experiment."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    seed: int = Field(default=2015, ge=0)
+    data: Data
+    folds: Folds = Folds()
+    network: NetworkConfig = NetworkConfig()
+    training: Training = Training()
+    pretraining: Pretraining = Pretraining()
+    predictions: PredictionsConfig = PredictionsConfig()
+    ensemble: Ensemble = Ensemble()
+    engine: Engine = Engine()
+    runs: list[NamedRun] = Field(default=[])
+    published: Literal["mediaeval2015"] | None = None
+    # These change nothing that a run computes, and so neither its folder nor its config.toml.
+    search: Search | None = Field(default=None, exclude=True)
+    ablation: list[Ablation] = Field(default=[], exclude=True)
+    reuse: list[str] = Field(default=[], exclude=True)
+
+    @model_validator(mode="after")
+    def _runs_fit_together(self) -> Experiment:
+        sets: dict[str, FeatureSet] = {}
+        for run in self.runs:
+            unknown = [name for name in run.together if name not in sets]
+            if unknown:
+                raise ValueError(f"run {run.name!r} puts together {unknown[0]!r}; expected runs above it")
+            used = {run.features or sets[run.together[0]], *(sets[name] for name in run.together)}
+            if len(used) > 1:
+                raise ValueError(f"run {run.name!r} puts together runs of {' and '.join(sorted(used))}")
+            if run.name in sets:
+                raise ValueError(f"two runs have the name {run.name!r}")
+            sets[run.name] = used.pop()
+        if self.runs and self.data.features not in sets.values():
+            raise ValueError(f"data.features is {self.data.features} and no run uses it")
+        return self
+
+    @model_validator(mode="after")
+    def _published_scores_have_this_scale(self) -> Experiment:
+        if self.published is not None and self.data.scale != DEAM_SCALE:
+            raise ValueError(
+                f"published is {self.published!r} and data.scale {self.data.scale}; expected the scale "
+                f"{DEAM_SCALE} of the published errors, or no published"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _lead_in_is_weighted(self) -> Experiment:
+        if self.data.lead_in and self.training.objective != "sse":
+            raise ValueError(
+                f"data.lead_in is {self.data.lead_in} and training.objective {self.training.objective!r}; "
+                "expected objective = 'sse', the one that can leave frames out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _variations_fit(self) -> Experiment:
+        if self.search is not None:
+            _check_search(self, self.search)
+        names = [ablation.name for ablation in self.ablation]
+        for n, ablation in enumerate(self.ablation):
+            if names.index(ablation.name) < n:
+                raise ValueError(f"two ablations have the name {ablation.name!r}")
+            for key in (*ablation.set, *ablation.unset):
+                _check_key(f"ablation.{n}", key, ABLATED, "changed by an ablation")
+            try:
+                with_values(self.alone(), ablation.set, ablation.unset)
+            except InputError as error:
+                raise ValueError(f"ablation.{n} ({ablation.name}): {error}") from None
+        return self
+
+    @property
+    def feature_sets(self) -> list[FeatureSet]:
+        """Feature sets that networks are trained on, that of ``data.features`` first."""
+        others = {run.features for run in self.runs if run.features} - {self.data.features}
+        return [self.data.features, *sorted(others)]
+
+    def on(self, features: FeatureSet) -> Experiment:
+        """Return the experiment on one of its feature sets."""
+        return self.model_copy(update={"data": self.data.model_copy(update={"features": features})})
+
+    def alone(self) -> Experiment:
+        """Return the experiment on ``data.features`` alone, without named runs."""
+        return self.model_copy(
+            update={"runs": [], "published": None, "search": None, "ablation": [], "reuse": []}
+        )
+
+    @property
+    def criteria(self) -> dict[str, str]:
+        """System to the criterion its networks are chosen by, of those on ``data.features``."""
+        if not self.runs:
+            return {f"lstm_{criterion}": criterion for criterion in self.ensemble.criteria}
+        return {r.name: r.criterion for r in self.runs if r.criterion and r.features == self.data.features}
+
+    def to_toml(self) -> str:
+        """Write what a run depends on, with every default filled in."""
+        return tomli_w.dumps(self.model_dump(exclude_none=True))
+
+    @property
+    def fingerprint(self) -> str:
+        """Eight characters that change with any setting of a run."""
+        values = self.model_dump()
+        for section, key in _LATER:
+            part = getattr(self, section)
+            if getattr(part, key) == type(part).model_fields[key].default:
+                del values[section][key]
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
+
+
+# Keys that came when there were runs already: at their default they don't change a run's name.
+_LATER = (("data", "scale"),)
+
+
+def load_experiment(path: Path, overrides: list[str], backend: str | None = None) -> Experiment:
+    """Read an experiment.
+
+    Parameters
+    ----------
+    path
+        The TOML file.
+    overrides
+        ``KEY=VALUE`` each, with dots between sections; values as in TOML, or bare text.
+    backend
+        Replaces ``engine.backend`` if given.
+
+    Returns
+    -------
+    Experiment
+        Validated, with defaults; ``data.root`` is made absolute (a path in the file is
+        relative to the file, one given by an override to the working directory).
+
+    Raises
+    ------
+    InputError
+        If the file can't be read or a key or value is wrong.
+    """
+    values = _read_toml(path)
+    _make_paths_absolute(values, path.parent)
+    for override in overrides:
+        one = _parse_override(override)
+        _make_paths_absolute(one, Path.cwd())
+        _merge(values, one)
+    if backend is not None:
+        _merge(values, {"engine": {"backend": backend}})
+    try:
+        return Experiment.model_validate(values)
+    except ValidationError as error:
+        raise InputError(f"{path}: {_explain(error)}") from None
+
+
+def with_values(experiment: Experiment, values: dict[str, Any], unset: Sequence[str] = ()) -> Experiment:
+    """Return an experiment with some values changed.
+
+    Parameters
+    ----------
+    experiment
+        It is left as it is; search, ablations and ``reuse`` don't go along.
+    values
+        By key, with dots between sections and before a place in a list: ``network.hidden.0``.
+    unset
+        Keys or sections that get their defaults.
+
+    Raises
+    ------
+    InputError
+        If the configuration refuses a key or value.
+    """
+    raw = experiment.model_dump(exclude_none=True)
+    for key in unset:
+        _change(raw, key, None)
+    for key, value in values.items():
+        _change(raw, key, value)
+    try:
+        return Experiment.model_validate(raw)
+    except ValidationError as error:
+        raise InputError(_explain(error)) from None
+
+
+def value_of(experiment: Experiment, key: str) -> Any:
+    """Return the value of a key as `with_values` takes it."""
+    place: Any = experiment.model_dump()
+    for part in key.split("."):
+        place = place[int(part)] if isinstance(place, list) else place[part]
+    return place
+
+
+def _change(raw: dict[str, Any], key: str, value: Any) -> None:
+    """Put a value where its key says; None takes it away."""
+    *sections, last = key.split(".")
+    place: Any = raw
+    for n, part in enumerate(sections):
+        place = place[_index(place, key, part)] if isinstance(place, list) else place.setdefault(part, {})
+        if not isinstance(place, dict | list):
+            raise InputError(f"unknown key {key!r}: {'.'.join(sections[: n + 1])} has no keys below it")
+    if isinstance(place, list):
+        place[_index(place, key, last)] = value
+    elif value is None:
+        place.pop(last, None)
+    else:
+        place[last] = value
+
+
+def _index(values: list[Any], key: str, part: str) -> int:
+    if not part.isdecimal() or int(part) >= len(values):
+        raise InputError(f"unknown key {key!r}: the list has the places 0 to {len(values) - 1}")
+    return int(part)
+
+
+def _check_search(experiment: Experiment, search: Search) -> None:
+    """Raise ValueError for a key that can't be searched, or a value that the configuration refuses."""
+    most = experiment.folds.count - 1
+    if search.folds is not None and search.folds > most:
+        raise ValueError(f"search.folds is {search.folds}; expected at most {most}, folds.count less one")
+    for n, step in enumerate(search.steps):
+        for key in step.keys:
+            _check_key(f"search.steps.{n}.key", key, SEARCHED, "searched")
+        for place, value in step.examples().items():
+            try:
+                with_values(experiment.alone(), dict.fromkeys(step.keys, value))
+            except InputError as error:
+                raise ValueError(f"search.steps.{n}.{place}: {error}") from None
+
+
+def _check_key(place: str, key: str, allowed: tuple[str, ...], what: str) -> None:
+    """Raise ValueError unless a key is one of the allowed, or below an allowed section."""
+    parts = key.split(".")
+    known: list[str] = []
+    for n, part in enumerate(parts):
+        known = _keys_at(tuple(parts[:n]))
+        if n < 2 and part not in known:
+            raise ValueError(f"{place}: unknown key {key!r}{nearest_key(Experiment, part, known)}")
+    if key not in SEARCHED and any(key == one or key.startswith(f"{one}.") for one in allowed):
+        return
+    raise ValueError(
+        f"{place}: {key!r} can't be {what}; expected a key of {', '.join(SEARCHED)}"
+        + "".join(f", {one}" for one in allowed if "." in one)
+    )
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; expected an experiment in TOML") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: can't be read as text: {error}") from None
+    if not text.strip():
+        raise InputError(f"{path}: the file is empty; expected an experiment in TOML")
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits is a plain ValueError
+        raise InputError(f"{path}: not valid TOML: {error}") from None
+
+
+def _parse_override(override: str) -> dict[str, Any]:
+    key, equals, text = override.partition("=")
+    if not equals or not key.strip() or not all(key.strip().split(".")):
+        raise InputError(f"--set {override}: expected KEY=VALUE, such as training.learning_rate=1e-5")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+        if text.strip()[:1] in ("[", "{"):
+            advice = f"a list with spaces is quoted: --set '{key.strip()}=[16, 8]'"
+            raise InputError(f"--set {override}: not a value as in TOML; {advice}") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"--set {key.strip()}: can't be read: {error}") from None
+    for part in reversed(key.strip().split(".")):
+        value = {part: value}
+    return dict(value)
+
+
+def _merge(values: dict[str, Any], other: dict[str, Any]) -> None:
+    for key, value in other.items():
+        if isinstance(value, dict) and isinstance(values.get(key), dict):
+            _merge(values[key], value)
+        else:
+            values[key] = value
+
+
+def _make_paths_absolute(values: dict[str, Any], base: Path) -> None:
+    if isinstance(reuse := values.get("reuse"), list) and all(isinstance(one, str) for one in reuse):
+        values["reuse"] = [_absolute("reuse", base, one) for one in reuse]
+    data = values.get("data")
+    if isinstance(data, dict) and isinstance(data.get("root"), str):
+        data["root"] = _absolute("data.root", base, data["root"])
+
+
+def _absolute(key: str, base: Path, path: str) -> str:
+    try:
+        return str((base / Path(path).expanduser()).resolve())
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, ~nobody, a zero byte
+        raise InputError(f"{key} is {path!r}, which is no path here: {error}") from None
+
+
+def _explain(error: ValidationError) -> str:
+    """All that is wrong, a line each: key, what was found, what is expected."""
+    lines = []
+    for item in error.errors(include_url=False):
+        key = ".".join(str(part) for part in item["loc"])
+        if item["type"] == "extra_forbidden":
+            lines.append(f"unknown key {key!r}{nearest_key(Experiment, key, _keys_at(item['loc'][:-1]))}")
+        elif item["type"] == "missing":
+            lines.append(f"key {key!r} is missing")
+        elif item["type"] == "value_error":
+            lines.append(f"{key + '.' if key else ''}{item['ctx']['error']}")
+        else:
+            told = item["msg"].removeprefix("Input should be ")
+            expected = EXPECTED.get(item["type"].partition("_")[0], told)
+            found = str(item["input"]).lower() if isinstance(item["input"], bool) else repr(item["input"])
+            lines.append(f"{key} is {found}; expected {expected}")
+    return "\n  ".join(lines)
+
+
+def _keys_at(location: tuple[int | str, ...]) -> list[str]:
+    """Names of the keys that a section may have."""
+    model: Any = Experiment
+    for part in location:
+        if isinstance(part, int):  # a place in a list, whose items have the keys
+            continue
+        field = model.model_fields.get(part)
+        kinds = [field.annotation, *getattr(field.annotation, "__args__", ())] if field else []
+        model = next((k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)), None)
+        if model is None:
+            return []
+    return list(model.model_fields)

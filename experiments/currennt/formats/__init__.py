@@ -1,0 +1,1 @@
+"""CURRENNT's files: netCDF data, networks, autosaves, outputs."""

@@ -1,0 +1,1 @@
+"""What makes CURRENNT's numbers its own: random numbers, order of sequences, initial weights."""

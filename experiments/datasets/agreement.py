@@ -1,0 +1,173 @@
+"""The answers of each rater, how well they agree, and which songs are good enough to learn from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstmcore.experiments.config import Quality
+from lstmcore.experiments.datasets.annotations import SAMPLE, finite_number, read_csv
+from lstmcore.experiments.datasets.deam_layout import PER_RATER, rater_file
+from lstmcore.experiments.datasets.song import TARGETS, Agreement
+from lstmcore.experiments.errors import InputError, all_told
+
+_MISSING = {"", "nan", "na"}
+
+Agreements = dict[int, dict[str, Agreement]]
+"""By song, then by target."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What the rule of ``data.quality`` leaves.
+
+    Parameters
+    ----------
+    kept, dropped
+        Songs, in the order of their numbers.
+    """
+
+    kept: list[int]
+    dropped: list[int]
+
+
+def read_raters(path: Path) -> NDArray[np.float64]:
+    """Read what each rater of a song answered on one target.
+
+    Parameters
+    ----------
+    path
+        CSV with a row a rater and columns ``sample_15000ms,…``; other columns, such as the
+        rater's name, are passed over.
+
+    Returns
+    -------
+    NDArray
+        Shape (raters, frames), NaN where a rater didn't answer; raters who never did are left out.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or malformed.
+    """
+    header, *rows = read_csv(path)
+    columns = [k for k, name in enumerate(header) if SAMPLE.fullmatch(name.strip())]
+    if not columns:
+        raise InputError(f"{path}, line 1: no column with a name like 'sample_15000ms'")
+    answers = np.full((len(rows), len(columns)), np.nan)
+    for line, row in enumerate(rows, 2):
+        if len(row) > len(header):
+            raise InputError(f"{path}, line {line}: {len(row)} columns; the header has {len(header)}")
+        for n, k in enumerate(columns):
+            if k < len(row) and row[k].strip().lower() not in _MISSING:
+                answers[line - 2, n] = finite_number(path, line, f"column {header[k]}", row[k])
+    answered: NDArray[np.float64] = answers[~np.isnan(answers).all(1)]
+    return answered
+
+
+def cronbach_alpha(answers: NDArray[np.float64]) -> float | None:
+    """Cronbach's α of raters who followed the same song.
+
+    Raters are the items of the scale and frames its cases: k / (k − 1) · (1 − Σ s_i² / s²),
+    with k raters, s_i² the variance of rater i over the frames, and s² that of the
+    sum of all raters (L. J. Cronbach, Psychometrika 16, 1951, eq. 2).
+
+    Parameters
+    ----------
+    answers
+        Shape (raters, frames); frames with a NaN are left out.
+
+    Returns
+    -------
+    float or None
+        At most 1, and below 0 if raters contradict each other; None, undefined, for fewer than
+        two raters or complete frames, or if the sum of all raters is constant.
+    """
+    raters = len(answers)
+    complete = answers[:, ~np.isnan(answers).any(0)]
+    if raters < 2 or complete.shape[1] < 2:
+        return None
+    whole = complete.sum(0)
+    if np.ptp(whole) <= 1e-9 * max(1.0, float(np.abs(whole).max())):
+        return None
+    items = complete.var(1, ddof=1).sum()
+    return float(raters / (raters - 1) * (1 - items / whole.var(ddof=1)))
+
+
+def measure_agreement(
+    root: Path, songs: list[int], *, needed: bool, notes: list[str] | None = None
+) -> Agreements:
+    """Measure how well the raters of some songs agree.
+
+    Parameters
+    ----------
+    root
+        A folder in DEAM's layout.
+    songs
+        Numbers of the songs.
+    needed
+        Whether a song without a usable file of its raters is an error; else it is left out.
+    notes
+        Gets a sentence for each song whose files can't be used though nothing needs them.
+
+    Returns
+    -------
+    dict
+        Of each song with files for both targets.
+
+    Raises
+    ------
+    InputError
+        If files are malformed or missing though they are needed; all of them are named.
+    """
+    if needed and not (root / PER_RATER).is_dir():
+        raise InputError(
+            f"{root / PER_RATER}: no such folder; data.quality needs the answers of each rater: "
+            "expected {arousal,valence}/<song_id>.csv there, or no data.quality"
+        )
+    found: Agreements = {}
+    wrong: list[str] = []
+    for song in songs:
+        files = {target: root / rater_file(target, song) for target in TARGETS}
+        missing = [path for path in files.values() if not path.is_file()]
+        if missing:
+            wrong += [f"{missing[0]}: no such file; data.quality needs it for song {song}"] if needed else []
+            continue
+        try:
+            found[song] = {target: _agreement(path) for target, path in files.items()}
+        except InputError as error:
+            wrong.append(str(error))
+    if wrong and needed:
+        raise all_told(wrong, "songs have no usable answers of their raters")
+    if notes is not None:
+        notes += [f"The agreement of the raters of a song isn't known: {one}." for one in wrong]
+    return found
+
+
+def _agreement(path: Path) -> Agreement:
+    answers = read_raters(path)
+    return Agreement(len(answers), cronbach_alpha(answers))
+
+
+def select(songs: list[int], agreements: Agreements, rule: Quality) -> Selection:
+    """Keep the songs with enough raters who agree well enough, in arousal and in valence.
+
+    Raises
+    ------
+    InputError
+        If no song is left.
+    """
+
+    def good(one: Agreement) -> bool:
+        return one.raters >= rule.min_raters and one.alpha is not None and one.alpha >= rule.min_alpha
+
+    kept = [song for song in songs if all(good(one) for one in agreements[song].values())]
+    if not kept:
+        raise InputError(
+            f"data.quality: none of {len(songs)} development songs has {rule.min_raters} raters and "
+            f"α = {rule.min_alpha:g} in arousal and in valence"
+        )
+    return Selection(kept, [song for song in songs if song not in set(kept)])

@@ -1,0 +1,1 @@
+"""Jobs: pure functions with a name made from their inputs, and what does those that are left."""

@@ -1,0 +1,157 @@
+"""Jobs: pure functions of their inputs, named after the content of those inputs.
+
+A job's result is one file, written whole or not at all.  A file with the job's name *is*
+its result, so running an experiment again does what is left and nothing else.
+
+The last 32 bytes of a file, a tensor of the name ``sha256``, are the SHA-256 digest of all bytes before
+them: a file that a disk or a transfer changed counts as absent.  Files of versions that wrote no digest have
+no such tensor; they are taken as they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from lstmcore import EpochReport, Network, Trainer, TrainingState
+from lstmcore.experiments.files import write_whole
+
+Tensors = dict[str, NDArray[Any]]
+
+_DIGEST = "sha256"
+_DIGEST_BYTES = hashlib.sha256().digest_size
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a job leaves: arrays by name, and anything JSON can hold."""
+
+    tensors: Tensors
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A job's training, ready to run.
+
+    Parameters
+    ----------
+    trainer
+        Trains the network.
+    conclude
+        Makes the result of the best network and the report of each epoch since the start.
+    sets
+        What it is trained on; held here, for `Shared` forgets what nobody holds.
+    """
+
+    trainer: Trainer
+    conclude: Callable[[Network, list[EpochReport]], Result]
+    sets: object
+
+
+@dataclass(frozen=True)
+class Job:
+    """A network to train.
+
+    Parameters
+    ----------
+    title
+        For people: "fold 3, trial 1".
+    name
+        Of the result's file; ends in a hash of all inputs.
+    prepare
+        Makes the training, from the start (None) or from a state to go on from.
+    """
+
+    title: str
+    name: str
+    prepare: Callable[[TrainingState | None], Prepared]
+
+
+def name_of(prefix: str, inputs: dict[str, Any]) -> str:
+    """Name a job after its inputs, which must be what JSON can hold."""
+    text = json.dumps(inputs, sort_keys=True)
+    return f"{prefix}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+class JobFolder:
+    """The results of an experiment's jobs.
+
+    Parameters
+    ----------
+    folder
+        Where they are kept.
+    others
+        Such folders of other runs.  What is found there is copied.
+    """
+
+    def __init__(self, folder: Path, others: Sequence[Path] = ()) -> None:
+        self._folder, self._others = folder, others
+
+    def file(self, job: Job) -> Path:
+        """File of a job's result."""
+        return self._folder / f"{job.name}.safetensors"
+
+    def checkpoint(self, job: Job) -> Path:
+        """File of a job's state while it runs."""
+        return self._folder / f"{job.name}.partial.safetensors"
+
+    def load(self, job: Job, on_damaged: Callable[[Path], None] = lambda _: None) -> Result | None:
+        """Read the result of a job; None if it isn't there.
+
+        A damaged file counts as absent; `on_damaged` hears of it.
+        """
+        own = self.file(job)
+        for file in (own, *(other / own.name for other in self._others)):
+            result = load_result(file)
+            if result is not None and file != own:
+                save_result(own, result)
+            if result is not None:
+                return result
+            if file.exists():
+                on_damaged(file)
+        return None
+
+    def save(self, job: Job, result: Result) -> None:
+        """Write the result of a job and forget its state."""
+        save_result(self.file(job), result)
+        self.checkpoint(job).unlink(missing_ok=True)
+
+
+def save_result(path: Path, result: Result) -> None:
+    """Write arrays and facts as one safetensors file with a digest, whole or not at all."""
+    tensors = {name: np.ascontiguousarray(array) for name, array in result.tensors.items()}
+    tensors[_DIGEST] = np.zeros(_DIGEST_BYTES, np.uint8)  # lies last: tensors are sorted by falling precision
+    content = save(tensors, {"facts": json.dumps(result.facts)})
+    write_whole(path, content[:-_DIGEST_BYTES] + _digest(content))
+
+
+def load_result(path: Path) -> Result | None:
+    """Read what `save_result` wrote; None if it isn't there or is damaged."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    try:
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        digests = [name for name, about in header.items() if about.get("dtype") == "U8"]  # of others, none
+        if digests and (digests != [_DIGEST] or _digest(content) != content[-_DIGEST_BYTES:]):
+            return None
+        tensors = {name: array for name, array in sorted(load(content).items()) if name != _DIGEST}
+        return Result(tensors, json.loads(header["__metadata__"]["facts"]))
+    except (SafetensorError, LookupError, TypeError, ValueError, OverflowError, AttributeError):
+        return None
+
+
+def _digest(content: bytes) -> bytes:
+    """Digest of the content of a file but for its own place at the end."""
+    return hashlib.sha256(content[:-_DIGEST_BYTES]).digest()

@@ -1,0 +1,1 @@
+"""Trained ensembles on disk, and what they say of other songs."""

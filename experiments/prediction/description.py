@@ -1,0 +1,248 @@
+"""What a model's ``model.json`` may say: read and checked before anything of it is used."""
+
+from __future__ import annotations
+
+import reprlib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import ConfigDict, Field, ValidationError, model_validator
+
+from lstmcore import Architecture, EngineError
+from lstmcore.experiments.config.section import Section
+from lstmcore.experiments.errors import InputError
+from lstmcore.experiments.jobs.job import Tensors
+from lstmcore.features.sets import FEATURE_SETS
+from lstmcore.layers import LAYERS, Layer
+from lstmcore.network import PRECISIONS
+
+FORMAT = 1
+LONGEST_SECONDS = 3600.0  # of smoothing and lead-in: longer than any song that is rated
+_MOST_FRAMES = 100_000  # of a lead-in
+QUANTILES = "quantiles"
+SCALERS = ("input_mean", "input_scale", "target_mean", "target_scale")
+STACKED = ("weights", *SCALERS)
+
+Seconds = Annotated[float, Field(ge=0, le=LONGEST_SECONDS)]
+
+
+class _Part(Section):
+    """Part of the file; a number in quotes is no number."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class LayerDescription(_Part):
+    """One layer, from the input on."""
+
+    kind: str
+    size: int = Field(ge=1, le=100_000)
+    bias: float = 1.0
+    learning_rate: float | None = None
+
+    @model_validator(mode="after")
+    def _can_be_made(self) -> LayerDescription:
+        if self.kind not in LAYERS:
+            raise ValueError(f"kind is {self.kind!r}; expected one of {', '.join(LAYERS)}")
+        try:
+            self.layer()
+        except EngineError as error:
+            raise ValueError(str(error)) from None
+        return self
+
+    def layer(self) -> Layer:
+        """Return it as the engine has it."""
+        return LAYERS[self.kind](self.size, self.bias, self.learning_rate)
+
+
+class Place(_Part):
+    """Where a network comes from: its fold and trial, and its target if it has one of its own; or a file."""
+
+    fold: int | None = None
+    trial: int | None = None
+    target: str | None = None
+    file: str | None = None
+
+
+class TrainedOn(_Part):
+    """The songs that the networks learnt from; ``synthetic``: made by a program, with simulated raters."""
+
+    source: str
+    synthetic: bool
+    songs: int = Field(ge=0)
+    unlabelled_songs: int = Field(ge=0)
+
+
+class Description(_Part):
+    """Content of ``model.json``; keys that aren't needed to predict may be missing."""
+
+    format: Literal[1]
+    experiment: str = ""
+    layers: list[LayerDescription] = Field(min_length=1)
+    layer_names: list[str] | None = None
+    objective: str | None = None
+    gate_order: Literal["z i f o"] = "z i f o"
+    feature_set: str
+    feature_names: list[str] = Field(min_length=1)
+    targets: list[str] | None = Field(default=None, min_length=1)
+    target_range: list[float] | None = Field(default=None, min_length=2, max_length=2)
+    hop_seconds: float | None = Field(default=None, ge=0.001, le=LONGEST_SECONDS)
+    smoothing_seconds: Seconds = 0.0
+    lead_in_seconds: Seconds = 0.0
+    trained_on: TrainedOn | None = None
+    networks: list[Place] = Field(min_length=1)
+    systems: dict[str, Annotated[list[int], Field(min_length=1)]] = Field(min_length=1)
+    notes: list[str] = Field(default=[])
+
+    @model_validator(mode="after")
+    def _features_are_those_of_the_set(self) -> Description:
+        known = FEATURE_SETS.get(self.feature_set)
+        if known is not None and tuple(self.feature_names) != known:
+            raise ValueError(f"feature_names aren't the {len(known)} of {self.feature_set}, in their order")
+        return self
+
+    @model_validator(mode="after")
+    def _times_fit_together(self) -> Description:
+        for key in ("smoothing_seconds", "lead_in_seconds"):
+            if getattr(self, key) and self.hop_seconds is None:
+                raise ValueError(f"{key} is {getattr(self, key)} and there is no hop_seconds")
+        if self.hop_seconds is not None and self.lead_in_seconds / self.hop_seconds > _MOST_FRAMES:
+            raise ValueError(
+                f"lead_in_seconds is {self.lead_in_seconds} and hop_seconds {self.hop_seconds}; "
+                f"expected at most {_MOST_FRAMES} frames"
+            )
+        if self.target_range is not None and not self.target_range[0] < self.target_range[1]:
+            raise ValueError(f"target_range is {self.target_range}; expected two numbers that rise")
+        return self
+
+    @model_validator(mode="after")
+    def _systems_are_made_of_networks(self) -> Description:
+        for name, numbers in self.systems.items():
+            wrong = [k for k in numbers if not 0 <= k < len(self.networks)]
+            if wrong:
+                raise ValueError(
+                    f"systems.{name} has network {wrong[0]}; expected 0 to {len(self.networks) - 1}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _targets_are_told(self) -> Description:
+        found = [network.target for network in self.networks]
+        single = [target for target in dict.fromkeys(found) if target is not None]
+        if self.targets is None and not single:
+            return self
+        outputs, targets = self.layers[-1].size, self.targets or single
+        if not single and outputs != len(targets):
+            raise ValueError(f"layers end in {outputs} outputs and there are {len(targets)} targets")
+        if single and (None in found or outputs != 1 or not set(single) <= set(targets)):
+            raise ValueError(
+                "networks.target: expected none, or for each network of one output "
+                f"one of {', '.join(targets)}"
+            )
+        for name, numbers in self.systems.items() if single else ():
+            share = len(numbers) // len(targets)
+            if [found[k] for k in numbers] != [target for target in targets for _ in range(share)]:
+                raise ValueError(
+                    f"systems.{name}: expected as many networks of {', then as many of '.join(targets)}"
+                )
+        return self
+
+    @property
+    def networks_a_member(self) -> int:
+        """How many networks make one member of a system: one, or one for each target."""
+        of_each = {network.target for network in self.networks}
+        return len(self.targets or of_each) if None not in of_each else 1
+
+    @property
+    def architecture(self) -> Architecture:
+        """Layers of the networks."""
+        return Architecture(len(self.feature_names), tuple(layer.layer() for layer in self.layers))
+
+    def warnings(self) -> list[str]:
+        """Say what a person should know before believing a prediction."""
+        if self.trained_on is None or not self.trained_on.synthetic:
+            return []
+        return [
+            "this model learnt from synthetic music (a program's songs and raters): "
+            "what it says of real songs means nothing"
+        ]
+
+
+def model_folder(run: Path) -> Path:
+    """Folder of the model of a run, which may be named itself."""
+    return run / "model" if (run / "model").is_dir() else run
+
+
+def read_description(path: Path) -> Description:
+    """Read ``model.json``.
+
+    Raises
+    ------
+    InputError
+        If it is missing or can't be read, or if a key is unknown, missing or wrong; it is named.
+    """
+    try:
+        return Description.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: no readable model: {error.strerror or error}") from None
+    except ValidationError as error:
+        raise InputError(f"{path}: {_explained(error)}") from None
+
+
+def _explained(error: ValidationError) -> str:
+    """Say what is wrong first: key, what was found, what is expected."""
+    item: Any = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in item["loc"])
+    if item["type"] == "json_invalid":
+        return f"no readable model: not valid JSON: {item['ctx']['error']}"
+    if item["type"] == "extra_forbidden":
+        return f"unknown key {key!r}: damaged, or of a newer version"
+    if item["type"] == "missing":
+        return f"key {key!r} is missing"
+    if item["type"] == "value_error":
+        return f"{key + '.' if key else ''}{item['ctx']['error']}"
+    told = item["msg"].removeprefix("Input should be ")
+    return f"{key or 'the whole'} is {reprlib.repr(item['input'])}; expected {told}"
+
+
+def check_tensors(path: Path, description: Description, tensors: Tensors) -> None:
+    """Check the arrays of a model against its description.
+
+    Parameters
+    ----------
+    path
+        The arrays' file.
+    description
+        Of the same model.
+    tensors
+        Arrays by name.
+
+    Raises
+    ------
+    InputError
+        If an array is missing or unknown, or has another shape, precision or values than it must.
+    """
+    missing = sorted({*STACKED} - {*tensors})
+    unknown = sorted({*tensors} - {*STACKED, QUANTILES})
+    if missing or unknown:
+        what = f"no {', '.join(missing)}" if missing else f"unknown array {unknown[0]!r}"
+        raise InputError(f"{path}: {what}: damaged, or of another version")
+    architecture, networks = description.architecture, len(description.networks)
+    sizes = {
+        "weights": architecture.parameters,
+        "input": architecture.input_size,
+        "target": architecture.output_size,
+    }
+    for name, array in tensors.items():
+        if array.dtype.name not in PRECISIONS:
+            raise InputError(f"{path}: {name} is {array.dtype.name}; expected float32 or float64")
+        wanted = (
+            (networks, sizes[name.partition("_")[0]]) if name in STACKED else (len(array), sizes["input"])
+        )
+        if array.shape != wanted or not len(array):
+            raise InputError(f"{path}: {name} has shape {array.shape}; expected {wanted}")
+        if not np.isfinite(array).all():
+            raise InputError(f"{path}: {name} holds numbers that aren't finite")
+        if name.endswith("_scale") and not (array > 0).all():
+            raise InputError(f"{path}: {name} holds numbers that aren't above 0")

@@ -1,0 +1,290 @@
+"""A trained ensemble on disk: all that predicting needs, and nothing of the data.
+
+``model.json`` says what the networks are and what they want (`Description`); ``networks.safetensors``
+holds, stacked over networks, ``weights``, ``input_mean``, ``input_scale``,
+``target_mean`` and ``target_scale``; and ``quantiles`` where features are ranked first
+(`NormalScores`).  With single targets, the networks of a system are first those of arousal, then as
+many of valence.  The second file carries digests of both: what was changed on the disk is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstmcore import Architecture, Backend, Network, Standardiser, get_backend, predict
+from lstmcore.backends import Workspace
+from lstmcore.experiments.config import Experiment
+from lstmcore.experiments.datasets import TARGETS, Dataset
+from lstmcore.experiments.datasets.normal_scores import NormalScores
+from lstmcore.experiments.errors import InputError, did_you_mean
+from lstmcore.experiments.files import write_json
+from lstmcore.experiments.jobs.job import Result, Tensors, load_result, save_result
+from lstmcore.experiments.prediction.description import (
+    FORMAT,
+    QUANTILES,
+    STACKED,
+    Description,
+    check_tensors,
+    read_description,
+)
+from lstmcore.experiments.scoring.ensemble import Choice
+from lstmcore.experiments.training.smoothing import smoothed
+from lstmcore.experiments.training.trial import architecture_of, join_targets, networks_a_member
+
+_ROUNDING_SECONDS = 0.0015  # of two time stamps in whole milliseconds
+_PLACE = ("fold", "trial", "target")
+
+
+def save_model(
+    folder: Path, experiment: Experiment, dataset: Dataset, choices: dict[str, Choice], networks: list[Result]
+) -> None:
+    """Write the networks of all chosen ensembles.
+
+    Parameters
+    ----------
+    folder
+        Where to; it is made.
+    experiment, dataset
+        Say what the networks are and what their inputs mean.
+    choices, networks
+        The ensembles, and the results of all network jobs.
+    """
+    firsts = range(0, len(networks), len(networks) // networks_a_member(experiment))  # of each target
+    members = {name: [f + k for f in firsts for k in choice.members] for name, choice in choices.items()}
+    used = sorted({k for network_numbers in members.values() for k in network_numbers})
+    tensors = {name: np.stack([networks[k].tensors[name] for k in used]) for name in STACKED}
+    if dataset.normal_scores is not None:
+        tensors[QUANTILES] = dataset.normal_scores.quantiles
+    description = {
+        "experiment": experiment.name,
+        "layers": layers_as_json(architecture_of(experiment, len(dataset.feature_names))),
+        "gate_order": "z i f o",
+        "feature_set": dataset.feature_set,
+        "feature_names": dataset.feature_names,
+        "targets": list(TARGETS),
+        "target_range": list(dataset.scale),
+        "hop_seconds": dataset.hop_seconds,
+        "smoothing_seconds": experiment.predictions.smoothing,
+        "lead_in_seconds": experiment.data.lead_in,
+        "trained_on": {
+            "source": experiment.data.source,
+            "synthetic": dataset.synthetic,
+            "songs": len(dataset.development),
+            "unlabelled_songs": len(dataset.unlabelled),
+        },
+        "networks": [{n: v for n, v in networks[k].facts.items() if n in _PLACE} for k in used],
+        "systems": {name: [used.index(k) for k in numbers] for name, numbers in members.items()},
+        "notes": dataset.notes,
+    }
+    write_model(folder, description, tensors)
+
+
+def write_model(folder: Path, description: dict[str, Any], tensors: Tensors) -> None:
+    """Write both files of a model; ``model.json`` comes last."""
+    content = {"format": FORMAT} | description
+    facts = {"format": FORMAT, "model.json": _digest(content)}
+    save_result(folder / "networks.safetensors", Result(tensors, facts))
+    write_json(folder / "model.json", content)
+
+
+def _digest(content: Any) -> str:
+    """Digest of what ``model.json`` says, however it is set."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _check_pair(folder: Path, facts: Any) -> None:
+    """Raise an InputError unless both files of a model were written together; older ones don't say."""
+    file = folder / "model.json"
+    digest = _digest(json.loads(file.read_bytes()))
+    if isinstance(facts, dict) and facts.get("model.json", digest) != digest:
+        raise InputError(
+            f"{file}: is not what was written together with networks.safetensors: one of the two was changed "
+            "or damaged; expected both as they were. Run the same experiment again to write them anew"
+        )
+
+
+def layers_as_json(architecture: Architecture) -> list[dict[str, Any]]:
+    """Describe layers for ``model.json``."""
+    layers = [{"kind": layer.kind, "size": layer.size, "bias": layer.bias} for layer in architecture.layers]
+    rates = [layer.learning_rate for layer in architecture.layers]
+    own = [{} if rate is None else {"learning_rate": rate} for rate in rates]
+    return [layer | rate for layer, rate in zip(layers, own, strict=True)]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained ensemble.
+
+    Parameters
+    ----------
+    about
+        What ``model.json`` says.
+    tensors
+        Content of ``networks.safetensors``.
+    """
+
+    about: Description
+    tensors: Tensors
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """Content of ``model.json``."""
+        return self.about.model_dump(exclude_none=True)
+
+    @property
+    def architecture(self) -> Architecture:
+        """Layers of the networks."""
+        return self.about.architecture
+
+    def predict(
+        self,
+        features: NDArray[np.floating],
+        system: str | None = None,
+        backend: Backend | str = "cpu",
+        *,
+        times: NDArray[np.floating] | None = None,
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Predict arousal and valence of one song, smoothed if the experiment wanted that.
+
+        Networks that were trained with a lead-in hear the first frame for so long before the song.
+
+        Parameters
+        ----------
+        features
+            Columns as in ``feature_names``, as they are computed, shape (frames, features).
+        system
+            Which ensemble; the first if None.
+        backend
+            What computes the networks; the reference takes them in double precision.
+        times
+            Time stamps of the frames in seconds, shape (frames,); None: they are taken to be as far apart
+            as those of the training (``about.hop_seconds``).
+
+        Returns
+        -------
+        mean, spread
+            Over the networks, in the annotation's scale, shape (frames, targets).
+
+        Raises
+        ------
+        InputError
+            If there is no such system, the features aren't such a matrix of finite numbers, or they are
+            further apart in time than those of the training, or less far.
+        EngineError
+            If the backend can't be used here.
+        """
+        about, networks = self.about, self.members(system)
+        features = self._checked(features)
+        self._check_times(len(features), times)
+        if QUANTILES in self.tensors:
+            features = NormalScores(self.tensors[QUANTILES]).apply(features)
+        # A model converted from CURRENNT has neither lead-in nor smoothing, nor a hop.
+        hop = about.hop_seconds
+        before = 0 if hop is None else int(about.lead_in_seconds / hop + 1e-9)
+        features = np.concatenate([np.repeat(features[:1], before, 0), features])
+        engine = get_backend(backend) if isinstance(backend, str) else backend
+        members = [self._network(number, engine) for number in networks]
+        workspace = engine.workspace(members[0])
+        outputs = np.stack(
+            [
+                self._one(number, network, features, engine, workspace)
+                for number, network in zip(networks, members, strict=True)
+            ]
+        )
+        curves = smoothed(
+            join_targets(outputs[:, before:], about.networks_a_member), about.smoothing_seconds, hop
+        )
+        if not np.isfinite(curves).all():
+            raise InputError(
+                "the model's networks give numbers that aren't finite: their weights are damaged"
+            )
+        return curves.mean(0), curves.std(0)
+
+    def members(self, system: str | None) -> list[int]:
+        """Numbers of the networks of a system; of the first if None."""
+        systems = self.about.systems
+        if system is not None and system not in systems:
+            hint = did_you_mean(system, list(systems))
+            raise InputError(f"no system {system!r}; expected one of {', '.join(systems)}{hint}")
+        return systems[system or next(iter(systems))]
+
+    def _checked(self, features: NDArray[np.floating]) -> NDArray[np.float64]:
+        names, rows = self.about.feature_names, np.asarray(features, np.float64)
+        if rows.ndim != 2 or rows.shape[1] != len(names) or not len(rows):
+            raise InputError(
+                f"features have shape {rows.shape}; expected (frames, {len(names)}), at least one frame"
+            )
+        bad = np.argwhere(~np.isfinite(rows))
+        if len(bad):
+            row, column = bad[0]
+            raise InputError(
+                f"feature {names[column]!r}, frame {row} (from 0), is {rows[row, column]}; "
+                "expected a finite number"
+            )
+        return rows
+
+    def _check_times(self, frames: int, times: NDArray[np.floating] | None) -> None:
+        """Refuse another hop: networks know nothing of time but the frames."""
+        hop = self.about.hop_seconds
+        if times is None:
+            return
+        if np.shape(times) != (frames,):
+            raise InputError(f"times have shape {np.shape(times)}; expected ({frames},), one of each frame")
+        steps = np.diff(np.asarray(times, np.float64))
+        wrong = steps[~(np.abs(steps - hop) <= _ROUNDING_SECONDS)] if hop is not None else steps[:0]
+        if len(wrong):
+            raise InputError(
+                f"features are {wrong[0]:g} s apart; expected {hop:g} s, as in the model's training"
+            )
+
+    def _network(self, number: int, engine: Backend) -> Network:
+        weights = self.tensors["weights"][number]
+        return Network(self.architecture, weights.astype(float) if engine.name == "reference" else weights)
+
+    def _one(
+        self,
+        number: int,
+        network: Network,
+        features: NDArray[np.floating],
+        engine: Backend,
+        workspace: Workspace,
+    ) -> NDArray[np.float64]:
+        part = {name: self.tensors[name][number] for name in STACKED}
+        x = Standardiser(part["input_mean"], part["input_scale"]).apply(features)
+        if not (np.abs(x) <= np.finfo(network.dtype).max).all():
+            raise InputError(
+                f"features are too far from those of the training for network {number}: "
+                "they, or its input_mean and input_scale, are damaged"
+            )
+        return Standardiser(part["target_mean"], part["target_scale"]).invert(
+            predict(network, x, backend=engine, workspace=workspace)
+        )
+
+
+def load_model(folder: Path) -> Model:
+    """Read a model.
+
+    Raises
+    ------
+    InputError
+        If a file is missing, damaged or of another format, or something in it is missing or wrong; the file
+        and the key or array are named.
+    """
+    about = read_description(folder / "model.json")
+    file = folder / "networks.safetensors"
+    try:
+        result = load_result(file)
+    except OSError as error:
+        raise InputError(f"{file}: can't be read: {error.strerror or error}") from None
+    if result is None:
+        raise InputError(f"{file}: missing or damaged")
+    check_tensors(file, about, result.tensors)
+    _check_pair(folder, result.facts)
+    return Model(about, result.tensors)

@@ -1,0 +1,198 @@
+"""The figure of one song: panels above each other on one axis of time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, NullFormatter
+from numpy.typing import NDArray
+
+from lstmcore.experiments.datasets import TARGETS
+from lstmcore.experiments.report.plots import COLOURS, FEW, STYLE, limits
+from lstmcore.experiments.report.song.curves import Curve, Curves
+from lstmcore.experiments.report.song.sound import Spectrogram, Waveform
+from lstmcore.features import TIME_COLUMN
+
+# Columns of FS2 with their titles and units.
+FEATURES = {
+    "sensory_dissonance": ("sensory dissonance", "no unit"),
+    "roughness_vassilakis": ("roughness", "no unit"),
+    "tempo": ("tempo", "BPM"),
+    "event_density": ("event density", "events/s"),
+}
+_SLATE, _LIGHT, _GREY = "#334155", "#94a3b8", "#6b7280"
+_DPI = 150
+_WIDTH = 9.0  # inches, as all heights below
+_SOUND, _FEATURE, _EMOTION, _MARGINS = 1.7, 1.1, 1.6, 0.6
+_MANY = 600  # points that a line as wide as the figure can show: beyond, it would be a block
+_HERTZ = (50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)
+
+
+@dataclass(frozen=True)
+class SongPicture:
+    """All that a figure shows.
+
+    Parameters
+    ----------
+    title
+        Above it all.
+    sound
+        The top panel.
+    features
+        ``frameTime`` (s) and at least the columns of `FEATURES`.
+    annotations, predictions
+        Arousal and valence; empty where there are none.
+    system
+        What the predictions are called in the legend.
+    scale
+        Lowest and highest value of an annotation; None: unknown.
+    """
+
+    title: str
+    sound: Waveform | Spectrogram
+    features: pd.DataFrame
+    annotations: Curves = field(default_factory=dict)
+    predictions: Curves = field(default_factory=dict)
+    system: str = "prediction"
+    scale: tuple[float, float] | None = None
+
+    @property
+    def targets(self) -> list[str]:
+        """Targets that there is a curve of."""
+        return [t for t in TARGETS if t in self.annotations or t in self.predictions]
+
+
+def draw_song(picture: SongPicture) -> Figure:
+    """Draw a song.
+
+    Parameters
+    ----------
+    picture
+        What is known of it.
+
+    Returns
+    -------
+    Figure
+        Axes from top to bottom: the sound, the four features, and arousal and valence if there
+        are annotations or predictions. All share one axis of time in seconds.
+    """
+    heights = [_SOUND, *[_FEATURE] * len(FEATURES), *[_EMOTION] * len(picture.targets)]
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(_WIDTH, sum(heights) + _MARGINS), dpi=_DPI, layout="constrained")
+        axes: Any = figure.subplots(len(heights), sharex=True, height_ratios=heights)
+        figure.suptitle(picture.title, x=0.01, ha="left", fontsize=12, fontweight="bold")
+        _draw_sound(axes[0], picture.sound)
+        for axis, column in zip(axes[1:], FEATURES, strict=False):
+            _draw_feature(axis, picture.features, column)
+        for axis, target in zip(axes[1 + len(FEATURES) :], picture.targets, strict=True):
+            _draw_emotion(axis, picture, target)
+        axes[0].set_xlim(0, picture.sound.edges[-1])
+        each = _times_at_once(len(picture.features))
+        note = "" if each == 1 else f"; lines: medians of {each} windows each; light: all values of them"
+        axes[-1].set_xlabel(
+            f"time in s (a feature or prediction stands where its window of 1 s begins{note})"
+        )
+        axes[-1].xaxis.set_major_locator(MaxNLocator(12, steps=[1, 1.5, 2, 3, 5, 6, 10]))
+        figure.align_ylabels()
+    return figure
+
+
+def _draw_sound(axis: Any, sound: Waveform | Spectrogram) -> None:
+    if isinstance(sound, Waveform):
+        axis.set_title("waveform", loc="left", fontsize=10)
+        axis.stairs(sound.high, sound.edges, baseline=sound.low, fill=True, color=_LIGHT, linewidth=0.6)
+        shape = {"baseline": -sound.effective, "fill": True, "color": _SLATE, "linewidth": 0.6}
+        axis.stairs(sound.effective, sound.edges, **shape, label="effective value")
+        _put_legend(axis)
+        most = max(float(np.abs([sound.low, sound.high]).max()), 1e-3)
+        axis.set_ylim(-1.05 * most, 1.05 * most)
+        axis.set_ylabel("full scale = 1")
+        return
+    axis.set_title("spectrogram", loc="left", fontsize=10, y=1)  # as low as those of the other panels
+    mesh = axis.pcolormesh(
+        sound.edges, sound.frequencies, sound.decibels, cmap="magma", rasterized=True, shading="flat"
+    )
+    axis.set_yscale("log")
+    axis.set_ylabel("Hz")
+    shown = [f for f in _HERTZ if sound.frequencies[0] <= f <= sound.frequencies[-1]]
+    axis.set_yticks(shown, [f"{f // 1000}k" if f >= 1000 else str(f) for f in shown])
+    axis.yaxis.set_minor_formatter(NullFormatter())
+    axis.grid(visible=False)
+    bar = axis.figure.colorbar(mesh, cax=axis.inset_axes((0.78, 1.06, 0.22, 0.06)), orientation="horizontal")
+    bar.ax.xaxis.set_ticks_position("top")
+    bar.ax.tick_params(labelsize=7, length=2, pad=1)
+    bar.set_ticks([-80, -60, -40, -20, 0])
+    bar.ax.set_ylabel("dB below the loudest", rotation=0, ha="right", va="center", fontsize=8)
+    bar.outline.set_visible(False)
+
+
+def _times_at_once(points: int) -> int:
+    """Tell how many points of a long song are drawn as one."""
+    return -(-points // _MANY)
+
+
+def _grouped(values: NDArray[Any], each: int) -> list[NDArray[Any]]:
+    return np.split(values, range(each, len(values), each))
+
+
+def _medians(values: NDArray[Any], each: int) -> NDArray[np.float64]:
+    return np.array([np.median(group) for group in _grouped(values, each)])
+
+
+def _draw_feature(axis: Any, features: pd.DataFrame, column: str) -> None:
+    title, unit = FEATURES[column]
+    times, values = features[TIME_COLUMN].to_numpy(), features[column].to_numpy()
+    each = _times_at_once(len(values))
+    if each > 1:
+        groups = _grouped(values, each)
+        low, high = [group.min() for group in groups], [group.max() for group in groups]
+        axis.fill_between(_medians(times, each), low, high, color=_LIGHT, alpha=0.5, linewidth=0)
+        times, values = _medians(times, each), _medians(values, each)
+    marker = "." if len(values) <= FEW else None
+    style = {"color": _SLATE, "linewidth": 1.2, "marker": marker}
+    axis.plot(times, values, clip_on=False, **style)  # seen at 0, too
+    axis.set_title(title, loc="left", fontsize=10)
+    axis.set_ylabel(unit)
+    axis.set_ylim(0, 1.1 * float(features[column].max()) or 1)
+    axis.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+
+
+def _draw_emotion(axis: Any, picture: SongPicture, target: str) -> None:
+    annotation, prediction = picture.annotations.get(target), picture.predictions.get(target)
+    if annotation is not None:
+        _draw_curve(axis, annotation, _GREY, "annotation", "raters")
+    if prediction is not None:
+        _draw_curve(axis, prediction, COLOURS[target], picture.system, "networks")
+    curves = [curve for curve in (annotation, prediction) if curve is not None]
+    shown = [part for one in curves for part in (one.values, one.edge(-1), one.edge(1))]
+    low, high = limits(picture.scale, *shown)
+    axis.set_ylim(low, high)
+    middle = 0.0 if picture.scale is None else sum(picture.scale) / 2
+    if low < middle < high:
+        axis.axhline(middle, color=_GREY, linewidth=0.6)
+    axis.set_title(target, loc="left", fontsize=10)
+    axis.set_ylabel("no unit" if picture.scale is None else f"{picture.scale[0]:g} to {picture.scale[1]:g}")
+    _put_legend(axis)
+
+
+def _put_legend(axis: Any) -> None:
+    place = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0.2}
+    axis.legend(frameon=False, ncols=4, fontsize=8, **place)
+
+
+def _draw_curve(axis: Any, curve: Curve, colour: str, label: str, voters: str) -> None:
+    each = _times_at_once(len(curve.times))
+    times, values, low, high = (
+        part if each == 1 else _medians(part, each)
+        for part in (curve.times, curve.values, curve.edge(-1), curve.edge(1))
+    )
+    marker = "." if len(times) <= FEW else None
+    axis.plot(times, values, color=colour, linewidth=1.6, label=label, marker=marker)
+    if curve.spread is not None:
+        spread = f"± standard deviation of {voters}"
+        axis.fill_between(times, low, high, color=colour, alpha=0.2, linewidth=0, label=spread)

@@ -1,0 +1,83 @@
+"""The table of scores, as a person reads it."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from lstmcore.experiments.datasets import TARGETS
+from lstmcore.experiments.scoring.metrics import METRICS, SCOPES, Score
+from lstmcore.experiments.terminal.sheet import Sheet
+
+HEADINGS = {"r": "r", "rmse": "RMSE", "ccc": "CCC"}
+SETS = {
+    "cross_validation": "cross-validation",
+    "team_test": "the team's test set (ensembles were chosen on it)",
+    "official_test": "official test set",
+}
+FORMS = {"per_song": "by song, mean ± standard deviation", "pooled": "all frames pooled"}
+
+
+def systems_of(scores: list[Score], group: str) -> list[str]:
+    """Names of the systems scored on a set, in order."""
+    return list(dict.fromkeys(s.system for s in scores if s.set == group))
+
+
+def cell(scores: dict[tuple[str, ...], Score], *key: str) -> str:
+    """Write one score: mean ± standard deviation over songs, or the pooled value."""
+    found = scores[key]
+    text = _number(found.mean) if found.std is None else f"{_number(found.mean)} ± {_number(found.std)}"
+    return text + ("*" if found.undefined else "")
+
+
+def _number(value: float) -> str:
+    """Write three decimals, and no minus sign before a zero."""
+    return f"{round(value, 3) + 0.0:.3f}"
+
+
+def keyed(scores: list[Score]) -> dict[tuple[str, ...], Score]:
+    """Scores by (set, system, scope, target, metric)."""
+    return {(s.set, s.system, s.scope, s.target, s.metric): s for s in scores}
+
+
+def undefined_note(scores: list[Score]) -> str:
+    """Explain the asterisk, with the counts; empty if there is none."""
+    worst: dict[tuple[str, str], int] = {}
+    for s in scores:
+        if s.undefined and s.scope == "per_song":
+            worst[s.system, s.set] = max(worst.get((s.system, s.set), 0), s.undefined)
+    if not any(s.undefined for s in scores):
+        return ""
+    counts = ", ".join(
+        f"{system} {n} of {SETS[group].split(' (')[0]}" for (system, group), n in worst.items()
+    )
+    return f"* r of a constant curve is undefined and counted as 0; songs: {counts}"
+
+
+def print_tables(scores: list[Score], console: Console) -> None:
+    """Print, for each set, the scores by song and pooled; a table a target where the terminal is narrow."""
+    for sheet in score_sheets(scores):
+        sheet.print(console)
+    note = undefined_note(scores)
+    if note:
+        console.print(note, markup=False)
+
+
+def score_sheets(scores: list[Score]) -> list[Sheet]:
+    """Make two tables of each set that has songs: by song and pooled."""
+    by_key = keyed(scores)
+    columns = ["system", *(f"{target}\n{HEADINGS[metric]}" for target in TARGETS for metric in METRICS)]
+    sheets = []
+    for group, title in SETS.items():
+        systems = systems_of(scores, group)
+        songs = next((s.songs for s in scores if s.set == group), 0)
+        for scope in SCOPES if systems else ():
+            rows = [
+                (
+                    False,
+                    [system, *(cell(by_key, group, system, scope, t, m) for t in TARGETS for m in METRICS)],
+                )
+                for system in systems
+            ]
+            heading = f"{title}: {songs} songs, {FORMS[scope]}"
+            sheets.append(Sheet(heading, columns, rows, together=len(METRICS)))
+    return sheets

@@ -1,0 +1,152 @@
+"""Runs an experiment: data, pre-training, networks, ensemble, scores, report.
+
+Running means doing what is left: jobs whose result is there are not computed again.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from threadpoolctl import threadpool_limits
+
+from lstmcore import get_backend
+from lstmcore.experiments.config import Experiment
+from lstmcore.experiments.datasets import Dataset, load_dataset
+from lstmcore.experiments.files import write_csv, write_json
+from lstmcore.experiments.jobs.executor import Threads
+from lstmcore.experiments.jobs.job import JobFolder
+from lstmcore.experiments.jobs.runner import JobRunner
+from lstmcore.experiments.prediction.model import save_model
+from lstmcore.experiments.progress import Progress
+from lstmcore.experiments.report.paper_table import PaperRow, paper_table, write_paper_table
+from lstmcore.experiments.report.results import history_table, predictions_table, write_metrics
+from lstmcore.experiments.run.feature_sets import Side, choose_systems, facts_of, notes_of, predict_sides
+from lstmcore.experiments.run.folder import named_places, open_folder
+from lstmcore.experiments.run.stopwatch import Stopwatch
+from lstmcore.experiments.scoring.annotation_quality import annotation_quality, write_quality
+from lstmcore.experiments.scoring.metrics import Score
+from lstmcore.experiments.training.folds import split
+from lstmcore.experiments.training.stages import train_stages
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Parameters
+    ----------
+    folder
+        Where everything is.
+    scores
+        Rows of ``metrics.json``.
+    notes
+        What a person should know about the data.
+    paper_table
+        The paper's table with its figures beside ours, if the experiment asks for it.
+    """
+
+    folder: Path
+    scores: list[Score]
+    notes: list[str]
+    paper_table: list[PaperRow]
+
+
+def run_experiment(
+    experiment: Experiment, folder: Path, *, workers: int, progress: Progress, stop: threading.Event
+) -> Run:
+    """Run an experiment to its end, or do what is left of it.
+
+    Parameters
+    ----------
+    experiment
+        The configuration.
+    folder
+        Where results go.
+    workers
+        Jobs computed side by side; the results don't depend on it.
+    progress
+        Hears how it goes.
+    stop
+        Set it, from any thread, to end early.
+
+    Returns
+    -------
+    Run
+        Scores and where the files are.
+
+    Raises
+    ------
+    InputError
+        If the configuration doesn't fit the data, or the folder is another experiment's.
+    EngineError
+        If the backend can't be used here.
+    Interrupted
+        If `stop` was set; what is finished is kept.
+    OSError
+        If something can't be written.
+    """
+    named_places(experiment)  # told before anything is written
+    get_backend(experiment.engine.backend)
+    open_folder(folder, experiment.to_toml())
+    watch = Stopwatch(progress, workers)
+    try:
+        run = _run(experiment, folder, workers, watch, stop)
+    except BaseException:
+        with suppress(OSError):  # what went wrong first matters more
+            watch.write(folder / "stages.csv")
+        raise
+    watch.write(folder / "stages.csv")
+    return run
+
+
+def _run(
+    experiment: Experiment, folder: Path, workers: int, progress: Progress, stop: threading.Event
+) -> Run:
+    with threadpool_limits(1):  # one network a core; and results that don't depend on the cores
+        one_by_one = [experiment.on(features) for features in experiment.feature_sets]
+        datasets = [load_dataset(e.data, workers=workers, progress=progress, stop=stop) for e in one_by_one]
+        kept = JobFolder(folder / "jobs", named_places(experiment))
+        jobs = JobRunner(kept, Threads(workers), progress, stop, backend=experiment.engine.backend)
+        sides = [_train(e, dataset, jobs) for e, dataset in zip(one_by_one, datasets, strict=True)]
+        return _conclude(folder, experiment, sides, progress)
+
+
+def _train(experiment: Experiment, dataset: Dataset, jobs: JobRunner) -> Side:
+    """Train all networks on one feature set and choose among them."""
+    which = dataset.feature_set if len(experiment.feature_sets) > 1 else ""
+    folds = split(dataset.development, experiment.folds)
+    trained = train_stages(experiment, dataset, folds, jobs, which=which)
+    choices = choose_systems(trained.data, trained.networks)
+    return Side(trained.data, trained.jobs, trained.results, trained.networks, choices)
+
+
+def _conclude(folder: Path, experiment: Experiment, sides: list[Side], progress: Progress) -> Run:
+    """Average, score and write everything that is made from the jobs' results."""
+    from lstmcore.experiments.report.report import (
+        write_report,  # plots take a second to import: not before they are needed
+    )
+
+    progress.stage("ensemble, scores and report", 1)
+    main = sides[0].data
+    predictions = predict_sides(sides)
+    scores = [s for p in predictions for s in p.scores()]
+    history = history_table([j for side in sides for j in side.jobs], [r for s in sides for r in s.results])
+    facts = facts_of(sides)
+    quality = annotation_quality(experiment, main.dataset, main.split, predictions)
+    paper = paper_table(scores) if experiment.published else []
+    write_csv(folder / "history.csv", history, 9)
+    write_csv(folder / "predictions.csv", predictions_table(predictions), 6)
+    write_json(folder / "ensemble.json", facts)
+    write_quality(folder, quality, main.dataset, main.split)
+    for side in sides:
+        target = folder / ("model" if side is sides[0] else f"model_{side.features}")
+        save_model(target, side.data.experiment, side.data.dataset, side.choices, side.networks)
+    if paper:
+        write_paper_table(folder / "table_1.csv", paper)
+    write_metrics(folder / "metrics.json", scores)
+    write_report(folder / "report.html", experiment, predictions, scores, history, facts, quality, paper)
+    progress.advance()
+    return Run(folder, scores, notes_of(sides), paper)

@@ -1,0 +1,83 @@
+"""How long each stage of a run took: ``stages.csv`` in the run's folder, a row a stage.
+
+A run that is resumed adds its rows; ``computed`` is how many of the stage's pieces were computed
+then, the others having been there.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lstmcore import EpochReport
+from lstmcore.experiments.files import write_whole
+from lstmcore.experiments.progress import Progress
+
+_COLUMNS = ("started", "stage", "pieces", "computed", "seconds", "workers")
+
+
+class Stopwatch:
+    """Passes on what it hears, and times the stages.
+
+    Parameters
+    ----------
+    listener
+        Hears everything.
+    workers
+        Jobs side by side, for the record.
+    """
+
+    def __init__(self, listener: Progress, workers: int) -> None:
+        self._listener, self._workers = listener, workers
+        self._lock = threading.Lock()
+        self._rows: list[list[str | int]] = []
+        self._begun = 0.0
+
+    def stage(self, name: str, total: int) -> None:
+        """Begin a stage, which ends the one before."""
+        with self._lock:
+            self._end()
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            self._rows.append([now, name, total, 0, "", self._workers])
+            self._begun = time.monotonic()
+        self._listener.stage(name, total)
+
+    def _end(self) -> None:
+        if self._rows and not self._rows[-1][4]:
+            self._rows[-1][4] = f"{time.monotonic() - self._begun:.1f}"
+
+    def note(self, text: str) -> None:
+        """Pass it on."""
+        self._listener.note(text)
+
+    def advance(self, text: str = "", *, fresh: bool = True) -> None:
+        """Count what was computed now."""
+        with self._lock:
+            if self._rows:
+                self._rows[-1][3] = int(self._rows[-1][3]) + fresh
+        self._listener.advance(text, fresh=fresh)
+
+    def epoch(self, job: str, report: EpochReport) -> None:
+        """Pass it on."""
+        self._listener.epoch(job, report)
+
+    def close(self) -> None:
+        """Pass it on."""
+        self._listener.close()
+
+    def write(self, path: Path) -> None:
+        """Add the stages to a CSV file; OSError if it can't be written."""
+        with self._lock:
+            self._end()
+            text = io.StringIO(newline="")
+            writer = csv.writer(text, lineterminator="\n")
+            if not path.exists():
+                writer.writerow(_COLUMNS)
+            writer.writerows(self._rows)
+            self._rows = []
+        before = path.read_text(encoding="utf-8") if path.exists() else ""
+        write_whole(path, before + text.getvalue())

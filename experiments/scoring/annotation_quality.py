@@ -1,0 +1,252 @@
+"""How far the annotations can be trusted: agreement of raters, and how arousal goes with valence.
+
+The paper suspects both of its low scores for valence: raters of the official test songs hardly
+agree (mean Cronbach's α .29), and arousal correlates with valence in the development
+songs and not in the test songs, which may mislead its models.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lstmcore.experiments.config import Experiment
+from lstmcore.experiments.datasets import TARGETS, Dataset, Song
+from lstmcore.experiments.files import write_csv, write_json
+from lstmcore.experiments.scoring.carried_correlation import CarriedRow, Misled, carried, judge
+from lstmcore.experiments.scoring.metrics import pearson
+from lstmcore.experiments.scoring.statistics import (
+    FEWEST_SONGS,
+    LEVEL,
+    RESAMPLES,
+    bootstrap_correlations,
+    percentile_interval,
+)
+from lstmcore.experiments.scoring.systems import ALL_NETWORKS, Predictions
+from lstmcore.experiments.training.folds import Split
+
+if TYPE_CHECKING:  # takes as long to import as all else together
+    import pandas as pd
+
+_PURPOSE = 3  # of the random numbers: auto-encoders have 0, networks 1 and 2
+TITLES = {
+    "training": "training songs",
+    "cross_validation": "cross-validation",
+    "team_test": "the team's test set",
+    "official_test": "official test set",
+    "development": "development songs",
+}
+
+
+@dataclass(frozen=True)
+class AgreementRow:
+    """Mean agreement of raters over the songs of a set whose raters' answers are there.
+
+    ``selection`` is "before" or "after" the rule of ``data.quality``.  ``undefined`` counts the songs
+    without an α, which are left out of ``mean_alpha``.
+    """
+
+    set: str
+    selection: str
+    target: str
+    songs: int
+    mean_raters: float
+    mean_alpha: float | None
+    undefined: int
+
+
+@dataclass(frozen=True)
+class CorrelationRow:
+    """Pearson's r of arousal with valence, over all frames of a set or over the means of its songs.
+
+    ``low`` and ``high`` bound its 95 % bootstrap interval; None where it can't be told.
+    """
+
+    set: str
+    over: str
+    songs: int
+    r: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class DifferenceRow:
+    """r of the training songs less that of a test set, with its interval, and what it says."""
+
+    set: str
+    over: str
+    difference: float | None
+    low: float | None
+    high: float | None
+    differ: bool | None
+    sentence: str
+
+
+@dataclass(frozen=True)
+class AnnotationQuality:
+    """All that is told of the annotations of an experiment."""
+
+    agreement: list[AgreementRow]
+    correlation: list[CorrelationRow]
+    differences: list[DifferenceRow]
+    carried: list[CarriedRow]
+    misled: list[Misled]
+    dropped: list[int]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what JSON can hold."""
+        return asdict(self) | {"resamples": RESAMPLES, "level": LEVEL}
+
+
+def annotation_quality(
+    experiment: Experiment, dataset: Dataset, split: Split, predictions: list[Predictions]
+) -> AnnotationQuality:
+    """Measure the annotations of an experiment's songs, and whether their correlation misleads networks.
+
+    Parameters
+    ----------
+    experiment
+        Its seed is that of the bootstrap.
+    dataset, split
+        The songs and their folds.
+    predictions
+        Of all systems; those of the first that averages all networks are looked at.
+
+    Returns
+    -------
+    AnnotationQuality
+        Without agreement where there are no answers of each rater.
+    """
+    sets = {
+        "training": split.others(None),
+        "team_test": split.team_test_songs,
+        "official_test": dataset.official_test,
+    }
+    generator = np.random.default_rng(np.random.SeedSequence(experiment.seed, spawn_key=(_PURPOSE,)))
+    rows, differences = _correlations({name: songs for name, songs in sets.items() if songs}, generator)
+    found, misled = _misled(predictions, differences, generator)
+    return AnnotationQuality(_agreement(dataset, split), rows, differences, found, misled, dataset.dropped)
+
+
+def write_quality(folder: Path, quality: AnnotationQuality, dataset: Dataset, split: Split) -> None:
+    """Write ``annotation_quality.json`` and, a row a song and target, ``annotation_quality.csv``."""
+    write_json(folder / "annotation_quality.json", quality.as_json())
+    if dataset.agreements:
+        write_csv(folder / "annotation_quality.csv", _song_table(dataset, split), 6)
+
+
+def _song_table(dataset: Dataset, split: Split) -> pd.DataFrame:
+    import pandas as pd
+
+    place = {song.song_id: "training" for song in split.others(None)}
+    place |= {song.song_id: "team_test" for song in split.team_test_songs}
+    place |= {song.song_id: "official_test" for song in dataset.official_test}
+    place |= dict.fromkeys(dataset.dropped, "dropped")
+    return pd.DataFrame(
+        [
+            {"song_id": song, "set": place[song], "target": t, "raters": one.raters, "alpha": one.alpha}
+            for song, targets in sorted(dataset.agreements.items())
+            for t, one in targets.items()
+        ]
+    )
+
+
+def _agreement(dataset: Dataset, split: Split) -> list[AgreementRow]:
+    """Mean α by set; of the development songs before the selection too, if there was one.
+
+    The folds are cut after the selection, so the team's test set exists after it only.
+    """
+    after = [song.song_id for song in dataset.development]
+    sets = [
+        ("development", "after", after),
+        ("team_test", "after", [song.song_id for song in split.team_test_songs]),
+        ("official_test", "after", [song.song_id for song in dataset.official_test]),
+    ]
+    if dataset.dropped:
+        sets.insert(0, ("development", "before", sorted([*after, *dataset.dropped])))
+    rows = []
+    for name, selection, songs in sets:
+        for target in TARGETS:
+            found = [dataset.agreements[song][target] for song in songs if song in dataset.agreements]
+            alphas = [one.alpha for one in found if one.alpha is not None]
+            if found:
+                raters = float(np.mean([one.raters for one in found]))
+                mean = float(np.mean(alphas)) if alphas else None
+                undefined = len(found) - len(alphas)
+                rows.append(AgreementRow(name, selection, target, len(found), raters, mean, undefined))
+    return rows
+
+
+def _misled(
+    predictions: list[Predictions], differences: list[DifferenceRow], generator: np.random.Generator
+) -> tuple[list[CarriedRow], list[Misled]]:
+    """Measure the average of all networks on every set, and judge the test sets."""
+    system = next(p.system for p in predictions if p.system.startswith(ALL_NETWORKS))
+    found = {
+        p.group: carried(p.system, p.group, p.songs, p.values, generator)
+        for p in predictions
+        if p.system == system
+    }
+    home = found["cross_validation"]
+    verdicts = []
+    for difference in differences:
+        if difference.over == "frames":
+            lower = difference.differ and (difference.difference or 0) > 0
+            verdicts.append(judge(home, found[difference.set], lower, TITLES[difference.set]))
+    return [one.row for one in found.values()], verdicts
+
+
+def _correlations(
+    sets: dict[str, list[Song]], generator: np.random.Generator
+) -> tuple[list[CorrelationRow], list[DifferenceRow]]:
+    rows: list[CorrelationRow] = []
+    differences: list[DifferenceRow] = []
+    for over in ("frames", "songs"):
+        found = {}
+        for name, songs in sets.items():
+            parts = [song.annotation for song in songs]
+            if over == "songs":
+                parts = [part.mean(0, keepdims=True) for part in parts]
+            whole = np.concatenate(parts)
+            drawn = bootstrap_correlations(parts, generator)
+            bounds = percentile_interval(drawn, LEVEL) or (None, None)
+            row = CorrelationRow(name, over, len(songs), pearson(*whole.T), *bounds)
+            found[name] = (row, drawn)
+            rows.append(row)
+        training, drawn = found.pop("training")
+        for row, others in found.values():
+            differences.append(
+                _difference(training, row, percentile_interval(drawn - others, LEVEL) or (None, None))
+            )
+    return rows, differences
+
+
+def _difference(
+    training: CorrelationRow, test: CorrelationRow, interval: tuple[float | None, float | None]
+) -> DifferenceRow:
+    low, high = interval
+    where = f"{TITLES[test.set]} ({'all frames' if test.over == 'frames' else 'means of songs'})"
+    if training.r is None or test.r is None or low is None or high is None:
+        fewest = min(test.songs, training.songs)
+        sentence = (
+            f"{where}: whether arousal and valence correlate as in the training songs can't be told from "
+            f"{fewest} songs; it takes {FEWEST_SONGS} at least, whose means differ."
+        )
+        return DifferenceRow(test.set, test.over, None, None, None, None, sentence)
+    differ = not low <= 0 <= high
+    difference = training.r - test.r
+    verdict = (
+        "they differ, for the interval leaves out 0"
+        if differ
+        else "that they differ can't be told, for the interval holds 0"
+    )
+    sentence = (
+        f"{where}: arousal correlates with valence with r = {test.r:.2f} in {test.songs} songs, and "
+        f"with r = {training.r:.2f} in the {training.songs} training songs. Difference {difference:.2f}, "
+        f"95 % interval {low:.2f} to {high:.2f}: {verdict}."
+    )
+    return DifferenceRow(test.set, test.over, difference, low, high, differ, sentence)

@@ -1,0 +1,47 @@
+"""Baselines: what a prediction is worth without a network.
+
+================= ==========================================================================
+global_mean       the mean arousal and valence of the training songs, everywhere
+song_mean_oracle  each song's own mean: the best flat line, known only afterwards
+linear_regression the challenge's multiple linear regression, frame by frame, same features
+ridge             the same with a penalty on large weights, chosen among the training songs
+================= ==========================================================================
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstmcore.experiments.datasets import Song
+from lstmcore.experiments.scoring.regression import Frames
+
+Predictions = list[NDArray[np.float64]]
+
+WITHOUT_FEATURES = ("global_mean", "song_mean_oracle")
+"""The baselines that are the same for any features."""
+
+
+def predict_baselines(training: list[Song], songs: list[Song]) -> dict[str, Predictions]:
+    """Predict songs by every baseline.
+
+    Parameters
+    ----------
+    training
+        Annotated songs to learn from.
+    songs
+        Annotated songs to predict; their annotation is used by the oracle alone.
+
+    Returns
+    -------
+    dict
+        Name of the baseline to a prediction for each song, shape (frames, 2).
+    """
+    frames = Frames(training)
+    regressions = {"linear_regression": frames.least_squares(), "ridge": frames.ridge()}
+    mean = np.concatenate([song.annotation for song in training]).mean(0)
+    return {
+        "global_mean": [np.tile(mean, (song.frames, 1)) for song in songs],
+        "song_mean_oracle": [np.tile(song.annotation.mean(0), (song.frames, 1)) for song in songs],
+        **{name: [fitted.predict(song) for song in songs] for name, fitted in regressions.items()},
+    }

@@ -1,0 +1,130 @@
+"""Whether networks are misled by a correlation of arousal with valence that other songs haven't got.
+
+The paper suspects it: its development songs have a high correlation and its test songs don't, so "the
+models are picking up on this particularity", with "unwanted effects" (sec. 3).  A network that takes
+much arousal for much valence errs in one direction: where it predicts much arousal, it predicts too much
+valence.  So the measure is Pearson's r of the error of valence (prediction less annotation) with the
+predicted arousal.  In cross-validation, on songs like those it was trained on, little of it is expected.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstmcore.experiments.datasets import Song
+from lstmcore.experiments.scoring.metrics import pearson
+from lstmcore.experiments.scoring.statistics import LEVEL, bootstrap_correlations, percentile_interval
+
+Frames = NDArray[np.float64]
+Bounds = tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class CarriedRow:
+    """Correlations in the predictions of one system for a set of songs, over all frames.
+
+    ``annotated`` and ``predicted`` are r of arousal with valence; ``error`` is r of valence's error with
+    the predicted arousal, and ``low`` and ``high`` bound its 95 % bootstrap interval over songs.
+    """
+
+    system: str
+    set: str
+    songs: int
+    annotated: float | None
+    predicted: float | None
+    error: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Misled:
+    """What `CarriedRow` says of a test set; ``misled`` is None where it can't be told."""
+
+    set: str
+    misled: bool | None
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Carried:
+    """A row, and the r of its error in resamples of songs."""
+
+    row: CarriedRow
+    drawn: Frames
+
+
+def carried(
+    system: str, group: str, songs: list[Song], values: list[Frames], generator: np.random.Generator
+) -> Carried:
+    """Measure one system's predictions of a set.
+
+    Parameters
+    ----------
+    system, group
+        Names of the system and the set.
+    songs, values
+        Annotated songs and the predictions, shape (frames, 2) each.
+    generator
+        Draws the songs of the bootstrap.
+
+    Returns
+    -------
+    Carried
+        The row and its resamples.
+    """
+    annotated = np.concatenate([song.annotation for song in songs])
+    predicted = np.concatenate(values)
+    pairs = [
+        np.column_stack([v[:, 0], v[:, 1] - song.annotation[:, 1]])
+        for song, v in zip(songs, values, strict=True)
+    ]
+    drawn = bootstrap_correlations(pairs, generator)
+    low, high = percentile_interval(drawn, LEVEL) or (None, None)
+    error = pearson(*np.concatenate(pairs).T)
+    row = CarriedRow(
+        system, group, len(songs), pearson(*annotated.T), pearson(*predicted.T), error, low, high
+    )
+    return Carried(row, drawn)
+
+
+def judge(home: Carried, test: Carried, differ: bool | None, title: str) -> Misled:
+    """Say whether the networks are misled in a test set.
+
+    They are where three things are shown: its arousal and valence correlate less than those of the training
+    songs; the error of valence rises with the predicted arousal; and more so than in cross-validation.
+
+    Parameters
+    ----------
+    home, test
+        The cross-validation and the test set.
+    differ
+        Whether the annotations' correlation is shown to be lower than in the training songs.
+    title
+        Name of the test set for people.
+
+    Returns
+    -------
+    Misled
+        The verdict and its sentence.
+    """
+    row, at_home = test.row, home.row
+    bounds = percentile_interval(test.drawn - home.drawn, LEVEL)
+    if bounds is None or row.low is None or row.error is None or at_home.error is None or differ is None:
+        return Misled(row.set, None, f"{title}: whether the networks are misled by it can't be told.")
+    misled = differ and row.low > 0 and bounds[0] > 0
+    figures = (
+        f"the error of {row.system} in valence goes with the arousal it predicts with r = {row.error:.2f} "
+        f"({row.low:.2f} to {row.high:.2f}), in cross-validation with {at_home.error:.2f}; difference "
+        f"{row.error - at_home.error:.2f} ({bounds[0]:.2f} to {bounds[1]:.2f})"
+    )
+    if misled:
+        said = "the correlation of the training songs misleads the networks"
+    elif differ:
+        said = "that the correlation of the training songs misleads the networks isn't shown"
+    else:
+        said = "the networks aren't shown to be misled, nor is there a lower correlation to be misled by"
+    return Misled(row.set, misled, f"{title}: {said}: {figures}.")

@@ -1,0 +1,148 @@
+"""Linear regression of songs' frames: least squares with a rank, and a ridge that chooses its penalty.
+
+Frames enter as the triangular factor of a QR decomposition of the rows (1, features, targets), song after
+song, so that the design matrix is never there as a whole: of many songs it is large.  All else follows from
+the factor without forming products, which would lose half the digits (G. H. Golub, C. F. Van Loan,
+"Matrix Computations", 4th edition, sections 5.3 and 6.1.4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstmcore import Standardiser
+from lstmcore.experiments.datasets import TARGETS, Song
+from lstmcore.experiments.training.sets import standardiser_of
+
+Array = NDArray[np.float64]
+
+# Features are computed in single precision: what varies by less, beside what varies most, is their rounding.
+RANK_TOLERANCE = float(np.finfo(np.float32).eps)
+PENALTIES = 10.0 ** np.arange(-6, 2.5, 0.5)
+"""Of a ridge, beside the mean squared error: a standardised feature alone is shrunk by 1 + penalty."""
+GROUPS = 5
+_ROWS = 4096  # of the design matrix at once
+
+
+@dataclass(frozen=True)
+class Regression:
+    """A fitted regression.
+
+    Parameters
+    ----------
+    inputs
+        Standardises the features.
+    weights
+        Of the standardised features, shape (features, targets).
+    level
+        Of a frame with mean features, shape (targets,).
+    penalties
+        One a target; 0 of least squares.
+    """
+
+    inputs: Standardiser
+    weights: Array
+    level: Array
+    penalties: tuple[float, ...]
+
+    def predict(self, song: Song) -> Array:
+        """Predict a song, shape (frames, targets)."""
+        return self.inputs.apply(song.features) @ self.weights + self.level
+
+
+class Frames:
+    """Frames of annotated songs, dealt out to groups of whole songs.
+
+    Parameters
+    ----------
+    songs
+        At least one.
+    """
+
+    def __init__(self, songs: list[Song]) -> None:
+        self._inputs = standardiser_of(songs)
+        count = min(GROUPS, len(songs))
+        self._groups = [_factor(songs[k::count], self._inputs) for k in range(count)]
+        self._sizes = [sum(song.frames for song in songs[k::count]) for k in range(count)]
+
+    def least_squares(self) -> Regression:
+        """Ordinary least squares; of several solutions the one with the least norm."""
+        weights, level = _Solver(self._groups).without_penalty()
+        return Regression(self._inputs, weights, level, (0.0,) * len(TARGETS))
+
+    def ridge(self) -> Regression:
+        """Fit a ridge regression.
+
+        Its penalty, one for each target, is that of `PENALTIES` with the least squared error on groups of
+        songs left out in turn; of one song alone, which can't tell, the largest.
+        """
+        errors = np.zeros((len(PENALTIES), len(TARGETS)))
+        for k, left_out in enumerate(self._groups if len(self._groups) > 1 else []):
+            others = _Solver([group for n, group in enumerate(self._groups) if n != k])
+            frames = sum(self._sizes) - self._sizes[k]
+            errors += [_squared_error(left_out, *others.solve(frames * p)) for p in PENALTIES]
+        best = len(PENALTIES) - 1 - errors[::-1].argmin(0)  # of equals the largest
+        solver, frames = _Solver(self._groups), sum(self._sizes)
+        fits = [solver.solve(frames * penalty) for penalty in PENALTIES[best]]
+        weights = np.column_stack([fit[0][:, k] for k, fit in enumerate(fits)])
+        level = np.array([fit[1][k] for k, fit in enumerate(fits)])
+        return Regression(self._inputs, weights, level, tuple(PENALTIES[best].tolist()))
+
+
+def _factor(songs: list[Song], inputs: Standardiser) -> Array:
+    """Factor R of the rows (1, standardised features, targets) of songs; RᵀR is their product."""
+    factor: Array = np.empty((0, 1 + songs[0].features.shape[1] + len(TARGETS)))
+    waiting: list[Array] = []
+    for number, song in enumerate(songs):
+        ones = np.ones(song.frames)
+        waiting.append(np.column_stack([ones, inputs.apply(song.features), song.annotation]))
+        if sum(map(len, waiting)) >= _ROWS or number == len(songs) - 1:
+            factor = _triangular([factor, *waiting])
+            waiting = []
+    return factor
+
+
+def _triangular(parts: Sequence[Array]) -> Array:
+    """Factor R of matrices, or factors, one below the other."""
+    # NumPy's types know this mode no better than the others, which give two matrices.
+    factor: Any = np.linalg.qr(np.concatenate(parts), mode="r")
+    return np.asarray(factor, np.float64)
+
+
+class _Solver:
+    """Solves for the weights of frames that are given as factors."""
+
+    def __init__(self, factors: Sequence[Array]) -> None:
+        whole = _triangular(factors)
+        targets = whole.shape[1] - len(TARGETS)
+        self._features, self._targets = whole[0, 1:targets], whole[0, targets:]
+        self._size = whole[0, 0]
+        # Below the first row are the deviations from the means, for the first column is 1 everywhere.
+        left, self._singular, self._right = np.linalg.svd(whole[1:, 1:targets], full_matrices=False)
+        self._projected = left.T @ whole[1:, targets:]
+
+    def without_penalty(self) -> tuple[Array, Array]:
+        """Weights and level of least squares; directions below the tolerance have no weight."""
+        s = self._singular
+        kept = s > RANK_TOLERANCE * s.max(initial=0)
+        return self._weights(np.divide(1, s, out=np.zeros_like(s), where=kept))
+
+    def solve(self, penalty: float) -> tuple[Array, Array]:
+        """Weights and level with a penalty on the sum of the squared weights."""
+        return self._weights(self._singular / (self._singular**2 + penalty))
+
+    def _weights(self, inverse: Array) -> tuple[Array, Array]:
+        weights = self._right.T @ (inverse[:, None] * self._projected)
+        return weights, (self._targets - self._features @ weights) / self._size
+
+
+def _squared_error(factor: Array, weights: Array, level: Array) -> Array:
+    """Sum of squared errors of each target on the frames of a factor."""
+    fitted = factor[:, : 1 + len(weights)] @ np.vstack([level, weights])
+    errors: Array = ((factor[:, 1 + len(weights) :] - fitted) ** 2).sum(0)
+    return errors

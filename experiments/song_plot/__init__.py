@@ -1,5 +1,0 @@
-"""One song to look at: its sound, the four features of FS2, and its emotion as annotated and as predicted."""
-
-from experiments.song_plot.command import Sources, plot_song
-
-__all__ = ["Sources", "plot_song"]

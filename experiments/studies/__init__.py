@@ -1,0 +1,1 @@
+"""Many experiments: searches for settings, and ablations."""

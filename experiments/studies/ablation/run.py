@@ -1,0 +1,187 @@
+"""Runs ablations: each is the experiment with one thing changed, trained whole and compared with it.
+
+Compared are the networks of each fold on its songs; no test set is looked at.  What a change doesn't touch
+are the same jobs, and isn't computed again.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from lstmcore import get_backend
+from lstmcore.experiments.config import Experiment, with_values
+from lstmcore.experiments.config.variations import Ablation
+from lstmcore.experiments.datasets import Dataset, load_dataset
+from lstmcore.experiments.errors import Diverged, InputError
+from lstmcore.experiments.jobs.executor import Threads
+from lstmcore.experiments.jobs.job import JobFolder
+from lstmcore.experiments.jobs.runner import JobRunner
+from lstmcore.experiments.progress import Progress
+from lstmcore.experiments.run.folder import open_folder, reusable
+from lstmcore.experiments.studies.ablation.ablated import Ablated, ablation_config
+from lstmcore.experiments.studies.ablation.compare import (
+    Comparison,
+    SongScores,
+    compare,
+    corrected,
+    cross_validated,
+)
+from lstmcore.experiments.studies.ablation.variants import default_ablations
+from lstmcore.experiments.training.folds import Split, split, split_like
+from lstmcore.experiments.training.pretraining import with_note
+from lstmcore.experiments.training.smoothing import check_smoothing
+from lstmcore.experiments.training.stages import Trained, train_stages
+
+
+@dataclass(frozen=True)
+class _Variant:
+    """An experiment to train, with its songs; ``ablation`` is None for the experiment as it is."""
+
+    experiment: Experiment
+    dataset: Dataset
+    split: Split
+    ablation: Ablation | None
+
+
+def run_ablations(
+    experiment: Experiment, folder: Path, *, workers: int, progress: Progress, stop: threading.Event
+) -> Ablated:
+    """Run all ablations to their end, or do what is left of them.
+
+    Parameters
+    ----------
+    experiment
+        The configuration; its ``ablation`` sections, or a list of our own if there are none.
+    folder
+        Where results go.
+    workers
+        Jobs computed side by side; the results don't depend on it.
+    progress
+        Hears how it goes.
+    stop
+        Set it, from any thread, to end early.
+
+    Returns
+    -------
+    Ablated
+        The comparisons.
+
+    Raises
+    ------
+    InputError
+        If the configuration doesn't fit the data, the folder is another experiment's, or the training of
+        the experiment as it is diverges.
+    EngineError
+        If the backend can't be used here.
+    Interrupted
+        If `stop` was set; what is finished is kept.
+    OSError
+        If something can't be written.
+    """
+    from lstmcore.experiments.studies.ablation.output import write_ablations
+
+    others, backend = reusable(experiment), experiment.engine.backend
+    get_backend(backend)  # told before anything is written
+    open_folder(folder, ablation_config(experiment))
+    with threadpool_limits(1):
+        base, variants, notes = _prepare(experiment, _Datasets(workers, progress, stop))
+        kept = JobFolder(folder / "jobs", others)
+        runner = JobRunner(kept, Threads(workers), progress, stop, patient=True, backend=backend)
+        findings = _Findings(base, runner)
+        for variant in variants:
+            findings.add(variant)
+    sizes = findings.sizes()
+    ablated = Ablated(
+        folder,
+        base.experiment,
+        [variant.ablation for variant in variants if variant.ablation],
+        corrected([*findings.rows, *sizes.get(1, [])]),
+        sizes,
+        findings.diverged,
+        notes,
+    )
+    write_ablations(ablated, ablation_config(experiment))
+    return ablated
+
+
+class _Datasets:
+    """Loads data, each kind once."""
+
+    def __init__(self, workers: int, progress: Progress, stop: threading.Event) -> None:
+        self._how: Any = {"workers": workers, "progress": progress, "stop": stop}
+        self._found: dict[str, Dataset] = {}
+
+    def of(self, experiment: Experiment) -> Dataset:
+        key = experiment.data.model_dump_json()
+        if key not in self._found:
+            self._found[key] = load_dataset(experiment.data, **self._how)
+        return self._found[key]
+
+
+def _prepare(experiment: Experiment, datasets: _Datasets) -> tuple[_Variant, list[_Variant], list[str]]:
+    """Load the songs of all variants, so that what is wrong is told before hours of training.
+
+    What of our own list doesn't fit the data is left out with a note.
+    """
+    alone = experiment.alone()
+    dataset = datasets.of(alone)
+    base = _Variant(alone, dataset, split(dataset.development, alone.folds), None)
+    notes, variants = list(with_note(alone, dataset).notes), []
+    for ablation in experiment.ablation or default_ablations(alone, dataset):
+        try:
+            variants.append(_variant(base, ablation, datasets))
+        except InputError as error:
+            if experiment.ablation:
+                raise InputError(f"ablation {ablation.name!r}: {error}") from None
+            notes.append(f"Left out, since the data don't allow it: {ablation.name} ({error}).")
+    return base, variants, notes
+
+
+def _variant(base: _Variant, ablation: Ablation, datasets: _Datasets) -> _Variant:
+    experiment = with_values(base.experiment, ablation.set, ablation.unset)
+    dataset = datasets.of(experiment)
+    check_smoothing(experiment.predictions.smoothing, dataset.hop_seconds)
+    return _Variant(experiment, dataset, split_like(dataset.development, base.split), ablation)
+
+
+class _Findings:
+    """What comes out, ablation by ablation."""
+
+    def __init__(self, base: _Variant, runner: JobRunner) -> None:
+        self._base, self._runner = base, runner
+        self._trained = self._train(base, "as it is")
+        self._scores = cross_validated(self._trained)
+        shares = [
+            len(base.split.validation(fold)) / len(base.split.training(fold))
+            for fold in base.split.cross_validation
+        ]
+        self._test_share = float(np.mean(shares))
+        self.rows: list[Comparison] = []
+        self.diverged: dict[str, str] = {}
+
+    def add(self, variant: _Variant) -> None:
+        """Train a variant and compare it."""
+        assert variant.ablation is not None
+        name = variant.ablation.name
+        try:
+            self.rows += self._compare(name, cross_validated(self._train(variant, name)))
+        except Diverged as error:
+            self.diverged[name] = str(error)
+
+    def sizes(self) -> dict[int, list[Comparison]]:
+        """Compare fewer networks a fold with all of them."""
+        trials = self._base.experiment.ensemble.trials
+        names = {n: f"{n} of {trials} networks" if n > 1 else "1 network a fold" for n in range(1, trials)}
+        return {n: self._compare(name, cross_validated(self._trained, n)) for n, name in names.items()}
+
+    def _compare(self, name: str, scores: SongScores) -> list[Comparison]:
+        return compare(name, self._scores, scores, self._test_share, self._base.experiment.seed)
+
+    def _train(self, variant: _Variant, name: str) -> Trained:
+        return train_stages(variant.experiment, variant.dataset, variant.split, self._runner, which=name)

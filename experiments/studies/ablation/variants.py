@@ -1,0 +1,66 @@
+"""Which ablations are made where the experiment names none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lstmcore.experiments.config import Experiment, Quality
+from lstmcore.experiments.config.variations import Ablation
+from lstmcore.experiments.datasets import Dataset
+
+_LEAD_IN = 15.0  # DEAM's annotations begin there
+
+
+def default_ablations(experiment: Experiment, dataset: Dataset) -> list[Ablation]:
+    """List what can be changed in an experiment: its parts, one at a time, as far as it has them."""
+    parts = (_pretraining(experiment, dataset), _networks(experiment), _data(experiment, dataset))
+    return [ablation for part in parts for ablation in part]
+
+
+def _pretraining(experiment: Experiment, dataset: Dataset) -> Iterator[Ablation]:
+    if not dataset.unlabelled:
+        return
+    if not experiment.pretraining.enabled:
+        yield Ablation(name="auto-encoder", set={"pretraining.enabled": True})
+        return
+    yield Ablation(name="no auto-encoder", set={"pretraining.enabled": False})
+    if experiment.pretraining.input_noise:
+        yield Ablation(name="auto-encoder without noise", set={"pretraining.input_noise": 0.0})
+
+
+def _networks(experiment: Experiment) -> Iterator[Ablation]:
+    network = experiment.network
+    if experiment.training.input_noise:
+        yield Ablation(name="no noise in training", set={"training.input_noise": 0.0})
+    for depth in range(1, len(network.hidden)):
+        layers = "1 hidden layer" if depth == 1 else f"{depth} hidden layers"
+        yield Ablation(name=layers, set={"network.hidden": network.hidden[:depth]})
+    other = "single" if network.targets == "joint" else "joint"
+    name = "a network for each target" if other == "single" else "one network for both targets"
+    yield Ablation(name=name, set={"network.targets": other})
+    if network.cell == "lstm":
+        changes = {"network.cell": "feedforward", "network.bidirectional": False}
+        yield Ablation(name="frame-wise network of equal size", set=changes)
+    else:
+        yield Ablation(name="LSTM network of equal size", set={"network.cell": "lstm"})
+
+
+def _data(experiment: Experiment, dataset: Dataset) -> Iterator[Ablation]:
+    data = experiment.data
+    if data.normal_scores:
+        yield Ablation(name="features as they are, not their ranks", set={"data.normal_scores": False})
+    if data.lead_in:
+        yield Ablation(name="nothing before the first annotation", set={"data.lead_in": 0.0})
+    elif experiment.training.objective == "sse" and all(s.times[0] > 0 for s in dataset.development):
+        name = f"{_LEAD_IN:g} s of music before the first annotation"
+        yield Ablation(name=name, set={"data.lead_in": _LEAD_IN})
+    if data.features == "FS2":
+        yield Ablation(name="FS1, not FS2", set={"data.features": "FS1"})
+    elif data.features == "FS1" and data.source == "procedural":
+        yield Ablation(name="FS2, not FS1", set={"data.features": "FS2"})
+    if data.quality is not None:
+        yield Ablation(name="all songs, whatever their α", unset=["data.quality"])
+    elif all(song.song_id in dataset.agreements for song in dataset.development):
+        rule = Quality()
+        keys = {f"data.quality.{key}": value for key, value in rule.model_dump().items()}
+        yield Ablation(name=f"songs with {rule.min_raters} raters and α ≥ {rule.min_alpha}", set=keys)

@@ -1,0 +1,177 @@
+"""Runs a search: each proposal is trained and scored on the folds of the cross-validation.
+
+Neither the team's test set nor the official test set is looked at.  The networks of a candidate are the
+jobs that a run of the same configuration has, so none is computed twice: not within a search,
+not when it is run again after Ctrl-C, and not by ``lstmcore-run chosen.toml``.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from lstmcore import get_backend
+from lstmcore.experiments.config import Experiment, value_of, with_values
+from lstmcore.experiments.config.variations import Search
+from lstmcore.experiments.datasets import Dataset, load_dataset
+from lstmcore.experiments.errors import Diverged
+from lstmcore.experiments.files import write_whole
+from lstmcore.experiments.jobs.executor import Threads
+from lstmcore.experiments.jobs.job import JobFolder, Result
+from lstmcore.experiments.jobs.runner import JobRunner
+from lstmcore.experiments.progress import Progress
+from lstmcore.experiments.run.folder import open_folder, reusable
+from lstmcore.experiments.scoring.ensemble import split_songs
+from lstmcore.experiments.scoring.metrics import criterion
+from lstmcore.experiments.scoring.systems import member_predictions
+from lstmcore.experiments.studies.search.methods import Method, Proposal, method_of
+from lstmcore.experiments.studies.search.searched import Searched, Tried, search_config, section_of
+from lstmcore.experiments.training.folds import Split, split
+from lstmcore.experiments.training.pretraining import with_note
+from lstmcore.experiments.training.smoothing import check_smoothing
+from lstmcore.experiments.training.stages import Trained, train_stages
+
+
+def run_search(
+    experiment: Experiment, folder: Path, *, workers: int, progress: Progress, stop: threading.Event
+) -> Searched:
+    """Run a search to its end, or do what is left of it.
+
+    Parameters
+    ----------
+    experiment
+        The configuration, with a section ``search``.
+    folder
+        Where results go.
+    workers
+        Jobs computed side by side; the results don't depend on it.
+    progress
+        Hears how it goes.
+    stop
+        Set it, from any thread, to end early.
+
+    Returns
+    -------
+    Searched
+        What was tried and chosen.
+
+    Raises
+    ------
+    InputError
+        If the configuration doesn't fit the data, or the folder is another experiment's.
+    EngineError
+        If the backend can't be used here.
+    Interrupted
+        If `stop` was set; what is finished is kept.
+    OSError
+        If something can't be written.
+    """
+    from lstmcore.experiments.studies.search.output import write_search, write_table
+
+    method = method_of(section_of(experiment), experiment)
+    others = reusable(experiment)
+    get_backend(experiment.engine.backend)  # told before anything is written
+    open_folder(folder, search_config(experiment))
+    with threadpool_limits(1):
+        dataset = load_dataset(experiment.data, workers=workers, progress=progress, stop=stop)
+        for candidate in _smoothings(experiment):  # what is wrong is told before hours of training
+            check_smoothing(candidate, dataset.hop_seconds)
+        dataset = with_note(experiment, dataset)
+        kept = JobFolder(folder / "jobs", others)
+        backend = experiment.engine.backend
+        runner = JobRunner(kept, Threads(workers), progress, stop, patient=True, backend=backend)
+        bench = _Bench(experiment, dataset, split(dataset.development, experiment.folds), runner)
+        tried: list[Tried] = []
+        while (proposal := method.propose()) is not None:
+            tried.append(bench.evaluate(proposal))
+            write_table(folder, experiment, tried, None)
+            method.tell(bench.goodness(tried[-1]))
+    chosen = _chosen(experiment, method)
+    searched = Searched(folder, experiment, tried, chosen, dataset.notes)
+    _write_chosen(folder, experiment, chosen)
+    write_search(searched)
+    return searched
+
+
+class _Bench:
+    """Tries configurations on the same songs and folds."""
+
+    def __init__(self, experiment: Experiment, dataset: Dataset, folds: Split, runner: JobRunner) -> None:
+        self._experiment, self._search = experiment.alone(), section_of(experiment)
+        self._dataset, self._split, self._runner = dataset, folds, runner
+        self._folds = folds.cross_validation[: self._search.folds]
+
+    def evaluate(self, proposal: Proposal) -> Tried:
+        """Train what is proposed and score it on its folds."""
+        trials = self._search.trials or self._experiment.ensemble.trials
+        experiment = with_values(self._experiment, proposal.values | {"ensemble.trials": trials})
+        values = _values(experiment, self._search)
+        before = self._runner.computed
+        which = ", ".join(f"{key} {value}" for key, value in self._told(proposal).items())
+        try:
+            trained = train_stages(
+                experiment, self._dataset, self._split, self._runner, which=which, folds=self._folds
+            )
+        except Diverged:
+            return Tried(proposal.step, values, [])
+        best = [result.facts["history"][-1]["best_epoch"] for result in trained.networks]
+        return Tried(
+            proposal.step,
+            values,
+            [self._score(trained, fold) for fold in self._folds],
+            len(trained.jobs),
+            len(trained.jobs) - (self._runner.computed - before),
+            float(np.mean(best)),
+            sum(_seconds(result) for result in trained.results),
+        )
+
+    def _told(self, proposal: Proposal) -> dict[str, Any]:
+        """Return what of a proposal its step changes."""
+        steps = self._search.steps if proposal.step is None else [self._search.steps[proposal.step]]
+        return {step.name: proposal.values[step.keys[0]] for step in steps}
+
+    def _score(self, trained: Trained, fold: int) -> float:
+        songs = self._split.validation(fold)
+        networks = [n for n in trained.networks if n.facts["fold"] == fold]
+        curves = split_songs(member_predictions(trained.data, networks, "validation", songs).mean(0), songs)
+        value = criterion(self._search.criterion, self._search.scope, songs, curves)
+        return self._sign * value
+
+    @property
+    def _sign(self) -> int:
+        return -1 if self._search.criterion == "rmse" else 1
+
+    def goodness(self, tried: Tried) -> float | None:
+        """Return the score turned so that more is better."""
+        return None if tried.score is None else self._sign * tried.score
+
+
+def _seconds(result: Result) -> float:
+    return float(sum(epoch["seconds"] for epoch in result.facts["history"]))
+
+
+def _values(experiment: Experiment, search: Search) -> dict[str, Any]:
+    return {key: value_of(experiment, key) for step in search.steps for key in step.keys}
+
+
+def _smoothings(experiment: Experiment) -> list[float]:
+    """All widths of the smoothing that may be tried; of a range the least one that smooths."""
+    steps = [step for step in section_of(experiment).steps if "predictions.smoothing" in step.keys]
+    tried = [float(value) for step in steps for value in step.values or []]
+    least = [float(step.range.low) or 1e-3 for step in steps if step.range is not None]
+    return [experiment.predictions.smoothing, *tried, *least]
+
+
+def _chosen(experiment: Experiment, method: Method) -> dict[str, Any]:
+    return _values(with_values(experiment, method.best()), section_of(experiment))
+
+
+def _write_chosen(folder: Path, experiment: Experiment, chosen: dict[str, Any]) -> None:
+    """Write ``chosen.toml``, which finds the search's own networks trained."""
+    said = "".join(f"#   {key} = {value}\n" for key, value in chosen.items())
+    head = f"# Chosen by lstmcore search:\n{said}reuse = ['jobs']\n"
+    write_whole(folder / "chosen.toml", head + with_values(experiment, chosen).to_toml())

@@ -1,0 +1,1 @@
+"""The terminal: where commands begin, how they end, what they tell."""

@@ -1,0 +1,69 @@
+"""What all commands do with their words before they run: mistakes are told plainly."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Annotated
+
+import typer
+from typer.core import TyperCommand
+
+Version = Annotated[
+    bool,
+    typer.Option(
+        "--version", callback=lambda asked: _tell_version(asked), is_eager=True, help="Print the version."
+    ),
+]
+
+
+class Command(TyperCommand):
+    """A command that sees where the shell has taken a value apart."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        """Take the words apart, as Typer does."""
+        for said, meant in taken_apart(args):
+            advice = f"what has spaces is quoted: --set {shlex.quote(meant)}"
+            raise typer.BadParameter(f"{said!r} isn't whole; {advice}", ctx, param_hint="'--set'")
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            # Typer has its choices checked by pydantic, whose own word this is.
+            error.message = error.message.removeprefix("Value error, ")
+            raise
+
+
+def taken_apart(words: list[str]) -> list[tuple[str, str]]:
+    """Find values of --set that the shell has split: what came, and what was meant."""
+    found = []
+    for n, word in enumerate(words):
+        if word == "--set":
+            parts = words[n + 1 :]
+        elif word.startswith("--set="):
+            parts = [word.removeprefix("--set="), *words[n + 1 :]]
+        else:
+            continue
+        if not parts:
+            continue
+        meant, rest = parts[0], parts[1:]
+        while (
+            rest
+            and not rest[0].startswith("--")
+            and (_is_open(meant) or meant.endswith("=") or rest[0].startswith("="))
+        ):
+            meant = f"{meant} {rest.pop(0)}"
+        if meant != parts[0]:
+            found.append((parts[0], meant))
+    return found
+
+
+def _is_open(value: str) -> bool:
+    """Tell whether a value, as TOML has it, goes on after a space."""
+    return any(value.count(left) > value.count(right) for left, right in ("[]", "{}"))
+
+
+def _tell_version(asked: bool) -> None:
+    from lstmcore.experiments.environment import version_of
+
+    if asked:
+        typer.echo(f"lstmcore {version_of('lstmcore') or 'unknown'}")
+        raise typer.Exit

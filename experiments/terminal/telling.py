@@ -1,0 +1,73 @@
+"""What a command tells when something is wrong, and the exit code it ends with."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from lstmcore.experiments.terminal.process import exit_code
+
+if TYPE_CHECKING:
+    from lstmcore.experiments.progress import Progress
+
+
+@contextmanager
+def errors_told(
+    folder: Path | str | None, progress: Progress | None = None, stop: threading.Event | None = None
+) -> Iterator[None]:
+    """Turn what a user can cause into a message and an exit code: 2, or 130 after Ctrl-C, 143 after SIGTERM.
+
+    Whatever happens, the display has ended afterwards.
+    """
+    from lstmcore import EngineError
+    from lstmcore.experiments.errors import InputError, Interrupted
+    from lstmcore.experiments.terminal.entry import work_begins
+    from lstmcore.features import AudioError, SmileError
+
+    kept = f"what is finished is kept in {folder}" if folder else "nothing was written"
+    work_begins()
+    try:
+        yield
+    except (KeyboardInterrupt, Interrupted) as interrupt:
+        if stop is not None:
+            stop.set()
+        _end(progress, f"interrupted; {kept}. Run the same command again to go on.")
+        os._exit(exit_code(interrupt))  # at once: threads in a kernel can't be waited for
+    except (InputError, EngineError, AudioError, SmileError) as error:
+        _end(progress, f"error: {error}")
+        raise typer.Exit(2) from None
+    except MemoryError as error:
+        _end(progress, f"error: not enough memory{f': {error}' if str(error) else ''}; {kept}")
+        raise typer.Exit(2) from None
+    except BrokenPipeError:  # nobody reads our output any more
+        raise
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _end(progress, f"error: {where}{error.strerror or error}; {kept}")
+        raise typer.Exit(2) from None
+    finally:
+        if progress is not None:
+            progress.close()
+
+
+def tell_of_songs(errors: Sequence[Exception], songs: int) -> None:
+    """Name the songs that can't be used; if there are any, that is exit code 1."""
+    for error in errors:
+        print(f"error: {error}", file=sys.stderr)
+    if errors:
+        written = "" if len(errors) < songs else "; nothing was written"
+        print(f"{len(errors)} of {songs} songs can't be used{written}", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+def _end(progress: Progress | None, message: str) -> None:
+    if progress is not None:
+        progress.close()
+    print(message, file=sys.stderr, flush=True)

@@ -1,0 +1,1 @@
+"""From folds to trained networks: sets, auto-encoder jobs, trial jobs, and their order."""

@@ -1,0 +1,147 @@
+"""What the trainings of all jobs have in common: layers, settings, and sets of sequences from songs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstmcore import (
+    BLSTM,
+    LSTM,
+    OBJECTIVES,
+    SGD,
+    EpochReport,
+    Objective,
+    SequenceSet,
+    Standardiser,
+    Tanh,
+    TrainingSettings,
+)
+from lstmcore.experiments.config import Experiment, Pretraining, Training
+from lstmcore.experiments.datasets import TARGETS, Song
+from lstmcore.experiments.errors import InputError
+from lstmcore.experiments.training.frame_wise import frame_wise_sizes
+from lstmcore.layers import Layer
+
+_COLUMNS = 16  # standardised at once: many songs' are large in double precision
+
+
+def hidden_layers(experiment: Experiment, inputs: int) -> tuple[Layer, ...]:
+    """Hidden layers of a network, from the input on."""
+    config = experiment.network
+    if config.cell == "feedforward":
+        outputs = len(TARGETS) if config.targets == "joint" else 1
+        return tuple(Tanh(size, config.bias) for size in frame_wise_sizes(config.hidden, inputs, outputs))
+    kind = BLSTM if config.bidirectional else LSTM
+    return tuple(kind(size, config.bias) for size in config.hidden)
+
+
+def settings_of(config: Training | Pretraining) -> TrainingSettings:
+    """Translate a section of the configuration into the engine's settings."""
+    return TrainingSettings(
+        sgd=SGD(config.learning_rate, config.momentum),
+        parallel_sequences=config.parallel_sequences,
+        stochastic=config.stochastic,
+        shuffle=config.shuffle,
+        input_noise=config.input_noise,
+        max_epochs=config.max_epochs,
+        patience=config.patience,
+    )
+
+
+def history_of(reports: list[EpochReport]) -> list[dict[str, Any]]:
+    """Return the reports as JSON can hold them."""
+    return [asdict(r) for r in reports]
+
+
+def heard_by(songs: list[Song], inputs: Standardiser, dtype: str) -> SequenceSet:
+    """Standardise what networks hear of songs.
+
+    Song by song into the set's own matrix: a collection in double precision, and lists of its parts, take
+    several times the memory of the set.
+
+    Parameters
+    ----------
+    songs
+        The songs, at least one.
+    inputs
+        Standardises the features.
+    dtype
+        Precision of the set.
+
+    Returns
+    -------
+    SequenceSet
+        A sequence a song, in order, lead-in included; its targets are its inputs.
+
+    Raises
+    ------
+    InputError
+        If a value is too large for the precision.
+    """
+    lengths = np.array([song.frames_before + song.frames for song in songs], np.int64)
+    rows = np.empty((lengths.sum(), songs[0].features.shape[1]), dtype)
+    for song, part in zip(songs, np.split(rows, np.cumsum(lengths)[:-1]), strict=True):
+        values = inputs.apply(song.heard)
+        with np.errstate(over="ignore"):  # told below
+            part[:] = values
+        if not np.isfinite(part).all():
+            frame, column = np.argwhere(~np.isfinite(part))[0]
+            raise InputError(
+                f"song {song.song_id}, frame {frame}, feature {column}: {values[frame, column]:g} once "
+                f"standardised; expected a number that {dtype} holds"
+            )
+    return SequenceSet(rows, rows, lengths)
+
+
+def with_targets(
+    heard: SequenceSet, songs: list[Song], targets: Standardiser, columns: slice = slice(None)
+) -> SequenceSet:
+    """Give a set of `heard_by` its targets; the inputs are shared, not copied.
+
+    Parameters
+    ----------
+    heard, songs
+        The set, and the songs that it was made of.
+    targets
+        Standardises the targets.
+    columns
+        Which targets.
+
+    Returns
+    -------
+    SequenceSet
+        Of songs with a lead-in, targets have weights, as `objective_of` wants.
+    """
+    y = [targets.apply(song.annotation[:, columns]) for song in songs]
+    if songs[0].lead_in is not None:
+        y = [_with_weights(song.frames_before, values) for song, values in zip(songs, y, strict=True)]
+    return replace(heard, targets=np.concatenate(y).astype(heard.inputs.dtype))
+
+
+def _with_weights(frames: int, targets: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return targets and their weights, interleaved as ``weightedsse`` has them, after frames of weight 0."""
+    weighted = np.stack([targets, np.ones_like(targets)], axis=2).reshape(len(targets), -1)
+    return np.concatenate([np.zeros((frames, weighted.shape[1])), weighted])
+
+
+def objective_of(experiment: Experiment) -> Objective:
+    """Return what networks minimise; with a lead-in, the same with a weight of 0 there."""
+    return OBJECTIVES["weightedsse" if experiment.data.lead_in else experiment.training.objective]
+
+
+def standardiser_of(songs: list[Song]) -> Standardiser:
+    """Means and scales of the features of all frames of some songs.
+
+    Some columns at a time, which gives the same bits as all at once: the rows of a matrix are added one after
+    the other, column by column, as long as there are two columns.
+    """
+    width = songs[0].features.shape[1]
+    parts = []
+    for columns in np.array_split(np.arange(width), max(1, width // _COLUMNS)):
+        some = slice(columns[0], columns[-1] + 1)
+        parts.append(Standardiser.fit(np.concatenate([song.features[:, some] for song in songs])))
+    return Standardiser(np.concatenate([p.mean for p in parts]), np.concatenate([p.scale for p in parts]))

@@ -1,0 +1,248 @@
+"""Trial jobs: one network, trained on the other folds and stopped by its own, or by one of the others.
+
+Inputs and targets are standardised to the training songs of the fold.  With single targets, a
+trial of a fold is two jobs: a network for arousal and one for valence, which make one member of
+an ensemble.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstmcore import (
+    Architecture,
+    EpochReport,
+    Linear,
+    Network,
+    SequenceSet,
+    Standardiser,
+    Trainer,
+    TrainingState,
+    initial_network,
+    predict,
+    start_from_autoencoder,
+    stream,
+)
+from lstmcore.experiments.config import Experiment
+from lstmcore.experiments.datasets import TARGETS, Dataset, Song
+from lstmcore.experiments.jobs.job import Job, Prepared, Result, Tensors, name_of
+from lstmcore.experiments.training.folds import Split
+from lstmcore.experiments.training.pretraining import autoencoder_architecture
+from lstmcore.experiments.training.sets import (
+    heard_by,
+    hidden_layers,
+    history_of,
+    objective_of,
+    settings_of,
+    standardiser_of,
+    with_targets,
+)
+from lstmcore.experiments.training.shared import Shared
+
+VERSION = 3  # changes when the same inputs would give another result
+# The groups of songs that a network is applied to, and the arrays its predictions are in.
+GROUPS = ("validation", "team_test", "official_test")
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """Standardised features of the songs that networks are trained on, and what standardised them."""
+
+    inputs: Standardiser
+    training: SequenceSet
+
+
+@dataclass(frozen=True)
+class FoldSets:
+    """Standardised songs that trials of a fold are trained on, and what standardised them."""
+
+    heard: _Heard
+    targets: Standardiser
+    training: SequenceSet
+    validation: SequenceSet
+
+    @property
+    def inputs(self) -> Standardiser:
+        """Standardises the features."""
+        return self.heard.inputs
+
+
+@dataclass(frozen=True)
+class TrialData:
+    """What the jobs of an experiment share.
+
+    Parameters
+    ----------
+    experiment, dataset, split
+        Configuration, songs and folds.
+    autoencoders
+        Weights of the pre-trained auto-encoder of each trial, and the name of its job;
+        empty without pre-training.
+    """
+
+    experiment: Experiment
+    dataset: Dataset
+    split: Split
+    autoencoders: list[tuple[str, NDArray[np.floating]]]
+    _heard: Shared[_Heard] = field(default_factory=Shared, init=False, repr=False, compare=False)
+    _sets: Shared[FoldSets] = field(default_factory=Shared, init=False, repr=False, compare=False)
+
+    def sets(self, fold: int, trial: int, target: str | None) -> FoldSets:
+        """Return what a network is trained on; those that are trained on the same songs share them."""
+        key = (fold, self.split.watched_fold(fold, trial), target)
+        return self._sets.get(key, lambda: self._make_sets(fold, trial, target))
+
+    def _make_sets(self, fold: int, trial: int, target: str | None) -> FoldSets:
+        columns = slice(None) if target is None else slice(k := TARGETS.index(target), k + 1)
+        songs, watched = self.split.training(fold, trial), self.split.watched(fold, trial)
+        left_out = frozenset((fold, self.split.watched_fold(fold, trial)))
+        heard = self._heard.get(left_out, lambda: self._make_heard(songs))
+        targets = Standardiser.fit(np.concatenate([song.annotation[:, columns] for song in songs]))
+        validation = heard_by(watched, heard.inputs, self.experiment.engine.dtype)
+        return FoldSets(
+            heard,
+            targets,
+            with_targets(heard.training, songs, targets, columns),
+            with_targets(validation, watched, targets, columns),
+        )
+
+    def _make_heard(self, songs: list[Song]) -> _Heard:
+        inputs = standardiser_of(songs)
+        return _Heard(inputs, heard_by(songs, inputs, self.experiment.engine.dtype))
+
+    def groups(self, fold: int) -> dict[str, list[Song]]:
+        """Songs that the networks of a fold are applied to, none of which they were trained on."""
+        songs = (self.split.validation(fold), self.split.team_test_songs, self.dataset.official_test)
+        return dict(zip(GROUPS, songs, strict=True))
+
+
+def network_seed(experiment: Experiment, fold: int, trial: int, target: str | None) -> np.random.SeedSequence:
+    """Root of all random numbers of one network, which is of one target or, with None, of all."""
+    key = (1, fold, trial) if target is None else (2, fold, trial, TARGETS.index(target))
+    return np.random.SeedSequence(experiment.seed, spawn_key=key)
+
+
+def architecture_of(experiment: Experiment, inputs: int) -> Architecture:
+    """Hidden layers and a linear output for arousal and valence together, or for one of them."""
+    output = Linear(len(TARGETS) // networks_a_member(experiment), experiment.network.bias)
+    return Architecture(inputs, (*hidden_layers(experiment, inputs), output))
+
+
+def networks_a_member(experiment: Experiment) -> int:
+    """How many networks make one member of an ensemble: one, or one for each target."""
+    return 1 if experiment.network.targets == "joint" else len(TARGETS)
+
+
+def join_targets(predictions: NDArray[np.float64], networks: int) -> NDArray[np.float64]:
+    """Put networks of single targets together.
+
+    Parameters
+    ----------
+    predictions
+        Shape (networks, frames, outputs), with single targets all networks of arousal first,
+        then those of valence in the same order.
+    networks
+        How many make one member; of 1, all are left as they are.
+
+    Returns
+    -------
+    ndarray
+        Shape (members, frames, targets).
+    """
+    return np.concatenate(np.split(predictions, networks), axis=2)
+
+
+def network_jobs(data: TrialData, folds: Sequence[int] | None = None) -> list[Job]:
+    """Make a job for each fold that validates, or some of them, and each trial.
+
+    With single targets, arousal's come first.
+    """
+    folds = data.split.cross_validation if folds is None else folds
+    trials = range(data.experiment.ensemble.trials)
+    targets = [None] if networks_a_member(data.experiment) == 1 else TARGETS
+    return [_job(data, fold, trial, target) for target in targets for fold in folds for trial in trials]
+
+
+def _job(data: TrialData, fold: int, trial: int, target: str | None) -> Job:
+    experiment = data.experiment
+    inputs: dict[str, Any] = {
+        "version": VERSION,
+        "seed": [experiment.seed, fold, trial],
+        "target": target,
+        "network": experiment.network.model_dump(),
+        "training": experiment.training.model_dump(),
+        "engine": [experiment.engine.backend, experiment.engine.dtype],
+        "autoencoder": data.autoencoders[trial][0] if data.autoencoders else None,
+        "trained_on": [song.digest for song in data.split.training(fold, trial)],
+        "applied_to": [[song.digest for song in songs] for songs in data.groups(fold).values()],
+    }
+    if experiment.folds.stopping != "same":
+        inputs["watched"] = [song.digest for song in data.split.watched(fold, trial)]
+    of_target = "" if target is None else f"-{target}"
+    name = name_of(f"network-fold{fold:02}-trial{trial}{of_target}", inputs)
+    title = ", ".join([f"fold {fold}", f"trial {trial}", *([] if target is None else [target])])
+    return Job(title, name, partial(_prepare, data, fold, trial, target))
+
+
+def _start(data: TrialData, trial: int, seed: np.random.SeedSequence, inputs: int) -> Network:
+    """Random weights; the first layer from the auto-encoder if there is one."""
+    experiment = data.experiment
+    layers = architecture_of(experiment, inputs).layers
+    network = initial_network(inputs, layers, stream(seed, "weights"), dtype=experiment.engine.dtype)
+    if not data.autoencoders:
+        return network
+    autoencoder = Network(autoencoder_architecture(experiment, inputs), data.autoencoders[trial][1])
+    return start_from_autoencoder(network, autoencoder)
+
+
+def _prepare(
+    data: TrialData, fold: int, trial: int, target: str | None, state: TrainingState | None
+) -> Prepared:
+    experiment, sets = data.experiment, data.sets(fold, trial, target)
+    seed = network_seed(experiment, fold, trial, target)
+    trainer = Trainer(
+        _start(data, trial, seed, sets.training.input_size),
+        sets.training,
+        sets.validation,
+        settings_of(experiment.training),
+        seed=seed,
+        objective=objective_of(experiment),
+        backend=experiment.engine.backend,
+        state=state,
+    )
+    place = {"fold": fold, "trial": trial} | ({} if target is None else {"target": target})
+    return Prepared(trainer, partial(_conclude, data, sets, place), sets)
+
+
+def _conclude(
+    data: TrialData, sets: FoldSets, place: dict[str, Any], network: Network, reports: list[EpochReport]
+) -> Result:
+    tensors: Tensors = {
+        "weights": network.weights,
+        "input_mean": sets.inputs.mean,
+        "input_scale": sets.inputs.scale,
+        "target_mean": sets.targets.mean,
+        "target_scale": sets.targets.scale,
+    }
+    for group, members in data.groups(place["fold"]).items():
+        tensors[group] = _predict(network, members, sets, data.experiment)
+    return Result(tensors, place | {"history": history_of(reports)})
+
+
+def _predict(
+    network: Network, songs: list[Song], sets: FoldSets, experiment: Experiment
+) -> NDArray[np.float64]:
+    """Predict all frames of some songs in the annotation's scale, shape (frames, outputs)."""
+    outputs = network.architecture.output_size
+    if not songs:
+        return np.empty((0, outputs))
+    sequences = heard_by(songs, sets.inputs, experiment.engine.dtype)
+    found = sequences.split(predict(network, sequences, backend=experiment.engine.backend))
+    wanted = [part[song.frames_before :] for song, part in zip(songs, found, strict=True)]
+    return sets.targets.invert(np.concatenate(wanted))

@@ -1,0 +1,1 @@
+"""The CPU backend: Numba kernels in single or double precision."""

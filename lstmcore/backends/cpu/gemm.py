@@ -1,0 +1,298 @@
+"""Matrix products: the right factor laid out in panels, the result computed tile by tile.
+
+A panel holds some columns of a matrix side by side, padded with zeros to a whole number of
+vectors: what a tile reads of it is contiguous.  A matrix that many rows are multiplied with is
+packed once, transposed on the way where need be.  A panel is two vectors wide; if there are
+only one to three rows, four or eight, because that many independent sums keep the arithmetic busy.
+
+Every element of a product is added up in the order of k, whatever the number of rows: a
+sequence's outputs have the same bits alone and among others.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import DTypeLike
+
+from lstmcore.backends.cpu.tiles import (
+    VECTOR_BYTES,
+    add_row,
+    add_tile,
+    copy_vectors,
+    lanes,
+    transpose_square,
+)
+from lstmcore.jit import inlined, kernel
+
+Array = Any
+
+_CHUNK = 48  # rows that stay in the second-level cache while all panels pass
+_SQUARE = 8  # rows that are packed at a time
+_FRAMES = 120  # frames of a block in a product over frames
+_BLOCKS = 8  # blocks that are packed at a time
+
+
+def panel_width(dtype: DTypeLike, rows: int) -> int:
+    """Columns of a panel that suits a product of so many rows."""
+    vectors = 8 if rows == 1 else 4 if rows <= 3 else 2
+    return vectors * lanes(dtype)
+
+
+def packed_size(steps: int, columns: int, width: int) -> int:
+    """Length of the memory that a matrix [steps, columns] needs in panels of some width."""
+    return -(-columns // width) * width * steps
+
+
+kernel_packed_size = inlined(packed_size)
+
+
+def block_size(columns: int, width: int) -> int:
+    """Length of the memory that `product_over_frames` needs for so many columns."""
+    return _BLOCKS * packed_size(_FRAMES, columns, width) + _FRAMES * _CHUNK
+
+
+@inlined
+def _panels(
+    memory: Array,  # [at least packed_size]
+    steps: Any,
+    columns: Any,
+    width: Any,
+) -> Any:
+    count = (columns + width - 1) // width
+    return memory[: count * steps * width].reshape((count, steps, width))
+
+
+@inlined
+def unpacked(
+    b: Array,  # [K, M]
+    memory: Array,  # [at least packed_size]
+    width: Any,
+) -> Any:
+    """Return panels without any row: b isn't packed."""
+    return _panels(memory, 0, b.shape[1], width)
+
+
+@kernel
+def pack(
+    b: Array,  # [K, M]
+    memory: Array,  # [at least packed_size]
+    width: Any,
+) -> Any:
+    """Lay b out in panels [M / width, K, width]."""
+    steps, columns = b.shape
+    panels = _panels(memory, steps, columns, width)
+    pair = 2 * (VECTOR_BYTES // b.itemsize)
+    for top in range(0, steps, _SQUARE):
+        bottom = min(top + _SQUARE, steps)
+        for left in range(0, panels.shape[0] * width, pair):
+            target = panels[left // width, :, left % width :]
+            if left + pair <= columns:
+                for k in range(top, bottom):
+                    copy_vectors(b[k, left:], target[k], 2)
+            else:
+                for k in range(top, bottom):
+                    for j in range(left, left + pair):
+                        target[k, j - left] = b[k, j] if j < columns else 0
+    return panels
+
+
+@kernel
+def pack_transposed(
+    b: Array,  # [M, K]
+    memory: Array,  # [at least packed_size]
+    width: Any,
+) -> Any:
+    """Lay the transpose of b out in panels [M / width, K, width]."""
+    columns, steps = b.shape
+    panels = _panels(memory, steps, columns, width)
+    side = VECTOR_BYTES // b.itemsize
+    for left in range(0, panels.shape[0] * width, side):
+        target = panels[left // width, :, left % width :]
+        whole = steps - steps % side if left + side <= columns else 0
+        for k in range(0, whole, side):
+            transpose_square(b[left:, k:], target[k:])
+        for j in range(left, left + side):
+            for k in range(whole, steps):
+                target[k, j - left] = b[j, k] if j < columns else 0
+    return panels
+
+
+@kernel
+def add_product(
+    a: Array,  # [n, K]
+    panels: Array,  # of b: [M / width, K, width]
+    out: Array,  # added to [n, M]
+    turn: Any,  # odd: the last panel first
+) -> None:
+    """Add a · b to `out`.
+
+    Who multiplies with the same panels again and again takes them in turn from the first to the
+    last and back: the cache then still holds what comes first.
+    """
+    rows, width, count = a.shape[0], panels.shape[2], panels.shape[0]
+    vector = VECTOR_BYTES // a.itemsize
+    for top in range(0, rows, _CHUNK):
+        bottom = min(top + _CHUNK, rows)
+        for q in range(count):
+            p = count - 1 - q if turn % 2 else q
+            columns = out[:, p * width : (p + 1) * width]
+            if width > 2 * vector:
+                _wide(a, panels[p], columns, top, bottom, vector)
+            elif columns.shape[1] > vector:
+                _narrow(a, panels[p], columns, top, bottom)
+            else:  # of the last panel only half is filled
+                _narrow_half(a, panels[p], columns, top, bottom)
+
+
+def _tiles(vectors: int) -> Any:
+    """Make the function that computes so many vectors of a narrow panel for some rows."""
+
+    @inlined
+    def compute(
+        a: Array,  # [n, K]
+        b: Array,  # panel two vectors wide [K, width]
+        out: Array,  # columns of the result, added to [n, up to width]
+        top: Any,  # first row
+        bottom: Any,  # behind the last row
+    ) -> None:
+        s = top
+        while bottom - s >= 6 and bottom - s != 8 and bottom - s != 10:
+            add_tile(a[s:], b, out[s:], 6, vectors)
+            s += 6
+        while bottom - s >= 5 and bottom - s != 8:
+            add_tile(a[s:], b, out[s:], 5, vectors)
+            s += 5
+        while bottom - s >= 4:
+            add_tile(a[s:], b, out[s:], 4, vectors)
+            s += 4
+        while bottom - s >= 2:
+            add_tile(a[s:], b, out[s:], 2, vectors)
+            s += 2
+        if s < bottom:
+            add_tile(a[s:], b, out[s:], 1, vectors)
+
+    return compute
+
+
+_narrow, _narrow_half = _tiles(2), _tiles(1)
+
+
+@inlined
+def _wide(
+    a: Array,  # [n, K]
+    b: Array,  # panel four or eight vectors wide [K, width]
+    out: Array,  # columns of the result, added to [n, up to width]
+    top: Any,  # first row
+    bottom: Any,  # behind the last row
+    vector: Any,  # columns of a vector
+) -> None:
+    columns = out.shape[1]
+    s = top
+    while s < bottom:
+        left = 0
+        if bottom - s >= 3:
+            taken = 3
+            while left < columns:
+                add_tile(a[s:], b[:, left:], out[s:, left:], 3, 4)
+                left += 4 * vector
+        elif bottom - s == 2:
+            taken = 2
+            while left < columns:
+                add_tile(a[s:], b[:, left:], out[s:, left:], 2, 4)
+                left += 4 * vector
+        else:
+            taken = 1
+            while columns - left >= 8 * vector:
+                add_tile(a[s:], b[:, left:], out[s:, left:], 1, 8)
+                left += 8 * vector
+            while left < columns:
+                add_tile(a[s:], b[:, left:], out[s:, left:], 1, 2)
+                left += 2 * vector
+        s += taken
+
+
+@kernel
+def product(
+    a: Array,  # [n, K]
+    panels: Array,  # of b: [M / width, K, width]
+    begin: Array,  # [M]
+    out: Array,  # overwritten [n, M]
+) -> None:
+    """Overwrite each row of `out` with `begin` and add a · b, some rows at a time: they stay in the cache."""
+    for top in range(0, a.shape[0], _CHUNK):
+        bottom = min(top + _CHUNK, a.shape[0])
+        for s in range(top, bottom):
+            for j in range(begin.shape[0]):
+                out[s, j] = begin[j]
+        add_product(a[top:bottom], panels, out[top:bottom], 0)
+
+
+@kernel
+def add_row_product(
+    a: Array,  # [K]
+    b: Array,  # [K, M], M at least a vector
+    out: Array,  # added to [M]
+) -> None:
+    """Add a · b to `out`: one row, and a matrix as it lies, since packing it would cost more."""
+    vector, columns, left = VECTOR_BYTES // a.itemsize, out.shape[0], 0
+    while left < columns:
+        vectors = (columns - left + vector - 1) // vector
+        if vectors > 10:
+            add_row(a, b, out, left, 13)
+            left += 13 * vector
+        elif vectors > 7:
+            add_row(a, b, out, left, 10)
+            left += 10 * vector
+        elif vectors > 4:
+            add_row(a, b, out, left, 7)
+            left += 7 * vector
+        else:
+            add_row(a, b, out, left, 4)
+            left += 4 * vector
+
+
+@kernel
+def product_over_frames(
+    e: Array,  # [N, M]
+    x: Array,  # [N, K]
+    memory: Array,  # scratch [at least block_size of K]
+    width: Any,  # of a narrow panel
+    fresh: Any,  # whether `out` begins with 0, whatever is in it
+    out: Array,  # added to [M, K]
+) -> None:
+    """Add the sum over frames of the outer products, eᵀ x, to `out`."""
+    size = kernel_packed_size(_FRAMES, x.shape[1], width)  # of a block of frames
+    for start in range(0, x.shape[0], _BLOCKS * _FRAMES):
+        end = min(start + _BLOCKS * _FRAMES, x.shape[0])
+        for first in range(start, end, _FRAMES):
+            pack(x[first : min(first + _FRAMES, end)], memory[(first - start) // _FRAMES * size :], width)
+        # These rows of the result stay in the second-level cache while all frames pass.
+        for top in range(0, e.shape[1], _CHUNK):
+            bottom = min(top + _CHUNK, e.shape[1])
+            if fresh and start == 0:
+                for m in range(top, bottom):
+                    for k in range(x.shape[1]):
+                        out[m, k] = 0
+            for first in range(start, end, _FRAMES):
+                frames = min(_FRAMES, end - first)
+                panels = _panels(memory[(first - start) // _FRAMES * size :], frames, x.shape[1], width)
+                chunk = memory[_BLOCKS * size :][: (bottom - top) * frames].reshape((bottom - top, frames))
+                _transpose(e[first : first + frames, top:bottom], chunk)
+                add_product(chunk, panels, out[top:bottom], first)
+
+
+@inlined
+def _transpose(
+    e: Array,  # [N, M]
+    chunk: Array,  # out [M, N]
+) -> None:
+    frames, columns = e.shape
+    side = VECTOR_BYTES // e.itemsize
+    whole, whole_columns = frames - frames % side, columns - columns % side
+    for n in range(0, whole, side):
+        for j in range(0, whole_columns, side):
+            transpose_square(e[n:, j:], chunk[j:, n:])
+    for n in range(frames):
+        for j in range(whole_columns if n < whole else 0, columns):
+            chunk[j, n] = e[n, j]

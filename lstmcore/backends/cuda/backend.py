@@ -1,0 +1,198 @@
+"""The CUDA backend: a batch at a time, one network, computed by a team of blocks.
+
+This is what `Trainer.run_epoch`, `predict` and the gradient check use; weights and batches go to the GPU and
+back at each call.  Networks are trained fast by `lstmcore.backends.cuda.ensemble`, with the same kernels.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstmcore.backends.checks import check_backward, check_forward, check_update, check_workspace
+from lstmcore.backends.cuda.device import Device, default_device
+from lstmcore.backends.cuda.layout import (
+    AREAS,
+    BEFORE,
+    COUNTS,
+    ERROR,
+    HEADER,
+    LAYER,
+    OFFSETS,
+    TURNED,
+    WORK,
+    X0,
+    Data,
+    Extent,
+    Y,
+    make_plan,
+)
+from lstmcore.batches import Batch
+from lstmcore.checks import kind
+from lstmcore.network import Network
+from lstmcore.sgd import SGD
+
+Array = NDArray[np.floating]
+
+
+class CudaWorkspace:
+    """A network's memory on the GPU; it grows with the batches that come.
+
+    Parameters
+    ----------
+    network
+        Gives layers and precision.
+    device
+        Where it is computed.
+    """
+
+    def __init__(self, network: Network, device: Device) -> None:
+        self.architecture, self.dtype, self._device = network.architecture, network.dtype, device
+        self.batch: Batch | None = None
+        self.blocks = device.blocks_of(1)
+        self.output = HEADER + LAYER * (len(network.architecture.layers) - 1)
+        self._extent = Extent(0, 0, 0)
+        biases = np.array([layer.bias for layer in network.architecture.layers], network.dtype)
+        self.biases = device.to_device(biases)
+        self.sync = device.to_device(np.zeros(2, np.int32))
+        self._make(Extent(1, 1, 1))
+
+    def load(self, batch: Batch) -> None:
+        """Copy a batch's inputs, and where its rows belong."""
+        steps, sequences = len(batch.counts), batch.sequences
+        old = self._extent
+        if batch.frames > old.frames or sequences > old.sequences or steps > old.steps:
+            self._make(
+                Extent(max(old.frames, batch.frames), max(old.sequences, sequences), max(old.steps, steps))
+            )
+        offsets = np.concatenate([[0], np.cumsum(batch.counts)])
+        # A row comes after that of its sequence in the step before, behind the initial states.
+        step = np.repeat(np.arange(steps), batch.counts)
+        before = (
+            np.arange(batch.frames) - offsets[step] + np.where(step > 0, sequences + offsets[step - 1], 0)
+        )
+        for name, values in {
+            COUNTS: np.append(batch.counts, 0),
+            OFFSETS: offsets,
+            BEFORE: before,
+            TURNED: batch.reverse,
+        }.items():
+            start = self._plan.number(AREAS) + self._plan.number(name)
+            self.ints[start : start + len(values)].copy_to_device(values.astype(np.int32))
+        self.write(X0, batch.inputs)
+        self.steps = steps
+
+    def write(self, name: int, values: Array) -> None:
+        """Copy numbers to the place that the table names."""
+        start = self._plan.number(name)
+        flat = np.ascontiguousarray(values, self.dtype).ravel()
+        self.work[start : start + flat.size].copy_to_device(flat)
+
+    def outputs(self, frames: int) -> Array:
+        """Copy the network's outputs, shape (frames, outputs)."""
+        start, width = self._plan.number(self.output + Y), self.architecture.output_size
+        found: Array = self.work[start : start + frames * width].copy_to_host()
+        return found.reshape(frames, width)
+
+    def _make(self, extent: Extent) -> None:
+        device, dtype = self._device, self.dtype
+        data = Data(self.architecture.input_size, 0)
+        self._extent = extent
+        self._plan = plan = make_plan(self.architecture, data, extent, self.blocks, device.pool(dtype))
+        self.table = device.to_device(plan.table)
+        area = np.zeros(2 * (extent.steps + 1) + 5 * extent.frames, np.int32)
+        self.ints = device.to_device(np.concatenate([plan.maps, area]))
+        self.work = device.empty(plan.number(WORK), dtype)
+
+
+class CudaBackend:
+    """Kernels of `numba.cuda`.
+
+    Parameters
+    ----------
+    device
+        Where they run; the process's GPU if None.
+
+    Raises
+    ------
+    EngineError
+        If there is no GPU or numba-cuda is not installed.
+    """
+
+    name = "cuda"
+
+    def __init__(self, device: Device | None = None) -> None:
+        self.device = device or default_device()
+
+    def workspace(self, network: Network) -> CudaWorkspace:
+        """Make the memory for one network and thread."""
+        kind("network", network, Network)
+        return CudaWorkspace(network, self.device)
+
+    def forward(self, network: Network, batch: Batch, workspace: CudaWorkspace) -> Array:
+        """Compute the outputs of all frames, shape (frames, outputs)."""
+        check_workspace(workspace, CudaWorkspace, network)
+        check_forward(network, batch)
+        w = workspace
+        w.load(batch)
+        w.batch = batch
+        self.device.launch(
+            self.device.kernels(network.dtype).forward_pass,
+            w.blocks,
+            w.table,
+            w.biases,
+            w.ints,
+            self.device.to_device(network.weights),
+            w.work,
+            w.steps,
+            w.sync,
+            w.blocks,
+        )
+        return w.outputs(batch.frames)
+
+    def backward(
+        self,
+        network: Network,
+        batch: Batch,
+        workspace: CudaWorkspace,
+        signal: Array,
+        gradient: Array,
+        delta_limit: float = 1.0,
+    ) -> None:
+        """Write dE/dw into `gradient`, shape (parameters,)."""
+        check_workspace(workspace, CudaWorkspace, network)
+        check_backward(network, batch, workspace.batch, signal, gradient, delta_limit)
+        w, device = workspace, self.device
+        w.write(w.output + ERROR, signal)
+        found = device.empty(len(gradient), network.dtype)
+        device.launch(
+            device.kernels(network.dtype).backward_pass,
+            w.blocks,
+            w.table,
+            w.biases,
+            w.ints,
+            device.to_device(network.weights),
+            found,
+            w.work,
+            w.steps,
+            network.dtype.type(delta_limit),
+            w.sync,
+            w.blocks,
+        )
+        gradient[:] = found.copy_to_host()
+
+    def update(self, weights: Array, deltas: Array, gradient: Array, sgd: SGD) -> None:
+        """Δ ← μ Δ − η g, w ← w + Δ, in place."""
+        check_update(weights, deltas, gradient, sgd)
+        device, real = self.device, weights.dtype.type
+        arrays: list[Any] = [device.to_device(a) for a in (weights, deltas, gradient)]
+        device.launch(
+            device.kernels(weights.dtype).momentum_update,
+            min(device.multiprocessors, -(-len(weights) // device.threads)),
+            *arrays,
+            real(sgd.learning_rate),
+            real(sgd.momentum),
+        )
+        weights[:], deltas[:] = (a.copy_to_host() for a in arrays[:2])

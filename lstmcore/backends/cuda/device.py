@@ -1,0 +1,171 @@
+"""The GPU that is computed on: what it has, its compiled kernels, and what is missing if it isn't there."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from functools import cache
+from importlib.util import find_spec
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from numba import types
+from numpy.typing import DTypeLike, NDArray
+
+from lstmcore.backends.cuda import (
+    batch as cuda_batches,
+    epoch as cuda_kernels,
+    gemm as cuda_products,
+    layers as cuda_layers,
+    objectives as cuda_objectives,
+    scalars as cuda_scalars,
+)
+from lstmcore.backends.cuda.compile import compile_templates
+from lstmcore.errors import EngineError
+from lstmcore.installing import install_extra
+
+TEMPLATES = (cuda_products, cuda_scalars, cuda_layers, cuda_objectives, cuda_batches, cuda_kernels)
+
+_MOST_BLOCKS = 8  # of a team: with more, a step waits longer for the others than it computes
+_ORDINARY_SHARED = 48 * 1024  # bytes a block may have without being asked for
+_MEMORY_SHARE = 0.9  # of what is free
+
+
+class Device:
+    """A GPU, or a simulation of one.
+
+    Parameters
+    ----------
+    cuda
+        The module `numba.cuda`, or what stands for it.
+    simulated
+        Whether Python runs the kernels.
+    threads
+        Of a block: a square number times 1, from 4.
+    multiprocessors
+        So many blocks run at once.
+    shared_bytes
+        Shared memory that a block may have.
+    """
+
+    def __init__(
+        self, cuda: Any, *, simulated: bool, threads: int, multiprocessors: int, shared_bytes: int
+    ) -> None:
+        self.cuda, self.simulated = cuda, simulated
+        self.threads, self.multiprocessors, self.shared_bytes = threads, multiprocessors, shared_bytes
+        self.most_blocks = _MOST_BLOCKS
+        self._kernels: dict[str, SimpleNamespace] = {}
+        self._allowed: set[tuple[str, Any]] = set()
+
+    def kernels(self, dtype: DTypeLike) -> SimpleNamespace:
+        """Return the kernels for a precision; each is compiled at its first call."""
+        name = np.dtype(dtype).name
+        if name not in self._kernels:
+            self._kernels[name] = compile_templates(
+                self.cuda,
+                TEMPLATES,
+                constants_of(name, self.threads),
+                cuda_scalars.equations(),
+                self.simulated,
+            )
+        return self._kernels[name]
+
+    def pool(self, dtype: DTypeLike) -> int:
+        """How many numbers fit into a block's shared memory."""
+        return self.shared_bytes // np.dtype(dtype).itemsize
+
+    def blocks_of(self, networks: int) -> int:
+        """How many blocks compute one of so many networks.  No result depends on it."""
+        return max(1, min(self.most_blocks, self.multiprocessors // networks))
+
+    def launch(self, kernel: Any, blocks: int, *arguments: Any) -> None:
+        """Run a kernel; its blocks, no more than run at once, may wait for each other."""
+        if not self.simulated:
+            self._allow_shared(kernel, arguments)
+        with warnings.catch_warnings():
+            # A grid of few blocks is meant where a network is alone.
+            warnings.filterwarnings("ignore", message="Grid size")
+            kernel[blocks, self.threads, 0, self.shared_bytes](*arguments)
+
+    def to_device(self, values: NDArray[Any]) -> Any:
+        """Copy an array to the GPU."""
+        return self.cuda.to_device(np.ascontiguousarray(values))
+
+    def empty(self, size: int, dtype: DTypeLike) -> Any:
+        """Make an array on the GPU, of one number at least."""
+        return self.cuda.device_array(max(1, size), np.dtype(dtype))
+
+    def free_bytes(self) -> int | None:
+        """Memory that may be taken; None if nobody knows."""
+        if self.simulated:
+            return None
+        return int(_MEMORY_SHARE * self.cuda.current_context().get_memory_info().free)
+
+    def _allow_shared(self, kernel: Any, arguments: tuple[Any, ...]) -> None:
+        """Ask for more than the ordinary shared memory, once for each compiled kernel."""
+        types = tuple(kernel.typeof_pyval(argument) for argument in arguments)
+        key = (kernel.py_func.__name__, types)
+        if self.shared_bytes <= _ORDINARY_SHARED or key in self._allowed:
+            return
+        from numba.cuda.cudadrv.driver import binding, driver
+
+        function = kernel.compile(types)._codelibrary.get_cufunc()
+        attribute = binding.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+        driver.cuKernelSetAttribute(attribute, self.shared_bytes, function.handle, function.device.id)
+        self._allowed.add(key)
+
+
+def constants_of(dtype: str, threads: int) -> dict[str, Any]:
+    """Return what the names in the templates mean."""
+    real = np.dtype(dtype).type
+    across = math.isqrt(threads)
+    assert across * across == threads
+    assert threads & (threads - 1) == 0
+    return {
+        "REAL": real,
+        "REALS": getattr(types, dtype),
+        "DOUBLES": types.float64,
+        "LARGEST": real(cuda_scalars.LARGEST_OF[dtype]),
+        "THREADS": threads,
+        "ACROSS": across,
+        "DEPTH": min(16, threads),
+        "LANES": min(32, across),
+        "DOUBLE": np.float64,
+        "UINT": np.uint32,
+    }
+
+
+@cache
+def default_device() -> Device:
+    """Return the GPU of this process.
+
+    Raises
+    ------
+    EngineError
+        If the package that compiles for it or the GPU is missing.
+    """
+    from numba import cuda
+    from numba.core import config
+
+    if config.ENABLE_CUDASIM:
+        return Device(cuda, simulated=True, threads=4, multiprocessors=1, shared_bytes=16 * 1024)
+    if find_spec("numba_cuda") is None:
+        how = install_extra("cuda")
+        raise EngineError(f"the backend 'cuda' needs the package numba-cuda, which is missing: {how}")
+    try:
+        gpu = cuda.get_current_device()
+    except Exception as error:
+        said = " ".join(str(error).split())
+        raise EngineError(
+            f"the backend 'cuda' finds no GPU it can use ({said}); it needs one of NVIDIA's with its driver, "
+            f"and CUDA's libraries: {install_extra('cuda')}"
+        ) from error
+    shared = int(gpu.MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)
+    return Device(
+        cuda,
+        simulated=False,
+        threads=256,
+        multiprocessors=int(gpu.MULTIPROCESSOR_COUNT),
+        shared_bytes=shared,
+    )

@@ -1,0 +1,360 @@
+"""Training of many independent networks on a GPU, all in one launch an epoch.
+
+    train_ensemble(trainers, on_epoch)
+
+Networks of one shape are computed together: each by a team of blocks of its own, from its own
+weights, in its own order, with its own noise, rates and sets.  The data are copied to the GPU once,
+weights and momentum stay there; after each epoch some numbers of each network come back.  A network that has
+stopped isn't launched again, and its place goes to the others.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstmcore.backends.cuda.device import Device
+from lstmcore.backends.cuda.layout import (
+    AREA,
+    BEST_EPOCH,
+    BEST_ERROR,
+    BOOK,
+    EPOCH,
+    ERRORS,
+    FINITE,
+    NEW_BEST,
+    TEST_ERROR,
+    TRAINING_ERROR,
+    VALIDATION_ERROR,
+    WITHOUT_BETTER,
+    WORK,
+    Data,
+    make_plan,
+)
+from lstmcore.backends.cuda.members import Members
+from lstmcore.backends.cuda.objectives import BINARY, MULTICLASS, NAMES
+from lstmcore.errors import DivergedError, EngineError
+from lstmcore.prediction import Evaluation
+from lstmcore.sequences import SequenceSet
+from lstmcore.training import EpochReport, Trainer, TrainingState
+
+OnEpoch = Callable[[int, EpochReport], None]
+OnDiverged = Callable[[int, DivergedError], None]
+
+_LINE = 32  # numbers of a cache line: teams don't wait on each other's
+
+
+def train_ensemble(
+    trainers: Sequence[Trainer], on_epoch: OnEpoch | None = None, on_diverged: OnDiverged | None = None
+) -> None:
+    """Run trainers of the backend "cuda" to their end, those of one shape together.
+
+    What a trainer comes to depends neither on the others nor on how many blocks compute it.
+
+    Parameters
+    ----------
+    trainers
+        Of one GPU.  One that is finished is left as it is.
+    on_epoch
+        Hears of each epoch of each trainer, by its place in `trainers`, while nothing is computed; the
+        trainer's ``state`` is then that after the epoch.  If it raises, the others still hear of the same
+        epoch, and then the exception ends all trainings; the ``state`` of each is what to go on from.
+    on_diverged
+        Hears, in the same way, of a trainer that diverged, whose ``state`` is that before the epoch.
+
+    Raises
+    ------
+    DivergedError
+        If a training diverged and there is no `on_diverged`; after the others have ended.
+    EngineError
+        If the backend can't train a network.
+    """
+    shapes: dict[Any, list[int]] = {}
+    for place, trainer in enumerate(trainers):
+        shapes.setdefault(_shape(trainer), []).append(place)
+    diverged: list[DivergedError] = []
+
+    def note(place: int, error: DivergedError) -> None:
+        if on_diverged is None:
+            diverged.append(DivergedError(f"network {place + 1} of {len(trainers)}, {error}"))
+        else:
+            on_diverged(place, error)
+
+    for places in shapes.values():
+        _Ensemble(trainers, places).train(on_epoch or (lambda place, report: None), note)
+    if diverged:
+        raise diverged[0]
+
+
+def _shape(trainer: Trainer) -> Any:
+    """Return what trainers of one launch have in common."""
+    settings, objective, training = trainer._settings, trainer._objective, trainer._training
+    if objective.name not in NAMES:
+        expected = ", ".join(NAMES)
+        raise EngineError(f"the cuda backend has no objective {objective.name!r}; expected one of {expected}")
+    if settings.weight_noise:
+        raise EngineError(
+            f"weight_noise is {settings.weight_noise}: the cuda backend trains networks together without it; "
+            "use run_epoch of each trainer, or the backend 'cpu'"
+        )
+    sizes = _sizes(training)
+    for name, other in (("validation", trainer._validation), ("test", trainer._test)):
+        if other is not None and _sizes(other) != sizes:
+            raise EngineError(
+                f"{name} set: inputs, targets and context are {_sizes(other)}, in training {sizes}; "
+                "the cuda backend trains networks together on sets of one shape"
+            )
+    a = trainer._network.architecture
+    layers = tuple(replace(layer, learning_rate=None) for layer in a.layers)
+    return id(_device(trainer)), a.input_size, layers, trainer._network.dtype, objective.name, sizes
+
+
+def _sizes(sequences: SequenceSet) -> tuple[int, int, tuple[int, int]]:
+    return sequences.inputs.shape[1], sequences.targets.shape[1], sequences.context
+
+
+def _device(trainer: Trainer) -> Device:
+    device: Device = trainer.backend.device  # type: ignore[attr-defined]
+    return device
+
+
+class _DeviceState(TrainingState):
+    """A state whose arrays are copied from the GPU when they are asked for."""
+
+    def __init__(self, page: NDArray[np.float64], fetch: Callable[[], list[NDArray[np.floating]]]) -> None:
+        values = {
+            "epoch": int(page[EPOCH]),
+            "best_epoch": int(page[BEST_EPOCH]),
+            "best_error": float(page[BEST_ERROR]),
+            "without_better": int(page[WITHOUT_BETTER]),
+        }
+        self.__dict__.update(values, page=page, _fetch=fetch, _arrays=None)
+
+    def keep(self) -> list[NDArray[np.floating]]:
+        """Copy weights, deltas and best weights, if that hasn't been done."""
+        if self.__dict__["_arrays"] is None:
+            self.__dict__["_arrays"] = self.__dict__["_fetch"]()
+        found: list[NDArray[np.floating]] = self.__dict__["_arrays"]
+        return found
+
+    def plain(self) -> TrainingState:
+        """Return the state without the GPU."""
+        weights, deltas, best = self.keep()
+        return TrainingState(
+            self.epoch, weights, deltas, best, self.best_epoch, self.best_error, self.without_better
+        )
+
+    weights = property(lambda self: self.keep()[0])
+    deltas = property(lambda self: self.keep()[1])
+    best_weights = property(lambda self: self.keep()[2])
+
+
+class _Ensemble:
+    """Trainers of one shape with their memory on the GPU."""
+
+    def __init__(self, trainers: Sequence[Trainer], places: Sequence[int]) -> None:
+        self._trainers = {place: trainers[place] for place in places if not trainers[place].finished}
+        self._places = list(self._trainers)
+
+    def train(self, on_epoch: OnEpoch, on_diverged: OnDiverged) -> None:
+        """Train all to their end."""
+        if not self._places:
+            return
+        self._load()
+        live = list(range(len(self._places)))
+        try:
+            while live:
+                seconds = self._launch(live)
+                live = self._tell(live, seconds, on_epoch, on_diverged)
+        finally:
+            self._settle()
+
+    def _load(self) -> None:
+        """Copy everything to the GPU."""
+        trainers = list(self._trainers.values())
+        first = trainers[0]
+        self._device = device = _device(first)
+        self._network, self._dtype = first._network, first._network.dtype
+        architecture = self._network.architecture
+        self._size = architecture.parameters
+        self._members = Members(trainers)
+        self._data = Data(
+            first._training.inputs.shape[1],
+            first._training.targets.shape[1],
+            first._training.context,
+            NAMES.index(first._objective.name),
+        )
+        states = [trainer.state for trainer in trainers]
+        count = len(trainers) * self._size
+        self._weights = device.to_device(np.concatenate([s.weights for s in states]))
+        self._deltas = device.to_device(np.concatenate([s.deltas for s in states]))
+        self._best = device.to_device(np.concatenate([s.best_weights for s in states]))
+        self._gradient, self._weights_before, self._deltas_before = (
+            device.empty(count, self._dtype) for _ in range(3)
+        )
+        self._biases = device.to_device(np.array([layer.bias for layer in architecture.layers], self._dtype))
+        self._sets = [device.to_device(a) for a in self._members.data()]
+        self._rates = device.to_device(self._members.rates().ravel())
+        pages = np.zeros((len(trainers), BOOK))
+        for page, state in zip(pages, states, strict=True):
+            page[[EPOCH, BEST_EPOCH]] = state.epoch, state.best_epoch
+            page[[BEST_ERROR, WITHOUT_BETTER]] = state.best_error, state.without_better
+        self._pages, self._book = pages, device.to_device(pages.ravel())
+        self._teams = self._blocks = 0
+
+    def _share_out(self, networks: int) -> None:
+        """Give each of so many networks its blocks, and each team of blocks its memory."""
+        device = self._device
+        blocks = device.blocks_of(networks)
+        if blocks == self._blocks:  # teams that find no network left end at once
+            return
+        self._blocks = blocks
+        plan = make_plan(
+            self._network.architecture,
+            self._data,
+            self._members.extent(NAMES[self._data.objective] == "ccc_pooled"),
+            blocks,
+            device.pool(self._dtype),
+        )
+        team = plan.number(WORK) * self._dtype.itemsize + 16 * plan.number(ERRORS) + 4 * plan.number(AREA)
+        self._teams = min(networks, device.multiprocessors // blocks)
+        self._work = self._errors = self._ints = None  # free first
+        free = device.free_bytes()
+        if free is not None:
+            self._teams = min(self._teams, free // team)
+        if self._teams < 1:
+            raise EngineError(
+                f"the GPU has room for {free} bytes more; a batch of one network needs {team}: "
+                "fewer parallel_sequences need less"
+            )
+        self._table = device.to_device(plan.table)
+        self._work = device.empty(self._teams * plan.number(WORK), self._dtype)
+        self._errors = device.empty(2 * self._teams * plan.number(ERRORS), np.float64)
+        area = np.zeros(self._teams * plan.number(AREA), np.int32)
+        self._ints = device.to_device(np.concatenate([plan.maps, area]))
+        self._sync = device.to_device(np.zeros((self._teams + 1) * _LINE, np.int32))
+
+    def _launch(self, live: list[int]) -> float:
+        """Train some members for an epoch; return the seconds it took."""
+        started = time.perf_counter()
+        device = self._device
+        self._share_out(len(live))
+        members, orders = self._members.epoch({k: int(self._pages[k, EPOCH]) + 1 for k in live})
+        self._sync.copy_to_device(np.zeros((self._teams + 1) * _LINE, np.int32))
+        inputs, targets, starts, lengths = self._sets
+        self._let_go(live)
+        device.launch(
+            device.kernels(self._dtype).train_epoch,
+            self._teams * self._blocks,
+            self._table,
+            self._biases,
+            self._ints,
+            inputs,
+            targets,
+            starts,
+            lengths,
+            device.to_device(orders),
+            device.to_device(members.ravel()),
+            self._rates,
+            device.to_device(np.array(live, np.int64)),
+            self._weights,
+            self._deltas,
+            self._gradient,
+            self._best,
+            self._weights_before,
+            self._deltas_before,
+            self._work,
+            self._errors,
+            self._book,
+            self._sync,
+            _LINE,
+            self._teams,
+            self._blocks,
+        )
+        self._pages = self._book.copy_to_host().reshape(-1, BOOK)
+        return time.perf_counter() - started
+
+    def _let_go(self, live: list[int]) -> None:
+        """Before arrays on the GPU change: states that somebody has kept are copied first.
+
+        What a trainer has meanwhile is the state before the epoch, which stays if it diverges.
+        """
+        for k in live:
+            trainer = self._trainers[self._places[k]]
+            held = weakref.ref(trainer.state)
+            if isinstance(trainer.state, _DeviceState):
+                fetch = self._fetch(k, self._weights_before, self._deltas_before)
+                trainer._state = _DeviceState(self._pages[k].copy(), fetch)
+            state = held()
+            if isinstance(state, _DeviceState) and state is not trainer.state:
+                state.keep()
+
+    def _fetch(self, k: int, weights: Any, deltas: Any) -> Callable[[], list[NDArray[np.floating]]]:
+        part = slice(k * self._size, (k + 1) * self._size)
+        return lambda: [array[part].copy_to_host() for array in (weights, deltas, self._best)]
+
+    def _tell(self, live: list[int], seconds: float, on_epoch: OnEpoch, on_diverged: OnDiverged) -> list[int]:
+        """Set states, tell of the epoch, return who goes on."""
+        diverged = {k: error for k in live if (error := self._next_state(k)) is not None}
+        raised: BaseException | None = None
+        for k in live:
+            place, page = self._places[k], self._pages[k]
+            trainer = self._trainers[place]
+            try:
+                if k in diverged:
+                    on_diverged(place, diverged[k])
+                else:
+                    on_epoch(place, self._report(trainer, page, seconds))
+            except BaseException as error:  # noqa: BLE001 - the others hear of their epoch first
+                raised = raised or error
+        if raised is not None:
+            raise raised
+        return [k for k in live if k not in diverged and not self._trainers[self._places[k]].finished]
+
+    def _next_state(self, k: int) -> DivergedError | None:
+        """Set the state after an epoch, unless the trainer diverged in it."""
+        trainer, page = self._trainers[self._places[k]], self._pages[k]
+        before, epoch = trainer.state, trainer.state.epoch + 1
+        if page[FINITE] != 1 or not np.isfinite(page[TRAINING_ERROR]):
+            return trainer._divergence(epoch, float(page[TRAINING_ERROR]))
+        trainer._state = _DeviceState(page.copy(), self._fetch(k, self._weights, self._deltas))
+        if trainer.finished:
+            try:
+                trainer.check_best(epoch)
+            except DivergedError as error:
+                if isinstance(before, _DeviceState):
+                    before = before.plain()
+                first = trainer._first.weights.copy()  # whatever was kept as the best had run off
+                trainer._state = replace(before, best_weights=first, best_epoch=0, best_error=math.inf)
+                return error
+        return None
+
+    def _report(self, trainer: Trainer, page: NDArray[np.float64], seconds: float) -> EpochReport:
+        settings, epoch = trainer._settings, int(page[EPOCH])
+
+        def evaluation(sequences: SequenceSet | None, entry: int, every: int) -> Evaluation | None:
+            if sequences is None or epoch % every:
+                return None
+            classes = self._data.objective in (BINARY, MULTICLASS)
+            return Evaluation(float(page[entry]), int(page[entry + 1]) if classes else None, sequences)
+
+        training = evaluation(trainer._training, TRAINING_ERROR, 1)
+        assert training is not None
+        validation = evaluation(trainer._validation, VALIDATION_ERROR, settings.validate_every)
+        test = evaluation(trainer._test, TEST_ERROR, settings.test_every)
+        return trainer._report(training, validation, test, bool(page[NEW_BEST]), seconds)
+
+    def _settle(self) -> None:
+        """Copy the states, so that each trainer can go on without this."""
+        for trainer in self._trainers.values():
+            if isinstance(trainer.state, _DeviceState):
+                trainer._state = trainer.state.plain()
+            trainer._network.weights[:] = trainer.state.weights
+            trainer._deltas = trainer.state.deltas.copy()

@@ -1,0 +1,166 @@
+"""What the kernels are told about the networks of an ensemble: sets, orders, keys of the noise, rates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstmcore.backends.cuda.layout import (
+    EVALUATED,
+    EVERY,
+    KEY_0,
+    KEY_1,
+    MEMBER,
+    PARALLEL,
+    STOCHASTIC,
+    TEST,
+    TEST_COUNT,
+    TEST_ORDER,
+    TRAINING,
+    TRAINING_COUNT,
+    TRAINING_ORDER,
+    VALIDATION,
+    VALIDATION_COUNT,
+    VALIDATION_ORDER,
+    WATCHED,
+    Extent,
+)
+from lstmcore.batches import by_rising_length
+from lstmcore.noise import InputNoise
+from lstmcore.sequences import SequenceSet
+from lstmcore.training import Trainer
+
+_SIDE_BY_SIDE = 16  # sequences evaluated at once, as Trainer does
+
+
+class Members:
+    """The trainers of an ensemble as arrays.
+
+    Parameters
+    ----------
+    trainers
+        Of networks of one shape.
+    """
+
+    def __init__(self, trainers: Sequence[Trainer]) -> None:
+        self._trainers = list(trainers)
+        sets: dict[int, SequenceSet] = {}
+        for trainer in trainers:
+            for found in (trainer._training, trainer._validation, trainer._test):
+                if found is not None:
+                    sets[id(found)] = found
+        self._sets = list(sets.values())
+        counts = [len(one) for one in self._sets]
+        self._first = dict(zip(sets, np.cumsum([0, *counts[:-1]]).tolist(), strict=True))
+        self._evaluation_orders()
+
+    def data(self) -> tuple[NDArray[Any], ...]:
+        """Return inputs and targets of all sets, flat, and first row and length of each sequence."""
+        rows = np.cumsum([0, *(one.frames for one in self._sets[:-1])])
+        return (
+            np.concatenate([one.inputs.ravel() for one in self._sets]),
+            np.concatenate([one.targets.ravel() for one in self._sets]),
+            np.concatenate([r + one.starts for r, one in zip(rows, self._sets, strict=True)]),
+            np.concatenate([one.lengths for one in self._sets]).astype(np.int64),
+        )
+
+    def rates(self) -> NDArray[np.float64]:
+        """σ, momentum, limit of the deltas and the layers' learning rates, shape (members, 3 + layers)."""
+        rows = []
+        for trainer in self._trainers:
+            s = trainer._settings
+            own = [layer.learning_rate for layer in trainer._network.architecture.layers]
+            layers = [s.sgd.learning_rate if rate is None else rate for rate in own]
+            rows.append([s.input_noise, s.sgd.momentum, s.delta_limit, *layers])
+        return np.array(rows, np.float64)
+
+    def extent(self, pooled: bool) -> Extent:
+        """Return the largest batch, and the largest set if its outputs are `pooled`."""
+        frames = sequences = steps = whole = 0
+        for trainer in self._trainers:
+            parallel = trainer._settings.parallel_sequences
+            for found, together, evaluated in (
+                (trainer._training, parallel, False),
+                (trainer._validation, self._together(trainer), True),
+                (trainer._test, self._together(trainer), True),
+            ):
+                if found is None:
+                    continue
+                longest = np.sort(found.lengths)[::-1][:together]
+                frames = max(frames, int(longest.sum()))
+                sequences, steps = max(sequences, len(longest)), max(steps, int(longest[0]))
+                if pooled and evaluated:
+                    whole = max(whole, found.frames)
+        return Extent(frames, sequences, steps, whole)
+
+    def epoch(self, epochs: Mapping[int, int]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """Describe an epoch.
+
+        Parameters
+        ----------
+        epochs
+            Of each member that is to be trained, the number of its epoch, from 1.
+
+        Returns
+        -------
+        members, orders
+            A row a member, shape (members, MEMBER), and what they point into.
+        """
+        members = np.zeros((len(self._trainers), MEMBER), np.int64)
+        orders = list(self._orders)
+        start = sum(len(one) for one in orders)
+        for k, epoch in epochs.items():
+            trainer, row = self._trainers[k], members[k]
+            settings = trainer._settings
+            row[[PARALLEL, STOCHASTIC]] = settings.parallel_sequences, settings.stochastic
+            row[[EVALUATED, EVERY]] = self._together(trainer), settings.validate_every
+            training = trainer._training
+            row[[TRAINING, TRAINING_COUNT]] = self._first[id(training)], len(training)
+            row[TRAINING_ORDER] = start
+            orders.append(in_batches(training, trainer._order(epoch), settings.parallel_sequences))
+            start += len(orders[-1])
+            for found, every, at in (
+                (
+                    trainer._validation,
+                    settings.validate_every,
+                    (VALIDATION, VALIDATION_COUNT, VALIDATION_ORDER),
+                ),
+                (trainer._test, settings.test_every, (TEST, TEST_COUNT, TEST_ORDER)),
+            ):
+                if found is not None and epoch % every == 0:
+                    place = self._places[id(found), self._together(trainer)]
+                    row[list(at)] = self._first[id(found)], len(found), place
+            row[WATCHED] = trainer._validation is not None
+            row[[KEY_0, KEY_1]] = InputNoise(trainer._seed, epoch, settings.input_noise).key
+        return members, np.concatenate(orders).astype(np.int32)
+
+    def _evaluation_orders(self) -> None:
+        """Orders of the sets that are evaluated: they stay."""
+        self._orders: list[NDArray[np.integer]] = []
+        self._places: dict[tuple[int, int], int] = {}
+        start = 0
+        for trainer in self._trainers:
+            together = self._together(trainer)
+            for found in (trainer._validation, trainer._test):
+                if found is not None and (id(found), together) not in self._places:
+                    self._orders.append(in_batches(found, by_rising_length(found), together))
+                    self._places[id(found), together] = start
+                    start += len(self._orders[-1])
+
+    @staticmethod
+    def _together(trainer: Trainer) -> int:
+        return max(trainer._settings.parallel_sequences, _SIDE_BY_SIDE)
+
+
+def in_batches(
+    sequences: SequenceSet, order: NDArray[np.integer], parallel_sequences: int
+) -> NDArray[np.integer]:
+    """Sort an order's groups of so many sequences by falling length, as `lstmcore.batches.pack` does."""
+    place = np.arange(len(order))
+    found: NDArray[np.integer] = order[
+        np.lexsort((place, -sequences.lengths[order], place // parallel_sequences))
+    ]
+    return found

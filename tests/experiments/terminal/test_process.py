@@ -1,0 +1,79 @@
+"""What a command does to its own process: signals, threads that go on, and the words of libraries in C."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from lstmcore.experiments.terminal.process import Terminated, exit_code
+
+
+def run(body, **options):
+    imports = "import os, signal, sys, threading, time"
+    code = f"{imports}\nfrom lstmcore.experiments.terminal.process import run_command\n{body}"
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, timeout=60, check=False, **options
+    )
+
+
+def test_what_libraries_in_c_say_is_not_among_our_words():
+    done = run(
+        "def command():\n"
+        "    os.write(2, b'a note on a header')\n"
+        "    print('error: ours', file=sys.stderr)\n"
+        "    print('caf\\udce9 \\u00d7')\n"
+        "    sys.exit(1)\n"
+        "run_command(command)",
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )
+    assert (done.returncode, done.stderr) == (1, b"error: ours\n")
+    assert done.stdout == b"caf\\udce9 \\xd7\n"
+
+
+def test_without_a_terminal_to_write_to_a_command_runs():
+    done = run("sys.stderr = None\nrun_command(lambda: sys.exit(3))")
+    assert done.returncode == 3
+    done = run("sys.stderr.close()\nrun_command(lambda: sys.exit(3))")
+    assert done.returncode == 3
+
+
+def test_a_crash_still_shows_the_stacks():
+    done = run("run_command(lambda: os.abort())")
+    assert done.returncode == -signal.SIGABRT
+    assert b"Fatal Python error: Aborted" in done.stderr
+    assert b"run_command" in done.stderr
+
+
+def test_a_command_ends_when_its_error_is_told_whatever_its_threads_do():
+    done = run(
+        "def command():\n"
+        "    threading.Thread(target=time.sleep, args=(600,)).start()\n"
+        "    print('error: told', file=sys.stderr)\n"
+        "    sys.exit(2)\n"
+        "run_command(command)"
+    )
+    assert (done.returncode, done.stderr) == (2, b"error: told\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_signals_that_end_a_process_let_it_clean_up(number):
+    body = (
+        "def command():\n"
+        "    try:\n"
+        f"        os.kill(os.getpid(), {int(number)})\n"
+        "        time.sleep(60)\n"
+        "    except KeyboardInterrupt as interrupt:\n"
+        "        from lstmcore.experiments.terminal.process import exit_code\n"
+        "        sys.exit(exit_code(interrupt))\n"
+        "run_command(command)"
+    )
+    assert run(body).returncode == 128 + number
+    ignored = f"signal.signal({int(number)}, signal.SIG_IGN)\n"  # by nohup, say
+    assert run(ignored + body.replace("time.sleep(60)", "sys.exit(7)")).returncode == 7
+
+
+def test_shells_are_told_of_the_signal():
+    assert exit_code(KeyboardInterrupt()) == 130
+    assert exit_code(Terminated(signal.SIGTERM)) == 143
