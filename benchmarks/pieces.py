@@ -23,13 +23,14 @@ from threadpoolctl import threadpool_limits
 from benchmarks.measuring import publish
 from benchmarks.train import INPUTS, RATE, UNITS, operations, our_step, paper_network, product_rate, songs
 from lstmcore import SSE, Network, SequenceSet, get_backend
-from lstmcore.backends.cpu import gemm as products, kernels, passes
-from lstmcore.backends.cpu.layers import aligned
+from lstmcore.backends.cpu import feedforward, lstm
+from lstmcore.backends.cpu import gemm as products
+from lstmcore.backends.cpu.memory import aligned
 from lstmcore.batches import Batch, pack
 
 Array = NDArray[np.floating]
 ONE = np.float32(1)
-MOST = 16  # songs of 60 frames: a portion of `cpu_passes`, so that a kernel has a call a layer
+MOST = 16  # songs of 60 frames: a portion of the layer's pass, so that a kernel has one call per layer
 
 
 def _array(*shape: int) -> Array:
@@ -109,8 +110,7 @@ class Step:
         layer.c[: batch.sequences] = layer.h[: batch.sequences] = 0
         products.product(x, panels, w["b"], layer.gates)
         self._tick(number, "input projection")
-        states = layer.gates, layer.c, layer.h
-        kernels.lstm_forward(batch.counts, 0, len(batch.counts), 0, recurrent, w["p"], *states)
+        lstm.steps_forward(_steps(batch), recurrent, w["p"], lstm.States(layer.gates, layer.c, layer.h))
         self._tick(number, "time loop forward")
 
     def _output(self, x: Array, batch: Batch) -> Array:
@@ -118,10 +118,10 @@ class Step:
         size, width = x.shape[1], products.panel_width(np.float32, len(x))
         memory, block = _array(width * 4 * size), _array(products.block_size(size, width))
         outputs, error = _array(len(x), len(w["W"])), _array(len(x), size)
-        passes.affine_forward(x, w["W"], w["b"], ONE, width, memory, _array(len(w["W"])), outputs)
+        feedforward.affine_forward(x, w["W"], w["b"], ONE, width, memory, _array(len(w["W"])), outputs)
         signal = SSE.signal(outputs, batch.targets, batch.sequence)
         arguments = width, memory, block, _array(size), error, dw["W"], dw["b"]
-        passes.affine_backward(signal, x, w["W"], ONE, *arguments)
+        feedforward.affine_backward(signal, x, w["W"], ONE, *arguments)
         self._tick("-", "output layer")
         return error
 
@@ -133,19 +133,26 @@ class Step:
         recurrent = pack_recurrent(w["R"], layer.recurrent, layer.recurrent_width)
         self._tick(number, "weights packed")
         dw["b"][:] = dw["p"][:] = layer.carry[:] = 0
-        steps = batch.counts, 0, len(batch.counts), batch.frames
-        memory = layer.gates, layer.c, layer.h, layer.carry, layer.h_before
-        kernels.lstm_backward(error, *steps, recurrent, w["R"], w["p"], ONE, *memory, dw["p"])
+        states, scratch = (
+            lstm.States(layer.gates, layer.c, layer.h),
+            lstm.Scratch(layer.carry, layer.h_before),
+        )
+        lstm.steps_backward(error, _steps(batch), recurrent, w["R"], w["p"], ONE, states, scratch, dw["p"])
         self._tick(number, "time loop backward")
         for name, factor in (("R", layer.h_before), ("W", x)):
             products.product_over_frames(layer.gates, factor, layer.block, width, True, dw[name])
             self._tick(number, f"gradient of {name}")
-        kernels.column_sums(layer.gates, ONE, dw["b"])
+        products.column_sums(layer.gates, ONE, dw["b"])
         self._tick(number, "gradient of b")
         if panels is not None:
             products.product(layer.gates, panels, np.zeros(layer.inputs, np.float32), layer.below)
             self._tick(number, "error below")
         return layer.below
+
+
+def _steps(batch: Batch) -> lstm.Steps:
+    """All steps of a batch."""
+    return lstm.Steps(batch.counts, 0, len(batch.counts), 0, batch.frames)
 
 
 def _flat(pieces: dict[str, Array]) -> dict[str, Array]:

@@ -25,6 +25,11 @@ def logistic(x: Real) -> Real:
     return expit(x)
 
 
+def exp(x: Real) -> Real:
+    """Exponential function."""
+    return np.exp(x)
+
+
 def one(x: Real) -> Real:
     """Return 1 in the precision of `x`; a bare literal would widen float32 kernels to double."""
     return 1.0
@@ -38,6 +43,22 @@ def tanh_slope(y: Real) -> Real:
 def logistic_slope(y: Real) -> Real:
     """Return the derivative of the logistic function where its value is `y`."""
     return y * (one(y) - y)
+
+
+def softmax_numerator(x: Real, largest: Real) -> Real:
+    """Return exp(x − largest), which divided by the sum over the outputs is their softmax.
+
+    `largest` is the largest net input: no exponential overflows.
+    """
+    return exp(x - largest)
+
+
+def softmax_slope(y: Real, e: Real, carried: Real) -> Real:
+    """Return the error of a net input, given those of the outputs: y (e − Σ y e).
+
+    `y` and `e` are an output of the softmax and its error, `carried` is Σ y e over the outputs.
+    """
+    return y * (e - carried)
 
 
 def limit(x: Real, bound: Real) -> Real:

@@ -12,69 +12,68 @@ and the places where the limited and the unlimited ones enter follow the toolkit
 CURRENNT 0.2.
 """
 
+from typing import NamedTuple
+
 from lstmcore.activations import Real, limit, logistic, one, tanh
 
 
-def cell_forward(
-    a_z: Real,
-    a_i: Real,
-    a_f: Real,
-    a_o: Real,
-    c_before: Real,
-    p_i: Real,
-    p_f: Real,
-    p_o: Real,
-) -> tuple[Real, Real, Real, Real, Real, Real]:
+class Gates(NamedTuple):
+    """A number for each of the four gates: net inputs, activations or deltas."""
+
+    z: Real
+    i: Real
+    f: Real
+    o: Real
+
+
+class Peepholes(NamedTuple):
+    """The peephole weights of the three gates that see the cell state."""
+
+    i: Real
+    f: Real
+    o: Real
+
+
+def cell_forward(net: Gates, c_before: Real, p: Peepholes) -> tuple[Gates, Real, Real]:
     """One time step of one unit.
 
     Parameters
     ----------
-    a_z, a_i, a_f, a_o
+    net
         Net inputs without the peephole terms: W x_t + R h_{t-1} + bias.
     c_before
         Cell state c_{t-1}; 0 at the first step.
-    p_i, p_f, p_o
-        Peephole weights of input, forget and output gate.
+    p
+        Peephole weights.
 
     Returns
     -------
-    z, i, f, o, c, h
+    gates, c, h
         Activations of the four gates, new cell state and block output.
     """
-    z = tanh(a_z)
-    i = logistic(a_i + p_i * c_before)
-    f = logistic(a_f + p_f * c_before)
+    z = tanh(net.z)
+    i = logistic(net.i + p.i * c_before)
+    f = logistic(net.f + p.f * c_before)
     c = z * i + c_before * f
-    o = logistic(a_o + p_o * c)  # the output gate sees the new cell state
-    return z, i, f, o, c, tanh(c) * o
+    o = logistic(net.o + p.o * c)  # the output gate sees the new cell state
+    return Gates(z, i, f, o), c, tanh(c) * o
 
 
 def cell_backward(
-    e: Real,
-    z: Real,
-    i: Real,
-    f: Real,
-    o: Real,
-    c_before: Real,
-    c: Real,
-    carry: Real,
-    p_i: Real,
-    p_f: Real,
-    p_o: Real,
-    bound: Real,
-) -> tuple[Real, Real, Real, Real, Real]:
+    e: Real, gates: Gates, c_before: Real, c: Real, carry: Real, p: Peepholes, bound: Real
+) -> tuple[Gates, Real]:
     """One time step of one unit backwards: errors at the gates' net inputs.
 
     Parameters
     ----------
     e
         dE/dh_t: from the layer above plus R^T D of the next step.
-    z, i, f, o, c_before, c
+    gates, c_before, c
         What `cell_forward` got and gave at this step.
     carry
         What the next step's call returned last: the error that reaches c_t through
         c_{t+1} and the peepholes; 0 at the last step of a sequence.
-    p_i, p_f, p_o
+    p
         Peephole weights.
     bound
         The deltas are limited to [-bound, bound], elementwise; infinity gives the
@@ -82,8 +81,8 @@ def cell_backward(
 
     Returns
     -------
-    d_z, d_i, d_f, d_o
-        Limited deltas D, in gate order.
+    deltas
+        Limited deltas D of the four gates.
     carry
         For the step before this one.
 
@@ -92,12 +91,21 @@ def cell_backward(
     The error of the cell state itself is not limited, and the output gate's
     peephole passes on the delta before its limit.
     """
+    z, i, f, o = gates
     u = one(c)
     squashed = tanh(c)
     delta_o = o * (u - o) * squashed * e
-    epsilon = o * (u - squashed * squashed) * e + p_o * delta_o + carry
+    epsilon = o * (u - squashed * squashed) * e + p.o * delta_o + carry
     d_z = limit(i * (u - z * z) * epsilon, bound)
     d_i = limit(i * (u - i) * z * epsilon, bound)
     d_f = limit(f * (u - f) * c_before * epsilon, bound)
     d_o = limit(delta_o, bound)
-    return d_z, d_i, d_f, d_o, f * epsilon + p_i * d_i + p_f * d_f
+    return Gates(d_z, d_i, d_f, d_o), f * epsilon + p.i * d_i + p.f * d_f
+
+
+def peephole_gradients(deltas: Gates, c_before: Real, c: Real) -> Peepholes:
+    """Return what one time step of one unit adds to the gradients of its peephole weights.
+
+    Input and forget gate see the cell state of the step before, the output gate the new one.
+    """
+    return Peepholes(deltas.i * c_before, deltas.f * c_before, deltas.o * c)

@@ -15,7 +15,8 @@ import numpy as np
 from benchmarks.ladder.rungs import Array, Ladder, Rung, Yardstick, fast, plain
 from lstmcore import cell
 from lstmcore.backends.cpu import math as cpu_math
-from lstmcore.backends.cpu.kernels import _gates_backward, gates_forward
+from lstmcore.backends.cpu.lstm import gates_backward, gates_forward, split_gates, split_peepholes
+from lstmcore.cell import Gates, Peepholes
 
 _ONE = np.float32(1)  # a bare 1.0 would make the arithmetic double
 _LIMIT = np.float32(1)  # of the deltas
@@ -38,10 +39,8 @@ def _copy(source: Array, gates: Array) -> None:
 
 def numpy_forward(source: Array, gates: Array, c_before: Array, p: Array, c: Array, h: Array) -> None:
     """Write the equations as expressions of whole arrays."""
-    a_z, a_i, a_f, a_o = np.split(source, 4, axis=1)
-    found = cell.cell_forward(a_z, a_i, a_f, a_o, c_before, p[0], p[1], p[2])
-    np.concatenate(found[:4], axis=1, out=gates)
-    c[:], h[:] = found[4:]
+    found, c[:], h[:] = cell.cell_forward(Gates(*np.split(source, 4, axis=1)), c_before, Peepholes(*p))
+    np.concatenate(found, axis=1, out=gates)
 
 
 def loop_forward(source: Array, gates: Array, c_before: Array, p: Array, c: Array, h: Array) -> None:
@@ -67,23 +66,19 @@ def branch_free_forward(source: Array, gates: Array, c_before: Array, p: Array, 
     for n in range(c.shape[0]):
         _copy_row(source[n], gates[n])
         for j in range(units):
-            a_z, a_i = gates[n, j], gates[n, units + j]
-            a_f, a_o = gates[n, 2 * units + j], gates[n, 3 * units + j]
-            z, i, f, o, c[n, j], h[n, j] = cpu_math.cell_forward(
-                a_z, a_i, a_f, a_o, c_before[n, j], p[0, j], p[1, j], p[2, j]
-            )
+            net = Gates(gates[n, j], gates[n, units + j], gates[n, 2 * units + j], gates[n, 3 * units + j])
+            peepholes = Peepholes(p[0, j], p[1, j], p[2, j])
+            active, c[n, j], h[n, j] = cpu_math.cell_forward(net, c_before[n, j], peepholes)
+            z, i, f, o = active
             gates[n, j], gates[n, units + j], gates[n, 2 * units + j], gates[n, 3 * units + j] = z, i, f, o
 
 
 @fast
 def row_by_row_forward(source: Array, gates: Array, c_before: Array, p: Array, c: Array, h: Array) -> None:
     """Hand the parts of each row to the engine's kernel, each an array of its own."""
-    units = c.shape[1]
     for n in range(c.shape[0]):
-        g = gates[n]
-        _copy_row(source[n], g)
-        z, i, f, o = g[:units], g[units : 2 * units], g[2 * units : 3 * units], g[3 * units :]
-        gates_forward(z, i, f, o, c_before[n], p[0], p[1], p[2], c[n], h[n])
+        _copy_row(source[n], gates[n])
+        gates_forward(split_gates(gates[n]), c_before[n], split_peepholes(p), c[n], h[n])
 
 
 # ---- backward: also e [n, E], the error of the outputs; carry_in and carry [n, E]
@@ -93,8 +88,8 @@ def numpy_backward(
     source: Array, gates: Array, c_before: Array, p: Array, c: Array, e: Array, carry_in: Array, carry: Array
 ) -> None:
     """Write the equations as expressions of whole arrays."""
-    z, i, f, o = np.split(source, 4, axis=1)
-    *deltas, carry[:] = cell.cell_backward(e, z, i, f, o, c_before, c, carry_in, p[0], p[1], p[2], _LIMIT)
+    active = Gates(*np.split(source, 4, axis=1))
+    deltas, carry[:] = cell.cell_backward(e, active, c_before, c, carry_in, Peepholes(*p), _LIMIT)
     np.concatenate(deltas, axis=1, out=gates)
 
 
@@ -129,12 +124,12 @@ def branch_free_backward(
     for n in range(c.shape[0]):
         _copy_row(source[n], gates[n])
         for j in range(units):
-            z, i = gates[n, j], gates[n, units + j]
-            f, o = gates[n, 2 * units + j], gates[n, 3 * units + j]
-            state, error, carried = c[n, j], e[n, j], carry_in[n, j]
-            d_z, d_i, d_f, d_o, carry[n, j] = cpu_math.cell_backward(
-                error, z, i, f, o, c_before[n, j], state, carried, p[0, j], p[1, j], p[2, j], _LIMIT
+            active = Gates(gates[n, j], gates[n, units + j], gates[n, 2 * units + j], gates[n, 3 * units + j])
+            peepholes = Peepholes(p[0, j], p[1, j], p[2, j])
+            deltas, carry[n, j] = cpu_math.cell_backward(
+                e[n, j], active, c_before[n, j], c[n, j], carry_in[n, j], peepholes, _LIMIT
             )
+            d_z, d_i, d_f, d_o = deltas
             gates[n, j], gates[n, units + j] = d_z, d_i
             gates[n, 2 * units + j], gates[n, 3 * units + j] = d_f, d_o
 
@@ -144,13 +139,10 @@ def row_by_row_backward(
     source: Array, gates: Array, c_before: Array, p: Array, c: Array, e: Array, carry_in: Array, carry: Array
 ) -> None:
     """Hand the parts of each row to the engine's kernel, each an array of its own."""
-    units = c.shape[1]
     for n in range(c.shape[0]):
-        g = gates[n]
-        _copy_row(source[n], g)
+        _copy_row(source[n], gates[n])
         _copy_row(carry_in[n], carry[n])
-        z, i, f, o = g[:units], g[units : 2 * units], g[2 * units : 3 * units], g[3 * units :]
-        _gates_backward(e[n], z, i, f, o, c_before[n], c[n], carry[n], p[0], p[1], p[2], _LIMIT)
+        gates_backward(e[n], split_gates(gates[n]), c_before[n], c[n], carry[n], split_peepholes(p), _LIMIT)
 
 
 # ---- the ladders
@@ -171,8 +163,8 @@ def backward_ladder(rows: int, units: int) -> Ladder:
     activations, wide_c, _ = _reference_forward(net, c_before, p)
     source, c = activations.astype(np.float32), wide_c.astype(np.float32)
     e, carry = np.random.default_rng(2).standard_normal((2, rows, units)).astype(np.float32)
-    z, i, f, o = np.split(source.astype(np.float64), 4, axis=1)
-    *deltas, carried = cell.cell_backward(e, z, i, f, o, c_before, c, carry, p[0], p[1], p[2], _LIMIT)
+    gates = Gates(*np.split(source.astype(np.float64), 4, axis=1))
+    deltas, carried = cell.cell_backward(e, gates, c_before, c, carry, Peepholes(*p), _LIMIT)
     operands = (source, np.empty_like(source), c_before, p, c, e, carry, np.empty_like(carry))
     expected = {1: np.concatenate(deltas, axis=1), 7: carried}
     versions = numpy_backward, loop_backward, branch_free_backward, row_by_row_backward
@@ -189,8 +181,8 @@ def _operands(rows: int, units: int) -> tuple[Array, Array, Array]:
 
 def _reference_forward(source: Array, c_before: Array, p: Array) -> tuple[Array, Array, Array]:
     """Compute gates, cell states and outputs in float64."""
-    a_z, a_i, a_f, a_o = np.split(source.astype(np.float64), 4, axis=1)
-    *gates, c, h = cell.cell_forward(a_z, a_i, a_f, a_o, c_before, p[0], p[1], p[2])
+    net = Gates(*np.split(source.astype(np.float64), 4, axis=1))
+    gates, c, h = cell.cell_forward(net, c_before, Peepholes(*p))
     return np.concatenate(gates, axis=1), c, h
 
 
@@ -209,11 +201,11 @@ def _ladder(
              "of the C library, a unit at a time, where NumPy has a tanh for vectors", plain(loop)),
         Rung("error_model, contract", "no check for division by zero behind each division; the calls are "
              "what takes the time", fast(loop)),
-        Rung("branch-free exponential", "no call and no branch is left in the loop (cpu_math.py); but LLVM's "
+        Rung("branch-free exponential", "no call and no branch is left in the loop (cpu/math.py); but LLVM's "
              "vector code asks once, before the first row, whether the gates overlap; over all rows they do, "
              "and it goes on a unit at a time", branch_free),
         Rung("a call for each row", "it asks for a row, whose gates don't: a vector of units at once "
-             "(cpu_kernels.py)", row_by_row),
+             "(cpu/lstm.py)", row_by_row),
     )  # fmt: skip
     source, gates = operands[0], operands[1].copy()
     return Ladder(

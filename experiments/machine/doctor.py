@@ -32,10 +32,9 @@ _WITHOUT_SMILE = "uninstall opensmile; all but FS1 and FS2 works without"
 _SOME_FEATURES = ("avx", "avx2", "avx512f", "fma", "neon")
 _FIND_CACHED = """
 import sys, numpy as np
-from lstmcore.backends import cpu_kernels
-cpu_kernels.tanh_forward(np.zeros((1, 1)))
-stats = cpu_kernels.tanh_forward.stats
-sys.exit(0 if stats.cache_hits else 1)
+from lstmcore.backends.cpu.feedforward import tanh_forward
+tanh_forward(np.zeros((1, 1)))
+sys.exit(0 if tanh_forward.stats.cache_hits else 1)
 """
 
 
@@ -169,9 +168,9 @@ def _kernel_cache() -> Finding:
     """Tell whether another process finds what this one has compiled."""
     import numpy as np
 
-    from lstmcore.backends.cpu import kernels as cpu_kernels
+    from lstmcore.backends.cpu.feedforward import tanh_forward
 
-    name, kernel = "kept on disk", cpu_kernels.tanh_forward
+    name, kernel = "kept on disk", tanh_forward
     kernel(np.zeros((1, 1)))
     folder = kernel.stats.cache_path
     if folder is None:

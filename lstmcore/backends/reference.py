@@ -12,15 +12,23 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmcore.activations import logistic, logistic_slope, tanh, tanh_slope
+from lstmcore.activations import (
+    logistic,
+    logistic_slope,
+    softmax_numerator,
+    softmax_slope,
+    tanh,
+    tanh_slope,
+)
 from lstmcore.backends.checks import check_backward, check_forward, check_update, check_workspace
 from lstmcore.batches import Batch
-from lstmcore.cell import cell_backward, cell_forward
+from lstmcore.cell import Gates, Peepholes, cell_backward, cell_forward, peephole_gradients
 from lstmcore.checks import kind
 from lstmcore.errors import EngineError
 from lstmcore.layers import BLSTM, LSTM, Layer, Linear, Logistic, Softmax, Tanh
 from lstmcore.network import Network
 from lstmcore.sgd import SGD
+from lstmcore.update import momentum_step
 
 Array = NDArray[np.floating]
 Pieces = dict[str, Array]
@@ -105,10 +113,9 @@ class ReferenceBackend:
                 )
 
     def update(self, weights: Array, deltas: Array, gradient: Array, sgd: SGD) -> None:
-        """Δ ← μ Δ − η g, w ← w + Δ, in place."""
+        """Take a step in place: v ← μ v − η g, w ← w + v."""
         check_update(weights, deltas, gradient, sgd)
-        deltas[:] = sgd.momentum * deltas - sgd.learning_rate * gradient
-        weights += deltas
+        weights[:], deltas[:] = momentum_step(weights, deltas, gradient, sgd.learning_rate, sgd.momentum)
 
 
 def _rows_of_sequences(batch: Batch) -> list[NDArray[np.int64]]:
@@ -139,8 +146,8 @@ def _activate(layer: Layer, a: Array) -> Array:
         case Logistic():
             y = logistic(a)
         case Softmax():
-            exponentials = np.exp(a - a.max(1, keepdims=True))
-            y = exponentials / exponentials.sum(1, keepdims=True)
+            numerators = softmax_numerator(a, a.max(1, keepdims=True))
+            y = numerators / numerators.sum(1, keepdims=True)
         case _:
             raise EngineError(f"the reference backend has no {layer.kind} layer")
     return y
@@ -155,7 +162,7 @@ def _through_activation(layer: Layer, y: Array, error: Array) -> Array:
         case Logistic():
             delta = logistic_slope(y) * error
         case Softmax():
-            delta = y * (error - (y * error).sum(1, keepdims=True))
+            delta = softmax_slope(y, error, (y * error).sum(1, keepdims=True))
         case _:
             delta = error
     return delta
@@ -170,11 +177,10 @@ def _two_directions(pieces: Pieces) -> tuple[Pieces, Pieces]:
 def _forward_direction(bias: float, w: Pieces, x: Array) -> _Direction:
     steps, units = len(x), w["b"].shape[1]
     d = _Direction(x, np.zeros((steps, 4, units)), np.zeros((steps + 1, units)), np.zeros((steps + 1, units)))
-    p_i, p_f, p_o = w["p"]
+    peepholes = Peepholes(*w["p"])
     for t in range(steps):
-        a = w["W"] @ x[t] + w["R"] @ d.h[t] + bias * w["b"]
-        z, i, f, o, c, h = cell_forward(a[0], a[1], a[2], a[3], d.c[t], p_i, p_f, p_o)
-        d.gates[t], d.c[t + 1], d.h[t + 1] = (z, i, f, o), c, h
+        net = w["W"] @ x[t] + w["R"] @ d.h[t] + bias * w["b"]  # [4, E]
+        d.gates[t], d.c[t + 1], d.h[t + 1] = cell_forward(Gates(*net), d.c[t], peepholes)
     return d
 
 
@@ -203,16 +209,16 @@ def _backward_direction(
 ) -> Array:
     error_below = np.zeros_like(d.x)
     from_next, carry = np.zeros(error.shape[1]), np.zeros(error.shape[1])
-    p_i, p_f, p_o = w["p"]
+    peepholes = Peepholes(*w["p"])
     for t in reversed(range(len(error))):
         c_before, c = d.c[t], d.c[t + 1]
-        e, (z, i, f, o) = error[t] + from_next, d.gates[t]
-        *deltas, carry = cell_backward(e, z, i, f, o, c_before, c, carry, p_i, p_f, p_o, limit)
+        e, gates = error[t] + from_next, Gates(*d.gates[t])
+        deltas, carry = cell_backward(e, gates, c_before, c, carry, peepholes, limit)
         delta = np.array(deltas)  # [4, E]
         gradient["W"] += delta[:, :, None] * d.x[t]
         gradient["b"] += bias * delta
         gradient["R"] += delta[:, :, None] * d.h[t]
-        gradient["p"] += delta[1:] * np.array([c_before, c_before, c])
+        gradient["p"] += np.array(peephole_gradients(deltas, c_before, c))
         error_below[t] = np.einsum("ku,kup->p", delta, w["W"])
         from_next = np.einsum("ku,kuv->v", delta, w["R"])
     return error_below

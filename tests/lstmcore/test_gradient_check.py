@@ -6,12 +6,12 @@ import ast
 import copy
 import inspect
 from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lstmcore import (
     BLSTM,
@@ -27,12 +27,7 @@ from lstmcore import (
     cell,
     gradient_check,
 )
-from lstmcore.backends.cpu import (
-    gemm as cpu_products,
-    kernels as cpu_kernels,
-    layers as cpu_layers,
-    passes as cpu_passes,
-)
+from lstmcore.backends.cpu import feedforward, gemm, lstm
 from lstmcore.layers import LAYERS
 from tests.lstmcore.cuda_here import large, on_gpu
 from tests.lstmcore.networks import random_mixture, random_network, random_sequences
@@ -149,16 +144,19 @@ def test_needs_float64():
 # --- what the check must notice: the backward pass with one term taken out ---------------
 
 KERNELS = (
-    "_peephole_gradient",
-    "lstm_backward",
+    "add_peephole_gradients",
+    "steps_backward",
     "column_sums",
     "tanh_backward",
     "logistic_backward",
     "softmax_backward",
 )
-PASSES = ("affine_backward", "lstm_layer_backward")
+PASSES = ("affine_backward", "layer_backward")
+ROWS = ("split_gates", "split_peepholes", "_gates")
+MODULES = (lstm, feedforward, gemm)
 PRODUCTS = ("add_product", "add_row_product", "product", "product_over_frames")
-SLOPES = ("tanh_slope", "logistic_slope")
+SLOPES = ("tanh_slope", "logistic_slope", "softmax_slope")
+CELL = ("cell_backward", "peephole_gradients")
 NETWORKS = {
     "lstm": [LSTM(3, 0.7), LSTM(2, 1.0), Linear(2, 1.3)],
     "feedforward": [Tanh(3), Logistic(3), Softmax(3), LSTM(2), Linear(2)],
@@ -211,10 +209,14 @@ def _functions(module: Any, names: tuple[str, ...]) -> list[ast.FunctionDef]:
     return found
 
 
+def _kernel_functions(names: tuple[str, ...]) -> list[ast.FunctionDef]:
+    return [function for module in MODULES for function in _functions(module, names)]
+
+
 def _cell_mutants() -> Iterator[tuple[str, str, ast.AST]]:
-    (function,) = _functions(cell, ("cell_backward",))
-    for what, mutant in _mutants(function):
-        yield "cell_backward", what, mutant
+    for function in _functions(cell, CELL):
+        for what, mutant in _mutants(function):
+            yield function.name, what, mutant
 
 
 def _slope_mutants() -> Iterator[tuple[str, str, ast.AST]]:
@@ -224,7 +226,7 @@ def _slope_mutants() -> Iterator[tuple[str, str, ast.AST]]:
 
 
 def _kernel_mutants() -> Iterator[tuple[str, str, ast.AST]]:
-    for function in (*_functions(cpu_kernels, KERNELS), *_functions(cpu_passes, PASSES)):
+    for function in _kernel_functions((*KERNELS, *PASSES)):
         for what, mutant in _mutants(function):
             arithmetic = "softmax" in function.name and "->  pass" not in what
             if arithmetic or what.endswith("pass"):  # elsewhere it is that of indices
@@ -234,28 +236,30 @@ def _kernel_mutants() -> Iterator[tuple[str, str, ast.AST]]:
 MUTANTS = [*_cell_mutants(), *_slope_mutants(), *_kernel_mutants()]
 
 
-def _interpreted(name: str = "", mutant: ast.AST | None = None, **instead: Any) -> SimpleNamespace:
+def _interpreted(name: str = "", mutant: ast.AST | None = None, **instead: Any) -> dict[str, Any]:
     """The production kernels: forward compiled, backward run by Python, with one function replaced."""
     space: dict[str, Any] = {n: getattr(activations, n) for n in ("tanh", "logistic", "one", "limit")}
-    space |= {"np": np} | {n: getattr(cpu_products, n) for n in (*PRODUCTS, "pack", "unpacked")}
-    space |= {n: getattr(cpu_passes, n) for n in ("VECTOR_BYTES", "_PORTION")} | instead
+    space |= {"Gates": cell.Gates, "Peepholes": cell.Peepholes}
+    space |= {n: getattr(gemm, n) for n in (*PRODUCTS, "pack", "unpacked")}
+    space |= {
+        n: getattr(lstm, n) for n in ("VECTOR_BYTES", "_PORTION", "States", "Scratch", "Steps")
+    } | instead
     sources = [
-        *_functions(cell, ("cell_backward",)),
+        *_functions(cell, CELL),
         *_functions(activations, SLOPES),
-        *_functions(cpu_kernels, ("_gates_backward", *KERNELS)),
-        *_functions(cpu_passes, PASSES),
+        *_kernel_functions((*ROWS, "gates_backward", *KERNELS, *PASSES)),
     ]
     for source in sources:
         tree = mutant if source.name == name else source
         exec(compile(ast.Module([tree], []), source.name, "exec"), space)  # type: ignore[list-item]
-    return SimpleNamespace(
-        **{**vars(cpu_kernels), **vars(cpu_passes), **{n: space[n] for n in (*KERNELS, *PASSES)}}
-    )
+    return {n: space[n] for n in (*KERNELS, *PASSES)}
 
 
-def _check_with(interpreted: SimpleNamespace, network: str, monkeypatch: pytest.MonkeyPatch) -> float:
-    for module in ("kernels", "passes"):
-        monkeypatch.setattr(cpu_layers, module, interpreted)
+def _check_with(interpreted: dict[str, Any], network: str, monkeypatch: pytest.MonkeyPatch) -> float:
+    for name in PASSES:
+        monkeypatch.setattr(lstm if name == "layer_backward" else feedforward, name, interpreted[name])
+    for kind in ("tanh", "logistic", "softmax"):
+        monkeypatch.setitem(feedforward._BACKWARD, kind, interpreted[f"{kind}_backward"])
     mixture = random_mixture(3, NETWORKS[network], seed=5)
     return gradient_check(mixture, random_sequences(LENGTHS.get(network, [4, 1, 3]), 3, 2, seed=5)).largest
 
@@ -278,7 +282,7 @@ def test_the_check_fails_without_one_term(name, what, mutant, monkeypatch):
 )
 def test_the_check_fails_without_one_product(function, call, monkeypatch):
     """The backward pass multiplies five times over frames and packs four matrices to multiply with."""
-    real, calls = getattr(cpu_products, function), []
+    real, calls = getattr(gemm, function), []
 
     def without(*arguments):
         calls.append(function)
@@ -296,7 +300,7 @@ def test_the_check_fails_without_the_error_of_one_direction(direction, monkeypat
     network = random_mixture(3, [Tanh(3), BLSTM(4), Linear(2)], seed=5)
     sequences = random_sequences([4, 1, 3], 3, 2, seed=5)
     assert gradient_check(network, sequences).largest < 1e-6
-    real = cpu_layers._Blstm.backward
+    real = lstm.CpuBlstm.backward
 
     def without(self, *arguments):
         layer = getattr(self, direction)
@@ -307,7 +311,7 @@ def test_the_check_fails_without_the_error_of_one_direction(direction, monkeypat
         finally:
             layer.backward = whole
 
-    monkeypatch.setattr(cpu_layers._Blstm, "backward", without)
+    monkeypatch.setattr(lstm.CpuBlstm, "backward", without)
     assert gradient_check(network, sequences).largest > 1e-4
 
 

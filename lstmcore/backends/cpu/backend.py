@@ -2,18 +2,68 @@
 
 from __future__ import annotations
 
+from typing import Any, Protocol
+
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from lstmcore.backends.checks import check_backward, check_forward, check_update, check_workspace
-from lstmcore.backends.cpu import kernels
-from lstmcore.backends.cpu.layers import CpuLayer, new_layer
+from lstmcore.backends.cpu.feedforward import CpuFeedforward
+from lstmcore.backends.cpu.lstm import CpuBlstm, CpuLstm
+from lstmcore.backends.cpu.math import momentum_step
+from lstmcore.jit import kernel
 from lstmcore.batches import Batch
 from lstmcore.checks import kind
+from lstmcore.errors import EngineError
+from lstmcore.layers import BLSTM, LSTM, Feedforward, Layer
 from lstmcore.network import Network
 from lstmcore.sgd import SGD
 
 Array = NDArray[np.floating]
+Pieces = dict[str, Array]
+
+
+@kernel
+def momentum_update(
+    weights: Any,  # [parameters]
+    velocity: Any,  # [parameters]
+    gradient: Any,  # [parameters]
+    learning_rate: Any,
+    momentum: Any,
+) -> None:
+    """One step of gradient descent with momentum, in one pass over memory."""
+    for k in range(weights.shape[0]):
+        weights[k], velocity[k] = momentum_step(weights[k], velocity[k], gradient[k], learning_rate, momentum)
+
+
+class CpuLayer(Protocol):
+    """A layer with its memory.
+
+    `forward` and `backward` are called in turn for the same batch.
+    """
+
+    def forward(self, x: Array, batch: Batch, w: Pieces) -> Array:
+        """Compute the outputs [N, L] from the inputs [N, P]; valid until the next call."""
+
+    def backward(
+        self, error: Array, x: Array, batch: Batch, w: Pieces, dw: Pieces, limit: float, below: bool
+    ) -> Array:
+        """Overwrite the gradient; return the error of the inputs [N, P], empty unless wanted.
+
+        The error of the outputs [N, L] may be overwritten.
+        """
+
+
+def new_layer(layer: Layer, inputs: int, dtype: DTypeLike) -> CpuLayer:
+    """Make the memory of a layer."""
+    match layer:
+        case LSTM():
+            return CpuLstm(inputs, layer.size, layer.bias, dtype)
+        case BLSTM():
+            return CpuBlstm(inputs, layer, dtype)
+        case Feedforward():
+            return CpuFeedforward(inputs, layer, dtype)
+    raise EngineError(f"the cpu backend has no {layer.kind} layer")
 
 
 class CpuWorkspace:
@@ -45,7 +95,7 @@ class CpuWorkspace:
 
 
 class CpuBackend:
-    """Numba kernels, one thread a network."""
+    """Numba kernels, one thread per network."""
 
     name = "cpu"
 
@@ -85,7 +135,7 @@ class CpuBackend:
             )
 
     def update(self, weights: Array, deltas: Array, gradient: Array, sgd: SGD) -> None:
-        """Δ ← μ Δ − η g, w ← w + Δ, in place."""
+        """Take a step in place: v ← μ v − η g, w ← w + v."""
         check_update(weights, deltas, gradient, sgd)
         real = weights.dtype.type
-        kernels.momentum_update(weights, deltas, gradient, real(sgd.learning_rate), real(sgd.momentum))
+        momentum_update(weights, deltas, gradient, real(sgd.learning_rate), real(sgd.momentum))

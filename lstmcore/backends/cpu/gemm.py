@@ -296,3 +296,15 @@ def _transpose(
     for n in range(frames):
         for j in range(whole_columns if n < whole else 0, columns):
             chunk[j, n] = e[n, j]
+
+
+@kernel
+def column_sums(
+    rows: Array,  # [N, E]
+    factor: Any,
+    sums: Array,  # factor · Σ rows, added to [E]
+) -> None:
+    """Sum up over frames: the gradient of the bias weights."""
+    for n in range(rows.shape[0]):
+        for j in range(sums.shape[0]):
+            sums[j] += factor * rows[n, j]

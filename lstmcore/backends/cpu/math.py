@@ -14,7 +14,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from lstmcore import activations, cell
+from lstmcore import activations, cell, update
 from lstmcore.jit import inlined
 
 _F = np.float32
@@ -71,6 +71,11 @@ def _limit(x: Any, bound: Any) -> Any:
     return lambda x, bound: min(max(x, -bound), bound)
 
 
+@overload(activations.exp, strict=False)
+def _exp(x: Any) -> Any:
+    return lambda x: np.exp(x)
+
+
 @inlined
 def tanh(x: Any) -> Any:
     """Hyperbolic tangent, for kernels."""
@@ -87,3 +92,7 @@ tanh_slope = inlined(activations.tanh_slope)
 logistic_slope = inlined(activations.logistic_slope)
 cell_forward = inlined(cell.cell_forward)
 cell_backward = inlined(cell.cell_backward)
+peephole_gradients = inlined(cell.peephole_gradients)
+softmax_numerator = inlined(activations.softmax_numerator)
+softmax_slope = inlined(activations.softmax_slope)
+momentum_step = inlined(update.momentum_step)

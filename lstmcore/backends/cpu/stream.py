@@ -2,7 +2,7 @@
 
 A call from Python costs about a microsecond, and each array it takes a tenth of one.  So there is
 one call a frame: all weights lie in one vector, all that changes lies in another, and a table says
-where.  Products and cells are those of `cpu_kernels`: the outputs have the bits that the same frames have
+where.  Products and cells are those of the layers': the outputs have the bits that the same frames have
 as a whole sequence.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmcore.backends.cpu import kernels
+from lstmcore.backends.cpu.feedforward import logistic_forward, softmax_forward, tanh_forward
 from lstmcore.backends.cpu.gemm import (
     add_product,
     kernel_packed_size,
@@ -21,7 +21,8 @@ from lstmcore.backends.cpu.gemm import (
     packed_size,
     panel_width,
 )
-from lstmcore.backends.cpu.layers import aligned
+from lstmcore.backends.cpu.lstm import gates_forward, split_gates, split_peepholes
+from lstmcore.backends.cpu.memory import CACHE_LINE, aligned
 from lstmcore.jit import inlined, kernel
 from lstmcore.layers import LSTM, Layer, Linear, Logistic, Softmax, Tanh
 from lstmcore.network import Network
@@ -30,7 +31,6 @@ Array = Any
 
 _KINDS: tuple[type[Layer], ...] = (LSTM, Linear, Tanh, Logistic, Softmax)
 _LSTM, _TANH, _LOGISTIC, _SOFTMAX = (_KINDS.index(kind) for kind in (LSTM, Tanh, Logistic, Softmax))
-_LINE = 64  # bytes of a line of the cache
 
 
 @inlined
@@ -81,27 +81,15 @@ def stream_step(
                 for j in range(outputs):
                     c_before[s, j] = c[s, j]
             add_product(h, _panels(weights, r_at, outputs, columns, width), net, layer)
-            p = _matrix(weights, b_at + columns, 3, outputs)
+            p = split_peepholes(_matrix(weights, b_at + columns, 3, outputs))
             for s in range(n):
-                g = net[s]
-                kernels.gates_forward(
-                    g[:outputs],
-                    g[outputs : 2 * outputs],
-                    g[2 * outputs : 3 * outputs],
-                    g[3 * outputs :],
-                    c_before[s],
-                    p[0],
-                    p[1],
-                    p[2],
-                    c[s],
-                    h[s],
-                )
+                gates_forward(split_gates(net[s]), c_before[s], p, c[s], h[s])
         elif kind == _TANH:
-            kernels.tanh_forward(net)
+            tanh_forward(net)
         elif kind == _LOGISTIC:
-            kernels.logistic_forward(net)
+            logistic_forward(net)
         elif kind == _SOFTMAX:
-            kernels.softmax_forward(net)
+            softmax_forward(net)
     return -1
 
 
@@ -167,5 +155,5 @@ def _packed(
     parts.append(dtype.type(layer.bias) * w["b"].ravel())
     if "p" in w:
         parts.append(w["p"].ravel())
-    parts.append(np.zeros(-sum(map(len, parts)) % (_LINE // dtype.itemsize), dtype))
+    parts.append(np.zeros(-sum(map(len, parts)) % (CACHE_LINE // dtype.itemsize), dtype))
     return np.concatenate(parts)

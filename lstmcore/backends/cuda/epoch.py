@@ -70,6 +70,7 @@ from lstmcore.backends.cuda.layout import (
     Y,
 )
 from lstmcore.backends.cuda.objectives import CCC, CCC_POOLED, add_up, batch_error, pooled_concordance
+from lstmcore.update import momentum_step
 
 Array = Any
 
@@ -194,9 +195,8 @@ def network_backward(
 
 @device
 def move(weights: Array, deltas: Array, gradient: Array, k: Any, rate: Any, momentum: Any) -> None:
-    """Δ ← μ Δ − η g, w ← w + Δ for one parameter."""
-    deltas[k] = momentum * deltas[k] - rate * gradient[k]
-    weights[k] += deltas[k]
+    """One step of gradient descent with momentum for one parameter."""
+    weights[k], deltas[k] = momentum_step(weights[k], deltas[k], gradient[k], rate, momentum)
 
 
 @device

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numba import cuda
 
-from lstmcore.activations import logistic_slope, tanh_slope
+from lstmcore.activations import logistic_slope, softmax_numerator, softmax_slope, tanh_slope
 from lstmcore.backends.cuda.compile import device
 from lstmcore.backends.cuda.gemm import meet, multiply, product, sum_of_parts
 from lstmcore.backends.cuda.layout import (
@@ -52,8 +52,8 @@ from lstmcore.backends.cuda.layout import (
     X,
     Y,
 )
-from lstmcore.backends.cuda.scalars import exp, logistic, tanh
-from lstmcore.cell import cell_backward, cell_forward
+from lstmcore.backends.cuda.scalars import logistic, tanh
+from lstmcore.cell import Gates, Peepholes, cell_backward, cell_forward
 
 Array = Any
 
@@ -181,21 +181,16 @@ def lstm_forward(
                 s, j = e // own, e % own
                 row, unit = now + s0 + s, unit0 + j
                 g = gates + row * 4 * units + unit
-                a_z = work[g] + sum_of_parts(out0, some, columns, s, j)
-                a_i = work[g + units] + sum_of_parts(out0, some, columns, s, own + j)
-                a_f = work[g + 2 * units] + sum_of_parts(out0, some, columns, s, 2 * own + j)
-                a_o = work[g + 3 * units] + sum_of_parts(out0, some, columns, s, 3 * own + j)
-                z, i, f, o, c, h = cell_forward(
-                    a_z,
-                    a_i,
-                    a_f,
-                    a_o,
-                    work[c0 + (before + s0 + s) * units + unit],
-                    weights[p0 + unit],
-                    weights[p0 + size + unit],
-                    weights[p0 + 2 * size + unit],
+                net = Gates(
+                    work[g] + sum_of_parts(out0, some, columns, s, j),
+                    work[g + units] + sum_of_parts(out0, some, columns, s, own + j),
+                    work[g + 2 * units] + sum_of_parts(out0, some, columns, s, 2 * own + j),
+                    work[g + 3 * units] + sum_of_parts(out0, some, columns, s, 3 * own + j),
                 )
-                work[g], work[g + units], work[g + 2 * units], work[g + 3 * units] = z, i, f, o
+                p = Peepholes(weights[p0 + unit], weights[p0 + size + unit], weights[p0 + 2 * size + unit])
+                active, c, h = cell_forward(net, work[c0 + (before + s0 + s) * units + unit], p)
+                work[g], work[g + units] = active.z, active.i
+                work[g + 2 * units], work[g + 3 * units] = active.f, active.o
                 work[c0 + (sequences + row) * units + unit] = c
                 work[h0 + (sequences + row) * units + unit] = h
                 if direction == 1:
@@ -273,21 +268,13 @@ def lstm_deltas(
                     error += sum_of_parts(out0, later, own, s, j)
                     carried = work[kept]
                 g = gates + row * inner + unit
-                d_z, d_i, d_f, d_o, carried = cell_backward(
-                    error,
-                    work[g],
-                    work[g + units],
-                    work[g + 2 * units],
-                    work[g + 3 * units],
-                    work[c0 + ints[befores + row] * units + unit],
-                    work[c0 + (sequences + row) * units + unit],
-                    carried,
-                    weights[p0 + unit],
-                    weights[p0 + size + unit],
-                    weights[p0 + 2 * size + unit],
-                    bound,
-                )
-                work[g], work[g + units], work[g + 2 * units], work[g + 3 * units] = d_z, d_i, d_f, d_o
+                active = Gates(work[g], work[g + units], work[g + 2 * units], work[g + 3 * units])
+                p = Peepholes(weights[p0 + unit], weights[p0 + size + unit], weights[p0 + 2 * size + unit])
+                c_before = work[c0 + ints[befores + row] * units + unit]
+                c = work[c0 + (sequences + row) * units + unit]
+                deltas, carried = cell_backward(error, active, c_before, c, carried, p, bound)
+                work[g], work[g + units] = deltas.z, deltas.i
+                work[g + 2 * units], work[g + 3 * units] = deltas.f, deltas.o
                 work[kept] = carried
         meet(sync, meeting, blocks)
 
@@ -447,7 +434,7 @@ def softmax(work: Array, y: Any, size: Any) -> None:
         largest = max(largest, work[y + j])
     total = REAL(0)
     for j in range(size):
-        work[y + j] = exp(work[y + j] - largest)
+        work[y + j] = softmax_numerator(work[y + j], largest)
         total += work[y + j]
     for j in range(size):
         work[y + j] /= total
@@ -466,7 +453,7 @@ def feedforward_errors(
             for j in range(size):
                 total += work[y + j] * work[e + j]
             for j in range(size):
-                work[e + j] = work[y + j] * (work[e + j] - total)
+                work[e + j] = softmax_slope(work[y + j], work[e + j], total)
     elif kind != LINEAR:
         warps = THREADS // LANES
         for n in range(rank * warps + thread // LANES, frames, blocks * warps):

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from lstmcore import activations, cell, noise
+from lstmcore import activations, cell, noise, update
 from lstmcore.backends.cuda.compile import device
 
 REAL: Any = np.float32  # given its meaning by the precision compiled for
@@ -63,6 +63,9 @@ def equations() -> dict[str, Callable[..., Any]]:
         "cell_backward": cell.cell_backward,
         "tanh_slope": activations.tanh_slope,
         "logistic_slope": activations.logistic_slope,
+        "softmax_numerator": activations.softmax_numerator,
+        "softmax_slope": activations.softmax_slope,
+        "momentum_step": update.momentum_step,
     }
     of_noise = ("_round", "_rounds_a", "_rounds_b", "threefry", "_log", "_sine_of_turns", "gaussian_pair")
     return found | {name: getattr(noise, name).py_func for name in of_noise}

@@ -1,0 +1,177 @@
+"""The layers without memory in time on a CPU: kernels, a pass through a layer, a layer with its memory.
+
+Shapes stand in brackets behind each argument: N packed frames; P inputs, M net inputs and O outputs
+of a frame.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import DTypeLike
+
+from lstmcore.backends.cpu.gemm import column_sums, pack, pack_transposed, product, product_over_frames
+from lstmcore.backends.cpu.math import (
+    logistic,
+    logistic_slope,
+    softmax_numerator,
+    softmax_slope,
+    tanh,
+    tanh_slope,
+)
+from lstmcore.backends.cpu.memory import Memory
+from lstmcore.jit import kernel
+from lstmcore.batches import Batch
+from lstmcore.layers import Feedforward, Linear
+
+Array = Any
+Pieces = dict[str, Array]
+
+
+@kernel
+def tanh_forward(
+    y: Array,  # net inputs, become outputs [N, O]
+) -> None:
+    """Apply the hyperbolic tangent."""
+    for n in range(y.shape[0]):
+        for j in range(y.shape[1]):
+            y[n, j] = tanh(y[n, j])
+
+
+@kernel
+def tanh_backward(
+    e: Array,  # errors of the outputs, become those of the net inputs [N, O]
+    y: Array,  # outputs [N, O]
+) -> None:
+    """Take errors back through the hyperbolic tangent."""
+    for n in range(y.shape[0]):
+        for j in range(y.shape[1]):
+            e[n, j] *= tanh_slope(y[n, j])
+
+
+@kernel
+def logistic_forward(
+    y: Array,  # net inputs, become outputs [N, O]
+) -> None:
+    """Apply the logistic function."""
+    for n in range(y.shape[0]):
+        for j in range(y.shape[1]):
+            y[n, j] = logistic(y[n, j])
+
+
+@kernel
+def logistic_backward(
+    e: Array,  # errors of the outputs, become those of the net inputs [N, O]
+    y: Array,  # outputs [N, O]
+) -> None:
+    """Take errors back through the logistic function."""
+    for n in range(y.shape[0]):
+        for j in range(y.shape[1]):
+            e[n, j] *= logistic_slope(y[n, j])
+
+
+@kernel
+def softmax_forward(
+    y: Array,  # net inputs, become outputs [N, O]
+) -> None:
+    """Exponentiate each row and divide it by its sum."""
+    for n in range(y.shape[0]):
+        largest = y[n].max()
+        total = y[n, 0] - y[n, 0]
+        for j in range(y.shape[1]):
+            y[n, j] = softmax_numerator(y[n, j], largest)
+            total += y[n, j]
+        for j in range(y.shape[1]):
+            y[n, j] /= total
+
+
+@kernel
+def softmax_backward(
+    e: Array,  # errors of the outputs, become those of the net inputs [N, O]
+    y: Array,  # outputs [N, O]
+) -> None:
+    """Take errors back through the softmax: y (e − Σ y e)."""
+    for n in range(y.shape[0]):
+        total = y[n, 0] - y[n, 0]
+        for j in range(y.shape[1]):
+            total += y[n, j] * e[n, j]
+        for j in range(y.shape[1]):
+            e[n, j] = softmax_slope(y[n, j], e[n, j], total)
+
+
+@kernel
+def affine_forward(
+    x: Array,  # inputs [N, P]
+    w: Array,  # [M, P]
+    b: Array,  # bias weights [M]
+    bias: Any,
+    width: Any,  # of a panel
+    memory: Array,  # for packed w
+    begin: Array,  # scratch [M]
+    y: Array,  # out: W x + b · bias [N, M]
+) -> None:
+    """Map a layer's inputs to its net inputs."""
+    for j in range(b.shape[0]):
+        begin[j] = bias * b[j]
+    product(x, pack_transposed(w, memory, width), begin, y)
+
+
+@kernel
+def affine_backward(
+    e: Array,  # errors of the net inputs [N, M]
+    x: Array,  # inputs [N, P]
+    w: Array,  # [M, P]
+    bias: Any,
+    width: Any,  # of a panel
+    memory: Array,  # for packed w
+    block: Array,  # scratch of a product over frames
+    begin: Array,  # scratch [P]
+    e_below: Array,  # out: errors of the inputs [N, P], or of no frame if nobody wants them
+    dw: Array,  # out [M, P]
+    db: Array,  # out [M]
+) -> None:
+    """Take errors back through the affine map."""
+    db[:] = 0
+    product_over_frames(e, x, block, width, True, dw)
+    column_sums(e, bias, db)
+    if e_below.shape[0] > 0:
+        begin[:] = 0
+        product(e, pack(w, memory, width), begin, e_below)
+
+
+_FORWARD = {"tanh": tanh_forward, "logistic": logistic_forward, "softmax": softmax_forward}
+_BACKWARD = {"tanh": tanh_backward, "logistic": logistic_backward, "softmax": softmax_backward}
+
+
+class CpuFeedforward:
+    """A layer without memory in time."""
+
+    def __init__(self, inputs: int, layer: Feedforward, dtype: DTypeLike) -> None:
+        self._inputs, self._layer, self._memory = inputs, layer, Memory(dtype)
+        self._bias = self._memory.number(layer.bias)
+
+    def forward(self, x: Array, batch: Batch, w: Pieces) -> Array:
+        """Compute the outputs [N, O]; valid until the next call."""
+        self._y = self._memory.rows("y", batch.frames, self._layer.size)
+        begin = self._memory.flat("begin", self._layer.size)
+        affine_forward(x, w["W"], w["b"], self._bias, *self._panels(), begin, self._y)
+        if not isinstance(self._layer, Linear):
+            _FORWARD[self._layer.kind](self._y)
+        return self._y
+
+    def backward(
+        self, error: Array, x: Array, batch: Batch, w: Pieces, dw: Pieces, limit: float, below: bool
+    ) -> Array:
+        """Overwrite the gradient; return the error of the inputs [N, P], empty unless wanted."""
+        if not isinstance(self._layer, Linear):
+            _BACKWARD[self._layer.kind](error, self._y)
+        memory = self._memory
+        e_below = memory.errors_below(batch.frames, self._inputs, below)
+        scratch = memory.block(self._inputs), memory.flat("begin", self._inputs)
+        affine_backward(error, x, w["W"], self._bias, *self._panels(), *scratch, e_below, dw["W"], dw["b"])
+        return e_below
+
+    def _panels(self) -> tuple[int, Array]:
+        """Width of the panels of the weights, and memory for them, either way round."""
+        width = self._memory.width
+        return width, self._memory.panels("inputs", self._inputs, self._layer.size, width)
