@@ -1,5 +1,7 @@
 """Training on a GPU, or on the simulator of one, against the CPU."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from lstmcore import (
     LSTM,
     OBJECTIVES,
     SGD,
+    EngineError,
     Linear,
     Logistic,
     SequenceSet,
@@ -136,6 +139,21 @@ def test_own_learning_rates_of_layers():
     for trainer in trainers:
         train_together([trainer])
     assert difference(*trainers) < CLOSE["float64"]
+
+
+def test_what_is_not_trained_together():
+    """Data of the sets lie in one array: a set of another shape would be read as what it isn't."""
+    training = random_sequences([4, 2], 3, 2, 1)
+    settings = TrainingSettings(SGD(1e-2), max_epochs=2)
+    spread = replace(training, inputs=training.inputs[:, :1].copy(), context=(1, 1))
+    trainer = pair([LSTM(3), Linear(2)], training, spread, settings)[0]
+    with pytest.raises(
+        EngineError, match=r"validation set: inputs, targets and context are \(1, 2, \(1, 1\)\)"
+    ):
+        train_together([trainer])
+    trainer = pair([LSTM(3), Linear(2)], training, training, replace(settings, weight_noise=0.1))[0]
+    with pytest.raises(EngineError, match=r"weight_noise is 0\.1"):
+        train_together([trainer])
 
 
 @large

@@ -49,6 +49,15 @@ def test_outputs_that_run_off_are_no_result(objective):
     np.testing.assert_array_equal(wild.best_network().weights, NETWORK.weights)
 
 
+@pytest.mark.filterwarnings("ignore:.*(overflow|invalid value).*:RuntimeWarning")
+def test_weights_that_overflow_in_the_last_update_are_noticed():
+    settings = TrainingSettings(SGD(3e38), parallel_sequences=4, max_epochs=1)
+    with pytest.raises(
+        DivergedError, match=r"epoch 1: the training error is \d.* and some weights are no longer"
+    ):
+        train(trainer("sse", settings, validation=None))
+
+
 def test_a_concordance_says_how_far_the_outputs_are():
     with pytest.raises(DivergedError, match=RUN_OFF):
         train(trainer())

@@ -104,6 +104,12 @@ def test_values_that_are_no_numbers_of_the_precision(values, message):
         SequenceSet.from_lists([values])
 
 
+@pytest.mark.parametrize("sequences", [None, 5, "song", iter([np.ones((2, 3))])])
+def test_lists_that_are_none(sequences):
+    with pytest.raises(EngineError, match="expected a list with a matrix for each sequence"):
+        SequenceSet.from_lists(sequences)
+
+
 def test_sets_in_no_precision_of_ours():
     for dtype in ("float16", "int32", "float99"):
         with pytest.raises(EngineError, match=f"dtype is '{dtype}'; expected float32 or float64"):
@@ -342,7 +348,18 @@ def test_settings_that_are_none(wrong):
         TrainingSettings(**wrong)
 
 
-@pytest.mark.parametrize("wrong", [{"learning_rate": "1e-5"}, {"learning_rate": np.inf}, {"momentum": None}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"learning_rate": "1e-5"},
+        {"learning_rate": np.inf},
+        {"learning_rate": -1},
+        {"momentum": None},
+        {"momentum": 1.0},
+        {"momentum": -0.1},
+        {"momentum": np.nan},
+    ],
+)
 def test_optimisers_that_are_none(wrong):
     with pytest.raises(EngineError, match=f"{next(iter(wrong))} is "):
         SGD(**wrong)
@@ -361,6 +378,12 @@ def test_a_whole_number_is_a_seed():
 def test_what_is_no_seed(seed):
     with pytest.raises(EngineError, match="seed is"):
         new_trainer(seed=seed)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.1, -0.1), (-np.inf, 0.1), (-0.1, np.nan), ("0", 1)])
+def test_weights_from_ranges_that_are_none(low, high):
+    with pytest.raises(EngineError, match=r"weights from|low is"):
+        initial_network(3, [LSTM(2)], 1, low=low, high=high)
 
 
 def test_other_mistakes_in_training():

@@ -244,6 +244,12 @@ def test_classes_that_a_network_does_not_have(found):
         evaluate(network, songs, objective=OBJECTIVES["multiclass_classification"])
 
 
+def test_a_class_beyond_the_outputs_has_no_error():
+    objective, rows = OBJECTIVES["multiclass_classification"], np.zeros(2, np.int64)
+    with pytest.raises(EngineError, match="class 2; expected numbers below 2"):
+        objective.error(np.full((2, 2), 0.5), np.array([[0.0], [2.0]]), rows)
+
+
 def test_gradient_checks_that_can_not_be_made():
     network, songs = random_network(3, [(2, 1.0)], 2), random_sequences([3], 3, 2)
     with pytest.raises(EngineError, match=r"2 targets.*the network needs 3 inputs and 4 targets"):

@@ -175,6 +175,13 @@ def test_where_nothing_can_be_kept_kernels_work_all_the_same(tmp_path, monkeypat
     assert kernel(2) == 3
 
 
+def test_a_file_of_another_key_is_not_taken_though_it_has_the_name(tmp_path):
+    files = KernelFiles(tmp_path, "module.f-12.py311", "a" * 64)
+    files.save(("f4",), "code")
+    files.path(("f4",)).replace(files.path(("f8",)))
+    assert files.load(("f8",)) is None
+
+
 def test_a_write_that_fails_leaves_nothing(tmp_path):
     files = KernelFiles(tmp_path, "module.f-12.py311", "a" * 64)
     files.path(("f4",)).mkdir()
