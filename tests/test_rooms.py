@@ -3,6 +3,7 @@
 import ast
 import re
 import sys
+import tomllib
 from functools import cache
 from pathlib import Path
 
@@ -159,8 +160,14 @@ def test_the_hall_is_clear():
     assert len(entries) <= 20
 
 
-# Called from Python: each array by itself (docs/decisions/14-flat-gates.md); entry points of typer take one
-# parameter for each option.
+def test_bytecode_is_not_compiled_for_all_that_is_installed():
+    """Of seven thousand files a run imports some 1,400; to compile all takes the first command a minute."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert "compile-bytecode" not in settings["tool"]["uv"]
+
+
+# Called from Python: each array by itself, which costs less time than tuples of them; a command of typer's has
+# one parameter for each option.
 FLAT = ("layer_forward", "layer_backward", "affine_forward", "affine_backward")
 
 

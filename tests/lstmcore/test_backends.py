@@ -118,7 +118,7 @@ def test_the_reference_refuses_float32():
 
 @pytest.mark.skipif(not MISSING, reason="there is a GPU, or the simulator of one")
 def test_a_gpu_that_is_missing_is_named_with_what_to_do():
-    with pytest.raises(EngineError, match=r"the backend 'cuda' .*pip install 'lstmcore\[cuda\]'"):
+    with pytest.raises(EngineError, match=r"the backend 'cuda' .*pip install .*'numba-cuda\[cu12\]>="):
         get_backend("cuda")
 
 

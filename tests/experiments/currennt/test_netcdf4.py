@@ -34,7 +34,7 @@ def test_a_damaged_netcdf_4_file_is_named(tmp_path):
 
 def test_without_the_extra_it_is_asked_for(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-    with pytest.raises(InputError, match=r"pip install 'lstmcore\[netcdf4\]'"):
+    with pytest.raises(InputError, match=r"pip install .*'?netcdf4>="):
         read_netcdf(NETCDF4)
 
 

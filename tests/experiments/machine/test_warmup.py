@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lstmcore.experiments import cli
+from lstmcore.experiments.machine.warmup import Display
 from lstmcore.features import settings
 
 ROOT = Path(__file__).parent.parent.parent.parent
@@ -137,3 +138,9 @@ def test_the_command_knows_the_words_of_the_features_without_importing_them(name
 
 def test_training_begins_before_tables_and_plots_are_imported():
     assert outcome(TRAINING) == []
+
+
+def test_a_display_that_isnt_shown_prints_nothing(capsys):
+    with Display(quiet=False) as display:
+        display.stage("a part", 1, 2)
+    assert capsys.readouterr().err == ""
