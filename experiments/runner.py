@@ -24,7 +24,7 @@ from experiments.model import save_model
 from experiments.paper_table import PaperRow, paper_table, write_paper_table
 from experiments.progress import Progress
 from experiments.results import history_table, predictions_table, write_metrics
-from experiments.run_folder import named_places, open_folder
+from experiments.run_folder import named_places, opened
 from experiments.runs import Side, choose_systems, facts_of, notes_of, predict_sides
 from experiments.score import Score
 from experiments.stages import train_stages
@@ -90,16 +90,16 @@ def run_experiment(
     """
     named_places(experiment)  # told before anything is written
     get_backend(experiment.engine.backend)
-    open_folder(folder, experiment.to_toml())
-    watch = Stopwatch(progress, workers)
-    try:
-        run = _run(experiment, folder, workers, watch, stop)
-    except BaseException:
-        with suppress(OSError):  # what went wrong first matters more
-            watch.write(folder / "stages.csv")
-        raise
-    watch.write(folder / "stages.csv")
-    return run
+    with opened(folder, experiment.to_toml(), progress, stop):
+        watch = Stopwatch(progress, workers)
+        try:
+            run = _run(experiment, folder, workers, watch, stop)
+        except BaseException:
+            with suppress(OSError):  # what went wrong first matters more
+                watch.write(folder / "stages.csv")
+            raise
+        watch.write(folder / "stages.csv")
+        return run
 
 
 def _run(

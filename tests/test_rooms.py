@@ -25,6 +25,7 @@ ROOMS = {
     | {
         "rich",
         "platformdirs",
+        "filelock",
         "psutil",
         "safetensors",
         "threadpoolctl",

@@ -26,7 +26,7 @@ from experiments.job_runner import JobRunner
 from experiments.jobs import JobFolder
 from experiments.pretraining import with_note
 from experiments.progress import Progress
-from experiments.run_folder import open_folder, reusable
+from experiments.run_folder import opened, reusable
 from experiments.smoothing import check_smoothing
 from experiments.stages import Trained, train_stages
 from experiments.variations import Ablation
@@ -82,26 +82,25 @@ def run_ablations(
 
     others, backend = reusable(experiment), experiment.engine.backend
     get_backend(backend)  # told before anything is written
-    open_folder(folder, ablation_config(experiment))
-    with threadpool_limits(1):
+    with opened(folder, ablation_config(experiment), progress, stop), threadpool_limits(1):
         base, variants, notes = _prepare(experiment, _Datasets(workers, progress, stop))
         kept = JobFolder(folder / "jobs", others)
         runner = JobRunner(kept, Threads(workers), progress, stop, patient=True, backend=backend)
         findings = _Findings(base, runner)
         for variant in variants:
             findings.add(variant)
-    sizes = findings.sizes()
-    ablated = Ablated(
-        folder,
-        base.experiment,
-        [variant.ablation for variant in variants if variant.ablation],
-        corrected([*findings.rows, *sizes.get(1, [])]),
-        sizes,
-        findings.diverged,
-        notes,
-    )
-    write_ablations(ablated, ablation_config(experiment))
-    return ablated
+        sizes = findings.sizes()
+        ablated = Ablated(
+            folder,
+            base.experiment,
+            [variant.ablation for variant in variants if variant.ablation],
+            corrected([*findings.rows, *sizes.get(1, [])]),
+            sizes,
+            findings.diverged,
+            notes,
+        )
+        write_ablations(ablated, ablation_config(experiment))
+        return ablated
 
 
 class _Datasets:

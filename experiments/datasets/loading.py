@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.alone import alone
 from experiments.config import Data, ProceduralData
 from experiments.datasets.deam import Annotations, assemble
 from experiments.datasets.feature_tables import (
@@ -107,14 +108,16 @@ def _make_procedural(
     try:
         plan = ProceduralPlan(**data.model_dump())
         progress.stage("making procedural (synthetic) music", len(plan.songs()))
-        write_collection(
-            root,
-            plan,
-            workers=workers,
-            on_song=lambda _: progress.advance(),
-            stop=stop.is_set,
-            on_damaged=lambda file: progress.note(f"{file}: damaged; it is made anew"),
-        )
+        beside = root.resolve()
+        with alone(beside.with_name(f".{beside.name}.lock"), root, progress.note, stop.is_set):
+            write_collection(
+                root,
+                plan,
+                workers=workers,
+                on_song=lambda _: progress.advance(),
+                stop=stop.is_set,
+                on_damaged=lambda file: progress.note(f"{file}: damaged; it is made anew"),
+            )
     except ValueError as error:
         raise InputError(f"data.procedural: {error}") from None
     if stop.is_set():
