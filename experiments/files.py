@@ -23,6 +23,11 @@ _PREFIX, _SUFFIX = ".lstmcore-", ".tmp"  # not the file's own name: with more to
 _NEW_FILE, _WRITABLE = 0o644, 0o222  # permissions
 
 
+def is_leftover(path: Path) -> bool:
+    """Tell whether a file is being written, or was when its writer was killed."""
+    return path.name.startswith(".") and path.name.endswith(_SUFFIX)
+
+
 def remove_leftovers(folder: Path) -> None:
     """Delete what writes that were killed half-way left in a folder and below."""
     for path in folder.rglob(f".*{_SUFFIX}"):

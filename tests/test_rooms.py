@@ -111,8 +111,6 @@ ALL = [f for top in TOPS for f in files(top)]
 
 
 @pytest.mark.parametrize("file", ALL, ids=lambda f: str(f.relative_to(ROOT)))
-    "file", [f for top in TOPS for f in files(top)], ids=lambda f: str(f.relative_to(ROOT))
-)
 def test_the_rooms_are_imported_by_their_full_names(file):
     """From a checkout the bare names would import too, as other modules with other classes."""
     bare = {n for n in imported(file) if n.split(".")[0] in ("features", "experiments")}
@@ -166,8 +164,8 @@ def test_bytecode_is_not_compiled_for_all_that_is_installed():
     assert "compile-bytecode" not in settings["tool"]["uv"]
 
 
-# Called from Python: each array by itself, which costs less time than tuples of them; a command of typer's has
-# one parameter for each option.
+# Called from Python: each array by itself, which costs less time than tuples of them.  And a command of
+# typer's has one parameter for each option.
 FLAT = ("layer_forward", "layer_backward", "affine_forward", "affine_backward")
 
 

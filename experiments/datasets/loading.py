@@ -28,6 +28,7 @@ from lstmcore.experiments.datasets.feature_tables import (
 from lstmcore.experiments.datasets.normal_scores import NormalScores
 from lstmcore.experiments.datasets.song import Dataset, Song
 from lstmcore.experiments.errors import InputError, Interrupted, all_told
+from lstmcore.experiments.jobs.alone import alone
 from lstmcore.experiments.progress import Progress
 from lstmcore.features import cache_root
 from lstmcore.features.smile import smile_version
@@ -107,14 +108,16 @@ def _make_procedural(
     try:
         plan = ProceduralPlan(**data.model_dump())
         progress.stage("making procedural (synthetic) music", len(plan.songs()))
-        write_collection(
-            root,
-            plan,
-            workers=workers,
-            on_song=lambda _: progress.advance(),
-            stop=stop.is_set,
-            on_damaged=lambda file: progress.note(f"{file}: damaged; it is made anew"),
-        )
+        beside = root.resolve()
+        with alone(beside.with_name(f".{beside.name}.lock"), root, progress.note, stop.is_set):
+            write_collection(
+                root,
+                plan,
+                workers=workers,
+                on_song=lambda _: progress.advance(),
+                stop=stop.is_set,
+                on_damaged=lambda file: progress.note(f"{file}: damaged; it is made anew"),
+            )
     except ValueError as error:
         raise InputError(f"data.procedural: {error}") from None
     if stop.is_set():

@@ -23,10 +23,12 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from lstmcore import EpochReport, Network, Trainer, TrainingState
+from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.files import write_whole
 
 Tensors = dict[str, NDArray[Any]]
 
+_LARGE = "weights"
 _DIGEST = "sha256"
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
@@ -116,15 +118,37 @@ class JobFolder:
             if result is not None and file != own:
                 save_result(own, result)
             if result is not None:
-                return result
+                return _light(own, result)
             if file.exists():
                 on_damaged(file)
         return None
 
-    def save(self, job: Job, result: Result) -> None:
-        """Write the result of a job and forget its state."""
+    def save(self, job: Job, result: Result) -> Result:
+        """Write the result of a job and forget its state; return what is to be held of it."""
         save_result(self.file(job), result)
         self.checkpoint(job).unlink(missing_ok=True)
+        return _light(self.file(job), result)
+
+
+class _Tensors(dict[str, NDArray[Any]]):
+    """Tensors of a file of which the large one is read when it is asked for.
+
+    Weights of a few networks are asked for in the end, and those of all take more memory with each.
+    """
+
+    def __init__(self, file: Path, tensors: Tensors) -> None:
+        super().__init__((name, array) for name, array in tensors.items() if name != _LARGE)
+        self._file = file
+
+    def __missing__(self, name: str) -> NDArray[Any]:
+        found = load_result(self._file) if name == _LARGE else None
+        if found is None or name not in found.tensors:
+            raise InputError(f"{self._file}: no readable {name} any more; run the same command again")
+        return found.tensors[name]
+
+
+def _light(file: Path, result: Result) -> Result:
+    return Result(_Tensors(file, result.tensors), result.facts)
 
 
 def save_result(path: Path, result: Result) -> None:

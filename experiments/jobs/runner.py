@@ -95,13 +95,14 @@ class JobRunner:
             self.progress.note(note)
         return _Group(self, trainings).run()
 
-    def finish(self, job: Job, result: Result) -> None:
-        """Keep a result; Diverged if there is none and nobody is patient."""
-        self.folder.save(job, result)
+    def finish(self, job: Job, result: Result) -> Result:
+        """Keep a result, return what is to be held of it; Diverged if there is none and nobody is patient."""
+        held = self.folder.save(job, result)
         if not self.patient:
             _see_that_none_diverged([job], {job.name: result})
         said = result.facts.get(_DIVERGED) or describe(EpochReport(**result.facts["history"][-1]))
         self.progress.advance(f"{job.title}: {said}")
+        return held
 
 
 class _Group:
@@ -141,8 +142,7 @@ class _Group:
 
     def _conclude(self, place: int, result: Result) -> None:
         job = self._left.pop(place).job
-        self._results[job.name] = result
-        self._runner.finish(job, result)
+        self._results[job.name] = self._runner.finish(job, result)
 
 
 def _see_that_none_diverged(jobs: list[Job], results: dict[str, Result]) -> None:

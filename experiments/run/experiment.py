@@ -24,7 +24,7 @@ from lstmcore.experiments.progress import Progress
 from lstmcore.experiments.report.paper_table import PaperRow, paper_table, write_paper_table
 from lstmcore.experiments.report.results import history_table, predictions_table, write_metrics
 from lstmcore.experiments.run.feature_sets import Side, choose_systems, facts_of, notes_of, predict_sides
-from lstmcore.experiments.run.folder import named_places, open_folder
+from lstmcore.experiments.run.folder import named_places, opened
 from lstmcore.experiments.run.stopwatch import Stopwatch
 from lstmcore.experiments.scoring.annotation_quality import annotation_quality, write_quality
 from lstmcore.experiments.scoring.metrics import Score
@@ -90,16 +90,16 @@ def run_experiment(
     """
     named_places(experiment)  # told before anything is written
     get_backend(experiment.engine.backend)
-    open_folder(folder, experiment.to_toml())
-    watch = Stopwatch(progress, workers)
-    try:
-        run = _run(experiment, folder, workers, watch, stop)
-    except BaseException:
-        with suppress(OSError):  # what went wrong first matters more
-            watch.write(folder / "stages.csv")
-        raise
-    watch.write(folder / "stages.csv")
-    return run
+    with opened(folder, experiment.to_toml(), progress, stop):
+        watch = Stopwatch(progress, workers)
+        try:
+            run = _run(experiment, folder, workers, watch, stop)
+        except BaseException:
+            with suppress(OSError):  # what went wrong first matters more
+                watch.write(folder / "stages.csv")
+            raise
+        watch.write(folder / "stages.csv")
+        return run
 
 
 def _run(
@@ -125,9 +125,7 @@ def _train(experiment: Experiment, dataset: Dataset, jobs: JobRunner) -> Side:
 
 def _conclude(folder: Path, experiment: Experiment, sides: list[Side], progress: Progress) -> Run:
     """Average, score and write everything that is made from the jobs' results."""
-    from lstmcore.experiments.report.report import (
-        write_report,  # plots take a second to import: not before they are needed
-    )
+    from lstmcore.experiments.report.report import write_report
 
     progress.stage("ensemble, scores and report", 1)
     main = sides[0].data

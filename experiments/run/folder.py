@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,11 @@ from pydantic import ValidationError
 from lstmcore.experiments.config import Experiment
 from lstmcore.experiments.environment import environment
 from lstmcore.experiments.errors import InputError
-from lstmcore.experiments.files import remove_leftovers, write_json, write_whole
+from lstmcore.experiments.files import is_leftover, remove_leftovers, write_json, write_whole
+from lstmcore.experiments.jobs.alone import alone, is_lock
+from lstmcore.experiments.progress import Progress
+
+LOCK = ".lock"
 
 
 def default_folder(experiment: Experiment) -> Path:
@@ -51,8 +58,9 @@ def variations_folder(experiment: Experiment, what: str, config: str) -> Path:
     return Path("runs") / f"{experiment.name}-{what}-{digest}"
 
 
-def open_folder(folder: Path, config: str) -> None:
-    """Make a folder that of a configuration, or see that it is.
+@contextmanager
+def opened(folder: Path, config: str, progress: Progress, stop: threading.Event) -> Iterator[None]:
+    """Make a folder that of a configuration, or see that it is, and be alone in it.
 
     Parameters
     ----------
@@ -60,22 +68,42 @@ def open_folder(folder: Path, config: str) -> None:
         Where results go.
     config
         Content of its ``config.toml``.
+    progress
+        Hears who else is there; that is waited for.
+    stop
+        Set it to end waiting.
 
     Raises
     ------
     InputError
         If it is a file, holds something else, or is another configuration's.
+    Interrupted
+        If `stop` was set.
     """
-    file = folder / "config.toml"
+    lock = folder / LOCK
+    _check_place(folder, lock)
+    with alone(lock, folder, progress.note, stop.is_set):
+        _open(folder, config)
+        yield
+
+
+def _check_place(folder: Path, lock: Path) -> None:
+    """Refuse what can't be a folder of results, before anything is written there."""
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: is a file; expected a folder for the results")
+    if not folder.exists() or (folder / "config.toml").exists():
+        return
+    if not all(is_lock(file, lock) or is_leftover(file) for file in folder.iterdir()):
+        raise InputError(
+            f"{folder}: holds files but no config.toml; expected a new or empty folder, "
+            "or one of this experiment"
+        )
+
+
+def _open(folder: Path, config: str) -> None:
+    file = folder / "config.toml"
     remove_leftovers(folder)
     if not file.exists():
-        if folder.exists() and any(folder.iterdir()):
-            raise InputError(
-                f"{folder}: holds files but no config.toml; expected a new or empty folder, "
-                "or one of this experiment"
-            )
         write_whole(file, config)
         write_json(folder / "environment.json", environment())
         return

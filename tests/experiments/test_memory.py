@@ -14,6 +14,7 @@ from lstmcore.experiments.config import load_experiment
 from lstmcore.experiments.datasets import Dataset, Song, load_dataset
 from lstmcore.experiments.datasets.normal_scores import NormalScores
 from lstmcore.experiments.errors import InputError
+from lstmcore.experiments.jobs.job import Job, JobFolder, Result
 from lstmcore.experiments.progress import Quiet
 from lstmcore.experiments.scoring.baselines import predict_baselines
 from lstmcore.experiments.training import trial
@@ -127,6 +128,21 @@ def test_sets_are_gone_with_their_networks_without_the_collectors_help(tiny, mon
         gc.enable()
     assert len(made) > 4 * 4
     assert max(alive) == 1  # the training set of the network that is just done
+
+
+def test_weights_are_held_by_the_disk_until_they_are_asked_for(tiny):
+    kept, job = JobFolder(tiny / "jobs"), Job("a job", "network-0", lambda _: pytest.fail("it is done"))
+    weights, curve = np.arange(6, dtype=np.float32), np.ones((2, 2))
+    held = [kept.save(job, Result({"weights": weights, "validation": curve}, {"fold": 1})), kept.load(job)]
+    for result in held:
+        assert [*result.tensors] == ["validation"]
+        np.testing.assert_array_equal(result.tensors["validation"], curve)
+        np.testing.assert_array_equal(result.tensors["weights"], weights)
+        with pytest.raises(InputError, match=r"network-0\.safetensors: no readable team_test any more"):
+            result.tensors["team_test"]
+    kept.file(job).unlink()
+    with pytest.raises(InputError, match=r"network-0\.safetensors: no readable weights any more"):
+        held[0].tensors["weights"]
 
 
 def test_who_wants_a_value_waits_for_who_makes_it():

@@ -23,7 +23,7 @@ from lstmcore.experiments.jobs.executor import Threads
 from lstmcore.experiments.jobs.job import JobFolder
 from lstmcore.experiments.jobs.runner import JobRunner
 from lstmcore.experiments.progress import Progress
-from lstmcore.experiments.run.folder import open_folder, reusable
+from lstmcore.experiments.run.folder import opened, reusable
 from lstmcore.experiments.studies.ablation.ablated import Ablated, ablation_config
 from lstmcore.experiments.studies.ablation.compare import (
     Comparison,
@@ -88,26 +88,25 @@ def run_ablations(
 
     others, backend = reusable(experiment), experiment.engine.backend
     get_backend(backend)  # told before anything is written
-    open_folder(folder, ablation_config(experiment))
-    with threadpool_limits(1):
+    with opened(folder, ablation_config(experiment), progress, stop), threadpool_limits(1):
         base, variants, notes = _prepare(experiment, _Datasets(workers, progress, stop))
         kept = JobFolder(folder / "jobs", others)
         runner = JobRunner(kept, Threads(workers), progress, stop, patient=True, backend=backend)
         findings = _Findings(base, runner)
         for variant in variants:
             findings.add(variant)
-    sizes = findings.sizes()
-    ablated = Ablated(
-        folder,
-        base.experiment,
-        [variant.ablation for variant in variants if variant.ablation],
-        corrected([*findings.rows, *sizes.get(1, [])]),
-        sizes,
-        findings.diverged,
-        notes,
-    )
-    write_ablations(ablated, ablation_config(experiment))
-    return ablated
+        sizes = findings.sizes()
+        ablated = Ablated(
+            folder,
+            base.experiment,
+            [variant.ablation for variant in variants if variant.ablation],
+            corrected([*findings.rows, *sizes.get(1, [])]),
+            sizes,
+            findings.diverged,
+            notes,
+        )
+        write_ablations(ablated, ablation_config(experiment))
+        return ablated
 
 
 class _Datasets:

@@ -43,7 +43,8 @@ class Method(Protocol):
 class Sequential:
     """A step after the other: the best of its values is chosen, with what was chosen before.
 
-    So the paper optimised: units per layer, learning rate, noise.  Of equals the first is chosen.
+    So the paper optimised: units per layer, learning rate, noise.  Of equals the first is chosen.  What the
+    steps before have found stays if no value of a step is as good.
 
     Parameters
     ----------
@@ -54,6 +55,7 @@ class Sequential:
     def __init__(self, steps: list[SearchStep]) -> None:
         self._steps = steps
         self._chosen: dict[str, Any] = {}
+        self._score: float | None = None  # of what was chosen
         self._step = 0
         self._scores: list[float | None] = []
 
@@ -76,7 +78,9 @@ class Sequential:
                 f"search.steps.{self._step} ({step.name}): training diverged with every value; "
                 "expected one that trains: lower the learning rate"
             )
-        self._chosen = self._candidate(max(defined, key=lambda n: (defined[n], -n)))
+        best = max(defined, key=lambda n: (defined[n], -n))
+        if self._score is None or defined[best] >= self._score:
+            self._chosen, self._score = self._candidate(best), defined[best]
         self._step, self._scores = self._step + 1, []
 
     def best(self) -> dict[str, Any]:
@@ -86,7 +90,9 @@ class Sequential:
     def _candidate(self, number: int) -> dict[str, Any]:
         step = self._steps[self._step]
         assert step.values is not None
-        return self._chosen | dict.fromkeys(step.keys, step.values[number])
+        below = tuple(f"{key}." for key in step.keys)  # what was chosen there is part of the new value
+        others = {k: v for k, v in self._chosen.items() if k not in step.keys and not k.startswith(below)}
+        return others | dict.fromkeys(step.keys, step.values[number])
 
 
 class Optuna:

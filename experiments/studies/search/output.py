@@ -61,7 +61,7 @@ def write_search(searched: Searched) -> None:
         title=f"{searched.experiment.name}: search",
         lead=_lead(searched),
         notes=searched.notes,
-        sentences=[f"{key} = {_text(value)}" for key, value in searched.chosen.items()],
+        sentences=[*(f"{key} = {_text(value)}" for key, value in searched.chosen.items()), *searched.kept()],
         figures=[svg],
         tables=[_sheet(searched)],
         small=[_explained(searched)],
@@ -75,6 +75,8 @@ def print_search(searched: Searched, console: Console) -> None:
     console.print(_explained(searched), highlight=False)
     for note in searched.notes:
         console.print(note)
+    for sentence in searched.kept():
+        console.print(sentence, markup=False, highlight=False)
     chosen = ", ".join(f"{key} = {_text(value)}" for key, value in searched.chosen.items())
     console.print(f"chosen: {chosen}", markup=False, highlight=False)
     for name, file in {"plot": "search.png", "page": "search.html", "table": "search.csv"}.items():
@@ -110,19 +112,6 @@ def _chosen_row(searched: Searched) -> int:
     return next(n for n, t in enumerate(searched.tried) if t.values == searched.chosen)
 
 
-def _best_of_steps(searched: Searched) -> set[int]:
-    """Rows that their step chose."""
-    best: dict[int | None, int] = {}
-    sign = -1 if searched.search.criterion == "rmse" else 1
-    for n, t in enumerate(searched.tried):
-        if t.score is None:
-            continue
-        leader = searched.tried[best[t.step]].score if t.step in best else None
-        if leader is None or sign * t.score > sign * leader:
-            best[t.step] = n
-    return set(best.values())
-
-
 def _text(value: Any) -> str:
     """Write a value as a person would."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
@@ -130,7 +119,7 @@ def _text(value: Any) -> str:
 
 def _sheet(searched: Searched) -> Sheet:
     """Make the table: what a step changes, or with all steps at once a column a step."""
-    steps, best = searched.search.steps, _best_of_steps(searched)
+    steps, best = searched.search.steps, set(searched.leaders().values())
     rows = []
     for n, t in enumerate(searched.tried):
         if t.step is None:
@@ -160,7 +149,7 @@ def draw(searched: Searched) -> Any:
     down = -(-len(steps) // across)
     figure = Figure(figsize=(3.6 * across + 0.6, 3.1 * down), layout="constrained")
     panels: Any = figure.subplots(down, across, sharey=True, squeeze=False)
-    best = _best_of_steps(searched)
+    best = set(searched.leaders().values())
     for n, panel in enumerate(panels.flat):
         if n >= len(steps):
             panel.set_axis_off()

@@ -24,7 +24,7 @@ from lstmcore.experiments.jobs.executor import Threads
 from lstmcore.experiments.jobs.job import JobFolder, Result
 from lstmcore.experiments.jobs.runner import JobRunner
 from lstmcore.experiments.progress import Progress
-from lstmcore.experiments.run.folder import open_folder, reusable
+from lstmcore.experiments.run.folder import opened, reusable
 from lstmcore.experiments.scoring.ensemble import split_songs
 from lstmcore.experiments.scoring.metrics import criterion
 from lstmcore.experiments.scoring.systems import member_predictions
@@ -75,8 +75,7 @@ def run_search(
     method = method_of(section_of(experiment), experiment)
     others = reusable(experiment)
     get_backend(experiment.engine.backend)  # told before anything is written
-    open_folder(folder, search_config(experiment))
-    with threadpool_limits(1):
+    with opened(folder, search_config(experiment), progress, stop), threadpool_limits(1):
         dataset = load_dataset(experiment.data, workers=workers, progress=progress, stop=stop)
         for candidate in _smoothings(experiment):  # what is wrong is told before hours of training
             check_smoothing(candidate, dataset.hop_seconds)
@@ -90,11 +89,11 @@ def run_search(
             tried.append(bench.evaluate(proposal))
             write_table(folder, experiment, tried, None)
             method.tell(bench.goodness(tried[-1]))
-    chosen = _chosen(experiment, method)
-    searched = Searched(folder, experiment, tried, chosen, dataset.notes)
-    _write_chosen(folder, experiment, chosen)
-    write_search(searched)
-    return searched
+        chosen = _chosen(experiment, method)
+        searched = Searched(folder, experiment, tried, chosen, dataset.notes)
+        _write_chosen(folder, experiment, chosen)
+        write_search(searched)
+        return searched
 
 
 class _Bench:

@@ -82,6 +82,41 @@ class Searched:
         """The section that asked for it."""
         return section_of(self.experiment)
 
+    def leaders(self) -> dict[int | None, int]:
+        """Return, by step, the row of the best that was found until its end; of equals the later step's."""
+        found: dict[int | None, int] = {}
+        leader: int | None = None
+        for step in dict.fromkeys(t.step for t in self.tried):
+            best = self._best_of(step)
+            if best is not None and (leader is None or self._goodness(best) >= self._goodness(leader)):
+                leader = best
+            if leader is not None:
+                found[step] = leader
+        return found
+
+    def kept(self) -> list[str]:
+        """Say of each step none of whose values is as good as what was there before it."""
+        said = []
+        for step, row in self.leaders().items():
+            best, leader = self._best_of(step), self.tried[row]
+            if step is None or best is None or leader.step == step:
+                continue
+            name, key = self.search.steps[step].name, self.search.steps[step].keys[0]
+            said.append(
+                f"{name} stays {leader.values[key]}: no value of step {step + 1} is as good as what was "
+                f"found before it ({self.tried[best].score:.4f} at best; {leader.score:.4f} before)."
+            )
+        return said
+
+    def _best_of(self, step: int | None) -> int | None:
+        rows = [n for n, t in enumerate(self.tried) if t.step == step and t.score is not None]
+        return max(rows, key=lambda n: (self._goodness(n), -n), default=None)
+
+    def _goodness(self, row: int) -> float:
+        score = self.tried[row].score
+        assert score is not None
+        return -score if self.search.criterion == "rmse" else score
+
 
 def section_of(experiment: Experiment) -> Search:
     """Return the section ``search`` of an experiment that must have one."""

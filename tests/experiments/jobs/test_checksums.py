@@ -3,6 +3,7 @@
 import json
 import logging
 import shutil
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,7 @@ from safetensors.numpy import load, load_file, save_file
 
 from lstmcore.experiments.datasets import deam_layout as layout
 from lstmcore.experiments.datasets.procedural import ProceduralPlan, write_collection
-from lstmcore.experiments.errors import InputError
-from lstmcore.experiments.jobs.checkpoint import JobTraining
+from lstmcore.experiments.errors import InputError, Interrupted
 from lstmcore.experiments.jobs.job import Result, load_result, save_result
 from lstmcore.experiments.prediction.model import load_model
 from lstmcore.features import FeatureKey, FeatureStore
@@ -136,22 +136,26 @@ def test_what_is_reused_is_looked_at_too(tiny):
     assert load_result(own) is not None
 
 
-def test_a_changed_checkpoint_is_not_gone_on_from(tiny, monkeypatch):
-    saved = []
-    real = JobTraining.save
+def test_a_changed_checkpoint_is_not_gone_on_from(tiny):
+    run(tiny, "whole")
+    stop = threading.Event()
 
-    def save(self):
-        real(self)
-        file = self._checkpoint
-        if file.exists():
-            flip_in(file, "deltas")
-            saved.append(load_result(file))
+    class Stopping(Listener):
+        def epoch(self, job, report):
+            super().epoch(job, report)
+            if self.epochs == 8:
+                stop.set()
 
-    monkeypatch.setattr(JobTraining, "save", save)
-    monkeypatch.setattr("lstmcore.experiments.jobs.checkpoint.CHECKPOINT_SECONDS", 0)
-    run(tiny)
-    assert saved
-    assert all(found is None for found in saved)
+    with pytest.raises(Interrupted):
+        run(tiny, progress=Stopping(), stop=stop)
+    (checkpoint,) = (tiny / "out" / "jobs").glob("*.partial.safetensors")
+    flip_in(checkpoint, "deltas")
+    hears = Noting()
+    run(tiny, progress=hears)
+    (note,) = hears.notes
+    assert note.startswith(f"{checkpoint}: ")
+    assert note.endswith("fold 0, trial 0 is trained from the start")
+    assert contents(tiny / "out") == contents(tiny / "whole")
 
 
 @pytest.mark.parametrize("name", ["networks.safetensors", "model.json"])

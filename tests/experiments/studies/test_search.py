@@ -256,7 +256,7 @@ def test_without_optuna_the_command_names_the_package(searching, monkeypatch):
 
 
 @given(st.lists(st.lists(st.floats(-10, 10), min_size=1, max_size=5), min_size=1, max_size=4))
-def test_sequential_takes_the_best_of_every_step(scores):
+def test_sequential_takes_the_best_of_every_step_unless_an_earlier_one_was_better(scores):
     names = ["training.momentum", "training.learning_rate", "training.input_noise", "network.bias"]
     steps = [
         SearchStep(key=name, values=list(range(len(part)))) for name, part in zip(names, scores, strict=False)
@@ -267,8 +267,64 @@ def test_sequential_takes_the_best_of_every_step(scores):
         method.tell(scores[proposal.step][proposal.values[names[proposal.step]]])
         asked += 1
     assert asked == sum(map(len, scores))
-    best = {name: int(np.argmax(part)) for name, part in zip(names, scores, strict=False)}
+    best, so_far = {}, -np.inf
+    for name, part in zip(names, scores, strict=False):
+        if max(part) >= so_far:
+            best[name], so_far = int(np.argmax(part)), max(part)
     assert method.best() == best
+
+
+def told(steps, score):
+    """Run a sequential search on a function of the values; return all proposals and what was chosen."""
+    method, proposed = Sequential([SearchStep(key=key, values=values) for key, values in steps]), []
+    while (proposal := method.propose()) is not None:
+        proposed.append(proposal.values)
+        method.tell(score(proposal.values))
+    return proposed, method.best()
+
+
+def test_a_key_that_has_a_second_step_keeps_its_value_if_no_other_is_as_good():
+    def score(values):
+        return -abs(values["a.x"] - 3) - abs(values.get("a.y", 0) - 1)
+
+    first = [("a.x", [1, 3]), ("a.y", [0, 1])]
+    assert told([*first, ("a.x", [2, 5])], score)[1] == {"a.x": 3, "a.y": 1}
+    assert told([*first, ("a.x", [2, 3])], score)[1] == {"a.x": 3, "a.y": 1}
+
+
+def test_a_new_value_of_a_list_is_not_changed_by_what_was_chosen_for_its_places():
+    steps = [("network.hidden", [[1, 2]]), ("network.hidden.0", [7]), ("network.hidden", [[4, 5], [1]])]
+    proposed, chosen = told([*steps, ("network.hidden.1", [6])], lambda values: len(str(values)))
+    assert proposed == [
+        {"network.hidden": [1, 2]},
+        {"network.hidden": [1, 2], "network.hidden.0": 7},
+        {"network.hidden": [4, 5]},
+        {"network.hidden": [1]},
+        {"network.hidden": [1, 2], "network.hidden.0": 7, "network.hidden.1": 6},
+    ]
+    assert chosen == proposed[-1]
+
+
+def test_what_stays_is_said_on_the_terminal_and_on_the_page(searching):
+    text = (searching / "tiny.toml").read_text()
+    step = '[[search.steps]]\nkey = "training.learning_rate"\nvalues = [1e-9, 1e-8]\n'
+    (searching / "tiny.toml").write_text(text + step)
+    result = invoke(searching / "tiny.toml", "--quiet", "--out", "out")
+    assert result.exit_code == 0, result.output
+    table = rows(searching / "out")
+    scores = [float(row["score"]) for row in table]
+    assert min(scores[6:]) > min(scores[:6])
+    (chosen,) = [row for row in table if row["chosen"] == "True"]
+    assert float(chosen["score"]) == min(scores)
+    said = " ".join(result.stdout.split())
+    rate = json.loads(chosen["training.learning_rate"])
+    expected = (
+        f"training.learning_rate stays {rate}: no value of step 4 is as good as what was found before it"
+    )
+    assert f"{expected} ({min(scores[6:]):.4f} at best; {min(scores):.4f} before)." in said
+    assert expected in (searching / "out" / "search.html").read_text()
+    final = load_experiment(searching / "out" / "chosen.toml", [])
+    assert final.training.learning_rate == rate
 
 
 def test_the_command_prints_the_table_and_the_way_on(searching):
