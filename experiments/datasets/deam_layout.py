@@ -7,7 +7,6 @@ header ``sample_15000ms,…`` and a row a rater, without the rater's name.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -22,7 +21,6 @@ METADATA = Path("metadata.csv")
 README = Path("README.txt")
 PLAN = Path("plan.json")
 CHECKSUMS = Path("checksums.sha256")
-UNFINISHED = ".partial"
 
 METADATA_COLUMNS = (
     "song_id",
@@ -90,17 +88,3 @@ def minutes_seconds(seconds: float) -> str:
     """Return a position as DEAM's metadata gives it: minutes, a point, two digits of seconds."""
     whole = round(seconds)
     return f"{whole // 60}.{whole % 60:02d}"
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: beside its place first, then moved there in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.name}.{os.getpid()}{UNFINISHED}")
-    beside.write_bytes(content)
-    beside.replace(path)
-
-
-def remove_unfinished(root: Path) -> None:
-    """Remove what interrupted runs left beside the files that they were writing."""
-    for path in root.rglob(f"*{UNFINISHED}"):
-        path.unlink(missing_ok=True)

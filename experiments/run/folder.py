@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from lstmcore.experiments.config import Experiment
 from lstmcore.experiments.environment import environment
 from lstmcore.experiments.errors import InputError
-from lstmcore.experiments.files import remove_leftovers, write_json, write_whole
+from lstmcore.experiments.files import remove_leftovers, write_json, write_text
 
 
 def default_folder(experiment: Experiment) -> Path:
@@ -76,7 +76,7 @@ def open_folder(folder: Path, config: str) -> None:
                 f"{folder}: holds files but no config.toml; expected a new or empty folder, "
                 "or one of this experiment"
             )
-        write_whole(file, config)
+        write_text(file, config)
         write_json(folder / "environment.json", environment())
         return
     try:

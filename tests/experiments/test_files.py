@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lstmcore.experiments.files import check_writable, replacing, write_whole
+from lstmcore.experiments.files import check_writable, replacing, write_text
 
 
 @pytest.mark.parametrize("name", ["null", "full"])
@@ -17,9 +17,9 @@ def test_a_device_is_written_to(name, tmp_path):
         check_writable(path)
         if name == "full":
             with pytest.raises(OSError, match=f"No space left on device: '{path}'"):
-                write_whole(path, "x")
+                write_text(path, "x")
         else:
-            write_whole(path, "x")
+            write_text(path, "x")
         assert path.is_char_device()
     assert [f.name for f in tmp_path.iterdir()] == ["link"]
 

@@ -19,7 +19,7 @@ from lstmcore.experiments.config import Experiment, value_of, with_values
 from lstmcore.experiments.config.variations import Search
 from lstmcore.experiments.datasets import Dataset, load_dataset
 from lstmcore.experiments.errors import Diverged
-from lstmcore.experiments.files import write_whole
+from lstmcore.experiments.files import write_text
 from lstmcore.experiments.jobs.executor import Threads
 from lstmcore.experiments.jobs.job import JobFolder, Result
 from lstmcore.experiments.jobs.runner import JobRunner
@@ -174,4 +174,4 @@ def _write_chosen(folder: Path, experiment: Experiment, chosen: dict[str, Any]) 
     """Write ``chosen.toml``, which finds the search's own networks trained."""
     said = "".join(f"#   {key} = {value}\n" for key, value in chosen.items())
     head = f"# Chosen by lstmcore search:\n{said}reuse = ['jobs']\n"
-    write_whole(folder / "chosen.toml", head + with_values(experiment, chosen).to_toml())
+    write_text(folder / "chosen.toml", head + with_values(experiment, chosen).to_toml())

@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lstmcore.experiments import files
 from lstmcore.experiments.config import load_experiment
 from lstmcore.experiments.errors import InputError, Interrupted
 from lstmcore.experiments.jobs import checkpoint as job_training
@@ -320,13 +319,13 @@ def test_a_full_disk_is_named_and_nothing_is_lost(tiny, monkeypatch):
             raise OSError(errno.ENOSPC, "No space left on device")
         real(descriptor)
 
-    monkeypatch.setattr(files.os, "fsync", full_after_four)
+    monkeypatch.setattr(os, "fsync", full_after_four)
     with pytest.raises(OSError, match=r"No space left on device: .*jobs/.*safetensors") as error:
         run(tiny, "full")
     assert error.value.errno == errno.ENOSPC
     kept = list((tiny / "full" / "jobs").iterdir())
     assert len(kept) == 2
-    monkeypatch.setattr(files.os, "fsync", real)
+    monkeypatch.setattr(os, "fsync", real)
     run(tiny, "full")
     run(tiny, "whole")
     assert contents(tiny / "full") == contents(tiny / "whole")
