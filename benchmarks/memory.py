@@ -37,7 +37,7 @@ STAGES = {"read": "data", "auto": "auto-encoders", "networks": "networks", "ense
 
 def make_collection(root: Path, songs: int) -> None:
     """Write random songs in DEAM's layout, the last of them test songs."""
-    from lstmcore.experiments.datasets.deam import DYNAMIC
+    from lstmcore.experiments.datasets.deam_layout import AVERAGED
     from lstmcore.features import feature_names
 
     generator = np.random.default_rng(1)
@@ -50,12 +50,12 @@ def make_collection(root: Path, songs: int) -> None:
         cells = texts[generator.integers(0, len(texts), (FRAMES, FEATURES))]
         lines = [f"{stamp};{';'.join(row)}" for stamp, row in zip(stamps, cells, strict=True)]
         (root / "features" / f"{song}.csv").write_text("\n".join([head, *lines, ""]))
-    (root / DYNAMIC).mkdir(parents=True)
+    (root / AVERAGED).mkdir(parents=True)
     head = ",".join(["song_id", *(f"sample_{1000 * stamp:.0f}ms" for stamp in stamps)])
     for target in ("arousal", "valence"):
         curves = generator.uniform(-1, 1, (len(numbers), FRAMES))
         lines = [f"{n},{','.join(f'{v:.4f}' for v in row)}" for n, row in zip(numbers, curves, strict=True)]
-        (root / DYNAMIC / f"{target}.csv").write_text("\n".join([head, *lines, ""]))
+        (root / AVERAGED / f"{target}.csv").write_text("\n".join([head, *lines, ""]))
 
 
 def resident(name: str) -> float:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from lstmcore.experiments.datasets import deam_layout as layout
+from lstmcore.experiments.datasets.annotations import read_raters
 from lstmcore.experiments.datasets.procedural.plan import CollectionMismatchError, ProceduralPlan, SongPlan
 from lstmcore.experiments.files import is_leftover, remove_leftovers, write_whole
 from lstmcore.features.waiting import Ends
@@ -211,5 +212,5 @@ def _finish(root: Path, plan: ProceduralPlan, songs: Sequence[SongPlan], pool: T
 
 
 def _averages(root: Path, attribute: str, song_id: int) -> list[str]:
-    answers = layout.read_rater_table(root / layout.rater_file(attribute, song_id))
+    answers = read_raters(root / layout.rater_file(attribute, song_id)).answers
     return [f"{value + 0.0:.6f}" for value in np.asarray(answers.mean(axis=0))]
