@@ -27,6 +27,7 @@ from lstmcore import (
 from lstmcore.experiments.config import Experiment
 from lstmcore.experiments.datasets import Dataset, Song
 from lstmcore.experiments.jobs.job import Job, Prepared, Result, name_of
+from lstmcore.experiments.seeds import seed_for
 from lstmcore.experiments.training.sets import (
     heard_by,
     hidden_layers,
@@ -43,7 +44,7 @@ VERSION = 3  # changes when the same inputs would give another result
 
 def autoencoder_seed(experiment: Experiment, trial: int) -> np.random.SeedSequence:
     """Root of all random numbers of one auto-encoder."""
-    return np.random.SeedSequence(experiment.seed, spawn_key=(0, trial))
+    return seed_for(experiment.seed, "auto-encoder", trial)
 
 
 def autoencoder_architecture(experiment: Experiment, inputs: int) -> Architecture:

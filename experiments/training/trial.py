@@ -32,6 +32,7 @@ from lstmcore import (
 from lstmcore.experiments.config import Experiment
 from lstmcore.experiments.datasets import TARGETS, Dataset, Song
 from lstmcore.experiments.jobs.job import Job, Prepared, Result, Tensors, name_of
+from lstmcore.experiments.seeds import seed_for
 from lstmcore.experiments.training.folds import Split
 from lstmcore.experiments.training.pretraining import autoencoder_architecture
 from lstmcore.experiments.training.sets import (
@@ -124,8 +125,9 @@ class TrialData:
 
 def network_seed(experiment: Experiment, fold: int, trial: int, target: str | None) -> np.random.SeedSequence:
     """Root of all random numbers of one network, which is of one target or, with None, of all."""
-    key = (1, fold, trial) if target is None else (2, fold, trial, TARGETS.index(target))
-    return np.random.SeedSequence(experiment.seed, spawn_key=key)
+    if target is None:
+        return seed_for(experiment.seed, "network", fold, trial)
+    return seed_for(experiment.seed, "network of one target", fold, trial, TARGETS.index(target))
 
 
 def architecture_of(experiment: Experiment, inputs: int) -> Architecture:
