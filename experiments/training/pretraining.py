@@ -29,13 +29,13 @@ from lstmcore.experiments.datasets import Dataset, Song
 from lstmcore.experiments.jobs.job import Job, Prepared, Result, name_of
 from lstmcore.experiments.seeds import seed_for
 from lstmcore.experiments.training.sets import (
+    Shared,
     heard_by,
     hidden_layers,
     history_of,
     settings_of,
     standardiser_of,
 )
-from lstmcore.experiments.training.shared import Shared
 from lstmcore.layers import Layer
 
 VALIDATE_EVERY = 10

@@ -36,6 +36,7 @@ from lstmcore.experiments.seeds import seed_for
 from lstmcore.experiments.training.folds import Split
 from lstmcore.experiments.training.pretraining import autoencoder_architecture
 from lstmcore.experiments.training.sets import (
+    Shared,
     heard_by,
     hidden_layers,
     history_of,
@@ -44,7 +45,6 @@ from lstmcore.experiments.training.sets import (
     standardiser_of,
     with_targets,
 )
-from lstmcore.experiments.training.shared import Shared
 
 VERSION = 3  # changes when the same inputs would give another result
 # The groups of songs that a network is applied to, and the arrays its predictions are in.

@@ -15,8 +15,7 @@ from lstmcore.experiments.datasets.procedural import ProceduralPlan, write_colle
 from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.prediction.model import load_model
 from lstmcore.experiments.progress import Quiet
-from lstmcore.experiments.report.paper_table import cells_of
-from lstmcore.experiments.report.published import TABLE_1
+from lstmcore.experiments.report.paper_table import TABLE_1, cells_of
 from lstmcore.experiments.run.experiment import run_experiment
 from lstmcore.features import feature_names
 from tests.shared_data import CONFIGURATIONS
