@@ -15,7 +15,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +68,7 @@ def run(root: str, folder: str, stopping: str, hidden: list[int], trials: int) -
     """Run the experiment in this process and print what it held, as JSON."""
     from lstmcore.experiments.config import load_experiment
     from lstmcore.experiments.progress import Quiet
-    from lstmcore.experiments.run.experiment import run_experiment
+    from lstmcore.experiments.run import Session, run_experiment
 
     class Listener(Quiet):
         """Notes the memory at each stage's end and after each network."""
@@ -93,7 +92,7 @@ def run(root: str, folder: str, stopping: str, hidden: list[int], trials: int) -
     (file := Path(folder) / "memory.toml").write_text(text)
     listener = Listener()
     config = load_experiment(file, [])
-    run_experiment(config, Path(folder) / "out", workers=2, progress=listener, stop=threading.Event())
+    run_experiment(config, Session(Path(folder) / "out", workers=2, progress=listener))
     listener.stage("end", 0)
     print(json.dumps({"most": listener.most, "held": listener.held}))
 

@@ -19,7 +19,7 @@ from lstmcore.experiments.errors import InputError, Interrupted
 from lstmcore.experiments.jobs import checkpoint as job_training
 from lstmcore.experiments.prediction.model import load_model
 from lstmcore.experiments.progress import Quiet
-from lstmcore.experiments.run.experiment import run_experiment
+from lstmcore.experiments.run import Session, run_experiment
 
 OUTPUTS = (
     "predictions.csv",
@@ -51,7 +51,7 @@ class Listener(Quiet):
 def run(folder: Path, out: str = "out", *overrides: str, workers=1, progress=None, stop=None):
     config = load_experiment(folder / "tiny.toml", list(overrides))
     stop = stop or threading.Event()
-    return run_experiment(config, folder / out, workers=workers, progress=progress or Quiet(), stop=stop)
+    return run_experiment(config, Session(folder / out, workers, progress or Quiet(), stop))
 
 
 def contents(folder: Path) -> dict[str, bytes]:

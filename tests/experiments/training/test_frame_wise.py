@@ -1,7 +1,5 @@
 """Networks without memory: as large as the LSTM's, and each frame by itself."""
 
-import threading
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,8 +9,7 @@ from lstmcore import LSTM, Architecture, Linear, Tanh, initial_network
 from lstmcore.experiments.config import load_experiment
 from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.prediction.model import load_model
-from lstmcore.experiments.progress import Quiet
-from lstmcore.experiments.run.experiment import run_experiment
+from lstmcore.experiments.run import Session, run_experiment
 from lstmcore.experiments.training.frame_wise import frame_wise_sizes, parameter_count
 
 FEEDFORWARD = "network.cell=feedforward"
@@ -58,7 +55,7 @@ def test_every_frame_is_predicted_by_itself(tiny, targets):
     overrides = [FEEDFORWARD, f"network.targets={targets}"]
     for name, settings in {"flat": overrides, "lstm": overrides[1:]}.items():
         experiment = load_experiment(tiny / "tiny.toml", settings)
-        run_experiment(experiment, tiny / name, workers=1, progress=Quiet(), stop=threading.Event())
+        run_experiment(experiment, Session(tiny / name, workers=1))
     tables = {name: pd.read_csv(tiny / name / "predictions.csv") for name in ("flat", "lstm")}
     spread = {
         name: t.query("system == 'lstm_all'").groupby("song_id")["arousal"].agg(np.ptp).max()
