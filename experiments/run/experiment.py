@@ -17,7 +17,13 @@ from lstmcore.experiments.prediction.model import save_model
 from lstmcore.experiments.progress import Progress
 from lstmcore.experiments.report.paper_table import PaperRow, paper_table, write_paper_table
 from lstmcore.experiments.report.results import history_table, predictions_table, write_metrics
-from lstmcore.experiments.run.feature_sets import Side, choose_systems, facts_of, notes_of, predict_sides
+from lstmcore.experiments.run.feature_sets import (
+    FeatureSetResult,
+    choose_systems,
+    facts_of,
+    notes_of,
+    predict_sides,
+)
 from lstmcore.experiments.run.folder import default_folder, named_places
 from lstmcore.experiments.run.session import Session, Workplace
 from lstmcore.experiments.run.stopwatch import Stopwatch
@@ -104,16 +110,16 @@ def _run(experiment: Experiment, place: Workplace) -> Run:
     return _conclude(place.folder, experiment, sides, place.progress)
 
 
-def _train(experiment: Experiment, dataset: Dataset, jobs: JobRunner) -> Side:
+def _train(experiment: Experiment, dataset: Dataset, jobs: JobRunner) -> FeatureSetResult:
     """Train all networks on one feature set and choose among them."""
     which = dataset.feature_set if len(experiment.feature_sets) > 1 else ""
     folds = split(dataset.development, experiment.folds)
     trained = train_stages(experiment, dataset, folds, jobs, which=which)
     choices = choose_systems(trained.data, trained.networks)
-    return Side(trained.data, trained.jobs, trained.results, trained.networks, choices)
+    return FeatureSetResult(**vars(trained), choices=choices)
 
 
-def _conclude(folder: Path, experiment: Experiment, sides: list[Side], progress: Progress) -> Run:
+def _conclude(folder: Path, experiment: Experiment, sides: list[FeatureSetResult], progress: Progress) -> Run:
     """Average, score and write everything that is made from the jobs' results."""
     from lstmcore.experiments.report.report import (
         write_report,  # plots take a second to import: not before they are needed
