@@ -54,7 +54,7 @@ def test_a_change_renews_the_kernels_of_its_own_place_only(tmp_path):
         "procedural": tmp_path / "experiments" / "datasets" / "procedural",
     }
     for folder in places.values():
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         (folder / "kernels.py").write_text("1")
     rules = tmp_path / "jit.py"
     rules.write_text("1")
