@@ -15,7 +15,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +36,7 @@ STAGES = {"read": "data", "auto": "auto-encoders", "networks": "networks", "ense
 
 def make_collection(root: Path, songs: int) -> None:
     """Write random songs in DEAM's layout, the last of them test songs."""
-    from lstmcore.experiments.datasets.deam import DYNAMIC
+    from lstmcore.experiments.datasets.deam_layout import AVERAGED
     from lstmcore.features import feature_names
 
     generator = np.random.default_rng(1)
@@ -50,12 +49,12 @@ def make_collection(root: Path, songs: int) -> None:
         cells = texts[generator.integers(0, len(texts), (FRAMES, FEATURES))]
         lines = [f"{stamp};{';'.join(row)}" for stamp, row in zip(stamps, cells, strict=True)]
         (root / "features" / f"{song}.csv").write_text("\n".join([head, *lines, ""]))
-    (root / DYNAMIC).mkdir(parents=True)
+    (root / AVERAGED).mkdir(parents=True)
     head = ",".join(["song_id", *(f"sample_{1000 * stamp:.0f}ms" for stamp in stamps)])
     for target in ("arousal", "valence"):
         curves = generator.uniform(-1, 1, (len(numbers), FRAMES))
         lines = [f"{n},{','.join(f'{v:.4f}' for v in row)}" for n, row in zip(numbers, curves, strict=True)]
-        (root / DYNAMIC / f"{target}.csv").write_text("\n".join([head, *lines, ""]))
+        (root / AVERAGED / f"{target}.csv").write_text("\n".join([head, *lines, ""]))
 
 
 def resident(name: str) -> float:
@@ -69,7 +68,7 @@ def run(root: str, folder: str, stopping: str, hidden: list[int], trials: int) -
     """Run the experiment in this process and print what it held, as JSON."""
     from lstmcore.experiments.config import load_experiment
     from lstmcore.experiments.progress import Quiet
-    from lstmcore.experiments.run.experiment import run_experiment
+    from lstmcore.experiments.run import Session, run_experiment
 
     class Listener(Quiet):
         """Notes the memory at each stage's end and after each network."""
@@ -93,7 +92,7 @@ def run(root: str, folder: str, stopping: str, hidden: list[int], trials: int) -
     (file := Path(folder) / "memory.toml").write_text(text)
     listener = Listener()
     config = load_experiment(file, [])
-    run_experiment(config, Path(folder) / "out", workers=2, progress=listener, stop=threading.Event())
+    run_experiment(config, Session(Path(folder) / "out", workers=2, progress=listener))
     listener.stage("end", 0)
     print(json.dumps({"most": listener.most, "held": listener.held}))
 

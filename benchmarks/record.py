@@ -20,7 +20,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from lstmcore.experiments.datasets import TARGETS
-from lstmcore.experiments.files import write_whole
+from lstmcore.experiments.files import write_text
 from lstmcore.experiments.report.plots import COLOURS, STYLE, learning_curves, svg_element
 from lstmcore.experiments.report.table import HEADINGS, SETS
 
@@ -69,11 +69,11 @@ def keep(finished: Path, name: str) -> Path:
             return _copy(finished, RECORDS / name / kind, files)
     folder = _copy(finished, RECORDS / name, COPIED)
     rows = json.loads((finished / "metrics.json").read_text(encoding="utf-8"))
-    write_whole(folder / "scores.svg", scores_plot(rows))
+    write_text(folder / "scores.svg", scores_plot(rows))
     history = pd.read_csv(finished / "history.csv")
     networks = history[~history["job"].str.startswith("auto-encoder")]
     curves = learning_curves(networks, "validation_error_per_frame", "validation error of the networks")
-    write_whole(folder / "learning.svg", curves)
+    write_text(folder / "learning.svg", curves)
     return folder
 
 
@@ -81,7 +81,7 @@ def _copy(finished: Path, folder: Path, files: tuple[str, ...]) -> Path:
     """Copy files that are there, and the configuration without the data's place."""
     folder.mkdir(parents=True, exist_ok=True)
     config = (finished / "config.toml").read_text(encoding="utf-8")
-    write_whole(folder / "config.toml", re.sub(r'(?m)^root = ".*"$', 'root = "FOLDER"', config))
+    write_text(folder / "config.toml", re.sub(r'(?m)^root = ".*"$', 'root = "FOLDER"', config))
     for file in files:
         if (finished / file).exists():
             shutil.copyfile(finished / file, folder / file)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import threading
+from collections.abc import Callable
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
@@ -17,7 +16,10 @@ from lstmcore.experiments.terminal.process import run_command
 from lstmcore.experiments.terminal.telling import errors_told, tell_of_songs
 
 if TYPE_CHECKING:
-    from lstmcore.experiments.run.experiment import Run
+    from lstmcore.experiments.config import Experiment
+    from lstmcore.experiments.run import Run, Session
+
+T = TypeVar("T")
 
 _TYPER: Any = {"pretty_exceptions_enable": False, "rich_markup_mode": None}
 app = typer.Typer(help="Trace the emotion of music through time.", no_args_is_help=True, **_TYPER)
@@ -47,15 +49,14 @@ Settings = Annotated[
 BackendName = Annotated[
     str | None, typer.Option(help="What computes the networks: cpu, cuda or reference.", show_default=False)
 ]
+ResultsFolder = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder for the results; by default one in runs/ that is named after the experiment and what it "
+        "does, another one for each configuration."
+    ),
+]
 TableOnly = Annotated[bool, typer.Option("--quiet", help="Print the table and nothing else.")]
-
-
-def _processors() -> int:
-    """Processors this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on every system
-        return os.cpu_count() or 1
 
 
 @app.callback()
@@ -67,12 +68,7 @@ def _lstmcore(version: Version = False) -> None:
 @run_app.command(cls=Command)
 def run(
     experiment: ExperimentFile,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder for the results; by default runs/NAME-HASH, another one for each configuration."
-        ),
-    ] = None,
+    out: ResultsFolder = None,
     set_: Settings = None,
     workers: Workers = None,
     backend: BackendName = None,
@@ -85,30 +81,17 @@ def run(
     FS1 features are computed by openSMILE, whose Python package is licensed for
     non-commercial use only.
     """
-    from lstmcore.experiments.config import load_experiment
-    from lstmcore.experiments.config.shipped import find_experiment
-    from lstmcore.experiments.progress import new_progress
-    from lstmcore.experiments.run.experiment import run_experiment
-    from lstmcore.experiments.run.folder import default_folder
+    from lstmcore.experiments.run import default_folder, run_experiment
 
-    with errors_told(None):
-        config = load_experiment(find_experiment(experiment), set_ or [], backend)
-    folder = out or default_folder(config)
-    stop, progress = threading.Event(), new_progress(quiet)
-    with errors_told(folder, progress, stop):
-        result = run_experiment(
-            config, folder, workers=workers or _processors(), progress=progress, stop=stop
-        )
-        progress.close()
+    config = _experiment(experiment, set_, backend)
+    result = _in_session(run_experiment, config, out or default_folder(config), workers, quiet)
     _print_result(result)
 
 
 @app.command(cls=Command)
 def search(
     experiment: ExperimentFile,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder for the results; by default runs/NAME-search-HASH.")
-    ] = None,
+    out: ResultsFolder = None,
     set_: Settings = None,
     workers: Workers = None,
     backend: BackendName = None,
@@ -119,25 +102,12 @@ def search(
     One after the other as in the paper, or all at once by Optuna, if it is installed.
     No test set is looked at.  Networks trained before are found again, here and by lstmcore-run chosen.toml.
     """
-    from lstmcore.experiments.config import load_experiment
-    from lstmcore.experiments.config.shipped import find_experiment
-    from lstmcore.experiments.errors import InputError
-    from lstmcore.experiments.progress import new_progress
-    from lstmcore.experiments.run.folder import variations_folder
-    from lstmcore.experiments.studies.search import run_search, search_config
+    from lstmcore.experiments.studies.search import run_search, search_folder
 
-    with errors_told(None):
-        config = load_experiment(find_experiment(experiment), set_ or [], backend)
-        if config.search is None:
-            raise InputError(
-                f"{experiment}: no section [search]; expected one with [[search.steps]], each with a key "
-                "and the values to try"
-            )
-        folder = out or variations_folder(config, "search", search_config(config))
-    stop, progress = threading.Event(), new_progress(quiet)
-    with errors_told(folder, progress, stop):
-        searched = run_search(config, folder, workers=workers or _processors(), progress=progress, stop=stop)
-        progress.close()
+    config = _experiment(experiment, set_, backend)
+    with errors_told(None):  # there may be no section [search]
+        folder = out or search_folder(config)
+    searched = _in_session(run_search, config, folder, workers, quiet)
     from lstmcore.experiments.studies.search.output import print_search
     from lstmcore.experiments.terminal.sheet import new_console
 
@@ -147,9 +117,7 @@ def search(
 @app.command(cls=Command)
 def ablate(
     experiment: ExperimentFile,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder for the results; by default runs/NAME-ablate-HASH.")
-    ] = None,
+    out: ResultsFolder = None,
     set_: Settings = None,
     workers: Workers = None,
     backend: BackendName = None,
@@ -160,25 +128,38 @@ def ablate(
     The changes are the file's [[ablation]] sections; without any, each part of the experiment in turn.
     Each is trained whole; what a change doesn't touch is not trained again.  No test set is looked at.
     """
-    from lstmcore.experiments.config import load_experiment
-    from lstmcore.experiments.config.shipped import find_experiment
-    from lstmcore.experiments.progress import new_progress
-    from lstmcore.experiments.run.folder import variations_folder
-    from lstmcore.experiments.studies.ablation import ablation_config, run_ablations
+    from lstmcore.experiments.studies.ablation import ablation_folder, run_ablations
 
-    with errors_told(None):
-        config = load_experiment(find_experiment(experiment), set_ or [], backend)
-    folder = out or variations_folder(config, "ablate", ablation_config(config))
-    stop, progress = threading.Event(), new_progress(quiet)
-    with errors_told(folder, progress, stop):
-        ablated = run_ablations(
-            config, folder, workers=workers or _processors(), progress=progress, stop=stop
-        )
-        progress.close()
+    config = _experiment(experiment, set_, backend)
+    ablated = _in_session(run_ablations, config, out or ablation_folder(config), workers, quiet)
     from lstmcore.experiments.studies.ablation.output import print_ablations
     from lstmcore.experiments.terminal.sheet import new_console
 
     print_ablations(ablated, new_console())
+
+
+def _experiment(file: Path, settings: list[str] | None, backend: str | None) -> Experiment:
+    """Read the experiment that a command was given."""
+    from lstmcore.experiments.config import load_experiment
+
+    with errors_told(None):
+        return load_experiment(file, settings or [], backend)
+
+
+def _in_session(
+    carry_out: Callable[[Experiment, Session], T],
+    experiment: Experiment,
+    folder: Path,
+    workers: int | None,
+    quiet: bool,
+) -> T:
+    """Carry out what a command is for, with progress and errors told."""
+    from lstmcore.experiments.progress import new_progress
+    from lstmcore.experiments.run import Session
+
+    session = Session(folder, workers, new_progress(quiet))
+    with errors_told(folder, session.progress, session.stop):
+        return carry_out(experiment, session)
 
 
 @app.command(cls=Command)
@@ -235,8 +216,9 @@ def predict(
     FS1 features are computed by openSMILE, whose Python package is licensed for
     non-commercial use only.
     """
+    from lstmcore.experiments.environment import processors
     from lstmcore.experiments.extraction import find_songs
-    from lstmcore.experiments.prediction.songs import open_predictor, predict_files, prediction_table
+    from lstmcore.experiments.prediction import open_predictor, predict_files, prediction_table
     from lstmcore.experiments.progress import new_progress
 
     _warn_of_model(model)
@@ -249,7 +231,7 @@ def predict(
             predicted = predict_files(
                 predictor,
                 songs,
-                workers=workers or _processors(),
+                workers=workers or processors(),
                 on_done=lambda done: progress.advance(fresh=done.error is None and not done.stored),
             )
             progress.close()
@@ -315,6 +297,7 @@ def features(
     FS1 features, a part of FS2, are computed by openSMILE, whose Python package is
     licensed for non-commercial use only.
     """
+    from lstmcore.experiments.environment import processors
     from lstmcore.experiments.extraction import (
         extract_songs,
         feature_settings,
@@ -347,7 +330,7 @@ def features(
             tables,
             store=store,
             settings=settings,
-            workers=workers or _processors(),
+            workers=workers or processors(),
             progress=progress,
         )
     if not quiet and summary.songs:
@@ -491,6 +474,7 @@ def doctor(
     """
     import json
 
+    from lstmcore.experiments.environment import processors
     from lstmcore.experiments.machine.doctor import (
         as_json as report_as_json,
         examine,
@@ -498,7 +482,7 @@ def doctor(
         print_report,
     )
 
-    findings = list(examine(_processors()))
+    findings = list(examine(processors()))
     if as_json:
         print(json.dumps(report_as_json(findings), indent=1))
     else:

@@ -1,49 +1,32 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all: `lstmcore.features.files`, and what is text."""
 
 from __future__ import annotations
 
-import errno
 import json
-import os
-import stat
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from lstmcore.experiments.errors import InputError
 from lstmcore.features.errors import printable
+from lstmcore.features.files import check_writable, is_leftover, remove_leftovers, replacing, write_whole
 
 if TYPE_CHECKING:
     import pandas
 
-_PREFIX, _SUFFIX = ".lstmcore-", ".tmp"  # not the file's own name: with more to it, it may be too long
-
-_NEW_FILE, _WRITABLE = 0o644, 0o222  # permissions
-
-
-def is_leftover(path: Path) -> bool:
-    """Tell whether a file is being written, or was when its writer was killed."""
-    return path.name.startswith(".") and path.name.endswith(_SUFFIX)
-
-
-def remove_leftovers(folder: Path) -> None:
-    """Delete what writes that were killed half-way left in a folder and below."""
-    for path in folder.rglob(f".*{_SUFFIX}"):
-        path.unlink(missing_ok=True)
+__all__ = [
+    "check_writable",
+    "is_leftover",
+    "remove_leftovers",
+    "replacing",
+    "write_csv",
+    "write_json",
+    "write_text",
+    "write_whole",
+]
 
 
-def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file so that a crash leaves either the old content or the new.
-
-    Parameters
-    ----------
-    path
-        The file; its folder is made if need be. What is no ordinary file (``/dev/null``, a pipe) is
-        written to, not replaced.
-    content
-        Text (written as UTF-8) or bytes.
+def write_text(path: Path, text: str) -> None:
+    """Write text in UTF-8, whole or not at all.
 
     Raises
     ------
@@ -52,121 +35,22 @@ def write_whole(path: Path, content: str | bytes) -> None:
     OSError
         With the file's name, if the disk is full or the folder not writable.
     """
-    data = _encoded(path, content) if isinstance(content, str) else content
-    with replacing(path) as file:
-        file.write(data)
+    write_whole(path, _encoded(path, text))
 
 
-def _encoded(path: Path, content: str) -> bytes:
+def _encoded(path: Path, text: str) -> bytes:
     try:
-        return content.encode()
+        return text.encode()
     except UnicodeEncodeError as error:  # the name of a folder, say
-        line = content[: error.end].splitlines()[-1] + content[error.end :].partition("\n")[0]
+        line = text[: error.end].splitlines()[-1] + text[error.end :].partition("\n")[0]
         raise InputError(f"{printable(path)}: can't hold what isn't UTF-8: {printable(line)}") from None
-
-
-@contextmanager
-def replacing(path: Path, *, even_empty: bool = True) -> Iterator[BinaryIO]:
-    """Open a file beside another, which it replaces in the end: whole or not at all.
-
-    Parameters
-    ----------
-    path
-        The file to replace or make; its folder is made if need be, its permissions are kept. What is no
-        ordinary file (``/dev/null``, a pipe) is written to, not replaced.
-    even_empty
-        Whether it is replaced by a file to which nothing was written.
-
-    Returns
-    -------
-    context manager of a binary file
-        It vanishes if the block ends in an error.
-
-    Raises
-    ------
-    OSError
-        With the file's name, if the disk is full or the folder not writable.
-    """
-    if _is_special(path):
-        with _told_of(path), path.open("wb") as device:
-            yield device
-        return
-    mode = _permissions(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    name = None
-    try:
-        handle, name = tempfile.mkstemp(_SUFFIX, _PREFIX, path.parent)
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            if not (file.tell() or even_empty):
-                return
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(mode)
-        Path(name).replace(path)
-    except OSError as error:
-        # Not another file that the block was at.
-        others = name is not None and error.filename not in (None, name)
-        raise OSError(error.errno, error.strerror, error.filename if others else str(path)) from error
-    finally:
-        if name is not None:
-            Path(name).unlink(missing_ok=True)
-
-
-def _permissions(path: Path) -> int:
-    """Return those of a file, or of a new one; read-only is an error, as replacing it would need none."""
-    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else _NEW_FILE
-    if not mode & _WRITABLE:
-        raise PermissionError(errno.EACCES, "the file is read-only", str(path))
-    return mode
-
-
-def check_writable(path: Path) -> None:
-    """See whether `write_whole` can write a file, and leave nothing behind.
-
-    Raises
-    ------
-    OSError
-        With the file's name, if it can't: a folder, or one that is not writable or missing and can't be made,
-        a name that is too long, a file that may not be written.
-    """
-    with suppress(FileNotFoundError, NotADirectoryError):
-        path.stat()  # says what else is wrong with a name
-    if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    # The superuser may write what is read-only, and wouldn't want to.
-    if path.exists() and not (os.access(path, os.W_OK) and path.stat().st_mode & 0o222):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
-    if _is_special(path):
-        return
-    folder = path.parent
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
-
-
-@contextmanager
-def _told_of(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, error.filename or str(path)) from error
-
-
-def _is_special(path: Path) -> bool:
-    """Whether something is there that is neither a file nor a folder."""
-    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def write_csv(path: Path, table: pandas.DataFrame, decimals: int) -> None:
     """Write a table as CSV, whole or not at all."""
-    write_whole(path, table.to_csv(index=False, float_format=f"%.{decimals}f", lineterminator="\n"))
+    write_text(path, table.to_csv(index=False, float_format=f"%.{decimals}f", lineterminator="\n"))
 
 
 def write_json(path: Path, content: Any) -> None:
     """Write JSON, whole or not at all; what is not finite is a ValueError."""
-    write_whole(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")

@@ -174,11 +174,11 @@ def _roughness_columns(
     samples: Samples, rate: float, rows: int, settings: FeatureSettings, stop: threading.Event | None
 ) -> NDArray[np.float64]:
     from lstmcore.features.roughness import sethares_dissonance, vassilakis_roughness
-    from lstmcore.features.spectrum import FRAME_SECONDS, HOP_SECONDS, peak_blocks
+    from lstmcore.features.spectrum import SPECTRUM_FRAME, SPECTRUM_HOP, peak_blocks
 
     averaged = settings.spectra == "mean"
     window, hop = settings.window_seconds, settings.hop_seconds
-    seconds = (FRAME_SECONDS, HOP_SECONDS) if averaged else (window, hop)
+    seconds = (SPECTRUM_FRAME, SPECTRUM_HOP) if averaged else (window, hop)
     centres, values = [], []
     for peaks in peak_blocks(samples, rate, *seconds, stop=stop):
         centres.append(peaks.centres)

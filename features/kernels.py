@@ -6,31 +6,17 @@ something is computed, so that importing the room stays light.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from lstmcore.features.kernel_cache import digest_of, kept
+from lstmcore.jit import FLAGS, Compiler
 
-# error_model: a check for division by zero would keep the loops from being vectorised.
-# contract: a*b+c in one rounding.
-_FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}, "nogil": True}
 _INFINITY = np.inf
-_SOURCES = digest_of(Path(__file__).parent)
 
-
-def inlined(function: Callable[..., Any]) -> Any:
-    """Compile a scalar function that is to vanish into the loop that calls it."""
-    return njit(forceinline=True, **_FLAGS)(function)
-
-
-def kernel(function: Callable[..., Any]) -> Any:
-    """Compile a kernel: kept on disk, without the interpreter's lock."""
-    return kept(function, _SOURCES, **_FLAGS)
+_compiler = Compiler(Path(__file__).parent, **FLAGS)
+inlined, kernel = _compiler.inlined, _compiler.kernel
 
 
 @kernel

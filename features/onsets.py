@@ -18,8 +18,8 @@ from lstmcore.features.kernels import frame_energies
 from lstmcore.features.peaks import pick_peaks
 from lstmcore.features.spectrum import transform_points
 
-FRAME_SECONDS = 0.1
-HOP_SECONDS = 0.01
+ONSET_FRAME = 0.1  # seconds of sound that an energy is of
+ONSET_HOP = 0.01  # seconds from one energy to the next
 
 _ONSET_CONTRAST = 0.01
 _EVENT_CONTRAST = 0.1
@@ -76,7 +76,7 @@ def onset_curve(samples: Samples, rate: float, *, stop: threading.Event | None =
 
     Source: Lartillot's MIRtoolbox 1.6.1, mironsets with its defaults.
     """
-    frames = frames_of(len(samples), rate, FRAME_SECONDS, HOP_SECONDS)
+    frames = frames_of(len(samples), rate, ONSET_FRAME, ONSET_HOP)
     starts, length = frames.starts, frames.length
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(1, length + 1) / (length + 1))
     points = max(2, transform_points(length))
@@ -89,7 +89,7 @@ def onset_curve(samples: Samples, rate: float, *, stop: threading.Event | None =
     largest = energies.max()
     if largest > 0:
         energies /= largest
-    curve_rate = rate / float(starts[1] - starts[0]) if len(starts) > 1 else 1 / HOP_SECONDS
+    curve_rate = rate / float(starts[1] - starts[0]) if len(starts) > 1 else 1 / ONSET_HOP
     return OnsetCurve(energies, frames.centres, curve_rate)
 
 

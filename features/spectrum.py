@@ -17,8 +17,8 @@ from lstmcore.features.frames import Frames, Samples, frames_of, mono
 from lstmcore.features.kernels import magnitudes, windowed_frames
 from lstmcore.features.peaks import Peaks, pick_peaks
 
-FRAME_SECONDS = 0.05
-HOP_SECONDS = 0.025
+SPECTRUM_FRAME = 0.05  # seconds of sound in a spectrum
+SPECTRUM_HOP = 0.025  # seconds from one spectrum to the next
 
 _CONTRAST = 0.01
 _BLOCK_POINTS = 1 << 18  # a block of spectra stays near the processor
@@ -56,8 +56,8 @@ def transform_points(length: int) -> int:
 def spectral_peaks(
     samples: Samples,
     rate: float,
-    frame_seconds: float = FRAME_SECONDS,
-    hop_seconds: float = HOP_SECONDS,
+    frame_seconds: float = SPECTRUM_FRAME,
+    hop_seconds: float = SPECTRUM_HOP,
 ) -> SpectralPeaks:
     """Find the peaks of the spectra of a signal's frames.
 
@@ -101,8 +101,8 @@ def spectral_peaks(
 def peak_blocks(
     samples: Samples,
     rate: float,
-    frame_seconds: float = FRAME_SECONDS,
-    hop_seconds: float = HOP_SECONDS,
+    frame_seconds: float = SPECTRUM_FRAME,
+    hop_seconds: float = SPECTRUM_HOP,
     *,
     stop: threading.Event | None = None,
 ) -> Iterator[SpectralPeaks]:

@@ -15,7 +15,6 @@ import hashlib
 import io
 import logging
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmcore.features.audio import check_file, unreadable
-from lstmcore.features.errors import naming
+from lstmcore.features.files import write_whole
 from lstmcore.features.grid import HOP_SECONDS, TIME_COLUMN, grid_table, grid_times
 from lstmcore.features.sets import feature_names
 
@@ -173,8 +172,7 @@ class FeatureStore:
             grid = f"with a row every {key.hop_seconds:g} s"
             raise ValueError(f"a table of {key.feature_set} {grid} is expected")
         target = self.path_of(key)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _write_whole(target, _pack(table[list(names)].to_numpy(), names))
+        write_whole(target, _pack(table[list(names)].to_numpy(), names))
         return target
 
 
@@ -194,18 +192,3 @@ def _unpack(content: bytes, names: tuple[str, ...]) -> NDArray[Any] | None:
         held = arrays["names"].tobytes().decode()
         values: NDArray[Any] = arrays["values"]
     return values if held == "\n".join(names) else None
-
-
-def _write_whole(target: Path, content: bytes) -> None:
-    """Write to a temporary file in the same folder, bring it to the disk, then rename it."""
-    with naming(target):
-        handle, name = tempfile.mkstemp(prefix=f".{target.stem[:8]}-", dir=target.parent)
-        try:
-            with os.fdopen(handle, "wb") as out:
-                out.write(content)
-                out.flush()
-                os.fsync(out.fileno())
-            Path(name).replace(target)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise

@@ -1,4 +1,8 @@
-"""How kernels are compiled: one decorator, one set of flags, one rule for what is kept on disk."""
+"""How kernels are compiled: one rule for all places that have kernels, and for what is kept on disk.
+
+The engine's decorators are `inlined` and `kernel`; `features` and the synthesiser of procedural music have
+their own from `Compiler`, so that a change of one place renews nobody else's kernels.
+"""
 
 from __future__ import annotations
 
@@ -10,19 +14,38 @@ from numba import njit
 
 from lstmcore.kernel_cache import digest_of, kept
 
-# The cell's equations, which kernels compile in, lie in other files: a change anywhere renews all kernels.
-_SOURCES = digest_of(Path(__file__).parent)
-
 # error_model: a check for division by zero would keep the loops from being vectorised.
 # contract: a*b+c in one rounding.  Nothing else of fastmath: NaN must stay NaN.
-_FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}}
+FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}}
+"""For loops that are to be vectorised."""
+
+_ENGINE = Path(__file__).parent
+_RULES = (Path(__file__), _ENGINE / "kernel_cache.py")  # how all kernels are compiled and kept
 
 
-def inlined(function: Callable[..., Any]) -> Any:
-    """Compile a scalar function that is to vanish into the loop that calls it."""
-    return njit(forceinline=True, **_FLAGS)(function)
+class Compiler:
+    """The decorators of the kernels of one folder.
+
+    Parameters
+    ----------
+    folder
+        All Python files in it count as the kernels' sources: kernels compile in what lies in other files.
+    flags
+        For ``numba.njit``.
+    """
+
+    def __init__(self, folder: Path, **flags: Any) -> None:
+        self._flags = flags
+        self._sources = digest_of(folder, *_RULES)
+
+    def inlined(self, function: Callable[..., Any]) -> Any:
+        """Compile a scalar function that is to vanish into the loop that calls it."""
+        return njit(forceinline=True, **self._flags)(function)
+
+    def kernel(self, function: Callable[..., Any]) -> Any:
+        """Compile a kernel: kept on disk, without the interpreter's lock."""
+        return kept(function, self._sources, nogil=True, **self._flags)
 
 
-def kernel(function: Callable[..., Any]) -> Any:
-    """Compile a kernel: kept on disk, without the interpreter's lock."""
-    return kept(function, _SOURCES, nogil=True, **_FLAGS)
+_compiler = Compiler(_ENGINE, **FLAGS)
+inlined, kernel = _compiler.inlined, _compiler.kernel

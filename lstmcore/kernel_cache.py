@@ -7,8 +7,6 @@ crash.  An empty or cut file ends the program.  Neither knows Numba's key everyt
 
 Here nothing is shared between kernels.  A file's name is made from all that its code depends on, and the file
 begins with a checksum.  Whatever is not right is compiled anew and replaced.
-
-This file stands in both rooms that compile, for neither imports the other; a test sees that they agree.
 """
 
 from __future__ import annotations
@@ -43,11 +41,11 @@ _DIGEST = hashlib.sha256().digest_size
 _ENDINGS = (".nbc", ".nbi", ".tmp")
 
 
-def digest_of(folder: Path) -> str:
-    """Return a checksum of all Python files of a folder: kernels compile in what lies in other files."""
+def digest_of(folder: Path, *others: Path) -> str:
+    """Return a checksum of all Python files of a folder, and of others: kernels compile in other files."""
     rooms = ("features", "experiments")  # linked into the package, and none of the engine's
     files = [f for f in sorted(folder.rglob("*.py")) if f.relative_to(folder).parts[0] not in rooms]
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    return hashlib.sha256(b"".join(file.read_bytes() for file in (*files, *others))).hexdigest()
 
 
 def kept(function: Callable[..., Any], sources: str, **flags: Any) -> Any:

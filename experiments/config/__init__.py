@@ -1,5 +1,12 @@
-"""What a TOML file may say: the sections, how they are read, and what is wrong with them."""
+"""What a TOML file may say: the sections, how they are read, and what is wrong with them.
 
+``sections`` are what there is, and ``variations`` what may be said of other experiments like it; ``loading``
+reads a file, ``keys`` changes single values, ``explanations`` puts mistakes into words, and ``shipped`` finds
+the experiments that come along.
+"""
+
+from lstmcore.experiments.config.keys import value_of, with_values
+from lstmcore.experiments.config.loading import load_experiment
 from lstmcore.experiments.config.sections import (
     DEAM_SCALE,
     Data,
@@ -10,9 +17,6 @@ from lstmcore.experiments.config.sections import (
     ProceduralData,
     Quality,
     Training,
-    load_experiment,
-    value_of,
-    with_values,
 )
 
 __all__ = [

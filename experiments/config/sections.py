@@ -1,4 +1,4 @@
-"""The experiment's configuration: what a TOML file may say, and what is wrong with it.
+"""The sections of an experiment's configuration: what a TOML file may say.
 
 An unknown key is an error that names the key, the file and the nearest right key.
 """
@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from lstmcore.experiments.config.hints import EXPECTED, nearest_key
+from lstmcore.experiments.config.keys import check_key, with_values
 from lstmcore.experiments.config.section import Section
 from lstmcore.experiments.config.variations import ABLATED, SEARCHED, Ablation, Search
 from lstmcore.experiments.errors import InputError
@@ -318,7 +315,7 @@ class Experiment(Section):
             if names.index(ablation.name) < n:
                 raise ValueError(f"two ablations have the name {ablation.name!r}")
             for key in (*ablation.set, *ablation.unset):
-                _check_key(f"ablation.{n}", key, ABLATED, "changed by an ablation")
+                check_key(type(self), f"ablation.{n}", key, ABLATED, "changed by an ablation")
             try:
                 with_values(self.alone(), ablation.set, ablation.unset)
             except InputError as error:
@@ -367,101 +364,6 @@ class Experiment(Section):
 _LATER = (("data", "scale"),)
 
 
-def load_experiment(path: Path, overrides: list[str], backend: str | None = None) -> Experiment:
-    """Read an experiment.
-
-    Parameters
-    ----------
-    path
-        The TOML file.
-    overrides
-        ``KEY=VALUE`` each, with dots between sections; values as in TOML, or bare text.
-    backend
-        Replaces ``engine.backend`` if given.
-
-    Returns
-    -------
-    Experiment
-        Validated, with defaults; ``data.root`` is made absolute (a path in the file is
-        relative to the file, one given by an override to the working directory).
-
-    Raises
-    ------
-    InputError
-        If the file can't be read or a key or value is wrong.
-    """
-    values = _read_toml(path)
-    _make_paths_absolute(values, path.parent)
-    for override in overrides:
-        one = _parse_override(override)
-        _make_paths_absolute(one, Path.cwd())
-        _merge(values, one)
-    if backend is not None:
-        _merge(values, {"engine": {"backend": backend}})
-    try:
-        return Experiment.model_validate(values)
-    except ValidationError as error:
-        raise InputError(f"{path}: {_explain(error)}") from None
-
-
-def with_values(experiment: Experiment, values: dict[str, Any], unset: Sequence[str] = ()) -> Experiment:
-    """Return an experiment with some values changed.
-
-    Parameters
-    ----------
-    experiment
-        It is left as it is; search, ablations and ``reuse`` don't go along.
-    values
-        By key, with dots between sections and before a place in a list: ``network.hidden.0``.
-    unset
-        Keys or sections that get their defaults.
-
-    Raises
-    ------
-    InputError
-        If the configuration refuses a key or value.
-    """
-    raw = experiment.model_dump(exclude_none=True)
-    for key in unset:
-        _change(raw, key, None)
-    for key, value in values.items():
-        _change(raw, key, value)
-    try:
-        return Experiment.model_validate(raw)
-    except ValidationError as error:
-        raise InputError(_explain(error)) from None
-
-
-def value_of(experiment: Experiment, key: str) -> Any:
-    """Return the value of a key as `with_values` takes it."""
-    place: Any = experiment.model_dump()
-    for part in key.split("."):
-        place = place[int(part)] if isinstance(place, list) else place[part]
-    return place
-
-
-def _change(raw: dict[str, Any], key: str, value: Any) -> None:
-    """Put a value where its key says; None takes it away."""
-    *sections, last = key.split(".")
-    place: Any = raw
-    for n, part in enumerate(sections):
-        place = place[_index(place, key, part)] if isinstance(place, list) else place.setdefault(part, {})
-        if not isinstance(place, dict | list):
-            raise InputError(f"unknown key {key!r}: {'.'.join(sections[: n + 1])} has no keys below it")
-    if isinstance(place, list):
-        place[_index(place, key, last)] = value
-    elif value is None:
-        place.pop(last, None)
-    else:
-        place[last] = value
-
-
-def _index(values: list[Any], key: str, part: str) -> int:
-    if not part.isdecimal() or int(part) >= len(values):
-        raise InputError(f"unknown key {key!r}: the list has the places 0 to {len(values) - 1}")
-    return int(part)
-
-
 def _check_search(experiment: Experiment, search: Search) -> None:
     """Raise ValueError for a key that can't be searched, or a value that the configuration refuses."""
     most = experiment.folds.count - 1
@@ -469,114 +371,9 @@ def _check_search(experiment: Experiment, search: Search) -> None:
         raise ValueError(f"search.folds is {search.folds}; expected at most {most}, folds.count less one")
     for n, step in enumerate(search.steps):
         for key in step.keys:
-            _check_key(f"search.steps.{n}.key", key, SEARCHED, "searched")
+            check_key(Experiment, f"search.steps.{n}.key", key, SEARCHED, "searched")
         for place, value in step.examples().items():
             try:
                 with_values(experiment.alone(), dict.fromkeys(step.keys, value))
             except InputError as error:
                 raise ValueError(f"search.steps.{n}.{place}: {error}") from None
-
-
-def _check_key(place: str, key: str, allowed: tuple[str, ...], what: str) -> None:
-    """Raise ValueError unless a key is one of the allowed, or below an allowed section."""
-    parts = key.split(".")
-    known: list[str] = []
-    for n, part in enumerate(parts):
-        known = _keys_at(tuple(parts[:n]))
-        if n < 2 and part not in known:
-            raise ValueError(f"{place}: unknown key {key!r}{nearest_key(Experiment, part, known)}")
-    if key not in SEARCHED and any(key == one or key.startswith(f"{one}.") for one in allowed):
-        return
-    raise ValueError(
-        f"{place}: {key!r} can't be {what}; expected a key of {', '.join(SEARCHED)}"
-        + "".join(f", {one}" for one in allowed if "." in one)
-    )
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; expected an experiment in TOML") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: can't be read as text: {error}") from None
-    if not text.strip():
-        raise InputError(f"{path}: the file is empty; expected an experiment in TOML")
-    try:
-        return tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits is a plain ValueError
-        raise InputError(f"{path}: not valid TOML: {error}") from None
-
-
-def _parse_override(override: str) -> dict[str, Any]:
-    key, equals, text = override.partition("=")
-    if not equals or not key.strip() or not all(key.strip().split(".")):
-        raise InputError(f"--set {override}: expected KEY=VALUE, such as training.learning_rate=1e-5")
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text
-        if text.strip()[:1] in ("[", "{"):
-            advice = f"a list with spaces is quoted: --set '{key.strip()}=[16, 8]'"
-            raise InputError(f"--set {override}: not a value as in TOML; {advice}") from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"--set {key.strip()}: can't be read: {error}") from None
-    for part in reversed(key.strip().split(".")):
-        value = {part: value}
-    return dict(value)
-
-
-def _merge(values: dict[str, Any], other: dict[str, Any]) -> None:
-    for key, value in other.items():
-        if isinstance(value, dict) and isinstance(values.get(key), dict):
-            _merge(values[key], value)
-        else:
-            values[key] = value
-
-
-def _make_paths_absolute(values: dict[str, Any], base: Path) -> None:
-    if isinstance(reuse := values.get("reuse"), list) and all(isinstance(one, str) for one in reuse):
-        values["reuse"] = [_absolute("reuse", base, one) for one in reuse]
-    data = values.get("data")
-    if isinstance(data, dict) and isinstance(data.get("root"), str):
-        data["root"] = _absolute("data.root", base, data["root"])
-
-
-def _absolute(key: str, base: Path, path: str) -> str:
-    try:
-        return str((base / Path(path).expanduser()).resolve())
-    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, ~nobody, a zero byte
-        raise InputError(f"{key} is {path!r}, which is no path here: {error}") from None
-
-
-def _explain(error: ValidationError) -> str:
-    """All that is wrong, a line each: key, what was found, what is expected."""
-    lines = []
-    for item in error.errors(include_url=False):
-        key = ".".join(str(part) for part in item["loc"])
-        if item["type"] == "extra_forbidden":
-            lines.append(f"unknown key {key!r}{nearest_key(Experiment, key, _keys_at(item['loc'][:-1]))}")
-        elif item["type"] == "missing":
-            lines.append(f"key {key!r} is missing")
-        elif item["type"] == "value_error":
-            lines.append(f"{key + '.' if key else ''}{item['ctx']['error']}")
-        else:
-            told = item["msg"].removeprefix("Input should be ")
-            expected = EXPECTED.get(item["type"].partition("_")[0], told)
-            found = str(item["input"]).lower() if isinstance(item["input"], bool) else repr(item["input"])
-            lines.append(f"{key} is {found}; expected {expected}")
-    return "\n  ".join(lines)
-
-
-def _keys_at(location: tuple[int | str, ...]) -> list[str]:
-    """Names of the keys that a section may have."""
-    model: Any = Experiment
-    for part in location:
-        if isinstance(part, int):  # a place in a list, whose items have the keys
-            continue
-        field = model.model_fields.get(part)
-        kinds = [field.annotation, *getattr(field.annotation, "__args__", ())] if field else []
-        model = next((k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)), None)
-        if model is None:
-            return []
-    return list(model.model_fields)

@@ -63,13 +63,13 @@ def write_shipped(name: str, out: Path | None) -> Path:
     InputError
         If there is no such experiment, or already such a file.
     """
-    from lstmcore.experiments.files import write_whole
+    from lstmcore.experiments.files import write_text
 
     text = text_of(name)
     target = out or Path(f"{name.removesuffix('.toml')}.toml")
     if target.exists():
         raise InputError(f"{target}: is there already; expected a new file, with --out FILE.toml")
-    write_whole(target, text)
+    write_text(target, text)
     return target
 
 

@@ -1,4 +1,4 @@
-"""The answers of each rater, how well they agree, and which songs are good enough to learn from."""
+"""How well the raters of a song agree, and which songs are good enough to learn from."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmcore.experiments.config import Quality
-from lstmcore.experiments.datasets.annotations import SAMPLE, finite_number, read_csv
+from lstmcore.experiments.datasets.annotations import read_raters
 from lstmcore.experiments.datasets.deam_layout import PER_RATER, rater_file
 from lstmcore.experiments.datasets.song import TARGETS, Agreement
 from lstmcore.experiments.errors import InputError, all_told
-
-_MISSING = {"", "nan", "na"}
 
 Agreements = dict[int, dict[str, Agreement]]
 """By song, then by target."""
@@ -32,40 +30,6 @@ class Selection:
 
     kept: list[int]
     dropped: list[int]
-
-
-def read_raters(path: Path) -> NDArray[np.float64]:
-    """Read what each rater of a song answered on one target.
-
-    Parameters
-    ----------
-    path
-        CSV with a row a rater and columns ``sample_15000ms,…``; other columns, such as the
-        rater's name, are passed over.
-
-    Returns
-    -------
-    NDArray
-        Shape (raters, frames), NaN where a rater didn't answer; raters who never did are left out.
-
-    Raises
-    ------
-    InputError
-        If the file is missing or malformed.
-    """
-    header, *rows = read_csv(path)
-    columns = [k for k, name in enumerate(header) if SAMPLE.fullmatch(name.strip())]
-    if not columns:
-        raise InputError(f"{path}, line 1: no column with a name like 'sample_15000ms'")
-    answers = np.full((len(rows), len(columns)), np.nan)
-    for line, row in enumerate(rows, 2):
-        if len(row) > len(header):
-            raise InputError(f"{path}, line {line}: {len(row)} columns; the header has {len(header)}")
-        for n, k in enumerate(columns):
-            if k < len(row) and row[k].strip().lower() not in _MISSING:
-                answers[line - 2, n] = finite_number(path, line, f"column {header[k]}", row[k])
-    answered: NDArray[np.float64] = answers[~np.isnan(answers).all(1)]
-    return answered
 
 
 def cronbach_alpha(answers: NDArray[np.float64]) -> float | None:
@@ -148,7 +112,7 @@ def measure_agreement(
 
 
 def _agreement(path: Path) -> Agreement:
-    answers = read_raters(path)
+    answers = read_raters(path).answers
     return Agreement(len(answers), cronbach_alpha(answers))
 
 

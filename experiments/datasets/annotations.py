@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import csv
 import math
-import re
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lstmcore.experiments.datasets.deam_layout import sample_column, sample_stamp
 from lstmcore.experiments.errors import InputError
 
-SAMPLE = re.compile(r"sample_(\d{1,9})ms")
-"""Name of a column of annotations, with its time stamp."""
 _ROUNDING_MS = 1  # of time stamps in whole milliseconds
 
 LARGEST = float(np.finfo(np.float32).max)
@@ -24,6 +23,17 @@ LARGEST = float(np.finfo(np.float32).max)
 
 # Milliseconds to value: time stamps are compared as whole numbers.
 Curve = dict[int, float]
+
+_MISSING = {"", "nan", "na"}
+
+
+class Raters(NamedTuple):
+    """What the raters of a song answered on one target."""
+
+    stamps: list[int]
+    """Milliseconds of the frames."""
+    answers: NDArray[np.float64]
+    """Shape (raters, frames), NaN where a rater didn't answer."""
 
 
 def read_dynamic(path: Path, scale: Sequence[float] | None = None) -> dict[int, Curve]:
@@ -67,12 +77,12 @@ def _time_stamps(path: Path, header: list[str]) -> list[int]:
         raise InputError(f"{path}, line 1: first column is {header[0]!r}; expected 'song_id'")
     stamps: list[int] = []
     for name in header[1:]:
-        match = SAMPLE.fullmatch(name.strip())
-        if match is None:
+        stamp = sample_stamp(name)
+        if stamp is None:
             raise InputError(f"{path}, line 1: column {name!r}; expected a name like 'sample_15000ms'")
-        if stamps and int(match[1]) <= stamps[-1]:
-            raise InputError(f"{path}, line 1: column {name!r} comes after sample_{stamps[-1]}ms")
-        stamps.append(int(match[1]))
+        if stamps and stamp <= stamps[-1]:
+            raise InputError(f"{path}, line 1: column {name!r} comes after {sample_column(stamps[-1])}")
+        stamps.append(stamp)
     return stamps
 
 
@@ -84,7 +94,7 @@ def _curve(
         raise InputError(f"{path}, line {line}: song {song} has no annotated frames; expected at least 1")
     curve = {}
     for k in range(filled[0], filled[-1] + 1):
-        where = f"song {song}, column sample_{stamps[k]}ms"
+        where = f"song {song}, column {sample_column(stamps[k])}"
         curve[stamps[k]] = value = finite_number(path, line, where, cells[k])
         if scale is not None and not _inside(value, scale):
             raise InputError(
@@ -97,6 +107,39 @@ def _curve(
 def _inside(value: float, scale: Sequence[float]) -> bool:
     rounding = 1e-9 * (scale[1] - scale[0])
     return scale[0] - rounding <= value <= scale[1] + rounding
+
+
+def read_raters(path: Path) -> Raters:
+    """Read what each rater of a song answered on one target.
+
+    Parameters
+    ----------
+    path
+        CSV with one row per rater and columns ``sample_15000ms,…``; other columns, such as the
+        rater's name, are passed over.
+
+    Returns
+    -------
+    Raters
+        Raters who never answered are left out.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or malformed.
+    """
+    header, *rows = read_csv(path)
+    columns = {k: stamp for k, name in enumerate(header) if (stamp := sample_stamp(name)) is not None}
+    if not columns:
+        raise InputError(f"{path}, line 1: no column with a name like 'sample_15000ms'")
+    answers = np.full((len(rows), len(columns)), np.nan)
+    for line, row in enumerate(rows, 2):
+        if len(row) > len(header):
+            raise InputError(f"{path}, line {line}: {len(row)} columns; the header has {len(header)}")
+        for n, k in enumerate(columns):
+            if k < len(row) and row[k].strip().lower() not in _MISSING:
+                answers[line - 2, n] = finite_number(path, line, f"column {header[k]}", row[k])
+    return Raters([*columns.values()], answers[~np.isnan(answers).all(1)])
 
 
 def hop_of(path: Path, curves: dict[int, Curve]) -> float | None:
@@ -120,8 +163,8 @@ def hop_of(path: Path, curves: dict[int, Curve]) -> float | None:
         for a, b in pairwise(curve):
             if abs(b - a - usual) > _ROUNDING_MS:
                 raise InputError(
-                    f"{path}: song {song}: sample_{b}ms comes {b - a} ms after the frame before it, and most "
-                    f"{usual} ms; expected the same between all frames of all songs"
+                    f"{path}: song {song}: {sample_column(b)} comes {b - a} ms after the frame before it, "
+                    f"and most {usual} ms; expected the same between all frames of all songs"
                 )
     longest = max((list(curve) for curve in curves.values()), key=len)
     return (longest[-1] - longest[0]) / (len(longest) - 1)  # of thirds of a second, say, the exact one

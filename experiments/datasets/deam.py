@@ -24,11 +24,10 @@ from lstmcore.experiments.datasets.annotations import (
     same_hop,
     whole_number,
 )
+from lstmcore.experiments.datasets.deam_layout import averaged_file
 from lstmcore.experiments.datasets.feature_tables import FeatureSource, Table
 from lstmcore.experiments.datasets.song import TARGETS, Dataset, Song
 from lstmcore.experiments.errors import InputError, all_told
-
-DYNAMIC = Path("annotations/annotations averaged per song/dynamic (per second annotations)")
 
 
 class Annotations:
@@ -47,7 +46,7 @@ class Annotations:
             raise InputError(f"data.root = {str(root)!r}: no such folder")
         self._root, self._config = root, config
         self.notes: list[str] = []
-        files = {t: root / DYNAMIC / f"{t}.csv" for t in TARGETS}
+        files = {t: root / averaged_file(t) for t in TARGETS}
         self._averaged = {t: read_dynamic(file, config.scale) for t, file in files.items()}
         self._own = self._averaged
         self.hop = _one_hop({file: self._averaged[t] for t, file in files.items()})

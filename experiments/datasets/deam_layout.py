@@ -1,13 +1,13 @@
-"""DEAM's official folders and file formats, as far as the procedural collection writes them.
+"""DEAM's official folders and file formats: where readers look, and where the procedural collection writes.
 
-Averaged annotations: a row a song, ``song_id,sample_15000ms,sample_15500ms,…``; a row ends where its song
-ends, without trailing commas, as in the published files. Annotations of each rater: a file a song with the
-header ``sample_15000ms,…`` and a row a rater, without the rater's name.
+Averaged annotations: one row per song, ``song_id,sample_15000ms,sample_15500ms,…``; a row ends where its
+song ends, without trailing commas, as in the published files. Annotations of each rater: one file per song
+with the header ``sample_15000ms,…`` and one row per rater; other columns may name the rater.
 """
 
 from __future__ import annotations
 
-import os
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 AUDIO = Path("MEMD_audio")
 AVERAGED = Path("annotations/annotations averaged per song/dynamic (per second annotations)")
 PER_RATER = Path("annotations/annotations per each rater/dynamic (per second annotations)")
-TRUTH = Path("procedural_truth")
+FEATURES = Path("features")
+SONG_MEANS = Path("song_mean_features.csv")  # one row of features per song, as in a part of the data
 METADATA = Path("metadata.csv")
+# Beside these in a procedural collection:
+TRUTH = Path("procedural_truth")
 README = Path("README.txt")
 PLAN = Path("plan.json")
 CHECKSUMS = Path("checksums.sha256")
-UNFINISHED = ".partial"
 
 METADATA_COLUMNS = (
     "song_id",
@@ -38,8 +40,11 @@ METADATA_COLUMNS = (
 )
 
 
+_SAMPLE = re.compile(r"sample_(\d{1,9})ms")
+
+
 def audio_file(song_id: int) -> Path:
-    """Return where a song's audio lies within the collection."""
+    """Return where a song's audio lies within a procedural collection."""
     return AUDIO / f"{song_id}.flac"
 
 
@@ -58,9 +63,25 @@ def averaged_file(attribute: str) -> Path:
     return AVERAGED / f"{attribute}.csv"
 
 
+def feature_file(song_id: int) -> Path:
+    """Return where a song's features lie within the collection."""
+    return FEATURES / f"{song_id}.csv"
+
+
+def sample_column(stamp: int) -> str:
+    """Return the name of a column of annotations, ``sample_15000ms`` for a time stamp of 15000 ms."""
+    return f"sample_{stamp}ms"
+
+
+def sample_stamp(column: str) -> int | None:
+    """Return the time stamp (ms) that a column's name says; None for a column of something else."""
+    match = _SAMPLE.fullmatch(column.strip())
+    return None if match is None else int(match[1])
+
+
 def sample_columns(times: NDArray[np.float64]) -> list[str]:
     """Return the names of annotation columns, ``sample_15000ms`` for 15 s."""
-    return [f"sample_{round(1000 * time)}ms" for time in times]
+    return [sample_column(round(1000 * time)) for time in times]
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
@@ -80,27 +101,7 @@ def rater_table(times: NDArray[np.float64], answers: NDArray[np.float64]) -> byt
     return table(sample_columns(times), [[f"{value + 0.0:.2f}" for value in row] for row in answers])
 
 
-def read_rater_table(path: Path) -> NDArray[np.float64]:
-    """Return what `rater_table` wrote, [raters, frames]."""
-    lines = path.read_text().splitlines()[1:]
-    return np.array([[float(value) for value in line.split(",")] for line in lines])
-
-
 def minutes_seconds(seconds: float) -> str:
     """Return a position as DEAM's metadata gives it: minutes, a point, two digits of seconds."""
     whole = round(seconds)
     return f"{whole // 60}.{whole % 60:02d}"
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: beside its place first, then moved there in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.name}.{os.getpid()}{UNFINISHED}")
-    beside.write_bytes(content)
-    beside.replace(path)
-
-
-def remove_unfinished(root: Path) -> None:
-    """Remove what interrupted runs left beside the files that they were writing."""
-    for path in root.rglob(f"*{UNFINISHED}"):
-        path.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmcore.experiments.datasets.annotations import LARGEST, finite_number, read_csv, whole_number
+from lstmcore.experiments.datasets.deam_layout import AUDIO, FEATURES
 from lstmcore.experiments.errors import InputError
 from lstmcore.features import FeatureSettings
 from lstmcore.features.formats import READABLE_SUFFIXES, SOUND_SUFFIXES
@@ -147,17 +148,17 @@ def columns_in(path: Path) -> int:
 
 def feature_files(root: Path) -> dict[int, Path]:
     """Files ``features/<song_id>.csv`` by song."""
-    return _numbered(root / "features", (".csv",))
+    return _numbered(root / FEATURES, (".csv",))
 
 
 def audio_files(root: Path) -> dict[int, Path]:
     """Files ``MEMD_audio/<song_id>.mp3`` (or any other that can be decoded) by song."""
-    return _numbered(root / "MEMD_audio", READABLE_SUFFIXES)
+    return _numbered(root / AUDIO, READABLE_SUFFIXES)
 
 
 def undecodable_files(root: Path) -> dict[int, Path]:
     """Files beside them that hold sound, too, but can't be decoded, by song."""
-    return _numbered(root / "MEMD_audio", tuple(set(SOUND_SUFFIXES) - set(READABLE_SUFFIXES)))
+    return _numbered(root / AUDIO, tuple(set(SOUND_SUFFIXES) - set(READABLE_SUFFIXES)))
 
 
 def _numbered(folder: Path, suffixes: tuple[str, ...]) -> dict[int, Path]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lstmcore.experiments.config import Data, ProceduralData
 from lstmcore.experiments.datasets.deam import Annotations, assemble
-from lstmcore.experiments.datasets.deam_layout import PLAN
+from lstmcore.experiments.datasets.deam_layout import AUDIO, PLAN, SONG_MEANS, feature_file
 from lstmcore.experiments.datasets.feature_tables import (
     FeatureSource,
     FrameTables,
@@ -76,7 +76,7 @@ def load_dataset(config: Data, *, workers: int, progress: Progress, stop: thread
     notes += [SYNTHETIC] if synthetic else []
     annotations = Annotations(root, config)
     if config.features == "song_means":
-        source: FeatureSource = SongMeans(root / "song_mean_features.csv", annotations.hop)
+        source: FeatureSource = SongMeans(root / SONG_MEANS, annotations.hop)
     else:
         source = _frame_features(root, config, annotations, workers, progress, stop)
         left_out = sorted(undecodable_files(root).keys() - source.songs())
@@ -141,7 +141,7 @@ def _frame_features(
     settings = settings_at("annotations", None if annotations.hop is None else annotations.hop / 1000)
     missing = [  # told before hours of extraction
         f"song {song} is annotated but there are no {config.features} features of it: expected "
-        f"{root / 'features' / str(song)}.csv or {root / 'MEMD_audio' / str(song)}.mp3 (wav, flac, ogg)"
+        f"{root / feature_file(song)} or {root / AUDIO / str(song)}.mp3 (wav, flac, ogg)"
         + (f"; {undecodable[song]} can't be decoded" if song in undecodable else "")
         for song in sorted(wanted - files.keys() - audio.keys())
     ]
@@ -151,7 +151,7 @@ def _frame_features(
     incomplete = _without_last_columns(files, wanted, config.features)
     failed = {
         song: f"{files[song]}: has FS1's features, and there is no audio of song {song} to take the others "
-        f"of FS2 from; expected {root / 'MEMD_audio' / str(song)}.mp3 (or wav, flac, ogg)"
+        f"of FS2 from; expected {root / AUDIO / str(song)}.mp3 (or wav, flac, ogg)"
         for song in sorted(incomplete - audio.keys())
     }
     missing += [text for song, text in failed.items() if song in needed]

@@ -1,1 +1,6 @@
 """Trained ensembles on disk, and what they say of other songs."""
+
+import lazy_loader
+
+# The names are those of the stub beside this file, each imported when it is asked for.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

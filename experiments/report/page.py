@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader
 
-from lstmcore.experiments.files import write_whole
+from lstmcore.experiments.files import write_text
 from lstmcore.experiments.terminal.sheet import Sheet
 
 
@@ -28,4 +28,4 @@ class Page:
         """Write the page as HTML."""
         loader = PackageLoader("lstmcore.experiments.report", ".")
         template = Environment(loader=loader, autoescape=True).get_template("variations.html.j2")
-        write_whole(path, template.render(vars(self)))
+        write_text(path, template.render(vars(self)))

@@ -10,10 +10,9 @@ from jinja2 import Environment, PackageLoader
 
 from lstmcore.experiments.config import Experiment
 from lstmcore.experiments.datasets import TARGETS
-from lstmcore.experiments.files import write_whole
-from lstmcore.experiments.report.paper_table import PaperRow, cells_of, title_of
+from lstmcore.experiments.files import write_text
+from lstmcore.experiments.report.paper_table import PAPER, TEST_ALPHA, PaperRow, cells_of, title_of
 from lstmcore.experiments.report.plots import learning_curves, song_curves
-from lstmcore.experiments.report.published import PAPER, TEST_ALPHA
 from lstmcore.experiments.report.table import HEADINGS, score_sheets, undefined_note
 from lstmcore.experiments.scoring.annotation_quality import TITLES, AnnotationQuality
 from lstmcore.experiments.scoring.metrics import METRICS, Score
@@ -69,7 +68,7 @@ def write_report(
         subtasks=_subtasks(experiment),
         curves=_learning(history),
     )
-    write_whole(path, page)
+    write_text(path, page)
 
 
 def _paper(rows: list[PaperRow]) -> list[dict[str, Any]]:

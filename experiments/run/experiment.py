@@ -5,26 +5,27 @@ Running means doing what is left: jobs whose result is there are not computed ag
 
 from __future__ import annotations
 
-import threading
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from threadpoolctl import threadpool_limits
-
-from lstmcore import get_backend
 from lstmcore.experiments.config import Experiment
-from lstmcore.experiments.datasets import Dataset, load_dataset
+from lstmcore.experiments.datasets import Dataset
 from lstmcore.experiments.files import write_csv, write_json
-from lstmcore.experiments.jobs.executor import Threads
-from lstmcore.experiments.jobs.job import JobFolder
 from lstmcore.experiments.jobs.runner import JobRunner
 from lstmcore.experiments.prediction.model import save_model
 from lstmcore.experiments.progress import Progress
 from lstmcore.experiments.report.paper_table import PaperRow, paper_table, write_paper_table
 from lstmcore.experiments.report.results import history_table, predictions_table, write_metrics
-from lstmcore.experiments.run.feature_sets import Side, choose_systems, facts_of, notes_of, predict_sides
-from lstmcore.experiments.run.folder import named_places, opened
+from lstmcore.experiments.run.feature_sets import (
+    FeatureSetResult,
+    choose_systems,
+    facts_of,
+    notes_of,
+    predict_sides,
+)
+from lstmcore.experiments.run.folder import default_folder, named_places
+from lstmcore.experiments.run.session import Session, Workplace
 from lstmcore.experiments.run.stopwatch import Stopwatch
 from lstmcore.experiments.scoring.annotation_quality import annotation_quality, write_quality
 from lstmcore.experiments.scoring.metrics import Score
@@ -54,23 +55,15 @@ class Run:
     paper_table: list[PaperRow]
 
 
-def run_experiment(
-    experiment: Experiment, folder: Path, *, workers: int, progress: Progress, stop: threading.Event
-) -> Run:
+def run_experiment(experiment: Experiment, session: Session | None = None) -> Run:
     """Run an experiment to its end, or do what is left of it.
 
     Parameters
     ----------
     experiment
         The configuration.
-    folder
-        Where results go.
-    workers
-        Jobs computed side by side; the results don't depend on it.
-    progress
-        Hears how it goes.
-    stop
-        Set it, from any thread, to end early.
+    session
+        Where and how; None: in a folder below ``runs``, on all processors, without a word.
 
     Returns
     -------
@@ -84,46 +77,49 @@ def run_experiment(
     EngineError
         If the backend can't be used here.
     Interrupted
-        If `stop` was set; what is finished is kept.
+        If the session was stopped; what is finished is kept.
     OSError
         If something can't be written.
+
+    Examples
+    --------
+    >>> from lstmcore.experiments import load_experiment, run_experiment
+    >>> run = run_experiment(load_experiment("quickstart"))  # doctest: +SKIP
     """
-    named_places(experiment)  # told before anything is written
-    get_backend(experiment.engine.backend)
-    with opened(folder, experiment.to_toml(), progress, stop):
-        watch = Stopwatch(progress, workers)
+    others = named_places(experiment)  # what is wrong with them is told before anything is written
+    opened = (session or Session()).opened(
+        experiment, default_folder(experiment), experiment.to_toml(), others
+    )
+    with opened as place:
+        watch = Stopwatch(place.progress, place.workers)
         try:
-            run = _run(experiment, folder, workers, watch, stop)
+            run = _run(experiment, replace(place, progress=watch))
         except BaseException:
             with suppress(OSError):  # what went wrong first matters more
-                watch.write(folder / "stages.csv")
+                watch.write(place.folder / "stages.csv")
             raise
-        watch.write(folder / "stages.csv")
+        watch.write(place.folder / "stages.csv")
         return run
 
 
-def _run(
-    experiment: Experiment, folder: Path, workers: int, progress: Progress, stop: threading.Event
-) -> Run:
-    with threadpool_limits(1):  # one network a core; and results that don't depend on the cores
-        one_by_one = [experiment.on(features) for features in experiment.feature_sets]
-        datasets = [load_dataset(e.data, workers=workers, progress=progress, stop=stop) for e in one_by_one]
-        kept = JobFolder(folder / "jobs", named_places(experiment))
-        jobs = JobRunner(kept, Threads(workers), progress, stop, backend=experiment.engine.backend)
-        sides = [_train(e, dataset, jobs) for e, dataset in zip(one_by_one, datasets, strict=True)]
-        return _conclude(folder, experiment, sides, progress)
+def _run(experiment: Experiment, place: Workplace) -> Run:
+    one_by_one = [experiment.on(features) for features in experiment.feature_sets]
+    datasets = [place.load(e.data) for e in one_by_one]
+    jobs = place.job_runner()
+    sides = [_train(e, dataset, jobs) for e, dataset in zip(one_by_one, datasets, strict=True)]
+    return _conclude(place.folder, experiment, sides, place.progress)
 
 
-def _train(experiment: Experiment, dataset: Dataset, jobs: JobRunner) -> Side:
+def _train(experiment: Experiment, dataset: Dataset, jobs: JobRunner) -> FeatureSetResult:
     """Train all networks on one feature set and choose among them."""
     which = dataset.feature_set if len(experiment.feature_sets) > 1 else ""
     folds = split(dataset.development, experiment.folds)
     trained = train_stages(experiment, dataset, folds, jobs, which=which)
     choices = choose_systems(trained.data, trained.networks)
-    return Side(trained.data, trained.jobs, trained.results, trained.networks, choices)
+    return FeatureSetResult(**vars(trained), choices=choices)
 
 
-def _conclude(folder: Path, experiment: Experiment, sides: list[Side], progress: Progress) -> Run:
+def _conclude(folder: Path, experiment: Experiment, sides: list[FeatureSetResult], progress: Progress) -> Run:
     """Average, score and write everything that is made from the jobs' results."""
     from lstmcore.experiments.report.report import write_report
 

@@ -9,36 +9,27 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lstmcore.experiments.jobs.job import Job, Result
+from lstmcore.experiments.jobs.job import Result
 from lstmcore.experiments.report.results import ensemble_facts
 from lstmcore.experiments.scoring.baselines import WITHOUT_FEATURES
 from lstmcore.experiments.scoring.ensemble import Choice
 from lstmcore.experiments.scoring.systems import ALL_NETWORKS, Predictions, choose_ensembles, predict_all
+from lstmcore.experiments.training.stages import Trained
 from lstmcore.experiments.training.trial import GROUPS, TrialData
 
 _SETS = ("cross_validation", *GROUPS[1:])
 
 
 @dataclass(frozen=True)
-class Side:
+class FeatureSetResult(Trained):
     """One feature set of an experiment, trained.
 
     Parameters
     ----------
-    data
-        Configuration, songs and folds.
-    jobs, results
-        Auto-encoders, then networks.
-    networks
-        Results of the network jobs.
     choices
         System to ensemble.
     """
 
-    data: TrialData
-    jobs: list[Job]
-    results: list[Result]
-    networks: list[Result]
     choices: dict[str, Choice]
 
     @property
@@ -57,7 +48,7 @@ def choose_systems(data: TrialData, networks: list[Result]) -> dict[str, Choice]
     return choices
 
 
-def predict_sides(sides: list[Side]) -> list[Predictions]:
+def predict_sides(sides: list[FeatureSetResult]) -> list[Predictions]:
     """Apply every system to every set, by set and then by system.
 
     With several feature sets, whatever depends on them and is no run has the set's name behind its own:
@@ -83,7 +74,7 @@ def predict_sides(sides: list[Side]) -> list[Predictions]:
     return sorted(found, key=place)
 
 
-def facts_of(sides: list[Side]) -> dict[str, Any]:
+def facts_of(sides: list[FeatureSetResult]) -> dict[str, Any]:
     """Content of ``ensemble.json``, of all sides together."""
     parts = [ensemble_facts(s.choices, s.networks, s.data.dataset, s.data.split) for s in sides]
     ensembles = {name: facts for part in parts for name, facts in part["ensembles"].items()}
@@ -96,6 +87,6 @@ def facts_of(sides: list[Side]) -> dict[str, Any]:
     }
 
 
-def notes_of(sides: list[Side]) -> list[str]:
+def notes_of(sides: list[FeatureSetResult]) -> list[str]:
     """Return the notes of all sides, each once."""
     return list(dict.fromkeys(note for side in sides for note in side.data.dataset.notes))

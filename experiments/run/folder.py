@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from lstmcore.experiments.config import Experiment
 from lstmcore.experiments.environment import environment
 from lstmcore.experiments.errors import InputError
-from lstmcore.experiments.files import is_leftover, remove_leftovers, write_json, write_whole
+from lstmcore.experiments.files import is_leftover, remove_leftovers, write_json, write_text
 from lstmcore.experiments.jobs.alone import alone, is_lock
 from lstmcore.experiments.progress import Progress
 
@@ -104,7 +104,7 @@ def _open(folder: Path, config: str) -> None:
     file = folder / "config.toml"
     remove_leftovers(folder)
     if not file.exists():
-        write_whole(file, config)
+        write_text(file, config)
         write_json(folder / "environment.json", environment())
         return
     try:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lstmcore import EpochReport
-from lstmcore.experiments.files import write_whole
+from lstmcore.experiments.files import write_text
 from lstmcore.experiments.progress import Progress
 
 _COLUMNS = ("started", "stage", "pieces", "computed", "seconds", "workers")
@@ -80,4 +80,4 @@ class Stopwatch:
             writer.writerows(self._rows)
             self._rows = []
         before = path.read_text(encoding="utf-8") if path.exists() else ""
-        write_whole(path, before + text.getvalue())
+        write_text(path, before + text.getvalue())

@@ -26,12 +26,12 @@ from lstmcore.experiments.scoring.statistics import (
     percentile_interval,
 )
 from lstmcore.experiments.scoring.systems import ALL_NETWORKS, Predictions
+from lstmcore.experiments.seeds import seed_for
 from lstmcore.experiments.training.folds import Split
 
 if TYPE_CHECKING:  # takes as long to import as all else together
     import pandas as pd
 
-_PURPOSE = 3  # of the random numbers: auto-encoders have 0, networks 1 and 2
 TITLES = {
     "training": "training songs",
     "cross_validation": "cross-validation",
@@ -126,7 +126,7 @@ def annotation_quality(
         "team_test": split.team_test_songs,
         "official_test": dataset.official_test,
     }
-    generator = np.random.default_rng(np.random.SeedSequence(experiment.seed, spawn_key=(_PURPOSE,)))
+    generator = np.random.default_rng(seed_for(experiment.seed, "annotation quality"))
     rows, differences = _correlations({name: songs for name, songs in sets.items() if songs}, generator)
     found, misled = _misled(predictions, differences, generator)
     return AnnotationQuality(_agreement(dataset, split), rows, differences, found, misled, dataset.dropped)

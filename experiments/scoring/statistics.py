@@ -147,11 +147,8 @@ def bootstrap_correlations(
         everywhere for fewer than FEWEST_SONGS songs.
     """
     centre = np.concatenate(parts).mean(0)
-    x, y = zip(*((part - centre).T for part in parts), strict=True)
-    sums = np.array(
-        [(len(a), a.sum(), b.sum(), a @ a, b @ b, a @ b) for a, b in zip(x, y, strict=True)], np.float64
-    )
-    drawn = generator.multinomial(len(parts), np.full(len(parts), 1 / len(parts)), RESAMPLES)
+    sums = np.array([pooled_sums(*(part - centre).T) for part in parts])
+    drawn = resamples(len(parts), RESAMPLES, generator)
     n, a, b, aa, bb, ab = (drawn @ sums).T
     spread = (aa - a * a / n) * (bb - b * b / n)
     with np.errstate(invalid="ignore", divide="ignore"):

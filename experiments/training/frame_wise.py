@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from lstmcore import LSTM, Architecture, Linear, Tanh
-
-
-def parameter_count(architecture: Architecture) -> int:
-    """Count all weights of a network."""
-    inputs = [architecture.input_size, *(layer.size for layer in architecture.layers)]
-    pieces = [layer.pieces(size) for layer, size in zip(architecture.layers, inputs[:-1], strict=True)]
-    return sum(math.prod(shape) for layer in pieces for shape in layer.values())
 
 
 def frame_wise_sizes(hidden: Sequence[int], inputs: int, outputs: int) -> list[int]:
@@ -33,13 +25,13 @@ def frame_wise_sizes(hidden: Sequence[int], inputs: int, outputs: int) -> list[i
     list of int
         A size a layer, each at least 1.
     """
-    wanted = parameter_count(Architecture(inputs, (*(LSTM(size) for size in hidden), Linear(outputs))))
+    wanted = Architecture(inputs, (*(LSTM(size) for size in hidden), Linear(outputs))).parameters
 
     def sizes(first: int) -> list[int]:
         return [max(1, round(size * first / hidden[0])) for size in hidden]
 
     def count(first: int) -> int:
-        return parameter_count(Architecture(inputs, (*map(Tanh, sizes(first)), Linear(outputs))))
+        return Architecture(inputs, (*map(Tanh, sizes(first)), Linear(outputs))).parameters
 
     low, high = 1, 2
     while count(high) < wanted:

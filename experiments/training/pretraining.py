@@ -27,14 +27,15 @@ from lstmcore import (
 from lstmcore.experiments.config import Experiment
 from lstmcore.experiments.datasets import Dataset, Song
 from lstmcore.experiments.jobs.job import Job, Prepared, Result, name_of
+from lstmcore.experiments.seeds import seed_for
 from lstmcore.experiments.training.sets import (
+    Shared,
     heard_by,
     hidden_layers,
     history_of,
     settings_of,
     standardiser_of,
 )
-from lstmcore.experiments.training.shared import Shared
 from lstmcore.layers import Layer
 
 VALIDATE_EVERY = 10
@@ -43,7 +44,7 @@ VERSION = 3  # changes when the same inputs would give another result
 
 def autoencoder_seed(experiment: Experiment, trial: int) -> np.random.SeedSequence:
     """Root of all random numbers of one auto-encoder."""
-    return np.random.SeedSequence(experiment.seed, spawn_key=(0, trial))
+    return seed_for(experiment.seed, "auto-encoder", trial)
 
 
 def autoencoder_architecture(experiment: Experiment, inputs: int) -> Architecture:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from dataclasses import asdict, replace
-from typing import Any
+from threading import Lock
+from typing import Any, Generic, TypeVar
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +28,8 @@ from lstmcore.experiments.datasets import TARGETS, Song
 from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.training.frame_wise import frame_wise_sizes
 from lstmcore.layers import Layer
+
+T = TypeVar("T")
 
 _COLUMNS = 16  # standardised at once: many songs' are large in double precision
 
@@ -145,3 +150,22 @@ def standardiser_of(songs: list[Song]) -> Standardiser:
         some = slice(columns[0], columns[-1] + 1)
         parts.append(Standardiser.fit(np.concatenate([song.features[:, some] for song in songs])))
     return Standardiser(np.concatenate([p.mean for p in parts]), np.concatenate([p.scale for p in parts]))
+
+
+class Shared(Generic[T]):
+    """Values that several jobs need, each kept as long as somebody holds it.
+
+    Jobs that run at the same time share it, and those that come later make it again.
+    """
+
+    def __init__(self) -> None:
+        self._values: WeakValueDictionary[Hashable, T] = WeakValueDictionary()
+        self._locks: dict[Hashable, Lock] = {}
+
+    def get(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return the value of a key, made now if nobody holds it; who wants it meanwhile waits."""
+        with self._locks.setdefault(key, Lock()):
+            value = self._values.get(key)
+            if value is None:
+                value = self._values[key] = make()
+            return value

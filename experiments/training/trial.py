@@ -32,9 +32,11 @@ from lstmcore import (
 from lstmcore.experiments.config import Experiment
 from lstmcore.experiments.datasets import TARGETS, Dataset, Song
 from lstmcore.experiments.jobs.job import Job, Prepared, Result, Tensors, name_of
+from lstmcore.experiments.seeds import seed_for
 from lstmcore.experiments.training.folds import Split
 from lstmcore.experiments.training.pretraining import autoencoder_architecture
 from lstmcore.experiments.training.sets import (
+    Shared,
     heard_by,
     hidden_layers,
     history_of,
@@ -43,7 +45,6 @@ from lstmcore.experiments.training.sets import (
     standardiser_of,
     with_targets,
 )
-from lstmcore.experiments.training.shared import Shared
 
 VERSION = 3  # changes when the same inputs would give another result
 # The groups of songs that a network is applied to, and the arrays its predictions are in.
@@ -124,8 +125,9 @@ class TrialData:
 
 def network_seed(experiment: Experiment, fold: int, trial: int, target: str | None) -> np.random.SeedSequence:
     """Root of all random numbers of one network, which is of one target or, with None, of all."""
-    key = (1, fold, trial) if target is None else (2, fold, trial, TARGETS.index(target))
-    return np.random.SeedSequence(experiment.seed, spawn_key=key)
+    if target is None:
+        return seed_for(experiment.seed, "network", fold, trial)
+    return seed_for(experiment.seed, "network of one target", fold, trial, TARGETS.index(target))
 
 
 def architecture_of(experiment: Experiment, inputs: int) -> Architecture:

@@ -107,7 +107,7 @@ def test_an_error_of_the_disk_exits_with_2(tiny, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device", "x/config.toml")
 
-    monkeypatch.setattr(run_folder, "write_whole", full)
+    monkeypatch.setattr(run_folder, "write_text", full)
     result = invoke(tiny / "tiny.toml", "--out", tiny / "out")
     assert result.exit_code == 2
     assert "error: x/config.toml: No space left on device; what is finished is kept in" in result.output

@@ -19,8 +19,7 @@ from lstmcore.experiments.progress import Quiet
 from lstmcore.experiments.scoring.baselines import predict_baselines
 from lstmcore.experiments.training import trial
 from lstmcore.experiments.training.folds import split
-from lstmcore.experiments.training.sets import heard_by, standardiser_of
-from lstmcore.experiments.training.shared import Shared
+from lstmcore.experiments.training.sets import Shared, heard_by, standardiser_of
 from lstmcore.experiments.training.trial import TrialData
 from tests.experiments.run.test_run import run
 

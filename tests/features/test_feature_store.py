@@ -182,7 +182,7 @@ def test_a_full_disk_is_an_oserror_and_leaves_nothing(
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("lstmcore.features.store.os.fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="No space left") as caught:
         extract_features(clip, "FS1", store)
     key_file = str(caught.value.filename)

@@ -10,8 +10,10 @@ import numba
 import pytest
 
 import lstmcore
-from lstmcore import features, kernel_cache
-from lstmcore.kernel_cache import KernelFiles
+from lstmcore import jit, kernel_cache
+from lstmcore.experiments.datasets.procedural import kernels as procedural_kernels
+from lstmcore.features import kernels as features_kernels
+from lstmcore.kernel_cache import KernelFiles, digest_of
 
 OUTPUT = """
 import numpy as np
@@ -45,10 +47,35 @@ def test_a_changed_cell_is_compiled_anew(tmp_path):
 # --- files that are not what they should be ------------------------------------------------------
 
 
-def test_both_rooms_keep_their_kernels_in_the_same_way():
-    ours = Path(lstmcore.__file__).parent / "kernel_cache.py"
-    theirs = Path(features.__file__).parent / "kernel_cache.py"
-    assert ours.read_bytes() == theirs.read_bytes()
+def test_a_change_renews_the_kernels_of_its_own_place_only(tmp_path):
+    places = {
+        "lstmcore": tmp_path,
+        "features": tmp_path / "features",
+        "procedural": tmp_path / "experiments" / "datasets" / "procedural",
+    }
+    for folder in places.values():
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "kernels.py").write_text("1")
+    rules = tmp_path / "jit.py"
+    rules.write_text("1")
+
+    def digests():
+        return {name: digest_of(folder, rules) for name, folder in places.items()}
+
+    for name, folder in places.items():
+        before = digests()
+        (folder / "kernels.py").write_text("2")
+        assert {n for n, digest in digests().items() if digest != before[n]} == {name}
+    before = digests()
+    rules.write_text("2")
+    assert not {*digests().values()} & {*before.values()}
+
+
+def test_all_kernels_are_compiled_by_one_rule():
+    """The decorators are those of `lstmcore.jit`, each with the flags that its numbers depend on."""
+    assert features_kernels.kernel.__func__ is jit.kernel.__func__ is procedural_kernels.kernel.__func__
+    for module, flags in ((jit, jit.FLAGS), (features_kernels, jit.FLAGS), (procedural_kernels, {})):
+        assert module.kernel.__self__._flags == flags
 
 
 KERNEL = """

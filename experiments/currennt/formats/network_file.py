@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lstmcore.experiments.currennt.formats.json_file import json_text, read_json, shown
 from lstmcore.experiments.currennt.formats.network_check import LayerReader, read_layers
 from lstmcore.experiments.errors import InputError, did_you_mean
-from lstmcore.experiments.files import write_whole
+from lstmcore.experiments.files import write_text
 
 PIECES = ("input", "bias", "internal")
 
@@ -188,7 +188,7 @@ def write_network(path: Path, network: NetworkFile) -> None:
                     f"{path}: layer {name!r}, {piece!r}: weight {k} (from 0) is {values[k]}; "
                     "expected finite numbers (has the training diverged?)"
                 )
-    write_whole(path, json_text(content))
+    write_text(path, json_text(content))
 
 
 def _layer_content(layer: LayerSpec) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from lstmcore.experiments.currennt.numerics.numerals import number, numbers
 from lstmcore.experiments.errors import InputError
-from lstmcore.experiments.files import check_writable, write_whole
+from lstmcore.experiments.files import check_writable, write_text, write_whole
 
 __all__ = ["check_place", "number", "write_csv_folder", "write_htk_folder", "write_single_csv"]
 
@@ -75,7 +75,7 @@ def write_single_csv(path: Path, tags: Sequence[str], outputs: Sequence[Outputs]
     """
     _check(path, tags, outputs)
     _check_lines(path, tags)
-    write_whole(
+    write_text(
         path, "".join(";".join([tag, *numbers(y)]) + "\n" for tag, y in zip(tags, outputs, strict=True))
     )
 
@@ -112,7 +112,7 @@ def write_csv_folder(folder: Path, tags: Sequence[str], outputs: Sequence[Output
     for path, values in zip(paths, outputs, strict=True):
         texts, width = numbers(values), values.shape[1]
         lines = (";".join(texts[k : k + width]) for k in range(0, len(texts), width))
-        write_whole(path, "".join(line + "\n" for line in lines))
+        write_text(path, "".join(line + "\n" for line in lines))
     return paths
 
 

@@ -23,7 +23,7 @@ from lstmcore.experiments.currennt.formats.network_check import number_list
 from lstmcore.experiments.currennt.formats.reading import file_size
 from lstmcore.experiments.currennt.numerics.numerals import numbers
 from lstmcore.experiments.errors import InputError, did_you_mean
-from lstmcore.experiments.files import write_whole
+from lstmcore.experiments.files import write_text
 
 SCALERS = {
     "inputMeans": "input_means",
@@ -69,11 +69,11 @@ def data_to_table(source: Path, target: Path) -> list[str]:
     scalers = {name: values for name, values in found.items() if values is not None}
     beside = scalers_file(target)
     if scalers:
-        write_whole(beside, json_text(scalers) + "\n")
+        write_text(beside, json_text(scalers) + "\n")
         notes.append(f"{', '.join(scalers)} are in {beside}; it is read again with the table")
     elif beside.exists():
         raise InputError(f"{beside}: means of other data ({source} has none); remove or rename it first")
-    write_whole(target, _table_text(data))
+    write_text(target, _table_text(data))
     if data.classes is not None and data.labels != (seen := int(data.classes.max()) + 1):
         notes.append(
             f"{source} has {data.labels} labels, of which the table shows {seen}; "

@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from lstmcore.experiments.datasets import deam_layout as layout
+from lstmcore.experiments.datasets.annotations import read_raters
 from lstmcore.experiments.datasets.procedural.plan import CollectionMismatchError, ProceduralPlan, SongPlan
+from lstmcore.experiments.files import is_leftover, remove_leftovers, write_whole
 from lstmcore.features.waiting import Ends
 
 GENERATOR_VERSION = 1
@@ -121,14 +123,14 @@ def _claim(root: Path, plan: ProceduralPlan) -> None:
             )
         return
     root.mkdir(parents=True, exist_ok=True)
-    foreign = [path.name for path in root.iterdir() if not path.name.endswith(layout.UNFINISHED)]
+    foreign = [path.name for path in root.iterdir() if not is_leftover(path)]
     if foreign and foreign != [str(layout.README)]:
         raise CollectionMismatchError(
             f"{root} holds {sorted(foreign)[0]!r} but no {layout.PLAN}, so it is no procedural collection; "
             "choose an empty folder"
         )
-    layout.write_whole(root / layout.README, NOTICE.encode())
-    layout.write_whole(file, (json.dumps(wanted, indent=2) + "\n").encode())
+    write_whole(root / layout.README, NOTICE.encode())
+    write_whole(file, (json.dumps(wanted, indent=2) + "\n").encode())
 
 
 def _damaged(root: Path) -> list[Path]:
@@ -183,7 +185,7 @@ def _make_song(root: Path, plan: ProceduralPlan, song: SongPlan) -> None:
     )
 
     for name, content in song_files(plan, song).items():
-        layout.write_whole(root / name, content)
+        write_whole(root / name, content)
 
 
 def _finish(root: Path, plan: ProceduralPlan, songs: Sequence[SongPlan], pool: ThreadPoolExecutor) -> None:
@@ -197,18 +199,18 @@ def _finish(root: Path, plan: ProceduralPlan, songs: Sequence[SongPlan], pool: T
     for attribute, file in zip(ATTRIBUTES, averaged, strict=True):
         curves = [[song.song_id, *_averages(root, attribute, song.song_id)] for song in rated]
         content = layout.table(["song_id", *layout.sample_columns(times)], curves)
-        layout.write_whole(root / file, content)
+        write_whole(root / file, content)
     rows = list(pool.map(lambda song: metadata_row(plan.seed, song), songs))
     metadata = layout.table(layout.METADATA_COLUMNS, rows)
     names = [*(name for song in songs for name in _files_of(song)), *averaged]
     sums = dict(zip(names, pool.map(lambda name: _digest(root / name), names), strict=True))
     sums[layout.METADATA] = hashlib.sha256(metadata).hexdigest()
     lines = [f"{digest}  {name.as_posix()}\n" for name, digest in sums.items()]
-    layout.write_whole(root / layout.CHECKSUMS, "".join(lines).encode())
-    layout.remove_unfinished(root)
-    layout.write_whole(root / layout.METADATA, metadata)
+    write_whole(root / layout.CHECKSUMS, "".join(lines).encode())
+    remove_leftovers(root)
+    write_whole(root / layout.METADATA, metadata)
 
 
 def _averages(root: Path, attribute: str, song_id: int) -> list[str]:
-    answers = layout.read_rater_table(root / layout.rater_file(attribute, song_id))
+    answers = read_raters(root / layout.rater_file(attribute, song_id)).answers
     return [f"{value + 0.0:.6f}" for value in np.asarray(answers.mean(axis=0))]

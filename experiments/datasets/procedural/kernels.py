@@ -6,16 +6,12 @@ several threads, and use neither fast-math nor parallel loops, so a song is the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmcore.kernel_cache import digest_of, kept
-
-Function = TypeVar("Function", bound=Callable[..., Any])
+from lstmcore.jit import Compiler
 
 TABLE_LENGTH = 2048  # samples of one period; tables hold one more, equal to the first
 BLOCK = 32  # samples between updates of pitch, envelope and filter
@@ -28,12 +24,7 @@ FRACTION = np.float32(1.0 / (1 << FRACTION_BITS))
 PERIOD = TABLE_LENGTH << FRACTION_BITS
 PERIOD_MASK = PERIOD - 1
 
-_SOURCES = digest_of(Path(__file__).parent)
-
-
-def kernel(function: Function) -> Function:
-    """Compile a sample loop to machine code that holds no interpreter lock; it is kept on disk."""
-    return cast(Function, kept(function, _SOURCES, nogil=True))
+kernel = Compiler(Path(__file__).parent).kernel  # the plain flags: what was made before keeps its bytes
 
 
 @kernel

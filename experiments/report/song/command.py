@@ -12,7 +12,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from lstmcore.experiments.errors import InputError
-from lstmcore.experiments.files import write_whole
+from lstmcore.experiments.files import write_text, write_whole
 from lstmcore.experiments.prediction.description import model_folder, read_description
 from lstmcore.experiments.prediction.songs import Predictor, open_predictor, predict_files
 from lstmcore.experiments.progress import Progress
@@ -190,7 +190,7 @@ def save_figure(figure: Figure, target: Path, title: str) -> None:
     kind = target.suffix[1:].lower()
     with matplotlib.rc_context(STYLE):
         if kind == "html":
-            write_whole(target, _page(title, svg_element(figure)))
+            write_text(target, _page(title, svg_element(figure)))
             return
         content = io.BytesIO()
         undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)

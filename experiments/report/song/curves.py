@@ -11,9 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lstmcore.experiments.datasets import TARGETS
-from lstmcore.experiments.datasets.annotations import SAMPLE, finite_number, read_csv, read_dynamic
-from lstmcore.experiments.datasets.deam import DYNAMIC
-from lstmcore.experiments.datasets.deam_layout import rater_file
+from lstmcore.experiments.datasets.annotations import finite_number, read_csv, read_dynamic, read_raters
+from lstmcore.experiments.datasets.deam_layout import AVERAGED, averaged_file, rater_file
 from lstmcore.experiments.errors import InputError, did_you_mean
 from lstmcore.features.errors import printable
 
@@ -87,12 +86,12 @@ def read_annotations(source: Path, song: str) -> Curves:
 
 def _annotation_files(source: Path) -> dict[str, Path]:
     if source.is_dir():
-        for folder in (source / DYNAMIC, source):
+        for folder in (source / AVERAGED, source):
             files = {target: folder / f"{target}.csv" for target in TARGETS}
             if any(path.is_file() for path in files.values()):
                 return files
         raise InputError(
-            f"{source}: no annotations; expected {DYNAMIC / 'arousal.csv'} or arousal.csv, and valence.csv"
+            f"{source}: no annotations; expected {averaged_file('arousal')} or arousal.csv, and valence.csv"
         )
     if not source.exists():
         raise InputError(f"{source}: no such file or folder")
@@ -107,15 +106,9 @@ def _annotation_files(source: Path) -> dict[str, Path]:
 
 def _rater_spread(path: Path) -> dict[int, float]:
     """Compute the standard deviation over raters by time stamp, where at least two answered."""
-    header, *rows = read_csv(path)
-    answers: dict[int, list[float]] = {}
-    for line, row in enumerate(rows, 2):
-        for name, cell in zip(header, row, strict=False):
-            stamp = SAMPLE.fullmatch(name.strip())  # other columns may name the rater
-            if stamp and cell.strip():
-                number = finite_number(path, line, f"column {name}", cell)
-                answers.setdefault(int(stamp[1]), []).append(number)
-    return {stamp: float(np.std(values, ddof=1)) for stamp, values in answers.items() if len(values) > 1}
+    stamps, answers = read_raters(path)
+    answered = {stamp: column[~np.isnan(column)] for stamp, column in zip(stamps, answers.T, strict=True)}
+    return {stamp: float(np.std(some, ddof=1)) for stamp, some in answered.items() if len(some) > 1}
 
 
 def read_predictions(path: Path, audio: Path, song: str | None, system: str | None) -> tuple[str, Curves]:

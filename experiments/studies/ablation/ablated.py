@@ -9,6 +9,7 @@ import tomli_w
 
 from lstmcore.experiments.config import Experiment
 from lstmcore.experiments.config.variations import Ablation
+from lstmcore.experiments.run.folder import variations_folder
 from lstmcore.experiments.studies.ablation.compare import Comparison
 
 
@@ -51,3 +52,8 @@ def ablation_config(experiment: Experiment) -> str:
     """Write an experiment with its ablations, all defaults filled in."""
     sections = [a.model_dump(exclude_defaults=True) for a in experiment.ablation]
     return experiment.to_toml() + ("\n" + tomli_w.dumps({"ablation": sections}) if sections else "")
+
+
+def ablation_folder(experiment: Experiment) -> Path:
+    """Return the folder of ablations that were given none: another configuration, another folder."""
+    return variations_folder(experiment, "ablate", ablation_config(experiment))

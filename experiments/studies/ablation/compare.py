@@ -24,12 +24,12 @@ from lstmcore.experiments.scoring.statistics import (
     resamples,
 )
 from lstmcore.experiments.scoring.systems import member_predictions
+from lstmcore.experiments.seeds import seed_for
 from lstmcore.experiments.training.stages import Trained
 
 SIGNIFICANT = 0.05
 METRICS = (("rmse", "per_song"), ("ccc", "per_song"), ("r", "pooled"))
 TITLES = {"rmse": "RMSE by song", "ccc": "CCC by song", "r": "r, all frames pooled"}
-_PURPOSE = 4  # of the random numbers: auto-encoders have 0, networks 1 and 2, annotations 3
 
 Verdict = Literal["better", "worse", "no difference shown", "the same"]
 
@@ -191,7 +191,7 @@ def compare(
     folds = np.unique(a.folds)
     whole = np.ones((1, len(common)))
     by_fold = (a.folds == folds[:, None]).astype(np.float64)
-    generator = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_PURPOSE,)))
+    generator = np.random.default_rng(seed_for(seed, "ablation"))
     drawn = resamples(len(common), RESAMPLES, generator)
     value_a, value_b = a.weighted(whole)[0], b.weighted(whole)[0]
     fold_differences = b.weighted(by_fold) - a.weighted(by_fold)

@@ -6,25 +6,18 @@ are the same jobs, and isn't computed again.
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
-from lstmcore import get_backend
 from lstmcore.experiments.config import Experiment, with_values
 from lstmcore.experiments.config.variations import Ablation
-from lstmcore.experiments.datasets import Dataset, load_dataset
+from lstmcore.experiments.datasets import Dataset
 from lstmcore.experiments.errors import Diverged, InputError
-from lstmcore.experiments.jobs.executor import Threads
-from lstmcore.experiments.jobs.job import JobFolder
 from lstmcore.experiments.jobs.runner import JobRunner
-from lstmcore.experiments.progress import Progress
-from lstmcore.experiments.run.folder import opened, reusable
-from lstmcore.experiments.studies.ablation.ablated import Ablated, ablation_config
+from lstmcore.experiments.run.folder import reusable
+from lstmcore.experiments.run.session import Session, Workplace
+from lstmcore.experiments.studies.ablation.ablated import Ablated, ablation_config, ablation_folder
 from lstmcore.experiments.studies.ablation.compare import (
     Comparison,
     SongScores,
@@ -49,23 +42,15 @@ class _Variant:
     ablation: Ablation | None
 
 
-def run_ablations(
-    experiment: Experiment, folder: Path, *, workers: int, progress: Progress, stop: threading.Event
-) -> Ablated:
+def run_ablations(experiment: Experiment, session: Session | None = None) -> Ablated:
     """Run all ablations to their end, or do what is left of them.
 
     Parameters
     ----------
     experiment
         The configuration; its ``ablation`` sections, or a list of our own if there are none.
-    folder
-        Where results go.
-    workers
-        Jobs computed side by side; the results don't depend on it.
-    progress
-        Hears how it goes.
-    stop
-        Set it, from any thread, to end early.
+    session
+        Where and how; None: in a folder below ``runs``, on all processors, without a word.
 
     Returns
     -------
@@ -80,24 +65,24 @@ def run_ablations(
     EngineError
         If the backend can't be used here.
     Interrupted
-        If `stop` was set; what is finished is kept.
+        If the session was stopped; what is finished is kept.
     OSError
         If something can't be written.
     """
     from lstmcore.experiments.studies.ablation.output import write_ablations
 
-    others, backend = reusable(experiment), experiment.engine.backend
-    get_backend(backend)  # told before anything is written
-    with opened(folder, ablation_config(experiment), progress, stop), threadpool_limits(1):
-        base, variants, notes = _prepare(experiment, _Datasets(workers, progress, stop))
-        kept = JobFolder(folder / "jobs", others)
-        runner = JobRunner(kept, Threads(workers), progress, stop, patient=True, backend=backend)
-        findings = _Findings(base, runner)
+    config = ablation_config(experiment)
+    opened = (session or Session()).opened(
+        experiment, ablation_folder(experiment), config, reusable(experiment)
+    )
+    with opened as place:
+        base, variants, notes = _prepare(experiment, _Datasets(place))
+        findings = _Findings(base, place.job_runner(patient=True))
         for variant in variants:
             findings.add(variant)
         sizes = findings.sizes()
         ablated = Ablated(
-            folder,
+            place.folder,
             base.experiment,
             [variant.ablation for variant in variants if variant.ablation],
             corrected([*findings.rows, *sizes.get(1, [])]),
@@ -105,21 +90,21 @@ def run_ablations(
             findings.diverged,
             notes,
         )
-        write_ablations(ablated, ablation_config(experiment))
+        write_ablations(ablated, config)
         return ablated
 
 
 class _Datasets:
     """Loads data, each kind once."""
 
-    def __init__(self, workers: int, progress: Progress, stop: threading.Event) -> None:
-        self._how: Any = {"workers": workers, "progress": progress, "stop": stop}
+    def __init__(self, place: Workplace) -> None:
+        self._place = place
         self._found: dict[str, Dataset] = {}
 
     def of(self, experiment: Experiment) -> Dataset:
         key = experiment.data.model_dump_json()
         if key not in self._found:
-            self._found[key] = load_dataset(experiment.data, **self._how)
+            self._found[key] = self._place.load(experiment.data)
         return self._found[key]
 
 

@@ -7,52 +7,46 @@ not when it is run again after Ctrl-C, and not by ``lstmcore-run chosen.toml``.
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
-from lstmcore import get_backend
 from lstmcore.experiments.config import Experiment, value_of, with_values
 from lstmcore.experiments.config.variations import Search
-from lstmcore.experiments.datasets import Dataset, load_dataset
+from lstmcore.experiments.datasets import Dataset
 from lstmcore.experiments.errors import Diverged
-from lstmcore.experiments.files import write_whole
-from lstmcore.experiments.jobs.executor import Threads
-from lstmcore.experiments.jobs.job import JobFolder, Result
+from lstmcore.experiments.files import write_text
+from lstmcore.experiments.jobs.job import Result
 from lstmcore.experiments.jobs.runner import JobRunner
-from lstmcore.experiments.progress import Progress
-from lstmcore.experiments.run.folder import opened, reusable
+from lstmcore.experiments.run.folder import reusable
+from lstmcore.experiments.run.session import Session
 from lstmcore.experiments.scoring.ensemble import split_songs
 from lstmcore.experiments.scoring.metrics import criterion
 from lstmcore.experiments.scoring.systems import member_predictions
 from lstmcore.experiments.studies.search.methods import Method, Proposal, method_of
-from lstmcore.experiments.studies.search.searched import Searched, Tried, search_config, section_of
+from lstmcore.experiments.studies.search.searched import (
+    Searched,
+    Tried,
+    search_config,
+    search_folder,
+    section_of,
+)
 from lstmcore.experiments.training.folds import Split, split
 from lstmcore.experiments.training.pretraining import with_note
 from lstmcore.experiments.training.smoothing import check_smoothing
 from lstmcore.experiments.training.stages import Trained, train_stages
 
 
-def run_search(
-    experiment: Experiment, folder: Path, *, workers: int, progress: Progress, stop: threading.Event
-) -> Searched:
+def run_search(experiment: Experiment, session: Session | None = None) -> Searched:
     """Run a search to its end, or do what is left of it.
 
     Parameters
     ----------
     experiment
         The configuration, with a section ``search``.
-    folder
-        Where results go.
-    workers
-        Jobs computed side by side; the results don't depend on it.
-    progress
-        Hears how it goes.
-    stop
-        Set it, from any thread, to end early.
+    session
+        Where and how; None: in a folder below ``runs``, on all processors, without a word.
 
     Returns
     -------
@@ -62,36 +56,36 @@ def run_search(
     Raises
     ------
     InputError
-        If the configuration doesn't fit the data, or the folder is another experiment's.
+        If there is no section ``search``, the configuration doesn't fit the data, or the folder is another
+        experiment's.
     EngineError
         If the backend can't be used here.
     Interrupted
-        If `stop` was set; what is finished is kept.
+        If the session was stopped; what is finished is kept.
     OSError
         If something can't be written.
     """
     from lstmcore.experiments.studies.search.output import write_search, write_table
 
     method = method_of(section_of(experiment), experiment)
-    others = reusable(experiment)
-    get_backend(experiment.engine.backend)  # told before anything is written
-    with opened(folder, search_config(experiment), progress, stop), threadpool_limits(1):
-        dataset = load_dataset(experiment.data, workers=workers, progress=progress, stop=stop)
+    opened = (session or Session()).opened(
+        experiment, search_folder(experiment), search_config(experiment), reusable(experiment)
+    )
+    with opened as place:
+        dataset = place.load(experiment.data)
         for candidate in _smoothings(experiment):  # what is wrong is told before hours of training
             check_smoothing(candidate, dataset.hop_seconds)
         dataset = with_note(experiment, dataset)
-        kept = JobFolder(folder / "jobs", others)
-        backend = experiment.engine.backend
-        runner = JobRunner(kept, Threads(workers), progress, stop, patient=True, backend=backend)
+        runner = place.job_runner(patient=True)
         bench = _Bench(experiment, dataset, split(dataset.development, experiment.folds), runner)
         tried: list[Tried] = []
         while (proposal := method.propose()) is not None:
             tried.append(bench.evaluate(proposal))
-            write_table(folder, experiment, tried, None)
+            write_table(place.folder, experiment, tried, None)
             method.tell(bench.goodness(tried[-1]))
         chosen = _chosen(experiment, method)
-        searched = Searched(folder, experiment, tried, chosen, dataset.notes)
-        _write_chosen(folder, experiment, chosen)
+        searched = Searched(place.folder, experiment, tried, chosen, dataset.notes)
+        _write_chosen(place.folder, experiment, chosen)
         write_search(searched)
         return searched
 
@@ -173,4 +167,4 @@ def _write_chosen(folder: Path, experiment: Experiment, chosen: dict[str, Any]) 
     """Write ``chosen.toml``, which finds the search's own networks trained."""
     said = "".join(f"#   {key} = {value}\n" for key, value in chosen.items())
     head = f"# Chosen by lstmcore search:\n{said}reuse = ['jobs']\n"
-    write_whole(folder / "chosen.toml", head + with_values(experiment, chosen).to_toml())
+    write_text(folder / "chosen.toml", head + with_values(experiment, chosen).to_toml())

@@ -11,6 +11,8 @@ import tomli_w
 
 from lstmcore.experiments.config import Experiment
 from lstmcore.experiments.config.variations import Search
+from lstmcore.experiments.errors import InputError
+from lstmcore.experiments.run.folder import variations_folder
 
 
 @dataclass(frozen=True)
@@ -119,8 +121,12 @@ class Searched:
 
 
 def section_of(experiment: Experiment) -> Search:
-    """Return the section ``search`` of an experiment that must have one."""
-    assert experiment.search is not None, "the command has seen to it"
+    """Return the section ``search`` of an experiment; InputError if it has none."""
+    if experiment.search is None:
+        raise InputError(
+            f"experiment {experiment.name!r}: no section [search]; expected one with [[search.steps]], each "
+            "with a key and the values to try"
+        )
     return experiment.search
 
 
@@ -128,3 +134,8 @@ def search_config(experiment: Experiment) -> str:
     """Write an experiment with its search, all defaults filled in."""
     section = section_of(experiment).model_dump(exclude_none=True)
     return experiment.to_toml() + "\n" + tomli_w.dumps({"search": section})
+
+
+def search_folder(experiment: Experiment) -> Path:
+    """Return the folder of a search that was given none: another configuration, another folder."""
+    return variations_folder(experiment, "search", search_config(experiment))

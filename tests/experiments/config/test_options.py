@@ -17,7 +17,7 @@ from lstmcore.experiments.errors import InputError, Interrupted
 from lstmcore.experiments.jobs.job import load_result
 from lstmcore.experiments.prediction.model import load_model
 from lstmcore.experiments.progress import Quiet
-from lstmcore.experiments.run.experiment import run_experiment
+from lstmcore.experiments.run import Session, run_experiment
 from lstmcore.experiments.scoring.ensemble import split_songs
 from lstmcore.experiments.scoring.metrics import ccc
 from lstmcore.experiments.training.folds import split
@@ -40,7 +40,7 @@ FAST = ("training.learning_rate=3e-2", "training.max_epochs=12", "training.patie
 def run(folder: Path, out: str, *overrides: str, workers=1, progress=None, stop=None) -> Path:
     config = load_experiment(folder / "tiny.toml", list(overrides))
     stop = stop or threading.Event()
-    run_experiment(config, folder / out, workers=workers, progress=progress or Quiet(), stop=stop)
+    run_experiment(config, Session(folder / out, workers, progress or Quiet(), stop))
     return folder / out
 
 

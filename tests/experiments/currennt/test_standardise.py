@@ -213,7 +213,7 @@ def test_a_full_disk_leaves_the_old_file(file, monkeypatch):
         raise OSError(28, "No space left on device")
 
     before = file.read_bytes()
-    monkeypatch.setattr("lstmcore.experiments.files.os.fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     result = standardize(file)
     assert result.exit_code == 2
     assert "No space left on device" in result.output

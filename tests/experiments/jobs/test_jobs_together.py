@@ -15,6 +15,7 @@ from lstmcore.experiments.config import load_experiment
 from lstmcore.experiments.errors import Diverged, Interrupted
 from lstmcore.experiments.jobs import checkpoint as job_training, runner as job_runner
 from lstmcore.experiments.progress import Quiet
+from lstmcore.experiments.run import Session
 from lstmcore.experiments.studies.search import run_search
 from lstmcore.experiments.training.pretraining import autoencoder_jobs
 from lstmcore.experiments.training.trial import TrialData, network_jobs
@@ -193,7 +194,7 @@ def test_a_search_bears_divergence(tiny, calls):
     path.write_text(path.read_text() + SEARCH)
     config = load_experiment(path, [])
     stop = threading.Event()
-    searched = run_search(config, tiny / "search", workers=1, progress=Quiet(), stop=stop)
+    searched = run_search(config, Session(tiny / "search", workers=1, stop=stop))
     assert [bool(tried.fold_scores) for tried in searched.tried] == [True, False]
     assert calls == [1, 3, 3]
     assert len(list((tiny / "search" / "jobs").glob("network-*"))) == 6

@@ -34,14 +34,14 @@ from lstmcore.experiments.prediction.model import load_model
 from lstmcore.experiments.datasets.procedural import ProceduralPlan
 from lstmcore.experiments.datasets.procedural.song import song_files
 from lstmcore.experiments.progress import Quiet
-from lstmcore.experiments.run.experiment import run_experiment
+from lstmcore.experiments.run import Session, run_experiment
 from lstmcore.experiments.machine.warmup import Compilations
 from lstmcore.features import extract_fs2
 
 watch = Compilations()
 with watch.watching():
     config = load_experiment(Path("tiny.toml"), [])
-    run_experiment(config, Path("out"), workers=2, progress=Quiet(), stop=threading.Event())
+    run_experiment(config, Session("out", workers=2))
     load_model(Path("out/model")).predict(np.ones((9, 5)))
     noise = np.random.default_rng(1).uniform(-0.5, 0.5, (3 * 44100, 2))
     soundfile.write("noise.mp3", noise, 44100)

@@ -15,9 +15,8 @@ from lstmcore.experiments.datasets.procedural import ProceduralPlan, write_colle
 from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.prediction.model import load_model
 from lstmcore.experiments.progress import Quiet
-from lstmcore.experiments.report.paper_table import cells_of
-from lstmcore.experiments.report.published import TABLE_1
-from lstmcore.experiments.run.experiment import run_experiment
+from lstmcore.experiments.report.paper_table import TABLE_1, cells_of
+from lstmcore.experiments.run import Session, run_experiment
 from lstmcore.features import feature_names
 from tests.shared_data import CONFIGURATIONS
 
@@ -76,7 +75,7 @@ def cache(tmp_path_factory):
 @pytest.fixture(scope="module")
 def finished(overrides, cache, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run") / "out"
-    run = run_experiment(load(overrides), folder, workers=2, progress=Quiet(), stop=threading.Event())
+    run = run_experiment(load(overrides), Session(folder, workers=2))
     return run, folder
 
 

@@ -14,13 +14,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lstmcore.experiments import files
 from lstmcore.experiments.config import load_experiment
 from lstmcore.experiments.errors import InputError, Interrupted
 from lstmcore.experiments.jobs import checkpoint as job_training
 from lstmcore.experiments.prediction.model import load_model
 from lstmcore.experiments.progress import Quiet
-from lstmcore.experiments.run.experiment import run_experiment
+from lstmcore.experiments.run import Session, run_experiment
 
 OUTPUTS = (
     "predictions.csv",
@@ -52,7 +51,7 @@ class Listener(Quiet):
 def run(folder: Path, out: str = "out", *overrides: str, workers=1, progress=None, stop=None):
     config = load_experiment(folder / "tiny.toml", list(overrides))
     stop = stop or threading.Event()
-    return run_experiment(config, folder / out, workers=workers, progress=progress or Quiet(), stop=stop)
+    return run_experiment(config, Session(folder / out, workers, progress or Quiet(), stop))
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -320,13 +319,13 @@ def test_a_full_disk_is_named_and_nothing_is_lost(tiny, monkeypatch):
             raise OSError(errno.ENOSPC, "No space left on device")
         real(descriptor)
 
-    monkeypatch.setattr(files.os, "fsync", full_after_four)
+    monkeypatch.setattr(os, "fsync", full_after_four)
     with pytest.raises(OSError, match=r"No space left on device: .*jobs/.*safetensors") as error:
         run(tiny, "full")
     assert error.value.errno == errno.ENOSPC
     kept = list((tiny / "full" / "jobs").iterdir())
     assert len(kept) == 2
-    monkeypatch.setattr(files.os, "fsync", real)
+    monkeypatch.setattr(os, "fsync", real)
     run(tiny, "full")
     run(tiny, "whole")
     assert contents(tiny / "full") == contents(tiny / "whole")

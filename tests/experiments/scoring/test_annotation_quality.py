@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 from lstmcore.experiments.cli import run_app
 from lstmcore.experiments.config import Data, Experiment, Folds, load_experiment
 from lstmcore.experiments.datasets import Dataset, Song, load_dataset
-from lstmcore.experiments.datasets.agreement import cronbach_alpha, read_raters
+from lstmcore.experiments.datasets.agreement import cronbach_alpha
+from lstmcore.experiments.datasets.annotations import read_raters
 from lstmcore.experiments.datasets.deam_layout import rater_file
 from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.progress import Quiet
@@ -85,7 +86,7 @@ def test_reading_passes_over_names_and_raters_without_an_answer(tmp_path):
     file = tmp_path / "3.csv"
     file.write_text("WorkerId,sample_15000ms,sample_15500ms\na,0.1,0.2\nb,,\nc,NaN,-0.3\nd,0.5\n")
     expected = [[0.1, 0.2], [np.nan, -0.3], [0.5, np.nan]]
-    np.testing.assert_array_equal(read_raters(file), expected)
+    np.testing.assert_array_equal(read_raters(file).answers, expected)
 
 
 @pytest.mark.parametrize(

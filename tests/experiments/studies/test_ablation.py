@@ -14,7 +14,7 @@ from lstmcore.experiments.datasets import Dataset, Song
 from lstmcore.experiments.datasets.deam_layout import rater_file
 from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.progress import Quiet
-from lstmcore.experiments.run.experiment import run_experiment
+from lstmcore.experiments.run import Session, run_experiment
 from lstmcore.experiments.studies.ablation import run_ablations
 from lstmcore.experiments.studies.ablation.output import sentences
 from lstmcore.experiments.studies.ablation.variants import default_ablations
@@ -53,7 +53,7 @@ def larger(tmp_path, monkeypatch):
 def ablate(folder, out="out", *overrides, progress=None):
     experiment = load_experiment(folder / "tiny.toml", [*FAST, *overrides])
     stop = threading.Event()
-    return run_ablations(experiment, folder / out, workers=1, progress=progress or Quiet(), stop=stop)
+    return run_ablations(experiment, Session(folder / out, 1, progress or Quiet(), stop))
 
 
 def ablations(*entries):
@@ -120,7 +120,7 @@ def test_scores_are_those_of_the_runs(larger):
         experiment = load_experiment(larger / "tiny.toml", [*FAST, *overrides])
         listener = Listener()
         reuse = experiment.model_copy(update={"reuse": [str(larger / "out" / "jobs")]})
-        run_experiment(reuse, larger / column, workers=1, progress=listener, stop=threading.Event())
+        run_experiment(reuse, Session(larger / column, workers=1, progress=listener))
         assert listener.epochs == 0
         metrics = json.loads((larger / column / "metrics.json").read_text())
         found = {
@@ -226,12 +226,9 @@ def test_an_ablation_that_diverges_is_told(larger):
 
 
 def test_a_networks_jobs_of_a_run_before_are_found(larger):
-    from lstmcore.experiments.run.folder import default_folder
 
     experiment = load_experiment(larger / "tiny.toml", list(FAST))
-    run_experiment(
-        experiment, default_folder(experiment), workers=1, progress=Quiet(), stop=threading.Event()
-    )
+    run_experiment(experiment, Session(workers=1))
     listener = Listener()
     ablate(larger, "out", ablations(LAYER), progress=listener)
     assert listener.stages["networks (folds × trials), as it is"] == [6, 0]

@@ -18,7 +18,7 @@ from lstmcore.experiments.config import load_experiment, value_of, with_values
 from lstmcore.experiments.config.variations import Range, SearchStep
 from lstmcore.experiments.errors import InputError, Interrupted
 from lstmcore.experiments.progress import Quiet
-from lstmcore.experiments.run.experiment import run_experiment
+from lstmcore.experiments.run import Session, run_experiment
 from lstmcore.experiments.studies.search import run_search
 from lstmcore.experiments.studies.search.methods import Optuna, Sequential
 
@@ -65,7 +65,7 @@ def searching(tiny, monkeypatch):
 def search(folder, out="out", *overrides, progress=None, stop=None):
     experiment = load_experiment(folder / "tiny.toml", list(overrides))
     stop = stop or threading.Event()
-    return run_search(experiment, folder / out, workers=1, progress=progress or Quiet(), stop=stop)
+    return run_search(experiment, Session(folder / out, 1, progress or Quiet(), stop))
 
 
 def rows(folder):
@@ -117,7 +117,7 @@ def test_the_score_is_that_of_the_run(searching):
     experiment = load_experiment(searching / "tiny.toml", [])
     listener = Listener()
     reuse = experiment.model_copy(update={"reuse": [str(searching / "s" / "jobs")]})
-    run = run_experiment(reuse, searching / "r", workers=1, progress=listener, stop=threading.Event())
+    run = run_experiment(reuse, Session(searching / "r", workers=1, progress=listener))
     assert listener.epochs == 0
     assert len(list((searching / "r" / "jobs").iterdir())) == 8
     found = [
@@ -132,7 +132,7 @@ def test_running_the_chosen_computes_only_what_the_search_left(searching):
     search(searching)
     listener = Listener()
     experiment = load_experiment(searching / "out" / "chosen.toml", [])
-    run_experiment(experiment, searching / "run", workers=1, progress=listener, stop=threading.Event())
+    run_experiment(experiment, Session(searching / "run", workers=1, progress=listener))
     found = {p.name for p in (searching / "run" / "jobs").iterdir()}
     reused = found & {p.name for p in (searching / "out" / "jobs").iterdir()}
     assert len(found) == 2 + 6  # two trials, three folds
@@ -152,11 +152,8 @@ def test_a_folder_to_reuse_that_isnt_there_is_named(searching):
 
 def test_a_run_before_the_search_is_found(searching):
     experiment = load_experiment(searching / "tiny.toml", [])
-    from lstmcore.experiments.run.folder import default_folder
 
-    run_experiment(
-        experiment, default_folder(experiment), workers=1, progress=Quiet(), stop=threading.Event()
-    )
+    run_experiment(experiment, Session(workers=1))
     assert search(searching).tried[0].reused == 3
 
 
@@ -396,7 +393,7 @@ def test_mistakes_in_the_section_are_named(searching, setting, message):
 def test_an_experiment_without_a_search_says_what_is_missing(tiny):
     result = invoke(tiny / "tiny.toml")
     assert result.exit_code == 2
-    assert "tiny.toml: no section [search]" in result.output
+    assert "experiment 'tiny': no section [search]" in result.output
 
 
 def test_a_search_doesnt_change_the_run(searching):

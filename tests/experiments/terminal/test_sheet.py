@@ -6,8 +6,7 @@ import re
 import pytest
 from rich.console import Console
 
-from lstmcore.experiments.report.paper_table import PaperRow, print_paper_table
-from lstmcore.experiments.report.published import TABLE_1
+from lstmcore.experiments.report.paper_table import TABLE_1, PaperRow, print_paper_table
 from lstmcore.experiments.report.table import print_tables
 from lstmcore.experiments.scoring.metrics import METRICS, SCOPES, Score
 from lstmcore.experiments.terminal.sheet import Sheet

@@ -1,7 +1,5 @@
 """Networks without memory: as large as the LSTM's, and each frame by itself."""
 
-import threading
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,9 +9,8 @@ from lstmcore import LSTM, Architecture, Linear, Tanh, initial_network
 from lstmcore.experiments.config import load_experiment
 from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.prediction.model import load_model
-from lstmcore.experiments.progress import Quiet
-from lstmcore.experiments.run.experiment import run_experiment
-from lstmcore.experiments.training.frame_wise import frame_wise_sizes, parameter_count
+from lstmcore.experiments.run import Session, run_experiment
+from lstmcore.experiments.training.frame_wise import frame_wise_sizes
 
 FEEDFORWARD = "network.cell=feedforward"
 
@@ -29,7 +26,7 @@ def tanh(hidden, inputs, outputs):
 def test_parameters_are_counted_as_the_network_has_them():
     for architecture in (lstm([4, 3], 5, 2), tanh([4, 3], 5, 2)):
         network = initial_network(5, architecture.layers, np.random.default_rng(0))
-        assert parameter_count(architecture) == network.weights.size
+        assert architecture.parameters == network.weights.size
 
 
 def test_one_layer_by_hand():
@@ -41,11 +38,11 @@ def test_one_layer_by_hand():
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=3), st.integers(1, 300), st.integers(1, 2))
 def test_no_other_first_layer_comes_nearer(hidden, inputs, outputs):
     sizes = frame_wise_sizes(hidden, inputs, outputs)
-    wanted = parameter_count(lstm(hidden, inputs, outputs))
+    wanted = lstm(hidden, inputs, outputs).parameters
 
     def distance(first):
         proportional = [max(1, round(size * first / hidden[0])) for size in hidden]
-        return abs(parameter_count(tanh(proportional, inputs, outputs)) - wanted)
+        return abs(tanh(proportional, inputs, outputs).parameters - wanted)
 
     assert len(sizes) == len(hidden)
     others = [n for n in (sizes[0] - 1, sizes[0] + 1) if n > 0]
@@ -58,7 +55,7 @@ def test_every_frame_is_predicted_by_itself(tiny, targets):
     overrides = [FEEDFORWARD, f"network.targets={targets}"]
     for name, settings in {"flat": overrides, "lstm": overrides[1:]}.items():
         experiment = load_experiment(tiny / "tiny.toml", settings)
-        run_experiment(experiment, tiny / name, workers=1, progress=Quiet(), stop=threading.Event())
+        run_experiment(experiment, Session(tiny / name, workers=1))
     tables = {name: pd.read_csv(tiny / name / "predictions.csv") for name in ("flat", "lstm")}
     spread = {
         name: t.query("system == 'lstm_all'").groupby("song_id")["arousal"].agg(np.ptp).max()

@@ -113,7 +113,7 @@ def test_an_interrupted_generation_goes_on_to_the_same_bytes(root, tmp_path):
     assert not (tmp_path / "metadata.csv").exists()
     # What a kill leaves: one file of a song written, another half written beside its place.
     (tmp_path / layout.rater_file("valence", 2)).unlink()
-    (tmp_path / "MEMD_audio" / "3.flac.99999.partial").write_bytes(b"fLaC")
+    (tmp_path / "MEMD_audio" / ".lstmcore-99999.tmp").write_bytes(b"fLaC")
     before = (tmp_path / "MEMD_audio" / "1.flac").stat().st_mtime_ns
     write_collection(tmp_path, PLAN)
     assert contents(tmp_path) == contents(root)

@@ -1,0 +1,10 @@
+from .experiment import (
+    Run as Run,
+    run_experiment as run_experiment,
+)
+from .folder import (
+    default_folder as default_folder,
+)
+from .session import (
+    Session as Session,
+)

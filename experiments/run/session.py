@@ -1,0 +1,116 @@
+"""Where and how experiments are run: the same for one of them, for searches and for ablations."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from threadpoolctl import threadpool_limits
+
+from lstmcore import get_backend
+from lstmcore.experiments.config import Data, Experiment
+from lstmcore.experiments.datasets import Dataset, load_dataset
+from lstmcore.experiments.environment import processors
+from lstmcore.experiments.jobs.executor import Threads
+from lstmcore.experiments.jobs.job import JobFolder
+from lstmcore.experiments.jobs.runner import JobRunner
+from lstmcore.experiments.progress import Progress, Quiet
+from lstmcore.experiments.run.folder import opened
+
+
+@dataclass(frozen=True)
+class Session:
+    """Where and how an experiment is run, a search or ablations; no result depends on the how.
+
+    Parameters
+    ----------
+    folder
+        Where results go; None: a folder in ``runs``, named after the experiment and its configuration.
+    workers
+        Jobs computed side by side; None: one per processor.
+    progress
+        Is told what is done; by default nobody is.
+    stop
+        Set it, from any thread, to end early: what runs raises Interrupted, and what is finished is kept.
+    """
+
+    folder: Path | str | None = None
+    workers: int | None = None
+    progress: Progress = field(default_factory=Quiet)
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    @contextmanager
+    def opened(
+        self, experiment: Experiment, default: Path, config: str, others: list[Path]
+    ) -> Iterator[Workplace]:
+        """Open the folder: make it, or see that it is this configuration's; nobody else works in it then.
+
+        Parameters
+        ----------
+        experiment
+            What is to be run.
+        default
+            The folder where none was given.
+        config
+            All that its results depend on, as ``config.toml`` has it.
+        others
+            Folders with jobs that may be finished already.
+
+        Returns
+        -------
+        context manager of Workplace
+            Libraries compute on one thread within: parallel work is one network per core, and results don't
+            depend on the number of cores.
+
+        Raises
+        ------
+        InputError
+            If the folder holds something else, or is another configuration's.
+        EngineError
+            If the backend can't be used here; this is told before anything is written.
+        Interrupted
+            If the session was stopped while another process worked in the folder.
+        """
+        get_backend(experiment.engine.backend)
+        folder = default if self.folder is None else Path(self.folder)
+        with opened(folder, config, self.progress, self.stop), threadpool_limits(1):
+            workers = self.workers or processors()
+            backend = experiment.engine.backend
+            yield Workplace(folder, others, workers, self.progress, self.stop, backend)
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """An open folder, and what does the work in it.
+
+    Parameters
+    ----------
+    folder
+        Where results go.
+    others
+        Folders with jobs that may be finished already.
+    workers, progress, stop
+        As in `Session`.
+    backend
+        What computes the networks.
+    """
+
+    folder: Path
+    others: list[Path]
+    workers: int
+    progress: Progress
+    stop: threading.Event
+    backend: str
+
+    def load(self, data: Data) -> Dataset:
+        """Load the songs of a ``data`` section."""
+        return load_dataset(data, workers=self.workers, progress=self.progress, stop=self.stop)
+
+    def job_runner(self, *, patient: bool = False) -> JobRunner:
+        """Return what does the jobs that are left; if patient, one that diverges ends nothing but itself."""
+        kept = JobFolder(self.folder / "jobs", self.others)
+        threads = Threads(self.workers)
+        return JobRunner(kept, threads, self.progress, self.stop, patient=patient, backend=self.backend)

@@ -1,0 +1,29 @@
+"""Random numbers of an experiment: what draws them, each from a seed of its own."""
+
+from __future__ import annotations
+
+import numpy as np
+
+# The numbers are part of the results: never reuse or renumber one.
+PURPOSES = {
+    "auto-encoder": 0,
+    "network": 1,  # of both targets
+    "network of one target": 2,
+    "annotation quality": 3,
+    "ablation": 4,
+}
+
+
+def seed_for(seed: int, purpose: str, *path: int) -> np.random.SeedSequence:
+    """Return the seed of one thing that draws.
+
+    Parameters
+    ----------
+    seed
+        Of the experiment.
+    purpose
+        One of `PURPOSES`.
+    path
+        Which of them, such as fold and trial.
+    """
+    return np.random.SeedSequence(seed, spawn_key=(PURPOSES[purpose], *path))

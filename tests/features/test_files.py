@@ -1,0 +1,72 @@
+"""Files are written whole or not at all, and what is no file is not replaced by one."""
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from lstmcore.features.files import check_writable, is_leftover, remove_leftovers, replacing, write_whole
+
+
+@pytest.mark.parametrize("name", ["null", "full"])
+def test_a_device_is_written_to(name, tmp_path):
+    link = tmp_path / "link"
+    link.symlink_to(f"/dev/{name}")
+    for path in (Path("/dev") / name, link):
+        check_writable(path)
+        if name == "full":
+            with pytest.raises(OSError, match=f"No space left on device: '{path}'"):
+                write_whole(path, b"x")
+        else:
+            write_whole(path, b"x")
+        assert path.is_char_device()
+    assert [f.name for f in tmp_path.iterdir()] == ["link"]
+
+
+def test_a_pipe_is_written_to(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    heard: list[str] = []
+    reader = threading.Thread(target=lambda: heard.append((tmp_path / "pipe").read_text()))
+    reader.start()
+    with replacing(tmp_path / "pipe", even_empty=False) as file:
+        file.write(b"a,b\n")
+    reader.join(10)
+    assert heard == ["a,b\n"]
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_a_read_only_file_is_not_replaced(tmp_path):
+    path = tmp_path / "a.txt"
+    write_whole(path, b"first")
+    path.chmod(0o444)
+    with pytest.raises(PermissionError, match="the file is read-only") as caught:
+        write_whole(path, b"second")
+    assert caught.value.filename == str(path)
+    assert path.read_text() == "first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_permissions_are_kept_and_new_files_are_readable(tmp_path):
+    path = tmp_path / "a.txt"
+    write_whole(path, b"first")
+    assert path.stat().st_mode & 0o777 == 0o644
+    path.chmod(0o600)
+    write_whole(path, b"second")
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.read_text() == "second"
+
+
+def test_what_a_killed_write_left_is_known_and_removed(tmp_path):
+    path = tmp_path / "below" / "a.txt"
+    write_whole(path, b"whole")
+    with replacing(path) as file:
+        file.write(b"half")
+        (left,) = [other for other in path.parent.iterdir() if other != path]
+        assert is_leftover(left)
+        copy = left.with_name(".lstmcore-killed.tmp")
+        copy.write_bytes(b"half")
+    assert not is_leftover(path)
+    remove_leftovers(tmp_path)
+    assert list(path.parent.iterdir()) == [path]
+    assert path.read_bytes() == b"half"
