@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,8 +12,18 @@ import torch
 from benchmarks.torch_ensemble import PLAIN, Cell, TorchTraining, Work, cell_backward, cell_forward
 from benchmarks.torch_network import WithoutPeepholes
 from benchmarks.train import paper_network, songs
-from lstmcore import SGD, Network, SequenceSet, Trainer, TrainingSettings, train, train_together
-from lstmcore.backends import Backend
+from lstmcore import (
+    SGD,
+    Backend,
+    EpochReport,
+    Network,
+    SequenceSet,
+    Sets,
+    Trainer,
+    Training,
+    TrainingSettings,
+    train,
+)
 from lstmcore.experiments.jobs.executor import Threads
 
 LIMITS = {"float32": 1e-4, "float64": 1e-10}
@@ -36,8 +45,8 @@ class Ours:
     ) -> None:
         self._networks, self._work, self._validation, self._backend = networks, work, validation, backend
 
-    def trainers(self, epochs: int) -> list[Trainer]:
-        """Make a trainer for each network."""
+    def trainings(self, epochs: int) -> list[Training]:
+        """Make a training of each network."""
         work = self._work
         settings = TrainingSettings(
             work.sgd,
@@ -46,26 +55,17 @@ class Ours:
             max_epochs=epochs,
             patience=epochs,
         )
-        return [
-            Trainer(
-                network,
-                work.data,
-                self._validation,
-                settings,
-                seed=np.random.SeedSequence(k),
-                backend=self._backend,
-            )
-            for k, network in enumerate(self._networks)
-        ]
+        sets = Sets(work.data, self._validation)
+        return [Training(network, sets, settings, seed=k) for k, network in enumerate(self._networks)]
 
     def seconds(self, repeats: int) -> float:
         """Return the time of so many epochs of all networks, s."""
         ends: dict[int, float] = {}
 
-        def on_epoch(place: int, report: Any) -> None:
+        def on_epoch(place: int, report: EpochReport, trainer: Trainer) -> None:
             ends[report.epoch] = time.perf_counter()
 
-        train_together(self.trainers(1 + repeats), on_epoch)
+        train(self.trainings(1 + repeats), backend=self._backend, on_epoch=on_epoch)
         return ends[1 + repeats] - ends[1]
 
 
@@ -74,7 +74,7 @@ class OurCpu(Ours):
 
     def __init__(self, networks: Sequence[Network], work: Work, workers: int) -> None:
         super().__init__(networks, work, backend="cpu")
-        self._workers, self._made = workers, self.trainers(1)
+        self._workers, self._made = workers, [Trainer(one) for one in self.trainings(1)]
 
     def seconds(self, repeats: int) -> float:
         """Return the time of so many epochs of all networks, s."""
@@ -113,10 +113,8 @@ def check_cpu(precision: str, backend: Backend | str = "cuda") -> float:
     for pieces in network.pieces[:-1]:
         pieces["p"][:] = np.random.default_rng(4).uniform(-0.1, 0.1, pieces["p"].shape)
     settings = TrainingSettings(_RATE, parallel_sequences=_TOGETHER, max_epochs=_EPOCHS, patience=_EPOCHS)
-    ours, theirs = (
-        train_together([Trainer(network, data, data, settings, seed=np.random.SeedSequence(5), backend=one)])
-        for one in (backend, "cpu")
-    )
+    training = Training(network, Sets(data, data), settings, seed=5)
+    ours, theirs = (train([training], backend=one) for one in (backend, "cpu"))
     moved = float(np.abs(theirs[0].weights - network.weights).max())
     difference = np.abs(ours[0].weights - theirs[0].weights).max() / np.abs(theirs[0].weights).max()
     if not (difference < LIMITS[precision] and moved > _LEAST_MOVED):
@@ -133,13 +131,11 @@ def check_torch(training: TorchTraining, networks: Sequence[Network], work: Work
     orders = np.stack([np.random.default_rng(k).permutation(count) for k in range(len(networks))])
     training.epoch(torch.from_numpy(orders).to(training.device))
     settings = TrainingSettings(work.sgd, parallel_sequences=work.parallel_sequences, max_epochs=1)
-    seed, backend, worst = np.random.SeedSequence(1), WithoutPeepholes(), 0.0
+    backend, worst = WithoutPeepholes(), 0.0
     for network, order, found in zip(networks, orders, training.weights(networks[0]), strict=True):
-        trainer = Trainer(
-            network, work.data, None, settings, seed=seed, backend=backend, order=lambda _, order=order: order
-        )
-        ours = train(trainer).weights
-        worst = max(worst, float(np.abs(ours - found).max() / np.abs(ours).max()))
+        training = Training(network, Sets(work.data), settings, seed=1, order=lambda _, order=order: order)
+        (ours,) = train([training], backend=backend)
+        worst = max(worst, float(np.abs(ours.weights - found).max() / np.abs(ours.weights).max()))
     if not worst < LIMITS["float32"]:
         raise SystemExit(f"PyTorch's weights differ from ours by {worst:.1e} after an epoch")
     return float(f"{worst:.1e}")

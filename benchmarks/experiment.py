@@ -37,7 +37,18 @@ from benchmarks import torch_experiment_careful as careful, torch_experiment_pla
 from benchmarks.experiment_plan import Plan
 from benchmarks.measuring import Timing, publish
 from benchmarks.torch_network import TorchNetwork
-from lstmcore import LSTM, SGD, Linear, Network, SequenceSet, Trainer, TrainingSettings, initial_network
+from lstmcore import (
+    LSTM,
+    SGD,
+    Linear,
+    Network,
+    SequenceSet,
+    Sets,
+    Trainer,
+    Training,
+    TrainingSettings,
+    initial_network,
+)
 from lstmcore.backends import Backend
 from lstmcore.backends.cpu.backend import CpuBackend, CpuWorkspace
 from lstmcore.batches import Batch
@@ -73,7 +84,7 @@ def train_network(
         max_epochs=plan.epochs,
     )
     network = network or new_network(plan, seed)
-    trainer = Trainer(network, sets[0], sets[1], settings, seed=seed, backend=backend)
+    trainer = Trainer(Training(network, Sets(*sets), settings, seed), backend=backend)
     errors = [trainer.run_epoch().validation_error_per_frame or np.nan for _ in range(plan.epochs)]
     trainer.best_network()
     return errors

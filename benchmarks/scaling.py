@@ -29,11 +29,13 @@ from lstmcore import (
     Linear,
     Network,
     SequenceSet,
-    Trainer,
+    Sets,
+    Training,
     TrainingSettings,
     get_backend,
     initial_network,
     pack,
+    train,
 )
 
 INPUTS, OUTPUTS, PAPER = 260, 2, [200, 150, 25]
@@ -125,10 +127,7 @@ def take_steps(hidden: list[int], count: int, frames: int) -> None:
 def train_paper(parallel: int) -> None:
     """Train the paper's network for two epochs on 392 songs, watching 39, of 60 frames."""
     settings = TrainingSettings(RATE, parallel_sequences=parallel, max_epochs=2, input_noise=0.3)
-    seed = np.random.SeedSequence(1)
-    trainer = Trainer(network_of(PAPER), songs(392, 60), songs(39, 60), settings, seed=seed)
-    while not trainer.finished:
-        trainer.run_epoch()
+    train([Training(network_of(PAPER), Sets(songs(392, 60), songs(39, 60)), settings, seed=1)])
 
 
 def sweep(name: str, rounds: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:

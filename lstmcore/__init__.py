@@ -1,7 +1,7 @@
 """lstmcore: LSTM networks computed from scratch.
 
 Follow one batch: `SequenceSet` → `pack` → ``backend.forward`` → `Objective` →
-``backend.backward`` → ``backend.update``; `Trainer` goes round that loop.  The engine
+``backend.backward`` → ``backend.update``; `train` goes round that loop.  The engine
 knows nothing of music, files or command lines.
 """
 

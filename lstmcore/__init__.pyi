@@ -6,15 +6,22 @@ from .autoencoder import (
 from .backends import (
     BACKENDS as BACKENDS,
     Backend as Backend,
+    Workspace as Workspace,
     get_backend as get_backend,
 )
 from .batches import (
     Batch as Batch,
     pack as pack,
 )
+from .checks import (
+    PRECISIONS as PRECISIONS,
+)
 from .errors import (
     DivergedError as DivergedError,
     EngineError as EngineError,
+)
+from .evaluation import (
+    Evaluation as Evaluation,
 )
 from .gradients import (
     GradientCheck as GradientCheck,
@@ -22,7 +29,9 @@ from .gradients import (
 )
 from .layers import (
     BLSTM as BLSTM,
+    LAYERS as LAYERS,
     LSTM as LSTM,
+    Layer as Layer,
     Linear as Linear,
     Logistic as Logistic,
     Softmax as Softmax,
@@ -33,15 +42,25 @@ from .network import (
     Network as Network,
     initial_network as initial_network,
 )
+from .noise import (
+    InputNoise as InputNoise,
+)
 from .objective import (
     OBJECTIVES as OBJECTIVES,
     SSE as SSE,
     Objective as Objective,
 )
 from .prediction import (
-    Evaluation as Evaluation,
     evaluate as evaluate,
     predict as predict,
+)
+from .problem import (
+    EpochReport as EpochReport,
+    Progress as Progress,
+    Sets as Sets,
+    Training as Training,
+    TrainingSettings as TrainingSettings,
+    TrainingState as TrainingState,
 )
 from .seeds import (
     stream as stream,
@@ -58,14 +77,8 @@ from .standardise import (
 from .streaming import (
     StreamingNetwork as StreamingNetwork,
 )
-from .together import (
-    train_together as train_together,
-)
 from .training import (
-    EpochReport as EpochReport,
     Trainer as Trainer,
-    TrainingSettings as TrainingSettings,
-    TrainingState as TrainingState,
     train as train,
 )
 

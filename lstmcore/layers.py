@@ -53,6 +53,16 @@ class Layer:
 class LSTM(Layer):
     """Unidirectional LSTM layer with peepholes and no truncation in time.
 
+    With x_t the inputs, h and c zero before the first step, σ the logistic function, β the layer's `bias`
+    and ⊙ a product unit by unit::
+
+        z   = tanh(W_z x_t + R_z h_{t-1} + β b_z)
+        i   =    σ(W_i x_t + R_i h_{t-1} + β b_i + p_i ⊙ c_{t-1})
+        f   =    σ(W_f x_t + R_f h_{t-1} + β b_f + p_f ⊙ c_{t-1})
+        c_t = z ⊙ i + c_{t-1} ⊙ f
+        o   =    σ(W_o x_t + R_o h_{t-1} + β b_o + p_o ⊙ c_t)
+        h_t = tanh(c_t) ⊙ o
+
     Pieces, for E units and P inputs: ``W`` (4, E, P), ``b`` (4, E), ``R`` (4, E, E)
     and ``p`` (3, E).
     """

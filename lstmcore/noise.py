@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmcore.jit import inlined, kernel
-from lstmcore.seeds import child
+from lstmcore.seeds import Seed, child
 
 Array = Any
 
@@ -149,7 +149,7 @@ class InputNoise:
         Standard deviation.
     """
 
-    def __init__(self, seed: np.random.SeedSequence, epoch: int, sigma: float) -> None:
+    def __init__(self, seed: Seed, epoch: int, sigma: float) -> None:
         self.key = child(seed, "noise", epoch).generate_state(2, np.uint32)
         self.sigma = sigma
 

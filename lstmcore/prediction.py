@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, overload
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from lstmcore.backends import Backend, Workspace, as_backend
 from lstmcore.batches import Batch, by_rising_length, in_groups, pack
 from lstmcore.checks import kind, whole
+from lstmcore.evaluation import Evaluation
 from lstmcore.fit import check_fit
 from lstmcore.network import Network
 from lstmcore.objective import SSE, Objective
@@ -109,56 +110,6 @@ def _as_set(sequences: Any, dtype: np.dtype[np.floating]) -> SequenceSet:
         return sequences
     listed = sequences if isinstance(sequences, list | tuple) else [sequences]
     return SequenceSet.from_lists(listed, dtype=dtype)
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """The error of a set.
-
-    Parameters
-    ----------
-    error
-        Summed over all frames or sequences, as the objective has it.
-    wrong
-        Frames put into the wrong class; None if there are no classes.
-    sequences
-        The set.
-    largest_output
-        The largest magnitude of an output.
-    """
-
-    error: float
-    wrong: int | None
-    sequences: SequenceSet
-    largest_output: float = 0.0
-
-    def plus(
-        self,
-        objective: Objective,
-        outputs: NDArray[np.floating],
-        targets: NDArray[np.floating],
-        sequence: NDArray[np.int64],
-    ) -> Evaluation:
-        """Add the frames of a batch; `sequence` numbers the sequence that each is of."""
-        wrong = objective.wrong(outputs, targets)
-        total = None if wrong is None else (self.wrong or 0) + wrong
-        error = objective.error(outputs, targets, sequence)
-        return Evaluation(self.error + error, total, self.sequences, self.largest_output)
-
-    @property
-    def per_sequence(self) -> float:
-        """The error divided by the number of sequences."""
-        return self.error / len(self.sequences)
-
-    @property
-    def per_frame(self) -> float:
-        """The error divided by the number of frames."""
-        return self.error / self.sequences.frames
-
-    @property
-    def class_error(self) -> float | None:
-        """Share of the frames put into the wrong class."""
-        return None if self.wrong is None else self.wrong / self.sequences.frames
 
 
 def evaluate(

@@ -54,11 +54,12 @@ EXPERIMENTS = [
     ["errors", "seeds"],
 ]
 ENGINE = [
-    ["streaming", "gradients", "autoencoder", "together"],
+    ["streaming", "gradients", "autoencoder"],
     ["training"],
     ["prediction"],
-    ["fit"],
     ["backends"],
+    ["problem"],
+    ["fit", "evaluation"],
     ["objective", "batches"],
     ["ccc", "noise", "sequences"],
     ["comparison"],

@@ -16,6 +16,7 @@ from lstmcore import (
     LSTM,
     OBJECTIVES,
     Architecture,
+    Layer,
     Linear,
     Logistic,
     Network,
@@ -32,7 +33,6 @@ from lstmcore.experiments.currennt.numerics.order import truncated_lengths
 from lstmcore.experiments.currennt.options.parsing import Options
 from lstmcore.experiments.currennt.room import Room
 from lstmcore.experiments.errors import InputError
-from lstmcore.layers import Layer
 
 KINDS: dict[str, type[Layer]] = {
     "lstm": LSTM,

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmcore import SequenceSet, predict
+from lstmcore import InputNoise, SequenceSet, predict
 from lstmcore.experiments.currennt import console as messages
 from lstmcore.experiments.currennt.data import sequence_set
 from lstmcore.experiments.currennt.formats.netcdf import NetcdfData, read_many
@@ -24,7 +24,6 @@ from lstmcore.experiments.currennt.printing import close_line, note, say, set_su
 from lstmcore.experiments.currennt.room import Room, blocks
 from lstmcore.experiments.currennt.training import new_network, print_layers
 from lstmcore.experiments.errors import InputError
-from lstmcore.noise import InputNoise
 
 
 def forward(options: Options) -> None:

@@ -8,7 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
-from lstmcore import SGD, EngineError, Network, SequenceSet, Trainer, TrainingSettings, TrainingState
+from lstmcore import (
+    SGD,
+    EngineError,
+    Network,
+    SequenceSet,
+    Sets,
+    Trainer,
+    Training,
+    TrainingSettings,
+    TrainingState,
+)
 from lstmcore.experiments.currennt import console as messages
 from lstmcore.experiments.currennt.data import (
     build_network,
@@ -187,17 +197,16 @@ def _new_trainer(
         options.shuffle_sequences,
         options.shuffle_fractions,
     )
-    return Trainer(
+    problem = Training(
         network,
-        training,
-        validation,
+        Sets(training, validation, test),
         settings,
-        seed=np.random.SeedSequence(options.random_seed),
+        np.random.SeedSequence(options.random_seed),
         objective=objective_of(file),
-        state=None if resumed is None else _state_of(resumed, network, validation, path),
-        test=test,
         order=order.for_epoch,
     )
+    state = None if resumed is None else _state_of(resumed, network, validation, path)
+    return Trainer(problem, state=state)
 
 
 def _state_of(

@@ -1,4 +1,4 @@
-"""A job while it is trained: its reports, and its state on disk, from which a killed job goes on."""
+"""A job's reports and its state on disk, from which a killed job goes on."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from lstmcore import EngineError, EpochReport, Trainer, TrainingState
-from lstmcore.experiments.jobs.job import Job, Result, load_result, save_result
+from lstmcore import EngineError, EpochReport, Trainer, Training, TrainingState
+from lstmcore.experiments.jobs.job import Result, load_result, save_result
 
 CHECKPOINT_SECONDS = 20.0
 CHECKPOINT_SHARE = 0.05  # of the time, at most, goes into states on disk; those of many networks are large
@@ -19,74 +19,71 @@ _ARRAYS = ("weights", "deltas", "best_weights")
 _REPORTS = TypeAdapter(list[EpochReport])
 
 
-class JobTraining:
-    """One job's training.
+class Checkpoint:
+    """The state of a job's training on disk, and the report of each epoch.
 
     The trainer's state is looked at only when it is to be written: on a GPU that takes a copy.  A file of
     what is no state of this training, because it was damaged, is left aside: the training begins anew.
 
     Parameters
     ----------
-    job
-        What is trained.
-    checkpoint
-        File of its state; the training goes on from there.
+    path
+        The file.
+    training
+        Whose state it is.
     jobs
-        So many are trained together.
+        So many are trained at once.
 
     Attributes
     ----------
-    note
-        Why the training begins anew; None where it doesn't.
+    state
+        What was in the file, for the training to go on from; None if there was none.
+    reports
+        The report of each epoch since the start.
+    damage
+        What is wrong with the file; None if nothing is.
     """
 
-    def __init__(self, job: Job, checkpoint: Path, jobs: int = 1) -> None:
-        self.job, self._checkpoint, self._jobs = job, checkpoint, jobs
-        self.note: str | None = None
+    def __init__(self, path: Path, training: Training, jobs: int = 1) -> None:
+        self.path, self._jobs = path, jobs
+        self.state: TrainingState | None = None
+        self.reports: list[EpochReport] = []
+        self.damage: str | None = None
+        self._trainer: Trainer | None = None
         try:
-            state, self._reports = _load_checkpoint(checkpoint)
-            self._prepared = job.prepare(state)
+            state, reports = _load(path)
+            if state is not None:
+                state.check(training.network)
+            self.state, self.reports = state, reports
         except EngineError as error:
-            self._reports = []
-            self._prepared = job.prepare(None)  # raises again if it was not the state
-            self.note = f"{checkpoint}: {error}; {job.title} is trained from the start"
+            self.damage = str(error)
         self._due = time.monotonic() + CHECKPOINT_SECONDS
 
-    @property
-    def trainer(self) -> Trainer:
-        """Trains the network."""
-        return self._prepared.trainer
-
-    def hear(self, report: EpochReport) -> None:
-        """Note an epoch."""
-        self._reports.append(report)
-
-    def save_if_due(self) -> None:
-        """Write the state after the epoch just heard of if the last time was long ago."""
-        if (started := time.monotonic()) < self._due:
+    def on_epoch(self, report: EpochReport, trainer: Trainer) -> None:
+        """Note an epoch, and write the state after it if the last time was long ago."""
+        self.reports.append(report)
+        self._trainer = trainer
+        if trainer.finished or (started := time.monotonic()) < self._due:
             return
         self.save()
         ended = time.monotonic()
         self._due = ended + max(CHECKPOINT_SECONDS, self._jobs * (ended - started) / CHECKPOINT_SHARE)
 
     def save(self) -> None:
-        """Write the state, unless there is none or an epoch that hasn't been heard of."""
-        if self._reports and self._reports[-1].epoch == self.trainer.state.epoch:
-            _save_checkpoint(self._checkpoint, self.trainer.state, self._reports)
-
-    def result(self) -> Result:
-        """Make the result of a finished training."""
-        return self._prepared.conclude(self.trainer.best_network(), self._reports)
+        """Write the state, unless there is none or an epoch that wasn't reported."""
+        trainer = self._trainer
+        if trainer is not None and self.reports[-1].epoch == trainer.progress.epoch:
+            _save(self.path, trainer.state, self.reports)
 
 
-def _save_checkpoint(path: Path, state: TrainingState, reports: list[EpochReport]) -> None:
+def _save(path: Path, state: TrainingState, reports: list[EpochReport]) -> None:
     facts: dict[str, Any] = {f.name: getattr(state, f.name) for f in fields(state) if f.name not in _ARRAYS}
     facts["reports"] = [asdict(r) for r in reports]
     save_result(path, Result({name: getattr(state, name) for name in _ARRAYS}, facts))
 
 
-def _load_checkpoint(path: Path) -> tuple[TrainingState | None, list[EpochReport]]:
-    """Read a state; EngineError if the file is damaged.  That it fits the network `Trainer` sees to."""
+def _load(path: Path) -> tuple[TrainingState | None, list[EpochReport]]:
+    """Read a state; EngineError if the file is damaged."""
     found = load_result(path)
     if found is None:
         if path.exists():
@@ -103,7 +100,7 @@ def _load_checkpoint(path: Path) -> tuple[TrainingState | None, list[EpochReport
     except TypeError:
         names = ", ".join(sorted({*found.tensors, *facts}))
         raise EngineError(f"holds {names or 'nothing'}; expected what a TrainingState has") from None
-    told = [report.epoch for report in reports]
-    if told != list(range(1, len(told) + 1)) or len(told) != state.epoch:
-        raise EngineError(f"reports of epochs {told}; expected one of each up to {state.epoch!r}")
+    epochs = [report.epoch for report in reports]
+    if epochs != list(range(1, len(epochs) + 1)) or len(epochs) != state.epoch:
+        raise EngineError(f"reports of epochs {epochs}; expected one of each up to {state.epoch!r}")
     return state, reports

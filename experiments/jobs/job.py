@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from lstmcore import EpochReport, Network, Trainer, TrainingState
+from lstmcore import EpochReport, Network, Training
 from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.files import write_whole
 
@@ -42,27 +42,8 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """A job's training, ready to run.
-
-    Parameters
-    ----------
-    trainer
-        Trains the network.
-    conclude
-        Makes the result of the best network and the report of each epoch since the start.
-    sets
-        What it is trained on; held here, for `Shared` forgets what nobody holds.
-    """
-
-    trainer: Trainer
-    conclude: Callable[[Network, list[EpochReport]], Result]
-    sets: object
-
-
-@dataclass(frozen=True)
 class Job:
-    """A network to train.
+    """A training with a name and an end.
 
     Parameters
     ----------
@@ -70,13 +51,17 @@ class Job:
         For people: "fold 3, trial 1".
     name
         Of the result's file; ends in a hash of all inputs.
-    prepare
-        Makes the training, from the start (None) or from a state to go on from.
+    training
+        Makes the training, when it is to be run: its sets are large, and jobs that run side by side share
+        them.
+    conclude
+        Makes the result of the best network and the report of each epoch.
     """
 
     title: str
     name: str
-    prepare: Callable[[TrainingState | None], Prepared]
+    training: Callable[[], Training]
+    conclude: Callable[[Network, list[EpochReport]], Result]
 
 
 def name_of(prefix: str, inputs: dict[str, Any]) -> str:

@@ -6,15 +6,12 @@ import threading
 from functools import partial
 from pathlib import Path
 
-from lstmcore import DivergedError, EpochReport, train_together
+from lstmcore import Backend, DivergedError, EpochReport, Network, Trainer, get_backend, train
 from lstmcore.experiments.errors import Diverged, Interrupted
-from lstmcore.experiments.jobs.checkpoint import JobTraining
+from lstmcore.experiments.jobs.checkpoint import Checkpoint
 from lstmcore.experiments.jobs.executor import Executor
 from lstmcore.experiments.jobs.job import Job, JobFolder, Result
 from lstmcore.experiments.progress import Progress, describe
-
-TOGETHER = ("cuda",)
-"""Backends that are given all jobs of a stage at once, being filled by many networks only."""
 
 _DIVERGED = "diverged"
 
@@ -51,7 +48,7 @@ class JobRunner:
         backend: str = "cpu",
     ) -> None:
         self.folder, self.executor, self.progress, self.stop = folder, executor, progress, stop
-        self.patient, self._together = patient, backend in TOGETHER
+        self.patient, self._backend = patient, backend
         self.computed = 0
         """How many jobs were computed, not found done."""
 
@@ -79,70 +76,71 @@ class JobRunner:
         if not self.patient:
             _see_that_none_diverged(jobs, results)
         left = [job for job in jobs if job.name not in results]
-        groups = [left] if self._together and left else [[job] for job in left]
-        for group in self.executor.run([partial(self._compute, group) for group in groups], self.stop):
-            results |= group
+        if left:
+            engine = get_backend(self._backend)  # not before: what is done needs none
+            groups = [left] if engine.trains_together else [[job] for job in left]
+            tasks = [partial(self._compute, group, engine) for group in groups]
+            for group in self.executor.run(tasks, self.stop):
+                results |= group
         self.computed += len(left)
         _see_that_none_diverged(jobs, results)
         return [results[job.name] for job in jobs]
 
-    def _compute(self, jobs: list[Job]) -> dict[str, Result]:
-        """Train a group of jobs and keep each result as soon as it is there."""
+    def _compute(self, jobs: list[Job], backend: Backend) -> dict[str, Result]:
+        """Train some jobs and keep each result as soon as it is there."""
         if self.stop.is_set():
             raise Interrupted
-        trainings = [JobTraining(job, self.folder.checkpoint(job), len(jobs)) for job in jobs]
-        for note in filter(None, (training.note for training in trainings)):
-            self.progress.note(note)
-        return _Group(self, trainings).run()
+        trainings = [job.training() for job in jobs]
+        checkpoints = [
+            Checkpoint(self.folder.checkpoint(job), training, len(jobs))
+            for job, training in zip(jobs, trainings, strict=True)
+        ]
+        for job, checkpoint in zip(jobs, checkpoints, strict=True):
+            if checkpoint.damage is not None:
+                why = f"{checkpoint.path}: {checkpoint.damage}"
+                self.progress.note(f"{why}; {job.title} is trained from the start")
+        results: dict[str, Result] = {}
+        left = set(range(len(jobs)))
 
-    def finish(self, job: Job, result: Result) -> Result:
+        def finish(place: int, result: Result) -> None:
+            left.remove(place)
+            results[jobs[place].name] = self._keep(jobs[place], result)
+
+        def conclude(place: int, network: Network) -> None:
+            finish(place, jobs[place].conclude(network, checkpoints[place].reports))
+
+        def on_epoch(place: int, report: EpochReport, trainer: Trainer) -> None:
+            self.progress.epoch(jobs[place].title, report)
+            checkpoints[place].on_epoch(report, trainer)
+            if trainer.finished:
+                conclude(place, trainer.best_network())
+            if left and self.stop.is_set():
+                raise Interrupted
+
+        def on_diverged(place: int, error: DivergedError) -> None:
+            finish(place, Result({}, {_DIVERGED: str(error)}))
+
+        states = [checkpoint.state for checkpoint in checkpoints]
+        try:
+            networks = train(
+                trainings, backend=backend, states=states, on_epoch=on_epoch, on_diverged=on_diverged
+            )
+        except (Interrupted, Diverged):
+            for place in left:
+                checkpoints[place].save()
+            raise
+        for place in sorted(left):  # killed before the result was kept
+            conclude(place, networks[place])
+        return results
+
+    def _keep(self, job: Job, result: Result) -> Result:
         """Keep a result, return what is to be held of it; Diverged if there is none and nobody is patient."""
         held = self.folder.save(job, result)
         if not self.patient:
             _see_that_none_diverged([job], {job.name: result})
-        said = result.facts.get(_DIVERGED) or describe(EpochReport(**result.facts["history"][-1]))
-        self.progress.advance(f"{job.title}: {said}")
+        text = result.facts.get(_DIVERGED) or describe(EpochReport(**result.facts["history"][-1]))
+        self.progress.advance(f"{job.title}: {text}")
         return held
-
-
-class _Group:
-    """Jobs that are trained together, perhaps only one."""
-
-    def __init__(self, runner: JobRunner, trainings: list[JobTraining]) -> None:
-        self._runner, self._trainings = runner, trainings
-        self._left = dict(enumerate(trainings))
-        self._results: dict[str, Result] = {}
-
-    def run(self) -> dict[str, Result]:
-        """Train all to the end, and return the results by the jobs' names."""
-        for place, training in enumerate(self._trainings):
-            if training.trainer.finished:  # killed before the result was kept
-                self._conclude(place, training.result())
-        try:
-            train_together([t.trainer for t in self._trainings], self._on_epoch, self._on_diverged)
-        except (Interrupted, Diverged):
-            for training in self._left.values():
-                training.save()
-            raise
-        return self._results
-
-    def _on_epoch(self, place: int, report: EpochReport) -> None:
-        training = self._trainings[place]
-        training.hear(report)
-        self._runner.progress.epoch(training.job.title, report)
-        if training.trainer.finished:
-            self._conclude(place, training.result())
-        else:
-            training.save_if_due()
-        if self._left and self._runner.stop.is_set():
-            raise Interrupted
-
-    def _on_diverged(self, place: int, error: DivergedError) -> None:
-        self._conclude(place, Result({}, {_DIVERGED: str(error)}))
-
-    def _conclude(self, place: int, result: Result) -> None:
-        job = self._left.pop(place).job
-        self._results[job.name] = self._runner.finish(job, result)
 
 
 def _see_that_none_diverged(jobs: list[Job], results: dict[str, Result]) -> None:

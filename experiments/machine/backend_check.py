@@ -7,19 +7,20 @@ from typing import Any
 import numpy as np
 
 from lstmcore import (
+    LAYERS,
     LSTM,
     SGD,
     Linear,
     Network,
     SequenceSet,
-    Trainer,
+    Sets,
+    Training,
     TrainingSettings,
     get_backend,
     initial_network,
     pack,
-    train_together,
+    train,
 )
-from lstmcore.layers import LAYERS
 
 LIMITS = {"float32": 1e-4, "float64": 1e-10}
 """Of outputs, gradients and weights from another backend's, relative to their largest value."""
@@ -89,12 +90,11 @@ def training_difference(backend: str, precision: str) -> float:
             TrainingSettings(SGD(1e-2, 0.9), parallel_sequences=2, input_noise=0.3, max_epochs=epochs)
             for epochs in (4, 2, 4)
         ]
-        return train_together(
-            [
-                Trainer(network, data, data, how, seed=np.random.SeedSequence(k), backend=name)
-                for k, (network, how) in enumerate(zip(networks, settings, strict=True))
-            ]
-        )
+        trainings = [
+            Training(network, Sets(data, data), how, k)
+            for k, (network, how) in enumerate(zip(networks, settings, strict=True))
+        ]
+        return train(trainings, backend=name)
 
     pairs = zip(trained(backend), trained("cpu"), strict=True)
     return max(

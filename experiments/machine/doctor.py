@@ -143,12 +143,12 @@ def _kernels() -> Iterator[Finding]:
 
 def _differences(topic: str, backend: str, way_out: str) -> Iterator[Finding]:
     """Tell how far a backend is from another, by itself and, on a GPU, with networks trained together."""
-    from lstmcore import EngineError
+    from lstmcore import EngineError, get_backend
     from lstmcore.experiments.machine.backend_check import LIMITS, largest_difference, training_difference
 
     against = {f"{backend} against the reference": largest_difference}
-    if backend == "cuda":
-        against["cuda against cpu, networks trained together"] = training_difference
+    if get_backend(backend).trains_together:
+        against[f"{backend} against cpu, networks trained together"] = training_difference
     for name, compare in against.items():
         for precision, limit in LIMITS.items():
             title = f"{name}, {precision}"

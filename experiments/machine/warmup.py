@@ -24,22 +24,25 @@ import numpy as np
 from lstmcore import (
     BACKENDS,
     BLSTM,
+    LAYERS,
     LSTM,
     OBJECTIVES,
+    PRECISIONS,
     SGD,
     EngineError,
     Linear,
     Network,
     SequenceSet,
+    Sets,
+    StreamingNetwork,
     Trainer,
+    Training,
     TrainingSettings,
     get_backend,
     initial_network,
     predict,
-    train_together,
+    train,
 )
-from lstmcore.layers import LAYERS
-from lstmcore.network import PRECISIONS
 
 ROOMS = ("lstmcore", "features", "experiments")
 UNCOMPILED = "reference"
@@ -230,19 +233,8 @@ def _train_together(backend: str, precision: str) -> None:
     settings = TrainingSettings(SGD(1e-9, momentum=0.9), input_noise=1e-9, parallel_sequences=2, max_epochs=1)
     for objective in OBJECTIVES.values():
         data = _sequences(network, objective.target_size(_UNITS))
-        train_together(
-            [
-                Trainer(
-                    network,
-                    data,
-                    data,
-                    settings,
-                    seed=np.random.SeedSequence(k),
-                    objective=objective,
-                    backend=backend,
-                )
-                for k in range(2)
-            ]
+        train(
+            [Training(network, Sets(data, data), settings, k, objective) for k in range(2)], backend=backend
         )
 
 
@@ -256,10 +248,8 @@ def _train(backend: str, precision: str, kind: str) -> None:
             settings = TrainingSettings(
                 SGD(1e-9, momentum=0.9), input_noise=1e-9, parallel_sequences=together, max_epochs=1
             )
-            seed = np.random.SeedSequence(1)
-            Trainer(
-                network, data, data, settings, seed=seed, objective=objective, backend=backend
-            ).run_epoch()
+            training = Training(network, Sets(data, data), settings, 1, objective)
+            Trainer(training, backend=backend).run_epoch()
     predict(network, data, backend=backend)
 
 
@@ -270,8 +260,6 @@ def _sequences(network: Network, targets: int) -> SequenceSet:
 
 def _stream(precision: str) -> None:
     """Take a network of all layers that run forwards in time through a frame."""
-    from lstmcore.streaming import StreamingNetwork
-
     layers = [kind(_UNITS) for kind in LAYERS.values() if kind is not BLSTM]
     network = initial_network(_INPUTS, layers, np.random.default_rng(1), dtype=precision)
     StreamingNetwork(network).step(np.zeros(_INPUTS, precision))

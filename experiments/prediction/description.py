@@ -9,13 +9,11 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
-from lstmcore import Architecture, EngineError
+from lstmcore import LAYERS, PRECISIONS, Architecture, EngineError, Layer
 from lstmcore.experiments.config.section import Section
 from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.jobs.job import Tensors
 from lstmcore.features.sets import FEATURE_SETS
-from lstmcore.layers import LAYERS, Layer
-from lstmcore.network import PRECISIONS
 
 FORMAT = 1
 LONGEST_SECONDS = 3600.0  # of smoothing and lead-in: longer than any song that is rated

@@ -18,8 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmcore import Architecture, Backend, Network, Standardiser, get_backend, predict
-from lstmcore.backends import Workspace
+from lstmcore import Architecture, Backend, Network, Standardiser, Workspace, get_backend, predict
 from lstmcore.experiments.config import Experiment
 from lstmcore.experiments.datasets import TARGETS, Dataset
 from lstmcore.experiments.datasets.normal_scores import NormalScores

@@ -16,17 +16,17 @@ import numpy as np
 from lstmcore import (
     Architecture,
     EpochReport,
+    Layer,
     Linear,
     Network,
-    SequenceSet,
-    Trainer,
-    TrainingState,
+    Sets,
+    Training,
     new_autoencoder,
     stream,
 )
 from lstmcore.experiments.config import Experiment
 from lstmcore.experiments.datasets import Dataset, Song
-from lstmcore.experiments.jobs.job import Job, Prepared, Result, name_of
+from lstmcore.experiments.jobs.job import Job, Result, name_of
 from lstmcore.experiments.seeds import seed_for
 from lstmcore.experiments.training.sets import (
     Shared,
@@ -36,7 +36,6 @@ from lstmcore.experiments.training.sets import (
     settings_of,
     standardiser_of,
 )
-from lstmcore.layers import Layer
 
 VALIDATE_EVERY = 10
 VERSION = 3  # changes when the same inputs would give another result
@@ -53,28 +52,20 @@ def autoencoder_architecture(experiment: Experiment, inputs: int) -> Architectur
 
 
 @dataclass(frozen=True)
-class _Sets:
-    """Training and validation set; no validation set if there are too few songs for one."""
-
-    training: SequenceSet
-    validation: SequenceSet | None
-
-
-@dataclass(frozen=True)
 class _Data:
     """What the auto-encoders share."""
 
     experiment: Experiment
     songs: list[Song]
-    _sets: Shared[_Sets] = field(default_factory=Shared, init=False, repr=False, compare=False)
+    _sets: Shared[Sets] = field(default_factory=Shared, init=False, repr=False, compare=False)
 
     @property
     def hidden(self) -> Layer:
         """The layer that is trained."""
         return hidden_layers(self.experiment, self.songs[0].features.shape[1])[0]
 
-    def sets(self) -> _Sets:
-        """Return what all are trained on."""
+    def sets(self) -> Sets:
+        """Return what all are trained on; no validation set if there are too few songs for one."""
         return self._sets.get("all", lambda: _make_sets(self.songs, self.experiment.engine.dtype))
 
 
@@ -113,32 +104,25 @@ def _job(data: _Data, digests: list[str], trial: int) -> Job:
         "songs": digests,
     }
     name = name_of(f"autoencoder-trial{trial}", inputs)
-    return Job(f"auto-encoder, trial {trial}", name, partial(_prepare, data, trial))
+    return Job(
+        f"auto-encoder, trial {trial}", name, partial(_training, data, trial), partial(_conclude, trial)
+    )
 
 
-def _make_sets(songs: list[Song], dtype: str) -> _Sets:
+def _make_sets(songs: list[Song], dtype: str) -> Sets:
     kept_out = songs[VALIDATE_EVERY - 1 :: VALIDATE_EVERY]
     chosen = {song.song_id for song in kept_out}
     training = [song for song in songs if song.song_id not in chosen]
     inputs = standardiser_of(training)
     sets = [heard_by(part, inputs, dtype) for part in (training, kept_out) if part]
-    return _Sets(sets[0], sets[1] if len(sets) > 1 else None)
+    return Sets(*sets)
 
 
-def _prepare(data: _Data, trial: int, state: TrainingState | None) -> Prepared:
-    experiment, seed = data.experiment, autoencoder_seed(data.experiment, trial)
-    sets = data.sets()
+def _training(data: _Data, trial: int) -> Training:
+    experiment, seed, sets = data.experiment, autoencoder_seed(data.experiment, trial), data.sets()
     inputs, dtype = sets.training.input_size, experiment.engine.dtype
-    trainer = Trainer(
-        new_autoencoder(inputs, data.hidden, stream(seed, "weights"), dtype=dtype),
-        sets.training,
-        sets.validation,
-        settings_of(experiment.pretraining),
-        seed=seed,
-        backend=experiment.engine.backend,
-        state=state,
-    )
-    return Prepared(trainer, partial(_conclude, trial), sets)
+    network = new_autoencoder(inputs, data.hidden, stream(seed, "weights"), dtype=dtype)
+    return Training(network, sets, settings_of(experiment.pretraining), seed)
 
 
 def _conclude(trial: int, network: Network, reports: list[EpochReport]) -> Result:

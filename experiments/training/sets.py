@@ -17,6 +17,7 @@ from lstmcore import (
     OBJECTIVES,
     SGD,
     EpochReport,
+    Layer,
     Objective,
     SequenceSet,
     Standardiser,
@@ -27,7 +28,6 @@ from lstmcore.experiments.config import Experiment, Pretraining, Training
 from lstmcore.experiments.datasets import TARGETS, Song
 from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.training.frame_wise import frame_wise_sizes
-from lstmcore.layers import Layer
 
 T = TypeVar("T")
 

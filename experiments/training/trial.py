@@ -21,9 +21,9 @@ from lstmcore import (
     Linear,
     Network,
     SequenceSet,
+    Sets,
     Standardiser,
-    Trainer,
-    TrainingState,
+    Training,
     initial_network,
     predict,
     start_from_autoencoder,
@@ -31,7 +31,7 @@ from lstmcore import (
 )
 from lstmcore.experiments.config import Experiment
 from lstmcore.experiments.datasets import TARGETS, Dataset, Song
-from lstmcore.experiments.jobs.job import Job, Prepared, Result, Tensors, name_of
+from lstmcore.experiments.jobs.job import Job, Result, Tensors, name_of
 from lstmcore.experiments.seeds import seed_for
 from lstmcore.experiments.training.folds import Split
 from lstmcore.experiments.training.pretraining import autoencoder_architecture
@@ -59,14 +59,12 @@ class _Heard:
     training: SequenceSet
 
 
-@dataclass(frozen=True)
-class FoldSets:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FoldSets(Sets):
     """Standardised songs that trials of a fold are trained on, and what standardised them."""
 
     heard: _Heard
     targets: Standardiser
-    training: SequenceSet
-    validation: SequenceSet
 
     @property
     def inputs(self) -> Standardiser:
@@ -107,10 +105,10 @@ class TrialData:
         targets = Standardiser.fit(np.concatenate([song.annotation[:, columns] for song in songs]))
         validation = heard_by(watched, heard.inputs, self.experiment.engine.dtype)
         return FoldSets(
-            heard,
-            targets,
             with_targets(heard.training, songs, targets, columns),
             with_targets(validation, watched, targets, columns),
+            heard=heard,
+            targets=targets,
         )
 
     def _make_heard(self, songs: list[Song]) -> _Heard:
@@ -189,7 +187,8 @@ def _job(data: TrialData, fold: int, trial: int, target: str | None) -> Job:
     of_target = "" if target is None else f"-{target}"
     name = name_of(f"network-fold{fold:02}-trial{trial}{of_target}", inputs)
     title = ", ".join([f"fold {fold}", f"trial {trial}", *([] if target is None else [target])])
-    return Job(title, name, partial(_prepare, data, fold, trial, target))
+    of_job = (data, fold, trial, target)
+    return Job(title, name, partial(_training, *of_job), partial(_conclude, *of_job))
 
 
 def _start(data: TrialData, trial: int, seed: np.random.SeedSequence, inputs: int) -> Network:
@@ -203,28 +202,17 @@ def _start(data: TrialData, trial: int, seed: np.random.SeedSequence, inputs: in
     return start_from_autoencoder(network, autoencoder)
 
 
-def _prepare(
-    data: TrialData, fold: int, trial: int, target: str | None, state: TrainingState | None
-) -> Prepared:
+def _training(data: TrialData, fold: int, trial: int, target: str | None) -> Training:
     experiment, sets = data.experiment, data.sets(fold, trial, target)
     seed = network_seed(experiment, fold, trial, target)
-    trainer = Trainer(
-        _start(data, trial, seed, sets.training.input_size),
-        sets.training,
-        sets.validation,
-        settings_of(experiment.training),
-        seed=seed,
-        objective=objective_of(experiment),
-        backend=experiment.engine.backend,
-        state=state,
-    )
-    place = {"fold": fold, "trial": trial} | ({} if target is None else {"target": target})
-    return Prepared(trainer, partial(_conclude, data, sets, place), sets)
+    start = _start(data, trial, seed, sets.training.input_size)
+    return Training(start, sets, settings_of(experiment.training), seed, objective_of(experiment))
 
 
 def _conclude(
-    data: TrialData, sets: FoldSets, place: dict[str, Any], network: Network, reports: list[EpochReport]
+    data: TrialData, fold: int, trial: int, target: str | None, network: Network, reports: list[EpochReport]
 ) -> Result:
+    sets = data.sets(fold, trial, target)  # those of the training, which holds them
     tensors: Tensors = {
         "weights": network.weights,
         "input_mean": sets.inputs.mean,
@@ -232,8 +220,9 @@ def _conclude(
         "target_mean": sets.targets.mean,
         "target_scale": sets.targets.scale,
     }
-    for group, members in data.groups(place["fold"]).items():
+    for group, members in data.groups(fold).items():
         tensors[group] = _predict(network, members, sets, data.experiment)
+    place = {"fold": fold, "trial": trial} | ({} if target is None else {"target": target})
     return Result(tensors, place | {"history": history_of(reports)})
 
 

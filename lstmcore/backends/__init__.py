@@ -3,7 +3,7 @@
 ========== =========================================================================
 reference  plain NumPy, float64, one sequence at a time: slow, and the oracle
 cpu        Numba kernels, float32 and float64, any number of sequences side by side
-cuda       kernels of numba.cuda, likewise; `lstmcore.train_together` fills a GPU with networks
+cuda       kernels of numba.cuda, likewise; `lstmcore.train` fills a GPU with networks
 ========== =========================================================================
 """
 

@@ -66,6 +66,7 @@ class ReferenceBackend:
     """The oracle."""
 
     name = "reference"
+    trains_together = False
 
     def workspace(self, network: Network) -> ReferenceWorkspace:
         """Return the memory of the last forward pass."""

@@ -12,7 +12,8 @@ from lstmcore import (  # noqa: E402
     SGD,
     Linear,
     SequenceSet,
-    Trainer,
+    Sets,
+    Training,
     TrainingSettings,
     initial_network,
     train,
@@ -64,10 +65,7 @@ def test_both_ways_go_where_ours_goes(stacked):
     found = training.weights(networks[0])
     for k, network in enumerate(networks):
         settings = TrainingSettings(work.sgd, parallel_sequences=2, max_epochs=2)
-        seed, backend = np.random.SeedSequence(1), WithoutPeepholes()
-        trainer = Trainer(
-            network, work.data, None, settings, seed=seed, backend=backend, order=lambda _, k=k: orders[k]
-        )
-        ours = train(trainer).weights
+        of_network = Training(network, Sets(work.data), settings, seed=1, order=lambda _, k=k: orders[k])
+        ours = train([of_network], backend=WithoutPeepholes())[0].weights
         assert np.abs(ours - network.weights).max() > 1e-3
         np.testing.assert_allclose(found[k], ours, atol=1e-12)

@@ -130,7 +130,10 @@ def test_sets_are_gone_with_their_networks_without_the_collectors_help(tiny, mon
 
 
 def test_weights_are_held_by_the_disk_until_they_are_asked_for(tiny):
-    kept, job = JobFolder(tiny / "jobs"), Job("a job", "network-0", lambda _: pytest.fail("it is done"))
+    kept, job = (
+        JobFolder(tiny / "jobs"),
+        Job("a job", "network-0", training=pytest.fail, conclude=pytest.fail),
+    )
     weights, curve = np.arange(6, dtype=np.float32), np.ones((2, 2))
     held = [kept.save(job, Result({"weights": weights, "validation": curve}, {"fold": 1})), kept.load(job)]
     for result in held:

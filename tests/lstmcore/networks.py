@@ -37,3 +37,14 @@ def random_mixture(
 ) -> Network:
     """A network of any layers."""
     return initial_network(inputs, layers, np.random.default_rng(seed), dtype=dtype, low=-size, high=size)
+
+
+def run_all(trainers, on_epoch=None, on_diverged=None):
+    """Run trainers of one backend to their end, as `lstmcore.train` does with those that it makes."""
+    on_epoch = on_epoch or (lambda place, report: None)
+    if trainers[0].backend.trains_together:
+        trainers[0].backend.train_ensemble(trainers, on_epoch, on_diverged)
+        return
+    for place, trainer in enumerate(trainers):
+        while not trainer.finished:
+            on_epoch(place, trainer.run_epoch())

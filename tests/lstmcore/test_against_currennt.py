@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lstmcore import SGD, SequenceSet, Trainer, TrainingSettings, predict
+from lstmcore import SGD, SequenceSet, Sets, Trainer, Training, TrainingSettings, predict
 from tests.lstmcore.cuda_here import on_gpu
 from tests.lstmcore.currennt_golden import INDEX, flat, load, network, objective, option, sequences
 
@@ -57,15 +57,8 @@ def trainer_of(case: str, backend: str, dtype: str) -> Trainer:
         patience=int(option(case, "max_epochs_no_best", "20")),
     )
     net, data = network(entry["net"], dtype), sequences(entry["data"], dtype)
-    return Trainer(
-        net,
-        data,
-        validation,
-        settings,
-        seed=np.random.SeedSequence(1),
-        objective=objective(entry["net"]),
-        backend=backend,
-    )
+    training = Training(net, Sets(data, validation), settings, 1, objective(entry["net"]))
+    return Trainer(training, backend=backend)
 
 
 @pytest.mark.parametrize(("backend", "dtype"), BACKENDS)

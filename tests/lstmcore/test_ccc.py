@@ -12,7 +12,9 @@ from lstmcore import (
     SGD,
     Linear,
     SequenceSet,
+    Sets,
     Trainer,
+    Training,
     TrainingSettings,
     evaluate,
     gradient_check,
@@ -145,8 +147,7 @@ def test_training_by_it_raises_the_ccc(name, dtype):
     sequences = SequenceSet.from_lists(x, y, dtype=dtype)
     start = random_network(3, [(6, 1.0)], 2, dtype=dtype, size=0.1)
     choice = TrainingSettings(SGD(3e-2, 0.9), parallel_sequences=2, max_epochs=60, patience=60)
-    seed = np.random.SeedSequence(1)
-    trainer = Trainer(start, sequences, sequences, choice, seed=seed, objective=OBJECTIVES[name])
+    trainer = Trainer(Training(start, Sets(sequences, sequences), choice, 1, OBJECTIVES[name]))
     reports = [trainer.run_epoch() for _ in range(60)]
     before = evaluate(start, sequences, objective=OBJECTIVES[name]).per_sequence
     assert before > 1.9  # two outputs without any concordance have 2

@@ -14,15 +14,15 @@ from lstmcore import (
     Linear,
     Logistic,
     SequenceSet,
+    Sets,
     Softmax,
     Trainer,
+    Training,
     TrainingSettings,
     gradient_check,
-    train,
-    train_together,
 )
 from tests.lstmcore.cuda_here import SIMULATED, gpu, large
-from tests.lstmcore.networks import random_mixture, random_sequences
+from tests.lstmcore.networks import random_mixture, random_sequences, run_all
 
 pytestmark = gpu
 
@@ -34,18 +34,8 @@ CLOSE_WITH_NOISE = {"float32": 1e-4, "float64": 1e-7}
 def pair(layers, training, validation, settings, objective="sse", dtype="float64", seed=1):
     """Return the same trainer for the GPU and for the CPU."""
     network = random_mixture(training.input_size, layers, seed, dtype, size=0.3)
-    return [
-        Trainer(
-            network,
-            training,
-            validation,
-            settings,
-            seed=np.random.SeedSequence(seed),
-            objective=OBJECTIVES[objective],
-            backend=backend,
-        )
-        for backend in ("cuda", "cpu")
-    ]
+    problem = Training(network, Sets(training, validation), settings, seed, OBJECTIVES[objective])
+    return [Trainer(problem, backend=backend) for backend in ("cuda", "cpu")]
 
 
 def difference(one, other):
@@ -63,8 +53,8 @@ def test_ten_epochs_on_the_gpu_are_those_of_the_cpu(dtype, noise):
     )
     trainers = pair([LSTM(units), LSTM(units), Linear(2)], training, validation, settings, dtype=dtype)
     found, expected = [], []
-    train_together(trainers[:1], lambda place, report: found.append(report))
-    train(trainers[1], expected.append)
+    run_all(trainers[:1], lambda place, report: found.append(report))
+    run_all(trainers[1:], lambda place, report: expected.append(report))
     close = (CLOSE_WITH_NOISE if noise else CLOSE)[dtype]
     assert difference(*trainers) < close
     assert len(found) == len(expected) == 10
@@ -93,8 +83,8 @@ def test_every_objective(objective, dtype):
     settings = TrainingSettings(SGD(1e-3, 0.9), parallel_sequences=2, max_epochs=1)
     trainers = pair(layers, sequences, sequences, settings, objective, dtype)
     found, expected = [], []
-    train_together(trainers[:1], lambda place, report: found.append(report))
-    train(trainers[1], expected.append)
+    run_all(trainers[:1], lambda place, report: found.append(report))
+    run_all(trainers[1:], lambda place, report: expected.append(report))
     assert difference(*trainers) < CLOSE[dtype]
     for ours, theirs in zip(found, expected, strict=True):
         assert ours.validation_error == pytest.approx(theirs.validation_error, rel=CLOSE[dtype])
@@ -115,7 +105,7 @@ def test_a_set_with_context_and_noise(context):
     settings = TrainingSettings(SGD(1e-3, 0.9), parallel_sequences=2, input_noise=0.5, max_epochs=2)
     trainers = pair([BLSTM(4), Linear(2)], sequences, sequences, settings)
     for trainer in trainers:
-        train_together([trainer])
+        run_all([trainer])
     assert difference(*trainers) < CLOSE_WITH_NOISE["float64"]
 
 
@@ -124,7 +114,7 @@ def test_early_stopping_is_that_of_the_cpu():
     settings = TrainingSettings(SGD(3e-2, 0.9), parallel_sequences=2, max_epochs=30, patience=2)
     trainers = pair([LSTM(3), Linear(2)], training, validation, settings)
     for trainer in trainers:
-        train_together([trainer])
+        run_all([trainer])
     ours, theirs = (trainer.state for trainer in trainers)
     assert (ours.epoch, ours.best_epoch) == (theirs.epoch, theirs.best_epoch)
     assert ours.epoch < 30
@@ -137,7 +127,7 @@ def test_own_learning_rates_of_layers():
     settings = TrainingSettings(SGD(1e-2, 0.9), parallel_sequences=2, max_epochs=2)
     trainers = pair(layers, training, None, settings)
     for trainer in trainers:
-        train_together([trainer])
+        run_all([trainer])
     assert difference(*trainers) < CLOSE["float64"]
 
 
@@ -150,10 +140,10 @@ def test_what_is_not_trained_together():
     with pytest.raises(
         EngineError, match=r"validation set: inputs, targets and context are \(1, 2, \(1, 1\)\)"
     ):
-        train_together([trainer])
+        run_all([trainer])
     trainer = pair([LSTM(3), Linear(2)], training, training, replace(settings, weight_noise=0.1))[0]
     with pytest.raises(EngineError, match=r"weight_noise is 0\.1"):
-        train_together([trainer])
+        run_all([trainer])
 
 
 @large
@@ -168,10 +158,10 @@ def test_a_network_of_the_papers_size_alone_and_among_others(dtype):
         return pair(layers, training, training, settings, dtype=dtype, seed=seed)
 
     alone, cpu = new(1)
-    train_together([alone])
-    train_together([cpu])
+    run_all([alone])
+    run_all([cpu])
     assert difference(alone, cpu) < CLOSE_WITH_NOISE[dtype]
     for networks in (30, 140):
         among = [new(seed)[0] for seed in range(1, networks + 1)]
-        train_together(among)
+        run_all(among)
         np.testing.assert_array_equal(among[0].state.weights, alone.state.weights)

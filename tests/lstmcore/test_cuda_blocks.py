@@ -3,6 +3,7 @@
 import sys
 import threading
 from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,17 +15,17 @@ from lstmcore import (
     SGD,
     EngineError,
     Linear,
+    Sets,
     Softmax,
     Tanh,
     Trainer,
+    Training,
     TrainingSettings,
-    train,
-    train_together,
 )
 from lstmcore.backends.cuda.backend import CudaBackend
 from lstmcore.backends.cuda.device import Device
 from tests.lstmcore.blocks_together import Blocks
-from tests.lstmcore.networks import random_mixture, random_sequences
+from tests.lstmcore.networks import random_mixture, random_sequences, run_all
 
 pytestmark = pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning")
 
@@ -58,14 +59,14 @@ def trainers(engine, objective="sse", epochs=2, layers=LAYERS):
     ]
     return [
         Trainer(
-            random_mixture(3, layers, seed),
-            training,
-            validation,
-            TrainingSettings(sgd, max_epochs=epochs + (seed == 3), **more),
-            seed=np.random.SeedSequence(seed),
-            objective=OBJECTIVES[objective],
+            Training(
+                random_mixture(3, layers, seed),
+                Sets(training, validation, OTHER if seed == 1 else None),
+                TrainingSettings(sgd, max_epochs=epochs + (seed == 3), **more),
+                seed,
+                OBJECTIVES[objective],
+            ),
             backend=engine,
-            test=OTHER if seed == 1 else None,
         )
         for seed, training, validation, sgd, more in rows
     ]
@@ -87,15 +88,15 @@ def assert_same_bits(found, expected):
 @pytest.mark.parametrize("objective", ["sse", "ccc", "ccc_pooled"])
 def test_blocks_that_wait_for_each_other_compute_the_bits_of_one(objective):
     alone, many = trainers(backend(), objective), trainers(backend(3, 2), objective)
-    train_together(alone)
-    train_together(many)
+    run_all(alone)
+    run_all(many)
     assert_same_bits(states(many), states(alone))
 
 
 def test_the_bits_do_not_depend_on_the_room_in_shared_memory():
     wide, narrow = trainers(backend(2)), trainers(backend(2, shared_bytes=1024))
-    train_together(wide)
-    train_together(narrow)
+    run_all(wide)
+    run_all(narrow)
     assert_same_bits(states(narrow), states(wide))
 
 
@@ -103,8 +104,8 @@ def test_the_bits_do_not_depend_on_the_room_in_shared_memory():
 def test_it_is_what_the_cpu_computes(objective):
     found, expected = trainers(backend(2, 3), objective), trainers("cpu", objective)
     reports, wanted = [[], [], []], [[], [], []]
-    train_together(found, lambda place, report: reports[place].append(report))
-    train_together(expected, lambda place, report: wanted[place].append(report))
+    run_all(found, lambda place, report: reports[place].append(report))
+    run_all(expected, lambda place, report: wanted[place].append(report))
     for a, b in zip(found, expected, strict=True):
         largest = np.abs(b.state.weights).max()
         assert np.abs(a.state.weights - b.state.weights).max() < 1e-8 * largest
@@ -123,19 +124,17 @@ def test_without_waiting_for_other_blocks_the_result_is_another():
     engine.device.kernels("float64").train_epoch.function.__globals__["meet"] = lambda sync, at, blocks: (
         engine.device.cuda.syncthreads()
     )
-    train_together(right)
+    run_all(right)
     heard = []
     with suppress(threading.BrokenBarrierError):  # threads of a block that have gone different ways
-        train_together(
-            wrong, on_diverged=lambda place, error: heard.append(error)
-        )  # memory not written is NaN
+        run_all(wrong, on_diverged=lambda place, error: heard.append(error))  # memory not written is NaN
     same = [np.array_equal(a.state.weights, b.state.weights) for a, b in zip(wrong, right, strict=True)]
     assert heard or not all(same)
 
 
 def test_interrupted_and_continued_is_uninterrupted_bit_for_bit():
     whole = trainers(backend())
-    train_together(whole)
+    run_all(whole)
     first = trainers(engine := backend())
     heard = []
 
@@ -145,32 +144,21 @@ def test_interrupted_and_continued_is_uninterrupted_bit_for_bit():
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_together(first, interrupt)
+        run_all(first, interrupt)
     assert [(place, epoch) for place, epoch, _ in heard] == [(0, 1), (1, 1), (2, 1)]
     for (_, _, weights), trainer in zip(heard, first, strict=True):
         np.testing.assert_array_equal(trainer.state.weights, weights)
-    second = trainers(engine)
-    for trainer, before in zip(second, first, strict=True):
-        trainer.__init__(
-            trainer._network,
-            trainer._training,
-            trainer._validation,
-            trainer._settings,
-            seed=trainer._seed,
-            backend=engine,
-            state=before.state,
-            test=trainer._test,
-        )
-    train_together(second)
+    second = [Trainer(before.training, backend=engine, state=before.state) for before in first]
+    run_all(second)
     assert_same_bits(states(second), states(whole))
 
 
 def test_a_state_that_is_kept_stays_what_it_was():
     kept = []
     some = trainers(backend())
-    train_together(some, lambda place, report: kept.append(some[0].state) if place == 0 else None)
+    run_all(some, lambda place, report: kept.append(some[0].state) if place == 0 else None)
     one = trainers(backend(), epochs=1)
-    train_together(one)
+    run_all(one)
     np.testing.assert_array_equal(kept[0].weights, one[0].state.weights)
     assert [state.epoch for state in kept] == [1, 2]
     assert not np.array_equal(kept[0].weights, kept[1].weights)
@@ -181,27 +169,31 @@ def test_one_that_diverges_does_not_stop_the_others():
     rate = TrainingSettings(SGD(1e300, 0.9), max_epochs=4)
     some = _diverging(rate)
     heard = []
-    train_together(some, on_diverged=lambda place, error: heard.append((place, str(error))))
+    run_all(some, on_diverged=lambda place, error: heard.append((place, str(error))))
     assert len(heard) == 1
     assert heard[0][0] == 0
     assert "learning_rate below 1e+300" in heard[0][1]
     assert [t.state.epoch for t in some[1:]] == [2, 3]
     assert np.isfinite(some[0].state.weights).all()
     with pytest.raises(ValueError, match=r"network 1 of 3, epoch \d+"):
-        train_together(_diverging(rate))
+        run_all(_diverging(rate))
 
 
 def _diverging(settings):
-    some = trainers(backend())
-    some[0]._settings = settings
-    return some
+    first, *others = trainers(backend())
+    return [with_settings(first, settings), *others]
+
+
+def with_settings(trainer, settings):
+    return Trainer(replace(trainer.training, settings=settings), backend=trainer.backend)
 
 
 def test_training_goes_on_one_epoch_at_a_time_where_the_ensemble_left_it():
     together, alone = trainers(backend(), epochs=1), trainers(backend(), epochs=1)
-    train_together(together)
+    run_all(together)
     for trainer in alone:
-        train(trainer)
+        while not trainer.finished:
+            trainer.run_epoch()
     for a, b in zip(together, alone, strict=True):
         np.testing.assert_allclose(a.state.weights, b.state.weights, rtol=0, atol=1e-12)
         a.run_epoch()
@@ -210,10 +202,10 @@ def test_training_goes_on_one_epoch_at_a_time_where_the_ensemble_left_it():
 
 
 def test_what_cannot_be_trained_together_is_named():
-    trainer = trainers(backend())[0]
-    trainer._settings = TrainingSettings(weight_noise=0.1, max_epochs=1)
+    noisy = TrainingSettings(weight_noise=0.1, max_epochs=1)
+    trainer = with_settings(trainers(backend())[0], noisy)
     with pytest.raises(EngineError, match=r"weight_noise is 0\.1"):
-        train_together([trainer])
+        run_all([trainer])
 
 
 def test_a_layer_too_large_for_shared_memory_is_named():

@@ -13,12 +13,13 @@ from lstmcore import (
     Linear,
     Logistic,
     SequenceSet,
+    Sets,
     Trainer,
+    Training,
     TrainingSettings,
     initial_network,
     predict,
     train,
-    train_together,
 )
 from tests.lstmcore.cuda_here import on_gpu
 from tests.lstmcore.networks import random_network, random_sequences
@@ -30,21 +31,21 @@ WILD = TrainingSettings(SGD(1e10, 0.9), max_epochs=2, patience=2)
 RUN_OFF = r"epoch \d+: the outputs reach .*, the targets .*; try a learning_rate below 1e\+10"
 
 
-def trainer(objective="ccc", settings=WILD, validation=VALIDATION, training=TRAINING, **more):
+def problem(objective="ccc", settings=WILD, validation=VALIDATION, training=TRAINING):
     chosen = OBJECTIVES[objective]
     if chosen.target_size(2) == 4:  # weights beside the targets
         training, validation = (
             SequenceSet(s.inputs, np.repeat(s.targets, 2, 1), s.lengths) for s in (training, validation)
         )
-    return Trainer(NETWORK, training, validation, settings, seed=1, objective=chosen, **more)
+    return Training(NETWORK, Sets(training, validation), settings, seed=1, objective=chosen)
 
 
 @pytest.mark.parametrize("objective", ["ccc", "ccc_pooled", "sse", "rmse", "weightedsse"])
 @pytest.mark.filterwarnings("ignore:.*(overflow|invalid value).*:RuntimeWarning")
 def test_outputs_that_run_off_are_no_result(objective):
-    wild = trainer(objective, replace(WILD, parallel_sequences=2))
+    wild = Trainer(problem(objective, replace(WILD, parallel_sequences=2)))
     with pytest.raises(DivergedError, match=r"epoch 1: .*learning_rate below 1e\+10"):
-        train(wild)
+        wild.run_epoch()
     assert wild.state.epoch == 0
     np.testing.assert_array_equal(wild.best_network().weights, NETWORK.weights)
 
@@ -55,34 +56,33 @@ def test_weights_that_overflow_in_the_last_update_are_noticed():
     with pytest.raises(
         DivergedError, match=r"epoch 1: the training error is \d.* and some weights are no longer"
     ):
-        train(trainer("sse", settings, validation=None))
+        train([problem("sse", settings, validation=None)])
 
 
 def test_a_concordance_says_how_far_the_outputs_are():
     with pytest.raises(DivergedError, match=RUN_OFF):
-        train(trainer())
+        train([problem()])
 
 
 def test_without_a_validation_set_it_is_noticed_in_the_end():
     with pytest.raises(DivergedError, match=f"^{RUN_OFF}"):
-        train(trainer(validation=None))
+        train([problem(validation=None)])
 
 
 @pytest.mark.parametrize("name", ["cpu", on_gpu("cuda")])
 @pytest.mark.parametrize("validation", [VALIDATION, None], ids=["watched", "not watched"])
 def test_of_networks_trained_together_the_one_is_told_and_the_others_go_on(name, validation):
     tame = replace(WILD, sgd=SGD(1e-3))
-    trainers = [trainer(settings=s, validation=validation, backend=name) for s in (WILD, tame)]
-    told, heard = [], []
-    networks = train_together(
-        trainers,
-        lambda place, report: heard.append((place, report.epoch)),
-        lambda place, error: told.append((place, str(error))),
+    errors, epochs = [], []
+    networks = train(
+        [problem(settings=s, validation=validation) for s in (WILD, tame)],
+        backend=name,
+        on_epoch=lambda place, report, trainer: epochs.append((place, report.epoch)),
+        on_diverged=lambda place, error: errors.append((place, str(error))),
     )
-    assert [place for place, _ in told] == [0]
-    assert "the outputs reach" in told[0][1]
-    assert [epoch for place, epoch in heard if place == 1] == [1, 2]
-    assert not trainers[0].finished
+    assert [place for place, _ in errors] == [0]
+    assert "the outputs reach" in errors[0][1]
+    assert [epoch for place, epoch in epochs if place == 1] == [1, 2]
     assert np.abs(predict(networks[1], TRAINING)).max() < 10
     if validation is not None:
         np.testing.assert_array_equal(networks[0].weights, NETWORK.weights)
@@ -99,8 +99,9 @@ def test_a_bad_epoch_after_a_good_one_is_left_to_early_stopping():
             return found
 
     settings = TrainingSettings(SGD(1e-3), max_epochs=3)
-    unsteady = Unsteady(NETWORK, TRAINING, VALIDATION, settings, seed=1, objective=OBJECTIVES["sse"])
-    train(unsteady)
+    unsteady = Unsteady(problem("sse", settings))
+    while not unsteady.finished:
+        unsteady.run_epoch()
     assert unsteady.state.best_epoch == 1
 
 
@@ -111,7 +112,7 @@ def test_large_outputs_from_the_start_are_not_running_off(validation):
     network = initial_network(3, [Linear(2)], 1)
     watched = validation and SequenceSet(1e4 * VALIDATION.inputs, VALIDATION.targets, VALIDATION.lengths)
     settings = TrainingSettings(SGD(1e-13), max_epochs=1)
-    trained = train(Trainer(network, loud, watched, settings, seed=1))
+    (trained,) = train([Training(network, Sets(loud, watched), settings, seed=1)])
     assert np.abs(predict(trained, loud)).max() > 1000 * np.abs(loud.targets).max()
 
 
@@ -119,4 +120,4 @@ def test_classes_do_not_run_off():
     songs = SequenceSet(TRAINING.inputs, np.zeros((32, 1), np.float32), TRAINING.lengths)
     network = initial_network(3, [LSTM(4), Logistic(1)], 1)
     settings = TrainingSettings(SGD(1e4), max_epochs=2)
-    train(Trainer(network, songs, songs, settings, seed=1, objective=OBJECTIVES["binary_classification"]))
+    train([Training(network, Sets(songs, songs), settings, 1, OBJECTIVES["binary_classification"])])

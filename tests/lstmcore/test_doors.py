@@ -15,8 +15,10 @@ from lstmcore import (
     Linear,
     Network,
     SequenceSet,
+    Sets,
     StreamingNetwork,
     Trainer,
+    Training,
     TrainingSettings,
     as_autoencoder_set,
     evaluate,
@@ -28,7 +30,6 @@ from lstmcore import (
     start_from_autoencoder,
     stream,
     train,
-    train_together,
 )
 from tests.lstmcore.networks import random_network, random_sequences
 
@@ -38,8 +39,12 @@ INPUTS = SONGS.split(SONGS.inputs)
 SETTINGS = TrainingSettings(SGD(1e-3), max_epochs=2)
 
 
-def new_trainer(network=NETWORK, training=SONGS, settings=SETTINGS, seed=1, **more):
-    return Trainer(network, training, None, settings, seed=seed, **more)
+def new_training(network=NETWORK, training=SONGS, settings=SETTINGS, seed=1, validation=None, **more):
+    return Training(network, Sets(training, validation), settings, seed, **more)
+
+
+def new_trainer(*args, **more):
+    return Trainer(new_training(*args, **more))
 
 
 def changed(sequences=SONGS, **parts):
@@ -224,8 +229,8 @@ DOORS = {
     "evaluate": evaluate,
     "gradient_check": gradient_check,
     "Trainer": lambda network, songs: new_trainer(network, songs).run_epoch(),
-    "validation": lambda network, songs: Trainer(network, songs, songs, SETTINGS, seed=1).run_epoch(),
-    "train_together": lambda network, songs: train_together([new_trainer(network, songs)]),
+    "validation": lambda network, songs: new_trainer(network, songs, validation=songs).run_epoch(),
+    "train": lambda network, songs: train([new_training(network, songs)]),
 }
 
 
@@ -368,7 +373,7 @@ def test_optimisers_that_are_none(wrong):
 def test_a_whole_number_is_a_seed():
     root = np.random.SeedSequence(7)
     assert stream(7, "order", 2).random() == stream(root, "order", 2).random()
-    a, b = (train(new_trainer(seed=seed)).weights for seed in (7, root))
+    a, b = (train([new_training(seed=seed)])[0].weights for seed in (7, root))
     np.testing.assert_array_equal(a, b)
     c, d = (initial_network(3, [LSTM(2)], source).weights for source in (7, np.random.default_rng(7)))
     np.testing.assert_array_equal(c, d)
@@ -393,11 +398,17 @@ def test_other_mistakes_in_training():
         stream(1, "nois")
     with pytest.raises(EngineError, match="settings is 5"):
         new_trainer(settings=5)
-    trainer = new_trainer()
-    with pytest.raises(EngineError, match="a trainer comes twice"):
-        train_together([trainer, trainer])
-    with pytest.raises(EngineError, match="trainer 2 of 2 is None"):
-        train_together([trainer, None])
+    training, trainer = new_training(), new_trainer()
+    with pytest.raises(EngineError, match="training 2 of 2 is None"):
+        train([training, None])
+    with pytest.raises(EngineError, match="trainings is a Training; expected a list of Training"):
+        train(training)
+    with pytest.raises(EngineError, match="1 trainings and 2 states"):
+        train([training], states=[None, None])
+    with pytest.raises(EngineError, match="training is a Network; expected a Training"):
+        Trainer(NETWORK)
+    with pytest.raises(EngineError, match=r"sets is a SequenceSet; expected a Sets; Sets\(training, valid"):
+        Training(NETWORK, SONGS, SETTINGS, 1)
     with pytest.raises(AttributeError):
         trainer.state = replace(trainer.state, epoch=3)
 

@@ -12,9 +12,11 @@ from lstmcore import (
     Batch,
     EngineError,
     SequenceSet,
+    Sets,
     Standardiser,
     StreamingNetwork,
     Trainer,
+    Training,
     TrainingSettings,
     evaluate,
     get_backend,
@@ -30,8 +32,8 @@ INPUTS = SONGS.split(SONGS.inputs)
 SETTINGS = TrainingSettings(SGD(1e-3), max_epochs=2)
 
 
-def new_trainer(network=NETWORK, training=SONGS, settings=SETTINGS, seed=1, **more):
-    return Trainer(network, training, None, settings, seed=seed, **more)
+def new_trainer(**more):
+    return Trainer(Training(NETWORK, Sets(SONGS), SETTINGS, seed=1), **more)
 
 
 # --- the state of a training ---------------------------------------------------------------------

@@ -1,13 +1,11 @@
-"""Training together is training alone, whoever else is trained, stops or diverges."""
+"""Many trainings in one call: each is what it is alone, whoever else is trained, stops or diverges."""
 
-import sys
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from lstmcore import SGD, DivergedError, Trainer, TrainingSettings, train, train_together
+from lstmcore import SGD, DivergedError, Sets, Trainer, Training, TrainingSettings, train
 from lstmcore.backends.cpu.backend import CpuBackend
 from tests.lstmcore.networks import random_network, random_sequences
 
@@ -18,86 +16,133 @@ DIVERGES = replace(SETTINGS, sgd=SGD(1e200))
 
 
 class OnDevice(CpuBackend):
-    """Called cuda, computed by the CPU."""
+    """Trains all at once, an epoch of each in turn."""
 
-    name = "cuda"
+    trains_together = True
+
+    def __init__(self):
+        self.calls = []
+
+    def train_ensemble(self, trainers, on_epoch, on_diverged):
+        self.calls.append(len(trainers))
+        running = {place: trainer for place, trainer in enumerate(trainers) if not trainer.finished}
+        while running:
+            for place, trainer in list(running.items()):
+                report = trainer.run_epoch()
+                if trainer.finished:
+                    del running[place]
+                on_epoch(place, report)
+        on_diverged(1, DivergedError("so it did"))
 
 
-def new_trainer(number=0, settings=SETTINGS, backend="cpu"):
-    network = random_network(3, [(5, 1.0)], 2, seed=number)
-    seed = np.random.SeedSequence(number)
-    return Trainer(network, TRAINING, VALIDATION, settings, seed=seed, backend=backend)
+def new_training(number=0, settings=SETTINGS):
+    return Training(
+        random_network(3, [(5, 1.0)], 2, seed=number), Sets(TRAINING, VALIDATION), settings, number
+    )
+
+
+def alone(number):
+    """Train one an epoch at a time; return the trainer and the reports."""
+    trainer, reports = Trainer(new_training(number)), []
+    while not trainer.finished:
+        reports.append(trainer.run_epoch())
+    return trainer, reports
 
 
 def test_each_gets_what_it_gets_alone():
-    heard = []
-    found = train_together(
-        [new_trainer(k) for k in range(3)], lambda place, report: heard.append((place, report.epoch))
+    epochs = []
+    found = train(
+        [new_training(k) for k in range(3)],
+        on_epoch=lambda place, report, trainer: epochs.append((place, report.epoch)),
     )
     for k, network in enumerate(found):
-        reports = []
-        np.testing.assert_array_equal(
-            network.weights, train(new_trainer(k), reports.append).weights, strict=True
-        )
-        assert [epoch for place, epoch in heard if place == k] == [report.epoch for report in reports]
+        trainer, reports = alone(k)
+        np.testing.assert_array_equal(network.weights, trainer.best_network().weights, strict=True)
+        assert [epoch for place, epoch in epochs if place == k] == [report.epoch for report in reports]
 
 
-def test_the_state_is_up_to_date_when_an_epoch_is_told_and_one_that_is_finished_is_left():
-    trainers = [new_trainer(k) for k in range(2)]
-    train(trainers[0])
-    before, states = trainers[0].state, []
-    train_together(trainers, lambda place, report: states.append((place, trainers[1].state.epoch)))
-    assert trainers[0].state is before
-    assert states == [(1, n + 1) for n in range(len(states))]
+def test_the_state_is_that_after_the_epoch_and_one_that_is_finished_is_left():
+    done, _ = alone(0)
+    trainings, states = [done.training, new_training(1)], []
+    first, _ = train(
+        trainings,
+        states=[done.state, None],
+        on_epoch=lambda place, report, trainer: states.append((place, report.epoch, trainer.state.epoch)),
+    )
+    np.testing.assert_array_equal(first.weights, done.best_network().weights)
+    assert states == [(1, n + 1, n + 1) for n in range(len(states))]
     assert states
 
 
 @pytest.mark.filterwarnings("ignore:.*(overflow|invalid value).*:RuntimeWarning")
-def test_one_that_diverges_is_told_and_the_others_go_on():
-    heard = {}
-    trainers = [new_trainer(0, DIVERGES), new_trainer(1)]
-    first, second = train_together(trainers, None, lambda place, error: heard.update({place: str(error)}))
-    assert list(heard) == [0]
-    assert "try a learning_rate below 1e+200" in heard[0]
-    np.testing.assert_array_equal(first.weights, trainers[0].state.best_weights)
-    np.testing.assert_array_equal(second.weights, train(new_trainer(1)).weights)
+def test_one_that_diverges_is_reported_and_the_others_go_on():
+    errors = {}
+    trainings = [new_training(0, DIVERGES), new_training(1)]
+    first, second = train(trainings, on_diverged=lambda place, error: errors.update({place: str(error)}))
+    assert list(errors) == [0]
+    assert "try a learning_rate below 1e+200" in errors[0]
+    np.testing.assert_array_equal(first.weights, trainings[0].network.weights)
+    np.testing.assert_array_equal(second.weights, alone(1)[0].best_network().weights)
     with pytest.raises(DivergedError):
-        train_together([new_trainer(0, DIVERGES)])
+        train([new_training(0, DIVERGES)])
+
+
+@pytest.mark.filterwarnings("ignore:.*(overflow|invalid value).*:RuntimeWarning")
+def test_after_a_divergence_a_trainer_goes_on_from_its_state():
+    whole, _ = alone(0)
+    trainer = Trainer(new_training())
+    trainer.run_epoch()
+    failing = Trainer(replace(trainer.training, settings=DIVERGES), state=trainer.state)
+    with pytest.raises(DivergedError):
+        failing.run_epoch()
+    rest = Trainer(trainer.training, state=failing.state)
+    while not rest.finished:
+        rest.run_epoch()
+    np.testing.assert_array_equal(rest.state.weights, whole.state.weights)
 
 
 def test_an_exception_ends_all_and_the_states_are_what_to_go_on_from():
-    trainers = [new_trainer(k) for k in range(2)]
+    trainings, trainers = [new_training(k) for k in range(2)], {}
 
-    def interrupt(place, report):
+    def interrupt(place, report, trainer):
+        trainers[place] = trainer
         if (place, report.epoch) == (1, 2):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_together(trainers, interrupt)
+        train(trainings, on_epoch=interrupt)
     assert trainers[1].state.epoch == 2
-    for k, network in enumerate(train_together(trainers)):
-        np.testing.assert_array_equal(network.weights, train(new_trainer(k)).weights)
+    continued = train(trainings, states=[trainers[k].state for k in range(2)])
+    for k, network in enumerate(continued):
+        np.testing.assert_array_equal(network.weights, alone(k)[0].best_network().weights)
 
 
-def test_those_of_cuda_are_one_ensemble_and_keep_their_places(monkeypatch):
-    calls = []
-
-    def train_ensemble(trainers, on_epoch, on_diverged):
-        calls.append(len(trainers))
-        for k, trainer in enumerate(trainers):
-            train(trainer, lambda report, k=k: on_epoch(k, report))
-        on_diverged(1, DivergedError("so it did"))
-
-    ensemble = SimpleNamespace(train_ensemble=train_ensemble)
-    monkeypatch.setitem(sys.modules, "lstmcore.backends.cuda.ensemble", ensemble)
-    heard, diverged = [], []
-    backends = ["cpu", OnDevice(), "cpu", OnDevice()]
-    trainers = [new_trainer(k, backend=backend) for k, backend in enumerate(backends)]
-    found = train_together(
-        trainers, lambda place, _: heard.append(place), lambda place, _: diverged.append(place)
+def test_a_backend_that_trains_together_gets_all_in_one_call():
+    backend, epochs, diverged = OnDevice(), [], []
+    found = train(
+        [new_training(k) for k in range(3)],
+        backend=backend,
+        on_epoch=lambda place, report, trainer: epochs.append((place, trainer.training.seed.entropy)),
+        on_diverged=lambda place, error: diverged.append(place),
     )
-    assert calls == [2]
-    assert diverged == [3]
-    assert set(heard) == {0, 1, 2, 3}
+    assert backend.calls == [3]
+    assert diverged == [1]
+    assert set(epochs) == {(k, k) for k in range(3)}
     for k, network in enumerate(found):
-        np.testing.assert_array_equal(network.weights, train(new_trainer(k)).weights)
+        np.testing.assert_array_equal(network.weights, alone(k)[0].best_network().weights)
+
+
+def test_arrays_that_lie_elsewhere_are_fetched_once_when_they_are_asked_for():
+    trainer, fetched = Trainer(new_training()), []
+    done, _ = alone(0)
+
+    def fetch():
+        fetched.append(1)
+        return done.state.weights, done.state.deltas, done.state.best_weights
+
+    trainer.set_progress(done.progress, fetch)
+    assert trainer.finished
+    assert not fetched
+    assert trainer.state is trainer.state
+    np.testing.assert_array_equal(trainer.best_network().weights, done.best_network().weights)
+    assert len(fetched) == 1

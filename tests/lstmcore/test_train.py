@@ -10,9 +10,12 @@ from lstmcore import (
     SGD,
     DivergedError,
     EngineError,
+    InputNoise,
     Linear,
     SequenceSet,
+    Sets,
     Trainer,
+    Training,
     TrainingSettings,
     as_autoencoder_set,
     evaluate,
@@ -22,7 +25,7 @@ from lstmcore import (
     start_from_autoencoder,
     train,
 )
-from lstmcore.noise import InputNoise
+from lstmcore.backends.cpu.backend import CpuBackend
 from tests.lstmcore.networks import random_mixture, random_network, random_sequences
 
 TRAINING = random_sequences([9, 4, 7, 12, 3, 6, 10], 3, 2, seed=1, dtype="float32")
@@ -32,8 +35,20 @@ SETTINGS = TrainingSettings(SGD(1e-3, 0.9), parallel_sequences=2, input_noise=0.
 SEED = np.random.SeedSequence(7)
 
 
-def new_trainer(settings=SETTINGS, validation=VALIDATION, seed=SEED, **more):
-    return Trainer(NETWORK, TRAINING, validation, settings, seed=seed, **more)
+def new_training(settings=SETTINGS, validation=VALIDATION, seed=SEED, test=None, **more):
+    return Training(NETWORK, Sets(TRAINING, validation, test), settings, seed, **more)
+
+
+def new_trainer(*args, state=None, **more):
+    return Trainer(new_training(*args, **more), state=state)
+
+
+def run(trainer):
+    """Train to the end; return the reports."""
+    reports = []
+    while not trainer.finished:
+        reports.append(trainer.run_epoch())
+    return reports
 
 
 @pytest.mark.parametrize("stop_after", [1, 3, 8])
@@ -56,24 +71,29 @@ def test_interrupted_and_continued_is_uninterrupted_bit_for_bit(stop_after, stoc
 
 
 def test_a_callback_can_interrupt_and_nothing_is_lost():
-    trainer = new_trainer()
+    states, epochs = [], []
 
-    def interrupt(report):
+    def interrupt(place, report, trainer):
+        states.append(trainer.state)
         if report.epoch == 4:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(trainer, interrupt)
-    assert trainer.state.epoch == 4
-    heard = []
-    train(trainer, heard.append)
-    assert heard[0].epoch == 5
+        train([new_training()], on_epoch=interrupt)
+    assert states[-1].epoch == 4
+    (continued,) = train(
+        [new_training()],
+        states=[states[-1]],
+        on_epoch=lambda place, report, trainer: epochs.append(report.epoch),
+    )
+    assert epochs[0] == 5
+    np.testing.assert_array_equal(continued.weights, train([new_training()])[0].weights)
 
 
 def test_stops_after_patience_and_gives_back_the_best_weights():
     trainer = new_trainer(replace(SETTINGS, sgd=SGD(3e-2, 0.9), max_epochs=200, patience=6))
-    reports = []
-    best = train(trainer, reports.append)
+    reports = run(trainer)
+    best = trainer.best_network()
     errors = [r.validation_error for r in reports]
     best_epoch = int(np.argmin(errors)) + 1
     assert len(reports) == best_epoch + 6 < 200
@@ -92,7 +112,8 @@ def test_an_equal_error_is_no_improvement():
 
 def test_without_validation_the_last_weights_are_the_best():
     trainer = new_trainer(validation=None)
-    best = train(trainer)
+    run(trainer)
+    best = trainer.best_network()
     np.testing.assert_array_equal(best.weights, trainer.state.weights)
     assert trainer.state.epoch == 12
 
@@ -112,7 +133,7 @@ def test_the_training_set_is_left_alone_and_noise_is_fresh_at_each_visit():
 
 
 def test_each_epoch_has_its_own_order_and_each_seed_its_own():
-    orders = [tuple(new_trainer(seed=np.random.SeedSequence(s))._order(e)) for s in (1, 2) for e in (1, 2, 3)]
+    orders = [tuple(new_training(seed=s).order_of(e)) for s in (1, 2) for e in (1, 2, 3)]
     assert len(set(orders)) == 6
     assert all(sorted(o) == list(range(7)) for o in orders)
 
@@ -132,7 +153,7 @@ def test_batch_mode_does_not_depend_on_parallel_sequences():
 def test_divergence_says_the_epoch_and_keeps_the_state():
     trainer = new_trainer(replace(SETTINGS, sgd=SGD(1e30, 0.9), max_epochs=50))
     with pytest.raises(DivergedError, match=r"epoch \d+: .*learning_rate"):
-        train(trainer)
+        run(trainer)
     assert np.isfinite(trainer.state.best_weights).all()
 
 
@@ -171,7 +192,7 @@ def test_the_autoencoder_learns_to_remove_noise():
     sequences = as_autoencoder_set(clean)
     network = new_autoencoder(6, LSTM(8), np.random.default_rng(1))
     settings = TrainingSettings(SGD(1e-3, 0.9), parallel_sequences=2, input_noise=0.3, max_epochs=60)
-    trained = train(Trainer(network, sequences, None, settings, seed=SEED))
+    (trained,) = train([Training(network, Sets(sequences), settings, SEED)])
     assert sequences.targets is sequences.inputs
     assert evaluate(trained, sequences).error < 0.1 * evaluate(network, sequences).error
 
@@ -192,16 +213,11 @@ def test_a_layer_may_have_its_own_learning_rate_and_0_freezes_it():
     layers = [LSTM(4, learning_rate=0.0), LSTM(3), Linear(2, learning_rate=1e-4)]
     network = random_mixture(3, layers, seed=1, dtype="float32")
     settings = replace(SETTINGS, sgd=SGD(1e-3, 0.0), stochastic=False, input_noise=0.0)
-    trainer = Trainer(network, TRAINING, None, settings, seed=SEED)
+    trainer = Trainer(Training(network, Sets(TRAINING), settings, SEED))
     trainer.run_epoch()
     moved = network.architecture.views(trainer.state.weights - network.weights)
-    alone = Trainer(
-        random_mixture(3, [LSTM(4), LSTM(3), Linear(2)], seed=1, dtype="float32"),
-        TRAINING,
-        None,
-        settings,
-        seed=SEED,
-    )
+    other = random_mixture(3, [LSTM(4), LSTM(3), Linear(2)], seed=1, dtype="float32")
+    alone = Trainer(Training(other, Sets(TRAINING), settings, SEED))
     alone.run_epoch()
     reference = network.architecture.views(alone.state.weights - network.weights)
     assert all((piece == 0).all() for piece in moved[0].values())
@@ -221,11 +237,21 @@ def test_weight_noise_reaches_the_lower_layers_only_and_is_taken_off():
     np.testing.assert_array_equal(noisy.state.weights, NETWORK.weights + noisy.state.deltas)
 
 
+def test_an_error_in_the_backward_pass_takes_the_noise_off_the_weights_too():
+    class Failing(CpuBackend):
+        def backward(self, *args):
+            raise KeyboardInterrupt
+
+    trainer = Trainer(new_training(replace(SETTINGS, weight_noise=0.3)), backend=Failing())
+    with pytest.raises(KeyboardInterrupt):
+        trainer.run_epoch()
+    np.testing.assert_array_equal(trainer._network.weights, NETWORK.weights)
+
+
 def test_validation_and_test_at_their_own_intervals():
     settings = replace(SETTINGS, sgd=SGD(0.0), validate_every=3, test_every=2, patience=7, max_epochs=None)
     trainer = new_trainer(settings, test=VALIDATION)
-    reports = []
-    train(trainer, reports.append)
+    reports = run(trainer)
     assert [r.epoch for r in reports if r.validation_error is not None] == [3, 6, 9, 12]
     assert [r.epoch for r in reports if r.test_error is not None] == [2, 4, 6, 8, 10, 12]
     assert trainer.state.without_better == 9  # counts epochs, in steps of the interval

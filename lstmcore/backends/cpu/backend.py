@@ -98,6 +98,7 @@ class CpuBackend:
     """Numba kernels, one thread per network."""
 
     name = "cpu"
+    trains_together = False
 
     def workspace(self, network: Network) -> CpuWorkspace:
         """Make the memory for one network and thread."""

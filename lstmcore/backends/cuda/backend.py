@@ -6,6 +6,7 @@ back at each call.  Networks are trained fast by `lstmcore.backends.cuda.ensembl
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from lstmcore.backends.checks import check_backward, check_forward, check_update, check_workspace
 from lstmcore.backends.cuda.device import Device, default_device
+from lstmcore.backends.cuda.ensemble import OnDiverged, OnEpoch, train_ensemble
 from lstmcore.backends.cuda.layout import (
     AREAS,
     BEFORE,
@@ -29,6 +31,7 @@ from lstmcore.backends.cuda.layout import (
     Y,
     make_plan,
 )
+from lstmcore.backends.protocol import TrainingRun
 from lstmcore.batches import Batch
 from lstmcore.checks import kind
 from lstmcore.network import Network
@@ -122,6 +125,7 @@ class CudaBackend:
     """
 
     name = "cuda"
+    trains_together = True
 
     def __init__(self, device: Device | None = None) -> None:
         self.device = device or default_device()
@@ -196,3 +200,9 @@ class CudaBackend:
             real(sgd.momentum),
         )
         weights[:], deltas[:] = (a.copy_to_host() for a in arrays[:2])
+
+    def train_ensemble(
+        self, trainers: Sequence[TrainingRun], on_epoch: OnEpoch, on_diverged: OnDiverged | None
+    ) -> None:
+        """Run trainings to their end, those of one shape together."""
+        train_ensemble(trainers, on_epoch, on_diverged)

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import math
 import time
-import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -40,10 +40,11 @@ from lstmcore.backends.cuda.layout import (
 )
 from lstmcore.backends.cuda.members import Members
 from lstmcore.backends.cuda.objectives import BINARY, MULTICLASS, NAMES
+from lstmcore.backends.protocol import TrainingRun
 from lstmcore.errors import DivergedError, EngineError
-from lstmcore.prediction import Evaluation
+from lstmcore.evaluation import Evaluation
+from lstmcore.problem import EpochReport, Progress, report_of
 from lstmcore.sequences import SequenceSet
-from lstmcore.training import EpochReport, Trainer, TrainingState
 
 OnEpoch = Callable[[int, EpochReport], None]
 OnDiverged = Callable[[int, DivergedError], None]
@@ -52,7 +53,7 @@ _LINE = 32  # numbers of a cache line: teams don't wait on each other's
 
 
 def train_ensemble(
-    trainers: Sequence[Trainer], on_epoch: OnEpoch | None = None, on_diverged: OnDiverged | None = None
+    trainers: Sequence[TrainingRun], on_epoch: OnEpoch | None = None, on_diverged: OnDiverged | None = None
 ) -> None:
     """Run trainers of the backend "cuda" to their end, those of one shape together.
 
@@ -93,73 +94,42 @@ def train_ensemble(
         raise diverged[0]
 
 
-def _shape(trainer: Trainer) -> Any:
+def _shape(trainer: TrainingRun) -> Any:
     """Return what trainers of one launch have in common."""
-    settings, objective, training = trainer._settings, trainer._objective, trainer._training
+    settings, objective, sets = trainer.training.settings, trainer.training.objective, trainer.training.sets
     if objective.name not in NAMES:
         expected = ", ".join(NAMES)
         raise EngineError(f"the cuda backend has no objective {objective.name!r}; expected one of {expected}")
     if settings.weight_noise:
         raise EngineError(
             f"weight_noise is {settings.weight_noise}: the cuda backend trains networks together without it; "
-            "use run_epoch of each trainer, or the backend 'cpu'"
+            "use Trainer.run_epoch of each, or the backend 'cpu'"
         )
-    sizes = _sizes(training)
-    for name, other in (("validation", trainer._validation), ("test", trainer._test)):
+    sizes = _sizes(sets.training)
+    for name, other in (("validation", sets.validation), ("test", sets.test)):
         if other is not None and _sizes(other) != sizes:
             raise EngineError(
                 f"{name} set: inputs, targets and context are {_sizes(other)}, in training {sizes}; "
                 "the cuda backend trains networks together on sets of one shape"
             )
-    a = trainer._network.architecture
+    a = trainer.training.network.architecture
     layers = tuple(replace(layer, learning_rate=None) for layer in a.layers)
-    return id(_device(trainer)), a.input_size, layers, trainer._network.dtype, objective.name, sizes
+    return id(_device(trainer)), a.input_size, layers, trainer.training.network.dtype, objective.name, sizes
 
 
 def _sizes(sequences: SequenceSet) -> tuple[int, int, tuple[int, int]]:
     return sequences.inputs.shape[1], sequences.targets.shape[1], sequences.context
 
 
-def _device(trainer: Trainer) -> Device:
+def _device(trainer: TrainingRun) -> Device:
     device: Device = trainer.backend.device  # type: ignore[attr-defined]
     return device
-
-
-class _DeviceState(TrainingState):
-    """A state whose arrays are copied from the GPU when they are asked for."""
-
-    def __init__(self, page: NDArray[np.float64], fetch: Callable[[], list[NDArray[np.floating]]]) -> None:
-        values = {
-            "epoch": int(page[EPOCH]),
-            "best_epoch": int(page[BEST_EPOCH]),
-            "best_error": float(page[BEST_ERROR]),
-            "without_better": int(page[WITHOUT_BETTER]),
-        }
-        self.__dict__.update(values, page=page, _fetch=fetch, _arrays=None)
-
-    def keep(self) -> list[NDArray[np.floating]]:
-        """Copy weights, deltas and best weights, if that hasn't been done."""
-        if self.__dict__["_arrays"] is None:
-            self.__dict__["_arrays"] = self.__dict__["_fetch"]()
-        found: list[NDArray[np.floating]] = self.__dict__["_arrays"]
-        return found
-
-    def plain(self) -> TrainingState:
-        """Return the state without the GPU."""
-        weights, deltas, best = self.keep()
-        return TrainingState(
-            self.epoch, weights, deltas, best, self.best_epoch, self.best_error, self.without_better
-        )
-
-    weights = property(lambda self: self.keep()[0])
-    deltas = property(lambda self: self.keep()[1])
-    best_weights = property(lambda self: self.keep()[2])
 
 
 class _Ensemble:
     """Trainers of one shape with their memory on the GPU."""
 
-    def __init__(self, trainers: Sequence[Trainer], places: Sequence[int]) -> None:
+    def __init__(self, trainers: Sequence[TrainingRun], places: Sequence[int]) -> None:
         self._trainers = {place: trainers[place] for place in places if not trainers[place].finished}
         self._places = list(self._trainers)
 
@@ -181,15 +151,15 @@ class _Ensemble:
         trainers = list(self._trainers.values())
         first = trainers[0]
         self._device = device = _device(first)
-        self._network, self._dtype = first._network, first._network.dtype
+        self._network, self._dtype = first.training.network, first.training.network.dtype
         architecture = self._network.architecture
         self._size = architecture.parameters
         self._members = Members(trainers)
         self._data = Data(
-            first._training.inputs.shape[1],
-            first._training.targets.shape[1],
-            first._training.context,
-            NAMES.index(first._objective.name),
+            first.training.sets.training.inputs.shape[1],
+            first.training.sets.training.targets.shape[1],
+            first.training.sets.training.context,
+            NAMES.index(first.training.objective.name),
         )
         states = [trainer.state for trainer in trainers]
         count = len(trainers) * self._size
@@ -208,6 +178,7 @@ class _Ensemble:
             page[[BEST_ERROR, WITHOUT_BETTER]] = state.best_error, state.without_better
         self._pages, self._book = pages, device.to_device(pages.ravel())
         self._teams = self._blocks = 0
+        self._where: dict[int, tuple[Any, Any]] = {}  # weights and deltas of the state that each trainer has
 
     def _share_out(self, networks: int) -> None:
         """Give each of so many networks its blocks, and each team of blocks its memory."""
@@ -282,23 +253,13 @@ class _Ensemble:
         return time.perf_counter() - started
 
     def _let_go(self, live: list[int]) -> None:
-        """Before arrays on the GPU change: states that somebody has kept are copied first.
+        """Before arrays on the GPU change: what a trainer has meanwhile is the state before the epoch."""
+        self._where |= dict.fromkeys(live, (self._weights_before, self._deltas_before))
 
-        What a trainer has meanwhile is the state before the epoch, which stays if it diverges.
-        """
-        for k in live:
-            trainer = self._trainers[self._places[k]]
-            held = weakref.ref(trainer.state)
-            if isinstance(trainer.state, _DeviceState):
-                fetch = self._fetch(k, self._weights_before, self._deltas_before)
-                trainer._state = _DeviceState(self._pages[k].copy(), fetch)
-            state = held()
-            if isinstance(state, _DeviceState) and state is not trainer.state:
-                state.keep()
-
-    def _fetch(self, k: int, weights: Any, deltas: Any) -> Callable[[], list[NDArray[np.floating]]]:
+    def _fetch(self, k: int) -> list[NDArray[np.floating]]:
+        """Copy weights, deltas and best weights of the state that the trainer has."""
         part = slice(k * self._size, (k + 1) * self._size)
-        return lambda: [array[part].copy_to_host() for array in (weights, deltas, self._best)]
+        return [array[part].copy_to_host() for array in (*self._where[k], self._best)]
 
     def _tell(self, live: list[int], seconds: float, on_epoch: OnEpoch, on_diverged: OnDiverged) -> list[int]:
         """Set states, tell of the epoch, return who goes on."""
@@ -321,23 +282,25 @@ class _Ensemble:
     def _next_state(self, k: int) -> DivergedError | None:
         """Set the state after an epoch, unless the trainer diverged in it."""
         trainer, page = self._trainers[self._places[k]], self._pages[k]
-        before, epoch = trainer.state, trainer.state.epoch + 1
+        before, epoch = trainer.progress, trainer.progress.epoch + 1
         if page[FINITE] != 1 or not np.isfinite(page[TRAINING_ERROR]):
-            return trainer._divergence(epoch, float(page[TRAINING_ERROR]))
-        trainer._state = _DeviceState(page.copy(), self._fetch(k, self._weights, self._deltas))
+            return trainer.training.divergence(epoch, float(page[TRAINING_ERROR]))
+        self._where[k] = self._weights, self._deltas
+        trainer.set_progress(_progress(page), partial(self._fetch, k))
         if trainer.finished:
             try:
                 trainer.check_best(epoch)
             except DivergedError as error:
-                if isinstance(before, _DeviceState):
-                    before = before.plain()
-                first = trainer._first.weights.copy()  # whatever was kept as the best had run off
-                trainer._state = replace(before, best_weights=first, best_epoch=0, best_error=math.inf)
+                self._let_go([k])
+                weights, deltas, _ = self._fetch(k)
+                first = trainer.training.network.weights.copy()  # whatever was kept as the best had run off
+                before = replace(before, best_epoch=0, best_error=math.inf)
+                trainer.set_progress(before, lambda: (weights, deltas, first))
                 return error
         return None
 
-    def _report(self, trainer: Trainer, page: NDArray[np.float64], seconds: float) -> EpochReport:
-        settings, epoch = trainer._settings, int(page[EPOCH])
+    def _report(self, trainer: TrainingRun, page: NDArray[np.float64], seconds: float) -> EpochReport:
+        settings, epoch = trainer.training.settings, int(page[EPOCH])
 
         def evaluation(sequences: SequenceSet | None, entry: int, every: int) -> Evaluation | None:
             if sequences is None or epoch % every:
@@ -345,16 +308,20 @@ class _Ensemble:
             classes = self._data.objective in (BINARY, MULTICLASS)
             return Evaluation(float(page[entry]), int(page[entry + 1]) if classes else None, sequences)
 
-        training = evaluation(trainer._training, TRAINING_ERROR, 1)
+        training = evaluation(trainer.training.sets.training, TRAINING_ERROR, 1)
         assert training is not None
-        validation = evaluation(trainer._validation, VALIDATION_ERROR, settings.validate_every)
-        test = evaluation(trainer._test, TEST_ERROR, settings.test_every)
-        return trainer._report(training, validation, test, bool(page[NEW_BEST]), seconds)
+        validation = evaluation(trainer.training.sets.validation, VALIDATION_ERROR, settings.validate_every)
+        test = evaluation(trainer.training.sets.test, TEST_ERROR, settings.test_every)
+        found = training, validation, test
+        return report_of(trainer.training.sets, trainer.progress, found, bool(page[NEW_BEST]), seconds)
 
     def _settle(self) -> None:
         """Copy the states, so that each trainer can go on without this."""
         for trainer in self._trainers.values():
-            if isinstance(trainer.state, _DeviceState):
-                trainer._state = trainer.state.plain()
-            trainer._network.weights[:] = trainer.state.weights
-            trainer._deltas = trainer.state.deltas.copy()
+            _ = trainer.state  # fetched now
+
+
+def _progress(page: NDArray[np.float64]) -> Progress:
+    return Progress(
+        int(page[EPOCH]), int(page[BEST_EPOCH]), float(page[BEST_ERROR]), int(page[WITHOUT_BETTER])
+    )

@@ -28,10 +28,10 @@ from lstmcore.backends.cuda.layout import (
     WATCHED,
     Extent,
 )
+from lstmcore.backends.protocol import TrainingRun
 from lstmcore.batches import by_rising_length
 from lstmcore.noise import InputNoise
 from lstmcore.sequences import SequenceSet
-from lstmcore.training import Trainer
 
 _SIDE_BY_SIDE = 16  # sequences evaluated at once, as Trainer does
 
@@ -45,11 +45,15 @@ class Members:
         Of networks of one shape.
     """
 
-    def __init__(self, trainers: Sequence[Trainer]) -> None:
+    def __init__(self, trainers: Sequence[TrainingRun]) -> None:
         self._trainers = list(trainers)
         sets: dict[int, SequenceSet] = {}
         for trainer in trainers:
-            for found in (trainer._training, trainer._validation, trainer._test):
+            for found in (
+                trainer.training.sets.training,
+                trainer.training.sets.validation,
+                trainer.training.sets.test,
+            ):
                 if found is not None:
                     sets[id(found)] = found
         self._sets = list(sets.values())
@@ -71,8 +75,8 @@ class Members:
         """σ, momentum, limit of the deltas and the layers' learning rates, shape (members, 3 + layers)."""
         rows = []
         for trainer in self._trainers:
-            s = trainer._settings
-            own = [layer.learning_rate for layer in trainer._network.architecture.layers]
+            s = trainer.training.settings
+            own = [layer.learning_rate for layer in trainer.training.network.architecture.layers]
             layers = [s.sgd.learning_rate if rate is None else rate for rate in own]
             rows.append([s.input_noise, s.sgd.momentum, s.delta_limit, *layers])
         return np.array(rows, np.float64)
@@ -81,11 +85,11 @@ class Members:
         """Return the largest batch, and the largest set if its outputs are `pooled`."""
         frames = sequences = steps = whole = 0
         for trainer in self._trainers:
-            parallel = trainer._settings.parallel_sequences
+            parallel = trainer.training.settings.parallel_sequences
             for found, together, evaluated in (
-                (trainer._training, parallel, False),
-                (trainer._validation, self._together(trainer), True),
-                (trainer._test, self._together(trainer), True),
+                (trainer.training.sets.training, parallel, False),
+                (trainer.training.sets.validation, self._together(trainer), True),
+                (trainer.training.sets.test, self._together(trainer), True),
             ):
                 if found is None:
                     continue
@@ -114,27 +118,27 @@ class Members:
         start = sum(len(one) for one in orders)
         for k, epoch in epochs.items():
             trainer, row = self._trainers[k], members[k]
-            settings = trainer._settings
+            settings = trainer.training.settings
             row[[PARALLEL, STOCHASTIC]] = settings.parallel_sequences, settings.stochastic
             row[[EVALUATED, EVERY]] = self._together(trainer), settings.validate_every
-            training = trainer._training
+            training = trainer.training.sets.training
             row[[TRAINING, TRAINING_COUNT]] = self._first[id(training)], len(training)
             row[TRAINING_ORDER] = start
-            orders.append(in_batches(training, trainer._order(epoch), settings.parallel_sequences))
+            orders.append(in_batches(training, trainer.training.order_of(epoch), settings.parallel_sequences))
             start += len(orders[-1])
             for found, every, at in (
                 (
-                    trainer._validation,
+                    trainer.training.sets.validation,
                     settings.validate_every,
                     (VALIDATION, VALIDATION_COUNT, VALIDATION_ORDER),
                 ),
-                (trainer._test, settings.test_every, (TEST, TEST_COUNT, TEST_ORDER)),
+                (trainer.training.sets.test, settings.test_every, (TEST, TEST_COUNT, TEST_ORDER)),
             ):
                 if found is not None and epoch % every == 0:
                     place = self._places[id(found), self._together(trainer)]
                     row[list(at)] = self._first[id(found)], len(found), place
-            row[WATCHED] = trainer._validation is not None
-            row[[KEY_0, KEY_1]] = InputNoise(trainer._seed, epoch, settings.input_noise).key
+            row[WATCHED] = trainer.training.sets.validation is not None
+            row[[KEY_0, KEY_1]] = InputNoise(trainer.training.seed, epoch, settings.input_noise).key
         return members, np.concatenate(orders).astype(np.int32)
 
     def _evaluation_orders(self) -> None:
@@ -144,15 +148,15 @@ class Members:
         start = 0
         for trainer in self._trainers:
             together = self._together(trainer)
-            for found in (trainer._validation, trainer._test):
+            for found in (trainer.training.sets.validation, trainer.training.sets.test):
                 if found is not None and (id(found), together) not in self._places:
                     self._orders.append(in_batches(found, by_rising_length(found), together))
                     self._places[id(found), together] = start
                     start += len(self._orders[-1])
 
     @staticmethod
-    def _together(trainer: Trainer) -> int:
-        return max(trainer._settings.parallel_sequences, _SIDE_BY_SIDE)
+    def _together(trainer: TrainingRun) -> int:
+        return max(trainer.training.settings.parallel_sequences, _SIDE_BY_SIDE)
 
 
 def in_batches(

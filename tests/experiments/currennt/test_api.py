@@ -7,7 +7,7 @@ The other cases are in `tests.lstmcore.test_against_currennt`; all of them run t
 import numpy as np
 import pytest
 
-from lstmcore import SGD, Trainer, TrainingSettings, predict
+from lstmcore import SGD, Sets, Trainer, Training, TrainingSettings, predict
 from lstmcore.experiments.currennt.data import sequence_set
 from lstmcore.experiments.currennt.formats.netcdf import read_netcdf
 from lstmcore.experiments.currennt.numerics.order import SequenceOrder
@@ -58,15 +58,10 @@ def test_training(case, backend, dtype):
         stochastic=True,
         max_epochs=int(option(case, "max_epochs", "")),
     )
-    trainer = Trainer(
-        network(INDEX[case]["net"], dtype),
-        sequences,
-        None,
-        settings,
-        seed=np.random.SeedSequence(1),
-        backend=backend,
-        order=order.for_epoch,
+    training = Training(
+        network(INDEX[case]["net"], dtype), Sets(sequences), settings, seed=1, order=order.for_epoch
     )
+    trainer = Trainer(training, backend=backend)
     expected = load(INDEX[case]["file"])["precisions"][PRECISION[dtype]]
     for row in expected["rows"]:
         report = trainer.run_epoch()

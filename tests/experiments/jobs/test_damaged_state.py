@@ -1,15 +1,15 @@
 """A state of a training that was damaged on disk: the training begins anew, and a line says so."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 
-from lstmcore import SGD, EngineError, EpochReport, Trainer, TrainingSettings
-from lstmcore.experiments.jobs import checkpoint as job_training
-from lstmcore.experiments.jobs.checkpoint import JobTraining
-from lstmcore.experiments.jobs.job import Job, Prepared, Result, load_result, save_result
+from lstmcore import SGD, EngineError, EpochReport, Sets, Trainer, Training, TrainingSettings
+from lstmcore.experiments.jobs import checkpoint as checkpoints
+from lstmcore.experiments.jobs.checkpoint import Checkpoint
+from lstmcore.experiments.jobs.job import Result, load_result, save_result
 from lstmcore.experiments.progress import Live, PlainLines, Quiet
 from tests.experiments.run.test_run import Listener, contents, run
 from tests.lstmcore.networks import random_network, random_sequences
@@ -17,30 +17,28 @@ from tests.lstmcore.networks import random_network, random_sequences
 SONGS = random_sequences([4, 3], 3, 2, dtype="float32")
 
 
-def prepare(state):
-    network = random_network(3, [(4, 1.0)], 2, dtype="float32")
-    settings = TrainingSettings(SGD(1e-3), max_epochs=5)
-    trainer = Trainer(network, SONGS, SONGS, settings, seed=1, state=state)
-    return Prepared(trainer, lambda network, reports: Result({}, {}), SONGS)
-
-
-JOB = Job("fold 0, trial 0", "network", prepare)
+SETTINGS = TrainingSettings(SGD(1e-3), max_epochs=5)
+TRAINING = Training(random_network(3, [(4, 1.0)], 2, dtype="float32"), Sets(SONGS, SONGS), SETTINGS, seed=1)
 
 
 @pytest.fixture
-def checkpoint(tmp_path):
+def path(tmp_path):
+    """File of the state after three epochs."""
     path = tmp_path / "network.partial.safetensors"
-    training = JobTraining(JOB, path)
+    found, trainer = Checkpoint(path, TRAINING), Trainer(TRAINING)
+    assert found.state is found.damage is None
     for _ in range(3):
-        training.hear(training.trainer.run_epoch())
-    training.save()
+        found.on_epoch(trainer.run_epoch(), trainer)
+    assert not path.exists()
+    found.save()
     return path
 
 
-def test_a_sound_state_is_gone_on_from(checkpoint):
-    training = JobTraining(JOB, checkpoint)
-    assert training.note is None
-    assert training.trainer.state.epoch == 3
+def test_a_sound_state_is_gone_on_from(path):
+    found = Checkpoint(path, TRAINING)
+    assert found.damage is None
+    assert found.state.epoch == 3
+    assert [report.epoch for report in found.reports] == [1, 2, 3]
 
 
 def cut(name):
@@ -67,40 +65,32 @@ def cut(name):
         (lambda t, f: (t, []), "reports: Input should be a valid list"),
     ],
 )
-def test_a_damaged_state_is_left_aside(checkpoint, damage, message):
-    found = load_result(checkpoint)
-    save_result(checkpoint, Result(*damage(found.tensors, found.facts)))
-    training = JobTraining(JOB, checkpoint)
-    assert training.trainer.state.epoch == 0
-    assert training.note.startswith(f"{checkpoint}: ")
-    assert training.note.endswith("; fold 0, trial 0 is trained from the start")
+def test_a_damaged_state_is_left_aside(path, damage, message):
+    saved = load_result(path)
+    save_result(path, Result(*damage(saved.tensors, saved.facts)))
+    found = Checkpoint(path, TRAINING)
+    assert found.state is None
+    assert found.reports == []
     with pytest.raises(EngineError, match=message):
-        raise EngineError(training.note)
-    training.hear(training.trainer.run_epoch())
-    training.save()
-    assert JobTraining(JOB, checkpoint).trainer.state.epoch == 1
+        raise EngineError(found.damage)
+    trainer = Trainer(TRAINING, state=found.state)
+    found.on_epoch(trainer.run_epoch(), trainer)
+    found.save()
+    assert Checkpoint(path, TRAINING).state.epoch == 1
 
 
 @pytest.mark.parametrize("size", [0, 5, 200])
-def test_a_state_that_was_cut_off_is_left_aside(checkpoint, size):
-    checkpoint.write_bytes(checkpoint.read_bytes()[:size])
-    training = JobTraining(JOB, checkpoint)
-    assert training.trainer.state.epoch == 0
-    assert "can't be read" in training.note
-
-
-def test_a_mistake_that_is_not_the_states_is_told(checkpoint):
-    def wrong(state):
-        raise EngineError("the network is wrong")
-
-    with pytest.raises(EngineError, match="the network is wrong"):
-        JobTraining(replace(JOB, prepare=wrong), checkpoint)
+def test_a_state_that_was_cut_off_is_left_aside(path, size):
+    path.write_bytes(path.read_bytes()[:size])
+    found = Checkpoint(path, TRAINING)
+    assert found.state is None
+    assert found.damage == "can't be read"
 
 
 def test_reports_are_read_as_they_were_written():
     report = EpochReport(7, 9.0, 0.15, None, float("inf"), 1.0, 4, 11.0, False)
     text = json.dumps([asdict(report)])
-    assert job_training._REPORTS.validate_python(json.loads(text)) == [report]
+    assert checkpoints._REPORTS.validate_python(json.loads(text)) == [report]
 
 
 class Told(Listener):
@@ -113,8 +103,8 @@ class Told(Listener):
 
 
 def test_a_run_with_a_damaged_state_says_so_and_comes_to_the_same(tiny, monkeypatch):
-    monkeypatch.setattr(job_training, "CHECKPOINT_SECONDS", 0)
-    monkeypatch.setattr(job_training, "CHECKPOINT_SHARE", 1e9)
+    monkeypatch.setattr(checkpoints, "CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(checkpoints, "CHECKPOINT_SHARE", 1e9)
     run(tiny, "whole")
 
     class Power(Told):
@@ -131,7 +121,8 @@ def test_a_run_with_a_damaged_state_says_so_and_comes_to_the_same(tiny, monkeypa
     told = Told()
     run(tiny, "cut", progress=told)
     assert len(told.notes) == 1
-    assert str(state) in told.notes[0]
+    assert told.notes[0].startswith(f"{state}: ")
+    assert told.notes[0].endswith("; fold 0, trial 0 is trained from the start")
     assert "deltas" in told.notes[0]
     assert contents(tiny / "cut") == contents(tiny / "whole")
 

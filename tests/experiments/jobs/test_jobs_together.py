@@ -10,10 +10,11 @@ import safetensors.numpy
 from typer.testing import CliRunner
 
 from lstmcore import DivergedError, EngineError, get_backend
+from lstmcore.backends.cpu.backend import CpuBackend
 from lstmcore.experiments.cli import app
 from lstmcore.experiments.config import load_experiment
 from lstmcore.experiments.errors import Diverged, Interrupted
-from lstmcore.experiments.jobs import checkpoint as job_training, runner as job_runner
+from lstmcore.experiments.jobs import checkpoint as checkpoints
 from lstmcore.experiments.progress import Quiet
 from lstmcore.experiments.run import Session
 from lstmcore.experiments.studies.search import run_search
@@ -27,7 +28,7 @@ def calls(monkeypatch) -> list[int]:
     """How many trainers each call got, with the CPU's jobs given all at once and trained as on a GPU."""
     sizes = []
 
-    def train_together(trainers, on_epoch, on_diverged):
+    def train_ensemble(self, trainers, on_epoch, on_diverged):
         """Train each for an epoch, then each for another."""
         sizes.append(len(trainers))
         running = {place: trainer for place, trainer in enumerate(trainers) if not trainer.finished}
@@ -43,17 +44,17 @@ def calls(monkeypatch) -> list[int]:
                     del running[place]
                 on_epoch(place, report)
 
-    monkeypatch.setattr(job_runner, "train_together", train_together)
-    monkeypatch.setattr(job_runner, "TOGETHER", ("cpu",))
+    monkeypatch.setattr(CpuBackend, "train_ensemble", train_ensemble, raising=False)
+    monkeypatch.setattr(CpuBackend, "trains_together", True)
     return sizes
 
 
 def test_a_stage_is_one_call_and_the_bytes_are_the_same(tiny, calls, monkeypatch):
     run(tiny, "together", workers=2)
     assert calls == [2, 6]  # two trials; three folds of two trials
-    monkeypatch.setattr(job_runner, "TOGETHER", ())
+    monkeypatch.setattr(CpuBackend, "trains_together", False)
     run(tiny, "alone", workers=2)
-    assert calls == [2, 6] + 8 * [1]
+    assert calls == [2, 6]
     assert contents(tiny / "together") == contents(tiny / "alone")
     files = [sorted(path.name for path in (tiny / folder).rglob("*")) for folder in ("together", "alone")]
     assert files[0] == files[1]
@@ -126,11 +127,10 @@ def test_jobs_of_a_fold_share_their_songs_and_forget_them(tiny):
     config = load_experiment(tiny / "tiny.toml", [])
     dataset = load_dataset(config.data, workers=1, progress=Quiet(), stop=threading.Event())
     data = TrialData(config, dataset, split(dataset.development, config.folds), [])
-    folds = [job.prepare(None) for job in network_jobs(data)]
-    sets = [one.trainer._training for one in folds]
-    assert sets[0] is sets[1] is not sets[2]
-    encoders = [job.prepare(None) for job in autoencoder_jobs(config, dataset.unlabelled)]
-    assert encoders[0].trainer._training is encoders[1].trainer._training
+    folds = [job.training() for job in network_jobs(data)]
+    assert folds[0].sets is folds[1].sets is not folds[2].sets
+    encoders = [job.training() for job in autoencoder_jobs(config, dataset.unlabelled)]
+    assert encoders[0].sets is encoders[1].sets
     assert len(data._sets._values) == 3
     del folds
     assert len(data._sets._values) == 0
@@ -138,8 +138,8 @@ def test_jobs_of_a_fold_share_their_songs_and_forget_them(tiny):
 
 @pytest.mark.usefixtures("calls")
 def test_states_are_kept_of_all_and_a_finished_one_without_a_result_is_concluded(tiny, monkeypatch):
-    monkeypatch.setattr(job_training, "CHECKPOINT_SECONDS", 0)
-    monkeypatch.setattr(job_training, "CHECKPOINT_SHARE", 1e9)
+    monkeypatch.setattr(checkpoints, "CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(checkpoints, "CHECKPOINT_SHARE", 1e9)
     run(tiny, "whole")
 
     class Power(Listener):

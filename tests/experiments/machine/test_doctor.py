@@ -165,6 +165,7 @@ GPU = {"name": "NVIDIA X", "memory": "80 GiB", "driver": "580.1", "CUDA": "13.0 
 def with_gpu(monkeypatch):
     """A GPU of which only the description is there."""
     monkeypatch.setattr(gpu, "describe_gpu", lambda: dict(GPU))
+    monkeypatch.setattr(CpuBackend, "trains_together", True)
     monkeypatch.setattr("lstmcore.get_backend", lambda name: CpuBackend())
 
 
