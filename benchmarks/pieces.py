@@ -23,8 +23,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks.measuring import publish
 from benchmarks.train import INPUTS, RATE, UNITS, operations, our_step, paper_network, product_rate, songs
 from lstmcore import SSE, Network, SequenceSet, get_backend
-from lstmcore.backends.cpu import feedforward, lstm
-from lstmcore.backends.cpu import gemm as products
+from lstmcore.backends.cpu import feedforward, gemm as products, lstm
 from lstmcore.backends.cpu.memory import aligned
 from lstmcore.batches import Batch, pack
 

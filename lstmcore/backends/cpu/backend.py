@@ -11,10 +11,10 @@ from lstmcore.backends.checks import check_backward, check_forward, check_update
 from lstmcore.backends.cpu.feedforward import CpuFeedforward
 from lstmcore.backends.cpu.lstm import CpuBlstm, CpuLstm
 from lstmcore.backends.cpu.math import momentum_step
-from lstmcore.jit import kernel
 from lstmcore.batches import Batch
 from lstmcore.checks import kind
 from lstmcore.errors import EngineError
+from lstmcore.jit import kernel
 from lstmcore.layers import BLSTM, LSTM, Feedforward, Layer
 from lstmcore.network import Network
 from lstmcore.sgd import SGD

@@ -20,8 +20,8 @@ from lstmcore.backends.cpu.math import (
     tanh_slope,
 )
 from lstmcore.backends.cpu.memory import Memory
-from lstmcore.jit import kernel
 from lstmcore.batches import Batch
+from lstmcore.jit import kernel
 from lstmcore.layers import Feedforward, Linear
 
 Array = Any

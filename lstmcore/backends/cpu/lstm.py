@@ -37,9 +37,9 @@ from lstmcore.backends.cpu.gemm import (
 from lstmcore.backends.cpu.math import cell_backward, cell_forward, peephole_gradients
 from lstmcore.backends.cpu.memory import Memory
 from lstmcore.backends.cpu.tiles import VECTOR_BYTES
-from lstmcore.jit import inlined, kernel
 from lstmcore.batches import Batch
 from lstmcore.cell import Gates, Peepholes
+from lstmcore.jit import inlined, kernel
 from lstmcore.layers import BLSTM
 
 Array = Any
