@@ -5,8 +5,10 @@
 # Each part may fail or hang without stopping the next; logs and JSON lie in FOLDER (default: gpu_day), of
 # which summary.txt comes first.
 #
-# PYTHON  another interpreter than python3      LSTMCORE_EXTRA  cuda13 for drivers from 580 on
-# TORCH   another requirement than torch        LIMIT           another number of seconds than 830 in all
+# PYTHON  another interpreter than python3; a virtual environment's is used as it is, for others one is made
+# LSTMCORE_EXTRA  cuda13 for drivers from 580 on
+# TORCH   another requirement than torch
+# LIMIT   another number of seconds than 830 in all
 # WHEELS  for a machine without a registry: a folder of wheels (numba-cuda, pytest and its plugins
 #         xdist and timeout, hypothesis, what the package needs, PyTorch), all of which are installed and nothing else
 set -u
@@ -39,8 +41,10 @@ part() {
 
 : >"$folder/summary.txt"
 part nvidia-smi 10 nvidia-smi
-part venv 30 "$python" -m venv --system-site-packages "$folder/venv"
-[ ! -x "$folder/venv/bin/python" ] || python="$folder/venv/bin/python"
+if ! part environment 10 "$python" -c "import sys; print(sys.prefix); sys.exit(sys.prefix == sys.base_prefix)"; then
+  part venv 30 "$python" -m venv --system-site-packages "$folder/venv"
+  [ ! -x "$folder/venv/bin/python" ] || python="$folder/venv/bin/python"
+fi
 if [ -n "${WHEELS:-}" ]; then
   part install 150 "$python" -m pip install --quiet --no-index --no-deps "$WHEELS"/*.whl
 else
@@ -49,7 +53,7 @@ else
 fi
 export PYTHONPATH=$PWD${PYTHONPATH:+:$PYTHONPATH} # so that all runs, were the package itself not installed
 part tests 230 "$python" -m pytest -m gpu -n 0 -v -p no:cacheprovider --timeout=120 tests
-part doctor 60 "$python" -c "from lstmcore.experiments.terminal.entry import main; main()" doctor --json
+part doctor 90 "$python" -c "from lstmcore.experiments.terminal.entry import main; main()" doctor --json
 cp "$folder/doctor.log" "$folder/doctor.json"
 if ! part torch 20 "$python" -c "import torch; print(torch.__version__, torch.cuda.is_available())" &&
   [ -z "${WHEELS:-}" ]; then
