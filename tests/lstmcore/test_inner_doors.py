@@ -14,7 +14,6 @@ from lstmcore import (
     EngineError,
     Linear,
     SequenceSet,
-    Softmax,
     Standardiser,
     StreamingNetwork,
     Trainer,
@@ -301,7 +300,7 @@ def test_standardisers_take_rows_of_their_own_width():
         Standardiser.fit([[1e300], [-1e300]])
 
 
-# --- layers, steps and classes -------------------------------------------------------------------
+# --- layers and steps ----------------------------------------------------------------------------
 
 
 def test_a_layer_of_both_directions_has_an_even_number_of_units():
@@ -319,10 +318,3 @@ def test_momentum_is_below_one(momentum):
 def test_initial_weights_lie_between_finite_numbers(given):
     with pytest.raises(EngineError, match=r"expected finite numbers, the lower first|low|high"):
         initial_network(3, [Linear(2)], 1, **given)
-
-
-def test_a_class_that_the_network_has_not_got_is_named():
-    network = initial_network(3, [Softmax(2)], 1, dtype="float64")
-    songs = SequenceSet(np.zeros((4, 3)), np.array([[0.0], [1], [2], [-1]]), np.array([4]))
-    with pytest.raises(EngineError, match="class 2; expected numbers below 2"):
-        evaluate(network, songs, objective=OBJECTIVES["multiclass_classification"])
