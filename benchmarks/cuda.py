@@ -19,9 +19,7 @@ events in the same run.  ``GFLOP`` and ``GB`` are what an epoch must compute and
 once by each pass that needs it: `benchmarks.cuda_cost`); an epoch is bound by whichever of both takes the
 larger share of its time at those rates, or by the latency of the time loop if that share is below a half.
 
-All that is owed to a GPU in one command, the tests for it included:
-
-    python -m pytest -m gpu -n 0 -v tests | tee benchmarks/results/cuda_tests.log && python -m benchmarks.cuda
+All that is owed to a GPU in one command, the tests for it included: ``bash benchmarks/gpu_day.sh``.
 """
 
 from __future__ import annotations

@@ -29,6 +29,10 @@ class SmileError(RuntimeError):
     """openSMILE isn't there, refused its configuration or gave up on its input."""
 
 
+class SmileMissingError(SmileError, ImportError):
+    """openSMILE isn't installed or can't be loaded: no file's fault."""
+
+
 def has_smile() -> bool:
     """Tell whether openSMILE is installed: all but FS1 can do without it."""
     return find_spec("opensmile") is not None
@@ -39,7 +43,7 @@ def smile_version() -> str:
 
     Raises
     ------
-    SmileError
+    SmileMissingError
         If it isn't installed.
     """
     try:
@@ -47,7 +51,7 @@ def smile_version() -> str:
             return version("opensmile")
     except PackageNotFoundError:
         pass
-    raise SmileError(
+    raise SmileMissingError(
         "FS1's features, a part of FS2, are computed by openSMILE, which is not installed; expected: "
         "pip install 'opensmile>=2.6' (licensed for private, research and educational use only), or files "
         "that have FS1's features"
@@ -59,7 +63,7 @@ def shipped_configuration() -> Path:
 
     Raises
     ------
-    SmileError
+    SmileMissingError
         If it isn't installed or can't be loaded.
     """
     _load()
@@ -73,7 +77,7 @@ def _load() -> None:
     try:
         import opensmile.core.lib  # noqa: F401
     except (ImportError, OSError) as error:  # a library of another system, say
-        raise SmileError(f"openSMILE is installed but can't be loaded: {error}") from error
+        raise SmileMissingError(f"openSMILE is installed but can't be loaded: {error}") from error
 
 
 @dataclass(frozen=True, eq=False)

@@ -120,7 +120,9 @@ def test_the_rooms_are_imported_by_their_full_names(file):
     """From a checkout the bare names would import too, as other modules with other classes."""
     bare = {n for n in imported(file) if n.split(".")[0] in ("features", "experiments")}
     assert not bare
-    assert not re.search(r"^\s*(from|import) (features|experiments)\b", file.read_text(), re.MULTILINE)
+    text = file.read_text()
+    assert not re.search(r"^\s*(from|import) (features|experiments)\b", text, re.MULTILINE)
+    assert not re.search(r"(files|import_module|PackageLoader|find_spec)\(.(features|experiments)\b", text)
 
 
 @pytest.mark.parametrize(("room", "floors"), [("experiments", EXPERIMENTS), ("lstmcore", ENGINE)])

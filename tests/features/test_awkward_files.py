@@ -120,6 +120,7 @@ def test_every_channel_counts(feature_set: str, write: Write, mixture: Mixture) 
     assert not np.allclose(left.to_numpy(), table.to_numpy(), rtol=0.01)
 
 
+@pytest.mark.golden
 def test_the_mean_of_the_channels_is_not_rounded(feature_set: str, golden: Path, write: Write) -> None:
     """Mixed down to 16 bits, jitter would be another: then the references' agreement would be lost."""
     samples, rate = soundfile.read(golden / "mix12_stereo.flac", dtype="int16")

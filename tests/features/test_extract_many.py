@@ -132,7 +132,7 @@ def test_a_package_that_is_missing_is_no_files_error(
     clips: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "opensmile.core.lib", None)
-    with pytest.raises(ImportError):
+    with pytest.raises(ImportError, match="openSMILE is installed but can't be loaded"):
         extract_all(clips, workers=2)
 
 

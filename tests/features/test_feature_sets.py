@@ -10,6 +10,7 @@ import pytest
 from lstmcore.features import FEATURE_SETS, columns, feature_names, grid_times
 
 
+@pytest.mark.golden
 def test_the_names_and_their_order_are_those_of_the_deam_files(golden: Path) -> None:
     header = (golden / "deam_feature_header.txt").read_text().strip().split(";")
     assert list(columns("FS1")) == header

@@ -15,6 +15,7 @@ Write = Callable[..., Path]
 Mixture = tuple[NDArray[np.int16], int]
 
 
+@pytest.mark.golden
 @pytest.mark.parametrize(("audio", "values"), [("mix12", "mono"), ("mix12_stereo", "stereo")])
 def test_every_value_agrees_with_the_reference(audio: str, values: str, golden: Path) -> None:
     """Every single value agrees to 5e-7 relative: half a unit of the reference's seventh digit.

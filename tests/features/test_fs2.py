@@ -44,6 +44,7 @@ def test_fs2_is_fs1_and_four_more_and_the_store_keeps_it(golden: Path, store: Fe
     assert kept.parent.name == f"FS2-{fs2_version()}"
 
 
+@pytest.mark.golden
 def test_rows_of_the_mixture_follow_from_the_references(mixture: Mixture) -> None:
     rows = music_rows(*mixture, 22)
     golden = golden_table("tempo_density").set_index(["signal", "function", "frame/hop"])["values"]

@@ -20,6 +20,7 @@ from tests.features.signals import NOTES
 FRAMES = {"whole": None, "10s/10s": (10.0, 10.0), "1s/0.5s": (1.0, 0.5), "3s/0.5s": (3.0, 0.5)}
 
 
+@pytest.mark.golden
 def test_every_density_and_onset_is_the_references() -> None:
     table = golden_table("tempo_density")
     table = table[table["function"] != "mirtempo"]
@@ -36,6 +37,7 @@ def test_every_density_and_onset_is_the_references() -> None:
             assert_same(found, numbers(row["values"]), f"{list(row)[:3]}")
 
 
+@pytest.mark.golden
 def test_the_curve_is_the_references() -> None:
     golden = intermediates()
     curve = onset_curve(*golden_signal("clicks_120"))

@@ -1,7 +1,9 @@
 """Decoding: formats, sample types, and every way in which a file can be unusable."""
 
 import errno
+import os
 import pickle
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -160,3 +162,10 @@ def test_samples_that_are_not_finite(bad: float, write: Write) -> None:
 def test_an_error_survives_pickling() -> None:
     error = pickle.loads(pickle.dumps(AudioError("a.wav", "empty; sound is expected")))
     assert str(error) == "a.wav: empty; sound is expected"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pipes with names")
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.wav")
+    with pytest.raises(AudioError, match=r"pipe\.wav.*not a regular file"):
+        read_audio(tmp_path / "pipe.wav")

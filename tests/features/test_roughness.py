@@ -37,6 +37,7 @@ def values() -> dict[tuple[str, str, float], NDArray[np.float64]]:
     return out
 
 
+@pytest.mark.golden
 def test_every_summary_is_the_references(values: dict[tuple[str, str, float], NDArray[np.float64]]) -> None:
     table = golden_table("roughness_mean")
     assert len(table) == len(values) == 1142
@@ -47,6 +48,7 @@ def test_every_summary_is_the_references(values: dict[tuple[str, str, float], ND
         assert_same(summary, expected, f"{row}")
 
 
+@pytest.mark.golden
 def test_every_frame_is_the_references(values: dict[tuple[str, str, float], NDArray[np.float64]]) -> None:
     table = golden_table("roughness_frames")
     assert len(table) == 450
@@ -54,6 +56,7 @@ def test_every_frame_is_the_references(values: dict[tuple[str, str, float], NDAr
         assert_same(values[row.signal, row.method, row.frame_s], numbers(row.values), f"{row[1:4]}")
 
 
+@pytest.mark.golden
 def test_the_closed_forms_are_the_references() -> None:
     table = golden_table("dissonance_curve")
     first = table["f1_hz"].to_numpy(np.float64)

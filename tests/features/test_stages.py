@@ -42,6 +42,7 @@ def test_every_formula_has_a_source(name: str) -> None:
     assert "Source: " in stage.__doc__
 
 
+@pytest.mark.golden
 def test_from_samples_to_each_of_the_four() -> None:
     samples, rate = golden_signal("mix12")
     golden = golden_table("tempo_density").set_index(["signal", "function", "frame/hop"])["values"]

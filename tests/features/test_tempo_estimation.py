@@ -12,6 +12,7 @@ from tests.features.golden_rows import assert_same, golden_signal, golden_table,
 FRAMES = {"3s/0.3s": (3.0, 0.3), "3s/0.5s": (3.0, 0.5), "1s/0.5s": (1.0, 0.5)}
 
 
+@pytest.mark.golden
 def test_every_tempo_is_the_references() -> None:
     table = golden_table("tempo_density")
     table = table[table["function"] == "mirtempo"]
@@ -25,6 +26,7 @@ def test_every_tempo_is_the_references() -> None:
             assert_same(found, numbers(row["values"]), f"{list(row)[:3]}")
 
 
+@pytest.mark.golden
 def test_every_stage_is_the_references() -> None:
     golden = {name.removeprefix("clicks_120_"): values for name, values in intermediates().items()}
     samples, rate = golden_signal("clicks_120")

@@ -7,6 +7,7 @@ from lstmcore import SGD, SequenceSet, Sets, Trainer, Training, TrainingSettings
 from tests.lstmcore.cuda_here import on_gpu
 from tests.lstmcore.currennt_golden import INDEX, flat, load, network, objective, option, sequences
 
+pytestmark = pytest.mark.golden
 # float64 to 1e-12, float32 to 2e-6: relative to the largest value of the vector, because a
 # weight that happens to lie near zero carries the rounding of the sums it came from.
 TOLERANCE = {"float64": 1e-12, "float32": 2e-6}

@@ -22,6 +22,7 @@ PARTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(SIMULATED, reason="it is the simulator that runs this")
 @pytest.mark.timeout(3600)  # dozens of tests, each with a limit of its own
 @pytest.mark.parametrize("part", PARTS)

@@ -14,7 +14,7 @@ import math
 import numpy as np
 import pytest
 
-from lstmcore.cell import cell_backward
+from lstmcore.cell import Gates, Peepholes, cell_backward
 
 C = math.log(3) / 2
 # What one gate's delta exceeds alone: inputs (e, z, i, f, o, c_before, carry, p_i, p_f, p_o), then
@@ -36,8 +36,11 @@ CASES = {
 
 
 def backward(inputs, bound, sign=1):
+    """The deltas of the four gates, then the carry, shape (5,)."""
     e, z, i, f, o, c_before, carry, p_i, p_f, p_o = map(float, inputs)
-    return cell_backward(sign * e, z, i, f, o, c_before, C, sign * carry, p_i, p_f, p_o, bound)
+    gates, peepholes = Gates(z, i, f, o), Peepholes(p_i, p_f, p_o)
+    deltas, before = cell_backward(sign * e, gates, c_before, C, sign * carry, peepholes, bound)
+    return np.array([*deltas, before])
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -50,7 +53,7 @@ def test_the_limit_of_each_gate_binds_for_itself(gate, sign):
 @pytest.mark.parametrize("gate", CASES)
 def test_it_is_that_gate_alone_that_exceeds_the_limit(gate):
     inputs, deltas, _ = CASES[gate]
-    free = np.array(backward(inputs, math.inf)[:4])
+    free = backward(inputs, math.inf)[:4]
     assert [name for name, d in zip("zifo", free, strict=True) if abs(d) > 1] == [gate]
     others = [name != gate for name in "zifo"]
     np.testing.assert_allclose(free[others], np.array(deltas)[others], rtol=1e-14)

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from lstmcore import (
+    BLSTM,
     OBJECTIVES,
     SGD,
     SSE,
     Batch,
     EngineError,
+    Linear,
     SequenceSet,
     Sets,
     Standardiser,
@@ -21,6 +23,7 @@ from lstmcore import (
     evaluate,
     get_backend,
     gradient_check,
+    initial_network,
     pack,
     predict,
 )
@@ -303,3 +306,23 @@ def test_standardisers_take_rows_of_their_own_width():
                 door(rows)
     with pytest.raises(EngineError, match="not finite"):
         Standardiser.fit([[1e300], [-1e300]])
+
+
+# --- layers and steps ----------------------------------------------------------------------------
+
+
+def test_a_layer_of_both_directions_has_an_even_number_of_units():
+    with pytest.raises(EngineError, match="blstm layer: size is 5; expected an even number"):
+        BLSTM(5)
+
+
+@pytest.mark.parametrize("momentum", [-0.1, 1.0, np.nan])
+def test_momentum_is_below_one(momentum):
+    with pytest.raises(EngineError, match="momentum"):
+        SGD(1e-3, momentum)
+
+
+@pytest.mark.parametrize("given", [{"low": 1.0, "high": 0.0}, {"low": np.nan}, {"high": np.inf}])
+def test_initial_weights_lie_between_finite_numbers(given):
+    with pytest.raises(EngineError, match=r"expected finite numbers, the lower first|low|high"):
+        initial_network(3, [Linear(2)], 1, **given)

@@ -30,6 +30,7 @@ def output(folder: Path) -> float:
     return float(done.stdout)
 
 
+@pytest.mark.slow
 def test_a_changed_cell_is_compiled_anew(tmp_path):
     shutil.copytree(
         Path(lstmcore.__file__).parent, tmp_path / "lstmcore", ignore=shutil.ignore_patterns("__pycache__")
@@ -127,6 +128,7 @@ def hits_and_misses(process):
     return tuple(map(int, out.split()))
 
 
+@pytest.mark.slow
 def test_a_file_that_is_not_whole_is_compiled_anew(start, tmp_path):
     assert hits_and_misses(start()) == (0, 3)
     assert hits_and_misses(start()) == (3, 0)
@@ -141,6 +143,7 @@ def test_a_file_that_is_not_whole_is_compiled_anew(start, tmp_path):
     assert hits_and_misses(start()) == (3, 0)
 
 
+@pytest.mark.slow
 def test_code_for_other_types_is_not_taken_for_ones_own(start, tmp_path):
     """Such as an index beside another process's file led to."""
     hits_and_misses(start())
@@ -154,6 +157,7 @@ def test_code_for_other_types_is_not_taken_for_ones_own(start, tmp_path):
     assert hits_and_misses(start()) == (2, 1)  # a folder in the way stays there
 
 
+@pytest.mark.slow
 def test_many_first_starts_at_once_one_of_them_killed(start):
     kinds = (["f4"], ["f8"], ["i8"], ["f8", "f4"], ["i8", "f8"])
     processes = [start(*kinds[k % len(kinds)]) for k in range(8)]

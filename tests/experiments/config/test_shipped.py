@@ -1,10 +1,6 @@
 """The experiments that come with lstmcore: found by name from any folder, with or without a clone."""
 
-import os
-import subprocess
-import sys
 import tomllib
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -15,7 +11,6 @@ from lstmcore.experiments.config import load_experiment
 from lstmcore.experiments.config.shipped import find_experiment, shipped_names, summary_of, text_of
 from lstmcore.experiments.errors import InputError
 
-ROOT = Path(__file__).parent.parent.parent.parent
 NAMES = ["quickstart", "deam_song_level", "mediaeval2015", "procedural_431", "ten_clips"]
 
 
@@ -97,26 +92,3 @@ def test_an_unknown_one_is_refused_with_the_nearest():
     assert result.exit_code == 2
     assert "no experiment 'mediaeval' comes with lstmcore" in result.stderr
     assert "did you mean 'mediaeval2015'?" in result.stderr
-
-
-def test_the_wheel_has_them(tmp_path):
-    """What is built is unpacked and run in a foreign folder, without the clone."""
-    wheels, place, here = tmp_path / "wheels", tmp_path / "place", tmp_path / "here"
-    here.mkdir()
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(wheels)]
-    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
-    (wheel,) = wheels.glob("lstmcore-*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(place)
-
-    def run(*arguments):
-        environment = os.environ | {"PYTHONPATH": str(place)}
-        command = [sys.executable, "-m", "lstmcore", *arguments]
-        done = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == (0 if "example" in arguments else 2), done.stderr
-        return done.stdout + done.stderr
-
-    assert "ten_clips" in run("example")
-    run("example", "quickstart")
-    assert (here / "quickstart.toml").read_text() == text_of("quickstart")
-    assert str(place) in run("run", "ten_clips", "--set", "data.hop=1")

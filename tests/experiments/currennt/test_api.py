@@ -26,6 +26,7 @@ def test_together_they_are_all():
     assert len(LEFT) + len(_CASES) == len(INDEX) == 61
 
 
+@pytest.mark.golden
 @pytest.mark.parametrize(("backend", "dtype"), BACKENDS)
 @pytest.mark.parametrize("case", [c for c in LEFT if INDEX[c]["kind"] == "forward"])
 def test_outputs(case, backend, dtype):
@@ -40,6 +41,7 @@ def test_outputs(case, backend, dtype):
         assert_near(late, wanted, dtype)
 
 
+@pytest.mark.golden
 @pytest.mark.parametrize(("backend", "dtype"), BACKENDS)
 @pytest.mark.parametrize("case", [c for c in LEFT if INDEX[c]["kind"] == "train"])
 def test_training(case, backend, dtype):

@@ -35,6 +35,7 @@ def assert_near(found, expected, precision):
         np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE[precision] * scale)
 
 
+@pytest.mark.golden
 @pytest.mark.parametrize("precision", ["f32", "f64"])
 @pytest.mark.parametrize("case", [c for c in INDEX if INDEX[c]["kind"] == "forward"])
 def test_forward(case, precision, here):
@@ -47,6 +48,7 @@ def test_forward(case, precision, here):
         assert_near(found, wanted, precision)
 
 
+@pytest.mark.golden
 @pytest.mark.parametrize("precision", ["f32", "f64"])
 @pytest.mark.parametrize("case", [c for c in INDEX if INDEX[c]["kind"] == "train"])
 def test_training(case, precision, here, capsys):

@@ -112,6 +112,7 @@ def test_a_file_of_our_own_comes_back_to_the_byte(net, tmp_path):
         assert back.read_bytes() == ours.read_bytes()
 
 
+@pytest.mark.golden
 @pytest.mark.parametrize("precision", TOLERANCE)
 @pytest.mark.parametrize("case", [c for c in INDEX if INDEX[c]["kind"] == "forward" and "_ps1" in c])
 def test_a_model_predicts_what_the_original_does(case, precision, net, tmp_path):

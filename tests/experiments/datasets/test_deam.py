@@ -13,7 +13,7 @@ from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.progress import Quiet
 from lstmcore.features.sets import feature_names
 from tests.experiments.conftest import DYNAMIC, write_dynamic
-from tests.shared_data import CONFIGURATIONS, SHARED, needs_deam
+from tests.shared_data import CONFIGURATIONS, SHARED, needs_cases, needs_deam
 
 
 def load(folder: Path, *overrides: str):
@@ -255,11 +255,10 @@ def test_a_missing_root_is_named(tiny):
         load(tiny, "data.root=nowhere")
 
 
+@needs_cases
 def test_the_tables_that_failed_in_use(tiny):
     """A list of songs, an experiment and a value for --set, each with what is wrong in it."""
     cases = SHARED / "cases"
-    if not cases.is_dir():
-        pytest.skip(f"no {cases}")
     (tiny / "data" / "list.csv").write_bytes((cases / "songlist-1-IndexError.csv").read_bytes())
     with pytest.raises(InputError, match=r"list\.csv, line 3: 5 columns; the header has 3"):
         load(tiny, "data.development_songs=list.csv")
@@ -271,6 +270,7 @@ def test_the_tables_that_failed_in_use(tiny):
         SongMeans(cases / "set-1-ValueError.csv")
 
 
+@pytest.mark.deam
 @needs_deam
 def test_the_real_songs_of_the_task():
     shipped = CONFIGURATIONS / "deam_song_level.toml"

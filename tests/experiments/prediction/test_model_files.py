@@ -14,7 +14,7 @@ from lstmcore import LSTM, Architecture, Linear
 from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.jobs.job import Result, load_result, save_result
 from lstmcore.experiments.prediction.model import Model, load_model, write_model
-from tests.shared_data import SHARED
+from tests.shared_data import SHARED, needs_cases
 
 FEATURES = ["f0", "f1", "f2"]
 ROWS = np.random.default_rng(1).standard_normal((6, 3))
@@ -285,7 +285,7 @@ def test_no_change_of_the_bytes_ends_in_a_traceback(data, folder, tmp_path_facto
 CASES = SHARED / "cases" / "models"
 
 
-@pytest.mark.skipif(not CASES.is_dir(), reason="the shared folder isn't there")
+@needs_cases
 def test_the_models_that_failed_in_use(tmp_path):
     cases = sorted(CASES.iterdir())
     assert cases

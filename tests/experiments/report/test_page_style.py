@@ -5,7 +5,7 @@ from importlib import resources
 
 import pytest
 
-CSS = (resources.files("experiments") / "page.css").read_text(encoding="utf-8")
+CSS = (resources.files("lstmcore.experiments.report") / "page.css").read_text(encoding="utf-8")
 LIGHT, DARK = (
     dict(re.findall(r"--([\w-]+): (#\w+)", block)) for block in re.findall(r":root \{[^}]*\}", CSS)
 )
