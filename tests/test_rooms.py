@@ -110,8 +110,6 @@ ALL = [f for top in TOPS for f in files(top)]
 
 
 @pytest.mark.parametrize("file", ALL, ids=lambda f: str(f.relative_to(ROOT)))
-    "file", [f for top in TOPS for f in files(top)], ids=lambda f: str(f.relative_to(ROOT))
-)
 def test_the_rooms_are_imported_by_their_full_names(file):
     """From a checkout the bare names would import too, as other modules with other classes."""
     bare = {n for n in imported(file) if n.split(".")[0] in ("features", "experiments")}
