@@ -1,4 +1,4 @@
-"""What is said to a person whose input can't be used."""
+"""Errors about what a person has given: input that can't be used."""
 
 from __future__ import annotations
 

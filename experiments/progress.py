@@ -20,7 +20,7 @@ _LINES = 12  # networks shown; on a GPU all are trained at once
 
 
 class Progress(Protocol):
-    """Hears of stages, of what is done in them, and of epochs; may be called from any thread."""
+    """Shows stages, what is done in them, and epochs; its methods may be called from any thread."""
 
     def stage(self, name: str, total: int) -> None:
         """Begin a stage of `total` pieces of work."""
@@ -106,7 +106,7 @@ class PlainLines:
 
 
 class Live:
-    """A bar a stage with the time left and, for each network in training, a line with its current errors."""
+    """One bar per stage with the time left, and one line per network in training with its current errors."""
 
     def __init__(self) -> None:
         from rich import progress

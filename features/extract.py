@@ -162,7 +162,7 @@ def extract_many(
     feature_set, store, settings
         As in `extract_features`.
     workers
-        Files computed side by side; None: one a processor.
+        Files computed side by side; None: one per processor.
     on_done
         Called in the caller's thread with each result as soon as it is there, before
         those of earlier files if need be: for a progress display.
@@ -172,7 +172,7 @@ def extract_many(
     Returns
     -------
     context manager of an iterator of Extraction
-        One a file, in input order.  A file that cannot be used, for whatever reason, yields its
+        One per file, in input order.  A file that cannot be used, for whatever reason, yields its
         error.  The threads live from ``with`` to its end, which abandons running files.
 
     Raises

@@ -53,7 +53,7 @@ class FeatureSettings:
         for smoother values around its centre.
     tempo_seconds
         Length of the frames in which the tempo is sought, 1 to 60 s; 3 is the shortest in
-        which 40 beats a minute can be heard.
+        which 40 beats per minute can be heard.
 
     Raises
     ------

@@ -5,7 +5,7 @@ set and the version of the code that computed it.  So a renamed or copied file i
 and a changed file, another set or another version is computed anew.
 
 A file of the store is a NumPy ``.npz`` archive (``values``: rows x features, full
-precision; ``names``: one a line) followed by the SHA-256 digest of its bytes.  It is
+precision; ``names``: one per line) followed by the SHA-256 digest of its bytes.  It is
 written whole or not at all; one that does not hold what it should counts as absent.
 """
 
@@ -54,7 +54,7 @@ def cache_root() -> Path:
 
 
 def default_folder() -> Path:
-    """Tell where features are kept unless told otherwise: ``features`` in `cache_root`."""
+    """Return the folder where features are kept by default: ``features`` in `cache_root`."""
     return cache_root() / "features"
 
 
@@ -124,7 +124,7 @@ class FeatureStore:
         -------
         pandas.DataFrame or None
             As it was saved, bit for bit; None if there is none, or if its file holds other features, or is
-            cut off or damaged, which the log ``features`` tells.
+            cut off or damaged, which the log ``features`` records.
 
         Raises
         ------

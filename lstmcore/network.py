@@ -95,7 +95,7 @@ class Architecture:
         Returns
         -------
         list of dict
-            One entry a layer, name of the piece to a view of its shape.
+            One entry per layer: name of the piece to a view of its shape.
 
         Raises
         ------

@@ -33,7 +33,7 @@ def tell(*lines: str) -> None:
 
 def warn(*lines: str) -> None:
     """Print lines on the standard error, without buffers, so that signal handlers may call it."""
-    with suppress(OSError, ValueError, AttributeError):  # nobody may be left who could be told
+    with suppress(OSError, ValueError, AttributeError):  # there may be nobody left to read it
         os.write(sys.stderr.fileno(), ("\n".join(lines) + "\n").encode(errors="backslashreplace"))
 
 

@@ -30,11 +30,11 @@ class FeatureSource(Protocol):
         """Numbers of the songs there are features for."""
 
     def table(self, song: int, stamps: list[int] | None) -> Table:
-        """Features of a song: at given time stamps where it must be told, else at its own."""
+        """Features of a song, at the time stamps given or else at its own."""
 
 
 class SongMeans:
-    """One row of features a song, repeated along the song (``song_mean_features.csv``).
+    """One row of features per song, repeated along the song (``song_mean_features.csv``).
 
     Parameters
     ----------

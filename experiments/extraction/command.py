@@ -35,7 +35,7 @@ class Summary:
     seconds
         How long it took.
     errors
-        One a song that can't be used.
+        One error for each song that can't be used.
     """
 
     feature_set: str
@@ -104,7 +104,7 @@ def extract_songs(
     workers
         Songs analysed side by side.
     progress
-        Told of each song.
+        Advanced after each song.
 
     Returns
     -------

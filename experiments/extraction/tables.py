@@ -1,4 +1,4 @@
-"""Tables of features in files: one a song, or one for all; CSV as in the DEAM data set, or Parquet."""
+"""Tables of features in files: one per song, or one for all; CSV as in the DEAM data set, or Parquet."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def open_tables(
     ----------
     out
         A name that ends in ``.csv`` or ``.parquet``: one table for all songs, with their
-        paths in a first column ``file``.  Any other, or an existing folder: a table a song.
+        paths in a first column ``file``.  Any other, or an existing folder: one table per song.
     songs
         From `lstmcore.experiments.extraction.find_songs`.
     columns
@@ -115,7 +115,7 @@ def _require_pyarrow() -> None:
 
 @dataclass(frozen=True)
 class _Folder:
-    """A file a song."""
+    """One file per song."""
 
     folder: Path
     names: dict[Path, str]

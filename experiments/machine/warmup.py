@@ -80,7 +80,7 @@ class Compilations:
     Parameters
     ----------
     on_start
-        Told the kernel's name when its compilation begins.
+        Called with the kernel's name when its compilation begins.
     """
 
     on_start: Callable[[str], None] = lambda name: None
@@ -125,13 +125,13 @@ def kernels() -> dict[str, Any]:
 
 
 class Listener(Protocol):
-    """Hears how it goes."""
+    """Shows the progress of `warm_up`."""
 
     def stage(self, name: str, number: int, total: int) -> None:
         """Begin a part of the work."""
 
     def kernel(self, name: str) -> None:
-        """Hear which kernel is being compiled."""
+        """Show which kernel is being compiled."""
 
     def done(self, name: str, compiled: list[Compilation], note: str | None) -> None:
         """End the part; `note` says why it could not be done."""
@@ -176,7 +176,7 @@ def warm_up(listener: Listener) -> Warmth:
     Parameters
     ----------
     listener
-        Hears how it goes.
+        Called as each part begins, compiles and ends.
 
     Returns
     -------
@@ -215,7 +215,7 @@ def _parts() -> Iterator[tuple[str, Callable[[], None]]]:
 
 
 def _gpu_backends() -> list[str]:
-    """Return the backend of the GPU if there is one to compile for; who has none needn't hear of it."""
+    """Return the backend of the GPU if there is a GPU to compile for, else nothing."""
     try:
         get_backend("cuda")
     except EngineError:
@@ -303,7 +303,7 @@ def _extract() -> None:
 
 
 class Display:
-    """A bar that names the kernel being compiled, on a terminal; else a line a part that took some."""
+    """A bar that names the kernel being compiled; without a terminal, one line per part of the work."""
 
     def __init__(self, quiet: bool) -> None:
         from rich import progress

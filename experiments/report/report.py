@@ -46,7 +46,7 @@ def write_report(
     facts
         Content of ``ensemble.json``.
     quality
-        What is told of the annotations.
+        How good the annotations are.
     paper
         Rows of the paper's table; empty if it isn't wanted.
     """

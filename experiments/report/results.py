@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # takes as long to import as all else together, and training 
 
 
 def predictions_table(predictions: list[Predictions]) -> pd.DataFrame:
-    """Make a row a song, time stamp and system.
+    """Make the table of predictions: one row per song, time stamp and system.
 
     Returns
     -------
@@ -43,7 +43,7 @@ def predictions_table(predictions: list[Predictions]) -> pd.DataFrame:
 
 
 def history_table(jobs: list[Job], results: list[Result]) -> pd.DataFrame:
-    """Make a row an epoch of every training."""
+    """Make the table of errors: one row per epoch of every training."""
     import pandas as pd
 
     parts = []

@@ -42,7 +42,7 @@ class CarriedRow:
 
 @dataclass(frozen=True)
 class Misled:
-    """What `CarriedRow` says of a test set; ``misled`` is None where it can't be told."""
+    """What `CarriedRow` says of a test set; ``misled`` is None where it can't be decided."""
 
     set: str
     misled: bool | None

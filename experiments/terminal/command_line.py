@@ -1,4 +1,4 @@
-"""What all commands do with their words before they run: mistakes are told plainly."""
+"""What all commands do with their arguments before they run: mistakes get a plain message."""
 
 from __future__ import annotations
 

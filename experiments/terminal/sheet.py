@@ -17,7 +17,7 @@ _NO_TERMINAL_WIDTH = 160
 
 
 def new_console() -> Console:
-    """Return standard output as what is told there is written: as it stands, brackets and colons too."""
+    """Return a console on standard output that prints text as it stands, brackets and colons too."""
     return Console(width=None if sys.stdout.isatty() else _NO_TERMINAL_WIDTH, markup=False, emoji=False)
 
 

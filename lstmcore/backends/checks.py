@@ -1,6 +1,6 @@
 """What a backend is given: a wrong shape would let a kernel read and write memory that isn't its own.
 
-A few comparisons a batch; nothing here looks at all numbers.
+A few comparisons per batch; nothing here looks at all numbers.
 """
 
 from __future__ import annotations

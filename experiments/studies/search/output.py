@@ -22,7 +22,7 @@ INK, CHOSEN = "#334155", "#c2410c"
 
 
 def write_table(folder: Path, experiment: Experiment, tried: list[Tried], chosen: int | None) -> None:
-    """Write ``search.csv``, a row a configuration; `chosen` is the row that was chosen in the end."""
+    """Write ``search.csv``, one row per configuration; `chosen` is the row that was chosen in the end."""
     import pandas as pd
 
     steps = section_of(experiment).steps
@@ -129,7 +129,7 @@ def _text(value: Any) -> str:
 
 
 def _sheet(searched: Searched) -> Sheet:
-    """Make the table: what a step changes, or with all steps at once a column a step."""
+    """Make the table: what a step changes, or with all steps at once one column per step."""
     steps, best = searched.search.steps, _best_of_steps(searched)
     rows = []
     for n, t in enumerate(searched.tried):
@@ -152,7 +152,7 @@ def _cells(tried: Tried) -> list[str]:
 
 
 def draw(searched: Searched) -> Any:
-    """Draw the score with its standard error by candidate, a panel a step; returns the figure."""
+    """Draw the score with its standard error by candidate, one panel per step; returns the figure."""
     from matplotlib.figure import Figure
 
     steps = searched.search.steps
