@@ -40,7 +40,7 @@ def read_raters(path: Path) -> NDArray[np.float64]:
     Parameters
     ----------
     path
-        CSV with one row per rater and columns ``sample_15000ms,…``; other columns, such as the
+        CSV with a row a rater and columns ``sample_15000ms,…``; other columns, such as the
         rater's name, are passed over.
 
     Returns

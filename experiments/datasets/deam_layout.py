@@ -1,8 +1,8 @@
 """DEAM's official folders and file formats, as far as the procedural collection writes them.
 
-Averaged annotations: one row per song, ``song_id,sample_15000ms,sample_15500ms,…``; a row ends where its song
-ends, without trailing commas, as in the published files. Annotations of each rater: one file per song with
-the header ``sample_15000ms,…`` and one row per rater, without the rater's name.
+Averaged annotations: a row a song, ``song_id,sample_15000ms,sample_15500ms,…``; a row ends where its song
+ends, without trailing commas, as in the published files. Annotations of each rater: a file a song with the
+header ``sample_15000ms,…`` and a row a rater, without the rater's name.
 """
 
 from __future__ import annotations

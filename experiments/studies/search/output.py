@@ -129,7 +129,7 @@ def _text(value: Any) -> str:
 
 
 def _sheet(searched: Searched) -> Sheet:
-    """Make the table: what a step changes, or with all steps at once one column per step."""
+    """Make the table: what a step changes, or with all steps at once a column a step."""
     steps, best = searched.search.steps, _best_of_steps(searched)
     rows = []
     for n, t in enumerate(searched.tried):
