@@ -32,7 +32,7 @@ class Progress(Protocol):
         """Note that a network has trained for one epoch more."""
 
     def note(self, text: str) -> None:
-        """Tell something that the user should know."""
+        """Show a note that the user should read."""
 
     def close(self) -> None:
         """Take the display away."""
@@ -185,7 +185,7 @@ def new_progress(quiet: bool) -> Progress:
 
 
 def describe(report: EpochReport) -> str:
-    """Say where a training stands, errors by frame."""
+    """Return one line on a training: its epoch and errors by frame."""
     text = f"epoch {report.epoch}, training error {report.training_error_per_frame:.4f}"
     if report.validation_error_per_frame is not None:
         text += (

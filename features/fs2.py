@@ -32,7 +32,7 @@ _REVISION = 1  # raise it whenever the numbers of the four descriptors change
 
 
 def fs2_version(settings: FeatureSettings = DEFAULT) -> str:
-    """Tell which code computes FS2 with which settings, for the names of stored results."""
+    """Return which code computes FS2 with which settings, for the names of stored results."""
     return f"{fs1_version()}-m{_REVISION}{settings.version('FS2')}"
 
 

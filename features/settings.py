@@ -90,7 +90,7 @@ class FeatureSettings:
             raise ValueError(f"window_seconds is {self.window_seconds:g}; {expected}")
 
     def version(self, feature_set: str) -> str:
-        """Tell what to add to a version of the code: nothing for the defaults, else a hash.
+        """Return what to add to a version of the code: nothing for the defaults, else a hash.
 
         Parameters
         ----------

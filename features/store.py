@@ -37,7 +37,7 @@ _DIGEST_BYTES = hashlib.sha256().digest_size
 
 
 def cache_root() -> Path:
-    """Tell where everything that can be made again is kept.
+    """Return where everything that can be made again is kept.
 
     Returns
     -------
@@ -114,7 +114,7 @@ class FeatureStore:
         self.folder = default_folder() if folder is None else Path(folder)
 
     def path_of(self, key: FeatureKey) -> Path:
-        """Tell which file holds a table, whether or not it exists."""
+        """Return which file holds a table, whether or not it exists."""
         return self.folder / f"{key.feature_set}-{key.version}" / f"{key.digest}.npz"
 
     def load(self, key: FeatureKey) -> pandas.DataFrame | None:

@@ -61,7 +61,7 @@ def _print(text: str) -> None:
 
 
 def _to_nowhere() -> None:
-    """Let what is still buffered go nowhere, so that Python doesn't complain at its end."""
+    """Drop what is still buffered, so that Python doesn't complain at its end."""
     with suppress(OSError):  # it may be no file of the system
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

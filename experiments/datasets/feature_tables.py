@@ -1,4 +1,4 @@
-"""Where the features of a DEAM song come from: its own CSV, its audio, or a row a song."""
+"""Where the features of a DEAM song come from: its own CSV, its audio, or one row per song."""
 
 from __future__ import annotations
 
@@ -213,7 +213,7 @@ def _milliseconds(path: Path, line: int, cell: str) -> int:
 
 
 def settings_at(what: str, hop_seconds: float | None) -> FeatureSettings:
-    """Say how features are computed from audio that are as far apart as something else; None: as ever.
+    """Return settings for features from audio that are as far apart as something else; None: the defaults.
 
     Raises
     ------

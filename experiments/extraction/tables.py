@@ -40,7 +40,7 @@ class Tables(Protocol):
 
 
 def is_one_table(out: Path) -> bool:
-    """Tell whether a name stands for one table for all songs, not for a folder."""
+    """Return whether a name stands for one table for all songs, not for a folder."""
     return _said(out) in ("csv", "parquet") and not out.is_dir()
 
 

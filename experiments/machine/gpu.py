@@ -40,7 +40,7 @@ def describe_gpu() -> dict[str, str]:
 
 
 def simulated() -> bool:
-    """Tell whether Numba simulates the GPU, as ``NUMBA_ENABLE_CUDASIM=1`` makes it do."""
+    """Return whether Numba simulates the GPU, as ``NUMBA_ENABLE_CUDASIM=1`` makes it do."""
     from numba.core import config
 
     return bool(config.ENABLE_CUDASIM)

@@ -139,7 +139,7 @@ class Listener(Protocol):
 
 @dataclass(frozen=True)
 class Warmth:
-    """What `warm_up` came to.
+    """What `warm_up` compiled.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ class Warmth:
     notes: list[str]
 
     def as_lines(self) -> list[str]:
-        """Say what was compiled and where it is."""
+        """Return lines on what was compiled and where it is kept."""
         if not self.folders:
             return [
                 "Numba finds no folder to keep kernels in: every process compiles them again; "
@@ -340,7 +340,7 @@ class Display:
         self._bar.update(self._task, description=f"{self._part}: {name.rpartition('.')[2]}")
 
     def done(self, name: str, compiled: list[Compilation], note: str | None) -> None:
-        """Say what was compiled in this part, and what could not be."""
+        """Print what was compiled in this part, and what could not be."""
         if note:
             told = f"  could not be done: {note}"
             self._bar.console.print(told, markup=False, highlight=False, soft_wrap=True)

@@ -118,7 +118,7 @@ def open_predictor(run: Path, system: str | None = None, backend: str = "cpu") -
 
 @dataclass(frozen=True)
 class Predicted:
-    """What became of some songs.
+    """Predictions of songs, and the errors of those that can't be used.
 
     Parameters
     ----------

@@ -57,7 +57,7 @@ def history_table(jobs: list[Job], results: list[Result]) -> pd.DataFrame:
 def ensemble_facts(
     choices: dict[str, Choice], networks: list[Result], dataset: Dataset, split: Split
 ) -> dict[str, Any]:
-    """Say which networks were chosen, and which songs are in which set."""
+    """Return which networks were chosen, and which songs are in which set."""
 
     def place(member: int) -> dict[str, int]:
         return {name: networks[member].facts[name] for name in ("fold", "trial")}

@@ -57,7 +57,7 @@ def taken_apart(words: list[str]) -> list[tuple[str, str]]:
 
 
 def _is_open(value: str) -> bool:
-    """Tell whether a value, as TOML has it, goes on after a space."""
+    """Return whether a value, as TOML has it, goes on after a space."""
     return any(value.count(left) > value.count(right) for left, right in ("[]", "{}"))
 
 

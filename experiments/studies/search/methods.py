@@ -34,7 +34,7 @@ class Method(Protocol):
         """Return the next configuration to try, or None at the end."""
 
     def tell(self, score: float | None) -> None:
-        """Say how good the last proposal was, more being better; None if it diverged."""
+        """Take the score of the last proposal, more being better; None if it diverged."""
 
     def best(self) -> dict[str, Any]:
         """Return the values chosen, by key."""

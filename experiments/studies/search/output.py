@@ -1,4 +1,4 @@
-"""What a search leaves: every configuration tried as CSV, on a terminal, as a plot and on a page."""
+"""Output of a search: every configuration tried as CSV, on a terminal, as a plot and on a page."""
 
 from __future__ import annotations
 
