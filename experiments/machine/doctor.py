@@ -142,7 +142,7 @@ def _kernels() -> Iterator[Finding]:
 
 
 def _differences(topic: str, backend: str, way_out: str) -> Iterator[Finding]:
-    """Return how far a backend is from another, by itself and, on a GPU, with networks trained together."""
+    """Tell how far a backend is from another, by itself and, on a GPU, with networks trained together."""
     from lstmcore import EngineError
     from lstmcore.experiments.machine.backend_check import LIMITS, largest_difference, training_difference
 
