@@ -33,7 +33,7 @@ and beside these
   plan.json                             the sizes and the seed that this collection was made from
   checksums.sha256                      of sound, tables and metadata: for sha256sum -c checksums.sha256
 Songs 1 to 1000 are development songs, 1001 to 2000 have no annotations, those from 2001 are test songs.
-Files of each rater have one row per rater and no rater's name; every song has raters of its own.
+Files of each rater have one row a rater and no rater's name; every song has raters of its own.
 """
 
 
