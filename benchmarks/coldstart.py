@@ -84,7 +84,7 @@ class Start:
 
 
 def write_data(root: Path) -> None:
-    """Write a small data set in DEAM's layout: annotations, and a row of features a song."""
+    """Write a small data set in DEAM's layout: annotations, and one row of features per song."""
     random = np.random.default_rng(1)
     dynamic = root / "annotations/annotations averaged per song/dynamic (per second annotations)"
     dynamic.mkdir(parents=True)

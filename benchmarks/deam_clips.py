@@ -2,7 +2,7 @@
 
     python -m benchmarks.deam_clips --deam DIR [--columns] [--variants]
 
-DIR holds ``song_mean_features.csv`` (a row a song, the means of its official feature file) and
+DIR holds ``song_mean_features.csv`` (one row per song, the means of its official feature file) and
 ``MEMD_audio/<song_id>.mp3``.  All differences are in units of a column's standard deviation over the songs.
 Nothing is written.  DEAM is for research; openSMILE's Python package for non-commercial use.
 """
@@ -111,7 +111,7 @@ def variant_tables(
 
 
 def means_of(tables: Tables, columns: Sequence[str], rows: slice = slice(None)) -> pandas.DataFrame:
-    """Average rows of the tables, a row a song."""
+    """Average rows of the tables: one row per song."""
     return pandas.DataFrame(
         {song: table.iloc[rows][list(columns)].mean() for song, table in tables.items()}
     ).T.astype(float)
@@ -123,7 +123,7 @@ def compare(means: pandas.DataFrame, official: pandas.DataFrame, spread: pandas.
     Returns
     -------
     pandas.DataFrame
-        A row a column: median and largest |difference|, median difference (all in `spread`), correlation
+        One row per column: median and largest |difference|, median difference (all in `spread`), correlation
         over the songs, median ratio.
     """
     apart = (means - official) / spread
@@ -181,7 +181,7 @@ def main() -> None:
     """Print the comparison."""
     parser = argparse.ArgumentParser(description="FS1 of DEAM's clips beside the official means.")
     parser.add_argument("--deam", type=Path, required=True, help="DEAM's folder")
-    parser.add_argument("--columns", action="store_true", help="a line a column too")
+    parser.add_argument("--columns", action="store_true", help="one line per column, too")
     parser.add_argument("--variants", action="store_true", help="other sounds and settings too (minutes)")
     arguments = parser.parse_args()
     try:

@@ -114,7 +114,7 @@ def _gammatones(rate: float, channels: int = 10) -> list[Array]:
 
 
 def tempo(samples: NDArray[Any], rate: float, rows: int) -> Array:
-    """Tempo of frames of 3 s, beats a minute, shape (rows,); the one before where none is heard."""
+    """Tempo of frames of 3 s, beats per minute, shape (rows,); the one before where none is heard."""
     steps, pace = envelope(samples, rate), rate / 16
     starts, length = frame_starts(len(steps), pace, 3.0, 0.5)
     lags = np.arange((length + 1) // 2) / pace

@@ -52,7 +52,7 @@ def cross_validated(cut: Split, as_networks: bool) -> tuple[list[Song], list[Arr
 
 
 def report(what: str, rows: list[Score]) -> None:
-    """Print scores, a line a target."""
+    """Print scores, one line per target."""
     for target in TARGETS:
         found = {(r.metric, r.scope): r for r in rows if r.target == target}
         pooled = " / ".join(f"{found[m, 'pooled'].mean:.3f}" for m in ("r", "rmse", "ccc"))

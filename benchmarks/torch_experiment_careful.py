@@ -1,4 +1,4 @@
-"""The experiment in PyTorch, with care: one process a core, one thread each.
+"""The experiment in PyTorch, with care: one process per core, one thread each.
 
 The data lie in memory in the order nn.LSTM wants, time first; batches are taken by index, and the
 optimiser updates all weights in a few calls.

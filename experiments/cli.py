@@ -32,7 +32,7 @@ Spectra = Literal["mean", "window"]
 
 Workers = Annotated[
     int | None,
-    typer.Option(min=1, help="Jobs side by side; by default one a processor.", show_default=False),
+    typer.Option(min=1, help="Jobs side by side; by default one per processor.", show_default=False),
 ]
 
 ExperimentFile = Annotated[
@@ -75,9 +75,13 @@ def run(
     quiet: TableOnly = False,
     version: Version = False,
 ) -> None:
-    """Run an experiment: auto-encoders, folds × trials, ensemble, scores and report.
+    """Run an experiment, from its file to scores and a report.
 
-    Running the same command again finishes what is missing and recomputes nothing.
+    Features, auto-encoders, folds × trials, ensemble, scores.  Running the same command again does what is
+    left and recomputes nothing.
+
+    Example: lstmcore-run quickstart --set ensemble.trials=3
+
     FS1 features are computed by openSMILE, whose Python package is licensed for
     non-commercial use only.
     """
@@ -97,10 +101,13 @@ def search(
     backend: BackendName = None,
     quiet: TableOnly = False,
 ) -> None:
-    """Choose settings by cross-validation, as the section [search] says, and write chosen.toml.
+    """Choose settings by cross-validation, as [search] says.
 
-    One after the other as in the paper, or all at once by Optuna, if it is installed.
-    No test set is looked at.  Networks trained before are found again, here and by lstmcore-run chosen.toml.
+    One setting after the other as in the paper, or all at once by Optuna, if it is installed.  No test set is
+    looked at.  The result is chosen.toml; networks trained before are found again, here and by lstmcore-run
+    chosen.toml.
+
+    Example: lstmcore search mine.toml --workers 2
     """
     from lstmcore.experiments.studies.search import run_search, search_folder
 
@@ -123,10 +130,13 @@ def ablate(
     backend: BackendName = None,
     quiet: TableOnly = False,
 ) -> None:
-    """Change one thing at a time and say what it does to the scores, with its uncertainty.
+    """Change one thing at a time and compare the scores.
 
     The changes are the file's [[ablation]] sections; without any, each part of the experiment in turn.
     Each is trained whole; what a change doesn't touch is not trained again.  No test set is looked at.
+    Differences come with intervals and a test.
+
+    Example: lstmcore ablate quickstart --out ablations
     """
     from lstmcore.experiments.studies.ablation import ablation_folder, run_ablations
 
@@ -172,9 +182,11 @@ def example(
         typer.Option(help="File to write; by default NAME.toml in the current folder.", metavar="FILE.toml"),
     ] = None,
 ) -> None:
-    """List the experiments that come with lstmcore, or write one to be changed.
+    """List the experiments that come along, or write one.
 
-    lstmcore-run NAME runs one as it is.
+    lstmcore-run NAME runs one as it is; one that was written can be changed first.
+
+    Example: lstmcore example quickstart --out mine.toml
     """
     from lstmcore.experiments.config.shipped import print_shipped, write_shipped
 
@@ -194,7 +206,7 @@ def predict(
         typer.Argument(
             help="Songs, and folders that are searched with all below them.",
             metavar="AUDIO...",
-            # One song without permission is told of like any other that can't be used.
+            # A song without permission to read is named in the end, like any other that can't be used.
             readable=False,
         ),
     ],
@@ -208,11 +220,14 @@ def predict(
     backend: BackendName = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
-    """Predict arousal and valence of songs, as often and in the scale as the model's songs were annotated.
+    """Predict arousal and valence of songs over time.
 
-    With DEAM that is twice a second and -1 to 1.  A model that learnt from synthetic music says so.
+    As often as the model's songs were annotated and in their scale: with DEAM twice a second, from -1 to 1.
+    A model that learnt from synthetic music says so.  Songs that can't be used are named in the end (exit
+    code 1); the others are predicted.
 
-    Songs that can't be used are told of in the end (exit code 1); the others are predicted.
+    Example: lstmcore predict runs/quickstart-1a2b3c4d music/ --out curves.csv
+
     FS1 features are computed by openSMILE, whose Python package is licensed for
     non-commercial use only.
     """
@@ -254,7 +269,7 @@ def features(
     out: Annotated[
         Path,
         typer.Option(
-            help="Folder for a table a song, as in the DEAM data set; or a name that ends in .csv or "
+            help="Folder for one table per song, as in the DEAM data set; or a name that ends in .csv or "
             ".parquet: one table for all songs with a first column file.",
             metavar="FOLDER|FILE",
         ),
@@ -265,7 +280,9 @@ def features(
     ] = "FS1",
     files_from: Annotated[
         Path | None,
-        typer.Option(help="More songs and folders, a path a line; - is standard input.", metavar="LIST"),
+        typer.Option(
+            help="File with more songs and folders, one path per line; - is standard input.", metavar="LIST"
+        ),
     ] = None,
     format_: Annotated[
         Literal["csv", "parquet"] | None,
@@ -280,7 +297,7 @@ def features(
         VassilakisWeight, typer.Option(help="Formula of the roughness; 2015: as MIRtoolbox had it then.")
     ] = "2015",
     spectra: Annotated[
-        Spectra, typer.Option(help="For both: means over frames of .05 s, or one spectrum a window.")
+        Spectra, typer.Option(help="For both: means over frames of .05 s, or one spectrum per window.")
     ] = "mean",
     density_seconds: Annotated[float, typer.Option(help="Frames in which events are counted.")] = 1.0,
     tempo_seconds: Annotated[float, typer.Option(help="Frames in which the tempo is sought.")] = 3.0,
@@ -293,7 +310,10 @@ def features(
     """Extract the features of songs into tables, twice a second.
 
     Songs that were computed before are found by their content and not computed again.  Those
-    that can't be used are told of in the end (exit code 1); the others are written.
+    that can't be used are named in the end (exit code 1); the others are written.
+
+    Example: lstmcore features music/ --set FS2 --out features.csv
+
     FS1 features, a part of FS2, are computed by openSMILE, whose Python package is
     licensed for non-commercial use only.
     """
@@ -381,7 +401,12 @@ def plot(
     view: Annotated[View, typer.Option(help="The top panel.")] = View.WAVEFORM,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
-    """Draw a song: its sound, the four features that FS2 adds, and its arousal and valence over time.
+    """Draw a song: sound, features, arousal and valence.
+
+    On one axis of time: waveform or spectrogram, the four features that FS2 adds, annotations and
+    predictions with their spread.
+
+    Example: lstmcore plot song.mp3 --model runs/quickstart-1a2b3c4d
 
     A model's FS1 features are computed by openSMILE, whose Python package is licensed for
     non-commercial use only; the four need nothing of it.
@@ -423,6 +448,8 @@ def convert(
 
     A network (.jsn, .json, .autosave) becomes a model (a folder), a model's network a .jsn; data (.nc, .nc1,
     .netcdf …) become a table (.csv), a table data.
+
+    Example: lstmcore convert trained_network.jsn model/
     """
     with errors_told(None):
         from lstmcore.experiments.currennt.convert import Wishes, convert as convert_file
@@ -449,9 +476,12 @@ def nc_standardize(
         bool, typer.Option("--again", help="Even if they are standardised; the first means are lost.")
     ] = False,
 ) -> None:
-    """Standardise CURRENNT's data: means 0, standard deviations (divisor N - 1) 1.
+    """Standardise CURRENNT's data to mean 0 and deviation 1.
 
-    What undoes it is written beside them: inputMeans, inputStdevs, outputMeans, outputStdevs.
+    Standard deviations have the divisor N - 1.  What undoes it is written beside the data: inputMeans,
+    inputStdevs, outputMeans, outputStdevs.
+
+    Example: lstmcore nc-standardize val.nc train.nc
     """
     with errors_told(None):
         from lstmcore.experiments.currennt.standardise import standardise
@@ -467,10 +497,12 @@ def nc_standardize(
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Say what this machine has, what works, and what to do about the rest.
+    """Check this machine: what works, how to mend the rest.
 
     Exit code 1 if something that is needed is broken.  The first time, kernels are
     compiled, which takes a minute.
+
+    Example: lstmcore doctor --json
     """
     import json
 
@@ -495,7 +527,9 @@ def doctor(
 def warmup(quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing.")] = False) -> None:
     """Compile all kernels now, so that the first run need not.
 
-    Numba keeps them on disk; NUMBA_CACHE_DIR names another folder for them.
+    They are kept on disk; NUMBA_CACHE_DIR names another folder for them.
+
+    Example: lstmcore warmup
     """
     with errors_told("Numba's cache"):
         from lstmcore.experiments.machine.warmup import Display, warm_up
@@ -507,11 +541,11 @@ def warmup(quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing.")
 
 
 def _warn_of_model(run: Path) -> None:
-    """Say on stderr what a person should know of a model, before its predictions."""
+    """Warn on stderr of what a person should know about a model before its predictions."""
     from lstmcore.experiments.errors import InputError
     from lstmcore.experiments.prediction.description import model_folder, read_description
 
-    with suppress(InputError):  # what is wrong with it is told when it is read to be used
+    with suppress(InputError):  # what is wrong with it is reported when it is read to be used
         for warning in read_description(model_folder(run) / "model.json").warnings():
             print(f"warning: {run}: {warning}", file=sys.stderr)
 

@@ -1,4 +1,4 @@
-"""What is said to a person whose input can't be used."""
+"""Errors about what a person has given: input that can't be used."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Interrupted(Exception):
 
 
 def all_told(errors: list[str], what: str) -> InputError:
-    """Put what is wrong with several songs or files into one error, a line each."""
+    """Return one error for what is wrong with several songs or files, one line for each."""
     if len(errors) == 1:
         return InputError(errors[0])
     return InputError("\n  ".join([f"{len(errors)} {what}:", *errors]))

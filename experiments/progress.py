@@ -20,7 +20,7 @@ _LINES = 12  # networks shown; on a GPU all are trained at once
 
 
 class Progress(Protocol):
-    """Hears of stages, of what is done in them, and of epochs; may be called from any thread."""
+    """Shows stages, what is done in them, and epochs; its methods may be called from any thread."""
 
     def stage(self, name: str, total: int) -> None:
         """Begin a stage of `total` pieces of work."""
@@ -32,7 +32,7 @@ class Progress(Protocol):
         """Note that a network has trained for one epoch more."""
 
     def note(self, text: str) -> None:
-        """Tell something that the user should know."""
+        """Show a note that the user should read."""
 
     def close(self) -> None:
         """Take the display away."""
@@ -106,7 +106,7 @@ class PlainLines:
 
 
 class Live:
-    """A bar a stage with the time left and, for each network in training, a line with its current errors."""
+    """One bar per stage with the time left, and one line per network in training with its current errors."""
 
     def __init__(self) -> None:
         from rich import progress
@@ -185,7 +185,7 @@ def new_progress(quiet: bool) -> Progress:
 
 
 def describe(report: EpochReport) -> str:
-    """Say where a training stands, errors by frame."""
+    """Return one line on a training: its epoch and errors by frame."""
     text = f"epoch {report.epoch}, training error {report.training_error_per_frame:.4f}"
     if report.validation_error_per_frame is not None:
         text += (

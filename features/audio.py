@@ -147,7 +147,7 @@ def _readable(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 
 def _parts(path: str | os.PathLike[str], file: BinaryIO) -> list[Part]:
-    """Look through a file: what of it decoders are given, part by part."""
+    """Return what decoders are given of a file, part by part."""
     try:
         size = file.seek(0, os.SEEK_END)
         where = bounds(file, size)
@@ -170,7 +170,7 @@ def _parts(path: str | os.PathLike[str], file: BinaryIO) -> list[Part]:
 
 
 def _format(path: str | os.PathLike[str], file: BinaryIO, parts: list[Part]) -> AudioStream:
-    """Tell rate, channels and type of the samples, which all parts must share."""
+    """Return rate, channels and type of the samples, which all parts must share."""
     whole, seconds, exact = None, 0.0, True
     for part in parts:
         with _opened(path, file, part) as (sound, _):
@@ -339,7 +339,7 @@ def _unlike_audio(file: Path) -> str | None:
 
 
 def unreadable(path: str | os.PathLike[str], error: OSError) -> AudioError:
-    """Say of an audio file that the system does not let it be read."""
+    """Return the error of an audio file that the system does not let us read."""
     return AudioError(path, f"cannot be read, {error.strerror}; an audio file is expected")
 
 

@@ -160,7 +160,7 @@ def _is_name(name: bytes) -> bool:
 
 
 def _behind(file: BinaryIO, chunk: _Chunk, layout: _Layout) -> tuple[int, bool]:
-    """Tell where the next chunk begins, and whether there is padding before it: some programs forget it."""
+    """Return where the next chunk begins; some programs forget the padding before it."""
     padding = -(chunk.end - chunk.begin) % layout.multiple
     names = read_at(file, chunk.end, padding + 4)
     here, there = names[:4], names[padding:]

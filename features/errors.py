@@ -28,7 +28,7 @@ def printable(path: str | os.PathLike[str]) -> str:
 
 
 def _breaks(character: str) -> bool:
-    """Tell a control character or end of a line, by Unicode's categories."""
+    """Return whether a character is a control or ends a line, by Unicode's categories."""
     return unicodedata.category(character) in ("Cc", "Zl", "Zp")
 
 

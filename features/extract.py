@@ -36,7 +36,7 @@ _AHEAD = 4  # files a worker may be ahead of the caller: bounds the memory of a 
 
 @dataclass(frozen=True, eq=False)
 class Extraction:
-    """What became of one file: either its features or the reason why there are none.
+    """The result for one file: its features, or the reason why there are none.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def _found_or_computed(
     settings: FeatureSettings,
     stop: threading.Event | None,
 ) -> tuple[pandas.DataFrame, bool]:
-    """Give the table, and whether all of it comes from the store."""
+    """Return the table, and whether all of it comes from the store."""
     if store is None:
         return _compute(path, feature_set, settings, None, stop), False
     digest = digest_of(path)
@@ -162,7 +162,7 @@ def extract_many(
     feature_set, store, settings
         As in `extract_features`.
     workers
-        Files computed side by side; None: one a processor.
+        Files computed side by side; None: one per processor.
     on_done
         Called in the caller's thread with each result as soon as it is there, before
         those of earlier files if need be: for a progress display.
@@ -172,7 +172,7 @@ def extract_many(
     Returns
     -------
     context manager of an iterator of Extraction
-        One a file, in input order.  A file that cannot be used, for whatever reason, yields its
+        One per file, in input order.  A file that cannot be used, for whatever reason, yields its
         error.  The threads live from ``with`` to its end, which abandons running files.
 
     Raises
@@ -206,7 +206,7 @@ def extract_many(
 
 
 def _of_this_file(path: str | os.PathLike[str], error: Exception) -> AudioError:
-    """Say what is wrong with a file; raise what isn't about it."""
+    """Return what is wrong with a file; raise an error that isn't about it."""
     if isinstance(error, AudioError):
         return error
     if isinstance(error, OSError):

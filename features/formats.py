@@ -66,7 +66,7 @@ def unread_format(begin: bytes) -> str | None:
 
 
 def is_companion(path: str | os.PathLike[str]) -> bool:
-    """Tell whether a file is one that a Mac writes beside another on foreign disks: ``._song.mp3``.
+    """Return whether a file is one that a Mac writes beside another on foreign disks: ``._song.mp3``.
 
     Parameters
     ----------

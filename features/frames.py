@@ -26,7 +26,7 @@ class Frames(NamedTuple):
     starts
         Shape (frames,): first sample of each.
     length
-        Samples a frame.
+        Samples per frame.
     rate
         Samples a second, Hz.
     """

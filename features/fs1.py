@@ -46,7 +46,7 @@ _BUFFER_INCLUDE = Path("shared", "BufferModeRb.conf.inc")
 
 
 def fs1_version(settings: FeatureSettings = DEFAULT) -> str:
-    """Tell which code computes FS1, for the names of stored results: openSMILE's, ours, the settings'."""
+    """Return which code computes FS1, for the names of stored results: openSMILE's, ours, the settings'."""
     return f"opensmile{smile_version()}-d{DECODING}-r{_REVISION}{settings.version('FS1')}"
 
 

@@ -1,7 +1,7 @@
 """FS2: FS1 and four descriptors of what is heard as music, on the same grid.
 
 Sensory dissonance, roughness, tempo and event density are computed at their own pace and
-brought to the grid here.  How is not told by the paper that names them; the choices
+brought to the grid here.  The paper that names them does not say how; the choices
 are ours, and those that matter can be switched.
 
 FS1 is computed by openSMILE, whose Python package audEERING licenses for private,
@@ -32,7 +32,7 @@ _REVISION = 1  # raise it whenever the numbers of the four descriptors change
 
 
 def fs2_version(settings: FeatureSettings = DEFAULT) -> str:
-    """Tell which code computes FS2 with which settings, for the names of stored results."""
+    """Return which code computes FS2 with which settings, for the names of stored results."""
     return f"{fs1_version()}-m{_REVISION}{settings.version('FS2')}"
 
 
@@ -62,7 +62,7 @@ def extract_fs2(
     pandas.DataFrame
         ``frameTime`` (window start, seconds, float64), the 260 features of FS1, and
         ``sensory_dissonance``, ``roughness_vassilakis`` (both without unit), ``tempo`` (beats
-        a minute), ``event_density`` (events a second); float32.
+        per minute), ``event_density`` (events per second); float32.
 
     Raises
     ------
@@ -151,8 +151,8 @@ def music_rows(
     Returns
     -------
     NDArray
-        Shape (rows, 4), finite: dissonance and roughness (no unit, 0 in silence), beats a
-        minute (0 if none are heard in the whole signal), events a second.
+        Shape (rows, 4), finite: dissonance and roughness (no unit, 0 in silence), beats
+        per minute (0 if none are heard in the whole signal), events per second.
 
     Raises
     ------

@@ -52,7 +52,7 @@ class _Bank(NamedTuple):
 
 
 def centre_frequencies(rate: float, channels: int = CHANNELS) -> NDArray[np.float64]:
-    """Tell where the channels of the filterbank lie.
+    """Return where the channels of the filterbank lie.
 
     Parameters
     ----------

@@ -67,7 +67,7 @@ class _Header(NamedTuple):
 
     @property
     def xing_at(self) -> int:
-        """Where in a frame of layer 3 a Xing header begins: behind what is told of the channels."""
+        """Where in a frame of layer 3 a Xing header begins: behind the data about the channels."""
         return 4 + ((17, 32) if self.version == _MPEG1 else (9, 17))[self.channels - 1]
 
 

@@ -116,7 +116,7 @@ def onset_times(curve: OnsetCurve) -> NDArray[np.float64]:
 def event_density(
     curve: OnsetCurve, frame_seconds: float | None = None, hop_seconds: float = 0.5
 ) -> NDArray[np.float64]:
-    """Count events a second, over the whole curve or in frames of it.
+    """Count events per second, over the whole curve or in frames of it.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def event_density(
     Returns
     -------
     NDArray
-        Shape (frames,): events a second.  A curve shorter than a frame is one frame; silence
+        Shape (frames,): events per second.  A curve shorter than a frame is one frame; silence
         has 0.
 
     Raises

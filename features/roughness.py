@@ -121,7 +121,7 @@ def vassilakis_roughness(peaks: SpectralPeaks, formula: VassilakisWeight = "2015
         From `lstmcore.features.spectrum.spectral_peaks`.
     formula
         "2015": as MIRtoolbox computed it then.  "published": as in Vassilakis' thesis.
-        `vassilakis_weight` tells the difference.
+        `vassilakis_weight` explains the difference.
 
     Returns
     -------

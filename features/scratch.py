@@ -49,7 +49,7 @@ def scratch_folder() -> Iterator[Path]:
 
 
 def scratch_root() -> Path:
-    """Tell where the folders of `scratch_folder` lie."""
+    """Return where the folders of `scratch_folder` lie."""
     usual = Path(tempfile.gettempdir())
     asked_for = any(os.environ.get(name) for name in _CHOICES)
     if asked_for or usual != Path("/tmp") or not os.access(_LARGE, os.W_OK | os.X_OK):

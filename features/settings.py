@@ -53,7 +53,7 @@ class FeatureSettings:
         for smoother values around its centre.
     tempo_seconds
         Length of the frames in which the tempo is sought, 1 to 60 s; 3 is the shortest in
-        which 40 beats a minute can be heard.
+        which 40 beats per minute can be heard.
 
     Raises
     ------
@@ -90,7 +90,7 @@ class FeatureSettings:
             raise ValueError(f"window_seconds is {self.window_seconds:g}; {expected}")
 
     def version(self, feature_set: str) -> str:
-        """Tell what to add to a version of the code: nothing for the defaults, else a hash.
+        """Return what to add to a version of the code: nothing for the defaults, else a hash.
 
         Parameters
         ----------

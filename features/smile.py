@@ -34,7 +34,7 @@ class SmileMissingError(SmileError, ImportError):
 
 
 def has_smile() -> bool:
-    """Tell whether openSMILE is installed: all but FS1 can do without it."""
+    """Return whether openSMILE is installed: all but FS1 can do without it."""
     return find_spec("opensmile") is not None
 
 
@@ -82,7 +82,7 @@ def _load() -> None:
 
 @dataclass(frozen=True, eq=False)
 class SmileResult:
-    """What a run gave.
+    """Result of a run of openSMILE.
 
     Parameters
     ----------

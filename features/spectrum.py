@@ -49,7 +49,7 @@ class SpectralPeaks:
 
 
 def transform_points(length: int) -> int:
-    """Tell how many points a frame's transform has: the smallest power of two that holds `length`."""
+    """Return the number of points of a frame's transform: the smallest power of two that holds `length`."""
     return 1 << (length - 1).bit_length()
 
 

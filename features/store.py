@@ -5,7 +5,7 @@ set and the version of the code that computed it.  So a renamed or copied file i
 and a changed file, another set or another version is computed anew.
 
 A file of the store is a NumPy ``.npz`` archive (``values``: rows x features, full
-precision; ``names``: one a line) followed by the SHA-256 digest of its bytes.  It is
+precision; ``names``: one per line) followed by the SHA-256 digest of its bytes.  It is
 written whole or not at all; one that does not hold what it should counts as absent.
 """
 
@@ -36,7 +36,7 @@ _DIGEST_BYTES = hashlib.sha256().digest_size
 
 
 def cache_root() -> Path:
-    """Tell where everything that can be made again is kept.
+    """Return where everything that can be made again is kept.
 
     Returns
     -------
@@ -53,7 +53,7 @@ def cache_root() -> Path:
 
 
 def default_folder() -> Path:
-    """Tell where features are kept unless told otherwise: ``features`` in `cache_root`."""
+    """Return the folder where features are kept by default: ``features`` in `cache_root`."""
     return cache_root() / "features"
 
 
@@ -113,7 +113,7 @@ class FeatureStore:
         self.folder = default_folder() if folder is None else Path(folder)
 
     def path_of(self, key: FeatureKey) -> Path:
-        """Tell which file holds a table, whether or not it exists."""
+        """Return which file holds a table, whether or not it exists."""
         return self.folder / f"{key.feature_set}-{key.version}" / f"{key.digest}.npz"
 
     def load(self, key: FeatureKey) -> pandas.DataFrame | None:
@@ -123,7 +123,7 @@ class FeatureStore:
         -------
         pandas.DataFrame or None
             As it was saved, bit for bit; None if there is none, or if its file holds other features, or is
-            cut off or damaged, which the log ``features`` tells.
+            cut off or damaged, which the log ``features`` records.
 
         Raises
         ------

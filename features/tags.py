@@ -38,7 +38,7 @@ def bounds(file: BinaryIO, size: int) -> range:
 
 
 def tag_length(head: bytes) -> int:
-    """Tell the length of a tag from its first 32 bytes; 0 if it is none."""
+    """Return the length of a tag from its first 32 bytes; 0 if it is none."""
     if head[:3] == b"ID3" and len(head) >= 10 and max(head[6:10]) < 0x80:
         length = 0
         for seven_bits in head[6:10]:

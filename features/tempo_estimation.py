@@ -44,7 +44,7 @@ class Autocorrelations(NamedTuple):
     Parameters
     ----------
     lags
-        Shape (lags,): seconds, from .3 (200 beats a minute) to 1.5 (40).
+        Shape (lags,): seconds, from .3 (200 beats per minute) to 1.5 (40).
     values
         Shape (frames, lags): 1 would be equal.
     """
@@ -213,7 +213,7 @@ def tempo(
     Returns
     -------
     NDArray
-        Shape (frames,): beats a minute, about 40 to 200; NaN where no period stands out, so
+        Shape (frames,): beats per minute, about 40 to 200; NaN where no period stands out, so
         in silence.  A signal shorter than a frame is one frame.
 
     Raises

@@ -1,4 +1,4 @@
-"""Waiting for what runs in threads: the caller hears of each end, and Ctrl-C reaches it at once."""
+"""Waiting for what runs in threads: the caller is woken at each end, and Ctrl-C reaches it at once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Ends(Generic[T]):
         self._ended: SimpleQueue[Future[T]] = SimpleQueue()
 
     def watch(self, future: Future[T]) -> Future[T]:
-        """Hear of the end of a future, also of one that was cancelled; return it."""
+        """Have `next` return this future when it ends, also if it is cancelled; return it."""
         future.add_done_callback(self._ended.put)
         return future
 

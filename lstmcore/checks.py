@@ -50,7 +50,7 @@ def flag(name: str, value: Any) -> bool:
 
 
 def kind(name: str, value: Any, expected: type, hint: str = "") -> None:
-    """See that a value is of a class."""
+    """Check that a value is of a class."""
     if not isinstance(value, expected):
         raise EngineError(f"{name} is {shown(value)}; expected a {expected.__name__}{hint}")
 
@@ -87,14 +87,14 @@ def precision(dtype: DTypeLike) -> np.dtype[Any]:
 
 
 def finite(name: str, array: NDArray[np.floating]) -> None:
-    """See that all numbers are finite."""
+    """Check that all numbers are finite."""
     count = array.size - np.count_nonzero(np.isfinite(array))
     if count:
         raise EngineError(f"{name}: {count} of {array.size} values are not finite {array.dtype} numbers")
 
 
 def plain(name: str, array: Any, dimensions: int) -> None:
-    """See that an array is what kernels read: dimensions, a precision, rows side by side."""
+    """Check that an array is what kernels read: dimensions, a precision, rows side by side."""
     if not isinstance(array, np.ndarray) or array.ndim != dimensions:
         raise EngineError(f"{name}: {shown(array)}; expected an array of {dimensions} dimensions")
     if array.dtype not in _FLOATS:
@@ -104,7 +104,7 @@ def plain(name: str, array: Any, dimensions: int) -> None:
 
 
 def shaped(name: str, array: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    """See that an array has a shape and precision, its rows side by side."""
+    """Check that an array has a shape and precision, its rows side by side."""
     if not (
         isinstance(array, np.ndarray)
         and array.shape == shape
@@ -119,6 +119,6 @@ def shaped(name: str, array: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) 
 
 
 def writable(name: str, array: NDArray[Any]) -> None:
-    """See that an array can be written to."""
+    """Check that an array can be written to."""
     if not array.flags.writeable:
         raise EngineError(f"{name} can't be written to; expected an array of one's own")

@@ -15,7 +15,7 @@ from lstmcore.sequences import SequenceSet
 def check_fit(
     network: Network, sequences: SequenceSet, name: str, objective: Objective | None = None
 ) -> None:
-    """See that a set has the network's inputs and precision and, for an objective, its targets.
+    """Check that a set has the network's inputs and precision and, for an objective, its targets.
 
     Parameters
     ----------

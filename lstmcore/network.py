@@ -95,7 +95,7 @@ class Architecture:
         Returns
         -------
         list of dict
-            One entry a layer, name of the piece to a view of its shape.
+            One entry per layer: name of the piece to a view of its shape.
 
         Raises
         ------
@@ -207,7 +207,7 @@ def initial_network(
 
 
 def _layers(layers: Any) -> tuple[Layer, ...]:
-    """See that these are layers, and at least one."""
+    """Check that these are layers, and at least one."""
     if not isinstance(layers, tuple | list):
         raise EngineError(f"layers: {layers!r}; expected a tuple, such as (LSTM(200), Linear(2))")
     if not layers:

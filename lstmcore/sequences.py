@@ -90,7 +90,7 @@ class SequenceSet:
         *,
         dtype: DTypeLike = np.float32,
     ) -> SequenceSet:
-        """Join lists of matrices, one a sequence.
+        """Join lists of matrices, one per sequence.
 
         Parameters
         ----------

@@ -49,7 +49,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _code(arguments: list[str]) -> int:
-    """Do it all, whether or not somebody can hear of it."""
+    """Do it all, whether or not anybody can read the output."""
     try:
         options = parse(arguments)
     except OptionError as error:

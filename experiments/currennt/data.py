@@ -169,7 +169,7 @@ def build_network(file: NetworkFile, options: Options, inputs: int, seed: int) -
     options
         Say how weights are drawn and in which precision all is computed.
     inputs
-        Inputs a frame, context included; takes the place of the file's.
+        Inputs per frame, context included; takes the place of the file's.
     seed
         Of the generator.
 

@@ -33,7 +33,7 @@ def tell(*lines: str) -> None:
 
 def warn(*lines: str) -> None:
     """Print lines on the standard error, without buffers, so that signal handlers may call it."""
-    with suppress(OSError, ValueError, AttributeError):  # nobody may be left who could be told
+    with suppress(OSError, ValueError, AttributeError):  # there may be nobody left to read it
         os.write(sys.stderr.fileno(), ("\n".join(lines) + "\n").encode(errors="backslashreplace"))
 
 
@@ -61,7 +61,7 @@ def _print(text: str) -> None:
 
 
 def _to_nowhere() -> None:
-    """Let what is still buffered go nowhere, so that Python doesn't complain at its end."""
+    """Drop what is still buffered, so that Python doesn't complain at its end."""
     with suppress(OSError):  # it may be no file of the system
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

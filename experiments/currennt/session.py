@@ -88,7 +88,7 @@ class Session:
         self._names = [spec.name for spec in file.layers[1:-1]]
         self._architecture = trainer.best_network().architecture
         self._signals = Signals()
-        self._state = trainer.state  # of the last epoch that was finished and told
+        self._state = trainer.state  # of the last epoch that was finished and reported
         self._report: EpochReport | None = None
         self._resumed = resumed
         self._rows = list(resumed.info_rows) if resumed is not None else []

@@ -30,7 +30,7 @@ class Stopped(KeyboardInterrupt):
 
     @property
     def exit_code(self) -> int:
-        """What a shell reports of a process that such a signal has ended."""
+        """Exit code of a process that the signal has ended."""
         return 128 + self.number
 
 
@@ -58,7 +58,7 @@ class Signals:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give back."""
+        """Restore the handlers of signals that were there before."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
 

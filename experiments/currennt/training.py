@@ -110,7 +110,7 @@ def _check_end(resumed: Autosave, trainer: Trainer, path: Path) -> None:
 
 
 def _read_network(path: Path, inputs: int) -> NetworkFile:
-    """Read a network for data with so many inputs a frame, whatever its own input layer says."""
+    """Read a network for data with so many inputs per frame, whatever its own input layer says."""
     try:
         return read_network(path, input_size=inputs)
     except InputError:

@@ -42,7 +42,7 @@ def read_dynamic(path: Path, scale: Sequence[float] | None = None) -> dict[int, 
     Parameters
     ----------
     path
-        CSV with a row a song, empty cells after a song's end.
+        CSV with one row per song, empty cells after a song's end.
     scale
         Lowest and highest value that there can be; None: any.
 

@@ -226,7 +226,7 @@ def _unlabelled(annotations: Annotations, source: FeatureSource, config: Data) -
 def _notes(
     annotations: Annotations, config: Data, joined: dict[int, Song], beyond: dict[int, float], features: str
 ) -> list[str]:
-    """Say what a person should know about the songs."""
+    """Return what a person should know about the songs."""
     notes, rule, dropped = [], config.quality, annotations.selection.dropped
     test = len(annotations.official_test())
     if test:

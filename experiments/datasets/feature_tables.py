@@ -1,4 +1,4 @@
-"""Where the features of a DEAM song come from: its own CSV, its audio, or a row a song."""
+"""Where the features of a DEAM song come from: its own CSV, its audio, or one row per song."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class FeatureSource(Protocol):
         """Numbers of the songs there are features for."""
 
     def table(self, song: int, stamps: list[int] | None) -> Table:
-        """Features of a song: at given time stamps where it must be told, else at its own."""
+        """Features of a song, at the time stamps given or else at its own."""
 
 
 class SongMeans:
-    """One row of features a song, repeated along the song (``song_mean_features.csv``).
+    """One row of features per song, repeated along the song (``song_mean_features.csv``).
 
     Parameters
     ----------
@@ -214,7 +214,7 @@ def _milliseconds(path: Path, line: int, cell: str) -> int:
 
 
 def settings_at(what: str, hop_seconds: float | None) -> FeatureSettings:
-    """Say how features are computed from audio that are as far apart as something else; None: as ever.
+    """Return settings for features from audio that are as far apart as something else; None: the defaults.
 
     Raises
     ------

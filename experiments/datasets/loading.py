@@ -46,7 +46,7 @@ def load_dataset(config: Data, *, workers: int, progress: Progress, stop: thread
     workers
         Songs made or analysed side by side; the result doesn't depend on it.
     progress
-        Told of each song.
+        Advanced after each song.
     stop
         Set it to end early.
 
@@ -68,7 +68,7 @@ def load_dataset(config: Data, *, workers: int, progress: Progress, stop: thread
     root = Path(config.root) if config.root is not None else None
     if config.source == "procedural":
         if config.features != "song_means":
-            smile_version()  # what is missing is told before music is made
+            smile_version()  # what is missing is reported before music is made
         root = root or _procedural_folder(config.procedural)
         _make_procedural(root, config.procedural, workers, progress, stop)
     assert root is not None  # the configuration has seen to it
@@ -139,7 +139,7 @@ def _frame_features(
     files, audio, undecodable = feature_files(root), audio_files(root), undecodable_files(root)
     wanted = {*annotations.development(), *annotations.official_test()}
     settings = settings_at("annotations", None if annotations.hop is None else annotations.hop / 1000)
-    missing = [  # told before hours of extraction
+    missing = [  # reported before hours of extraction
         f"song {song} is annotated but there are no {config.features} features of it: expected "
         f"{root / feature_file(song)} or {root / AUDIO / str(song)}.mp3 (wav, flac, ogg)"
         + (f"; {undecodable[song]} can't be decoded" if song in undecodable else "")

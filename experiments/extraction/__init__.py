@@ -1,7 +1,7 @@
 """``lstmcore features``: tables of features of any number of songs.
 
 ``inputs`` finds the songs and what each is called → ``command`` has them computed, side by
-side → ``tables`` writes a table a song or one for all, as CSV or Parquet.
+side → ``tables`` writes one table per song or one for all, as CSV or Parquet.
 """
 
 from lstmcore.experiments.extraction.command import Summary, extract_songs, feature_settings

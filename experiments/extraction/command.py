@@ -20,7 +20,7 @@ _OF_THE_NAME = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.EISDIR, er
 
 @dataclass
 class Summary:
-    """What became of the songs.
+    """How many songs were analysed, found stored, or can't be used.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class Summary:
     seconds
         How long it took.
     errors
-        One a song that can't be used.
+        One error for each song that can't be used.
     """
 
     feature_set: str
@@ -52,7 +52,7 @@ class Summary:
         return self.computed + self.stored
 
     def line(self) -> str:
-        """Say it in a line."""
+        """Return all of it as one line of text."""
         songs = f"{self.songs} {'song' if self.songs == 1 else 'songs'}"
         text = f"{songs}, {self.rows} rows of {self.feature_set} in {duration(self.seconds)}"
         if self.computed:
@@ -104,7 +104,7 @@ def extract_songs(
     workers
         Songs analysed side by side.
     progress
-        Told of each song.
+        Advanced after each song.
 
     Returns
     -------

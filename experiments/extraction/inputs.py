@@ -22,7 +22,7 @@ def find_songs(audio: Iterable[Path], files_from: Path | None = None) -> dict[Pa
         Files, and folders that are searched with all that is below them for files of sound
         (`lstmcore.experiments.extraction.folders`).
     files_from
-        A list of more of them, a path a line; "-" is standard input.
+        A list of more of them, one path per line; "-" is standard input.
 
     Returns
     -------

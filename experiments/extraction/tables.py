@@ -1,4 +1,4 @@
-"""Tables of features in files: one a song, or one for all; CSV as in the DEAM data set, or Parquet."""
+"""Tables of features in files: one per song, or one for all; CSV as in the DEAM data set, or Parquet."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Tables(Protocol):
 
 
 def is_one_table(out: Path) -> bool:
-    """Tell whether a name stands for one table for all songs, not for a folder."""
+    """Return whether a name stands for one table for all songs, not for a folder."""
     return _said(out) in ("csv", "parquet") and not out.is_dir()
 
 
@@ -58,7 +58,7 @@ def open_tables(
     ----------
     out
         A name that ends in ``.csv`` or ``.parquet``: one table for all songs, with their
-        paths in a first column ``file``.  Any other, or an existing folder: a table a song.
+        paths in a first column ``file``.  Any other, or an existing folder: one table per song.
     songs
         From `lstmcore.experiments.extraction.find_songs`.
     columns
@@ -115,7 +115,7 @@ def _require_pyarrow() -> None:
 
 @dataclass(frozen=True)
 class _Folder:
-    """A file a song."""
+    """One file per song."""
 
     folder: Path
     names: dict[Path, str]

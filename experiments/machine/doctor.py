@@ -165,7 +165,7 @@ def _differences(topic: str, backend: str, way_out: str) -> Iterator[Finding]:
 
 
 def _kernel_cache() -> Finding:
-    """Tell whether another process finds what this one has compiled."""
+    """Return whether another process finds what this one has compiled."""
     import numpy as np
 
     from lstmcore.backends.cpu.feedforward import tanh_forward
@@ -300,7 +300,7 @@ def as_json(findings: list[Finding]) -> dict[str, Any]:
 
 
 def is_healthy(findings: list[Finding]) -> bool:
-    """Tell whether all that is needed works."""
+    """Return whether all that is needed works."""
     return all(finding.state != "broken" for finding in findings)
 
 

@@ -17,7 +17,7 @@ def describe_gpu() -> dict[str, str]:
     -------
     dict of str to str
         ``name``, ``memory``, ``multiprocessors``, ``compute capability``, ``driver``, ``CUDA`` (of the
-        driver and of what compiles) and versions of packages, as far as they can be told.
+        driver and of what compiles) and versions of packages, as far as they can be found out.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def describe_gpu() -> dict[str, str]:
 
 
 def simulated() -> bool:
-    """Tell whether Numba simulates the GPU, as ``NUMBA_ENABLE_CUDASIM=1`` makes it do."""
+    """Return whether Numba simulates the GPU, as ``NUMBA_ENABLE_CUDASIM=1`` makes it do."""
     from numba.core import config
 
     return bool(config.ENABLE_CUDASIM)
@@ -61,7 +61,7 @@ def _numba_cuda() -> Any:
 
 
 def _driver() -> str | None:
-    """Return the driver's version as its own tool tells it."""
+    """Return the driver's version as its own tool prints it."""
     query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
     try:
         done = subprocess.run(query, capture_output=True, text=True, check=True, timeout=30)

@@ -83,7 +83,7 @@ class Compilations:
     Parameters
     ----------
     on_start
-        Told the kernel's name when its compilation begins.
+        Called with the kernel's name when its compilation begins.
     """
 
     on_start: Callable[[str], None] = lambda name: None
@@ -128,13 +128,13 @@ def kernels() -> dict[str, Any]:
 
 
 class Listener(Protocol):
-    """Hears how it goes."""
+    """Shows the progress of `warm_up`."""
 
     def stage(self, name: str, number: int, total: int) -> None:
         """Begin a part of the work."""
 
     def kernel(self, name: str) -> None:
-        """Hear which kernel is being compiled."""
+        """Show which kernel is being compiled."""
 
     def done(self, name: str, compiled: list[Compilation], note: str | None) -> None:
         """End the part; `note` says why it could not be done."""
@@ -142,7 +142,7 @@ class Listener(Protocol):
 
 @dataclass(frozen=True)
 class Warmth:
-    """What `warm_up` came to.
+    """What `warm_up` compiled.
 
     Parameters
     ----------
@@ -162,7 +162,7 @@ class Warmth:
     notes: list[str]
 
     def as_lines(self) -> list[str]:
-        """Say what was compiled and where it is."""
+        """Return lines on what was compiled and where it is kept."""
         if not self.folders:
             return [
                 "Numba finds no folder to keep kernels in: every process compiles them again; "
@@ -179,7 +179,7 @@ def warm_up(listener: Listener) -> Warmth:
     Parameters
     ----------
     listener
-        Hears how it goes.
+        Called as each part begins, compiles and ends.
 
     Returns
     -------
@@ -218,7 +218,7 @@ def _parts() -> Iterator[tuple[str, Callable[[], None]]]:
 
 
 def _gpu_backends() -> list[str]:
-    """Return the backend of the GPU if there is one to compile for; who has none needn't hear of it."""
+    """Return the backend of the GPU if there is a GPU to compile for, else nothing."""
     try:
         get_backend("cuda")
     except EngineError:
@@ -291,7 +291,7 @@ def _extract() -> None:
 
 
 class Display:
-    """A bar that names the kernel being compiled, on a terminal; else a line a part that took some."""
+    """A bar that names the kernel being compiled; without a terminal, one line per part of the work."""
 
     def __init__(self, quiet: bool) -> None:
         from rich import progress
@@ -328,7 +328,7 @@ class Display:
         self._bar.update(self._task, description=f"{self._part}: {name.rpartition('.')[2]}")
 
     def done(self, name: str, compiled: list[Compilation], note: str | None) -> None:
-        """Say what was compiled in this part, and what could not be."""
+        """Print what was compiled in this part, and what could not be."""
         if note:
             told = f"  could not be done: {note}"
             self._bar.console.print(told, markup=False, highlight=False, soft_wrap=True)

@@ -158,7 +158,7 @@ class Description(_Part):
         return Architecture(len(self.feature_names), tuple(layer.layer() for layer in self.layers))
 
     def warnings(self) -> list[str]:
-        """Say what a person should know before believing a prediction."""
+        """Return what a person should know before believing a prediction."""
         if self.trained_on is None or not self.trained_on.synthetic:
             return []
         return [
@@ -189,7 +189,7 @@ def read_description(path: Path) -> Description:
 
 
 def _explained(error: ValidationError) -> str:
-    """Say what is wrong first: key, what was found, what is expected."""
+    """Return what is wrong first: key, what was found, what is expected."""
     item: Any = error.errors(include_url=False)[0]
     key = ".".join(str(part) for part in item["loc"])
     if item["type"] == "json_invalid":

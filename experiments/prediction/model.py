@@ -152,7 +152,7 @@ class Model:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Predict arousal and valence of one song, smoothed if the experiment wanted that.
 
-        Networks that were trained with a lead-in hear the first frame for so long before the song.
+        Networks that were trained with a lead-in get the first frame for as long before the song.
 
         Parameters
         ----------

@@ -59,7 +59,7 @@ class Predictor:
         return self.model.about.feature_set
 
     def table(self, result: Extraction) -> pd.DataFrame:
-        """Predict a song of which there are features: a row a window, with `COLUMNS`.
+        """Predict a song from its features: one row per window, with `COLUMNS`.
 
         Raises
         ------
@@ -118,7 +118,7 @@ def open_predictor(run: Path, system: str | None = None, backend: str = "cpu") -
 
 @dataclass(frozen=True)
 class Predicted:
-    """What became of some songs.
+    """Predictions of songs, and the errors of those that can't be used.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ class Predicted:
         file, time (s, start of the window), arousal and valence in the annotation's scale
         (DEAM: −1 to 1), and their spread over the networks averaged.
     errors
-        One a file that can't be used, in the order of the files.
+        One error for each file that can't be used, in the order of the files.
     """
 
     table: pd.DataFrame

@@ -1,1 +1,1 @@
-"""What a run tells: tables, plots, pages."""
+"""Tables, plots and pages of a run."""

@@ -85,7 +85,7 @@ def song_curves(song: Song, prediction: Predictions, scale: Sequence[float]) -> 
 
 
 def learning_curves(history: pd.DataFrame, column: str, title: str) -> str:
-    """Draw an error of each training over epochs, a thin line a network."""
+    """Draw an error of each training over epochs, one thin line per network."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(9, 2.8))
         axes: Any = figure.subplots()

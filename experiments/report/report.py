@@ -45,7 +45,7 @@ def write_report(
     facts
         Content of ``ensemble.json``.
     quality
-        What is told of the annotations.
+        How good the annotations are.
     paper
         Rows of the paper's table; empty if it isn't wanted.
     """
@@ -82,7 +82,7 @@ def _paper(rows: list[PaperRow]) -> list[dict[str, Any]]:
 
 
 def _subtasks(experiment: Experiment) -> str:
-    """Say which systems answer which of the challenge's subtasks; the first compares feature sets."""
+    """Return which systems answer which of the challenge's subtasks; the first compares feature sets."""
     several = len(experiment.feature_sets) > 1
     regression = f"linear_regression {experiment.data.features}" if several else "linear_regression"
     answers: dict[int, list[str]] = {1: [regression], 2: [], 3: []}

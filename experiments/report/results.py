@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # takes as long to import as all else together, and training 
 
 
 def predictions_table(predictions: list[Predictions]) -> pd.DataFrame:
-    """Make a row a song, time stamp and system.
+    """Make the table of predictions: one row per song, time stamp and system.
 
     Returns
     -------
@@ -43,7 +43,7 @@ def predictions_table(predictions: list[Predictions]) -> pd.DataFrame:
 
 
 def history_table(jobs: list[Job], results: list[Result]) -> pd.DataFrame:
-    """Make a row an epoch of every training."""
+    """Make the table of errors: one row per epoch of every training."""
     import pandas as pd
 
     parts = []
@@ -57,7 +57,7 @@ def history_table(jobs: list[Job], results: list[Result]) -> pd.DataFrame:
 def ensemble_facts(
     choices: dict[str, Choice], networks: list[Result], dataset: Dataset, split: Split
 ) -> dict[str, Any]:
-    """Say which networks were chosen, and which songs are in which set."""
+    """Return which networks were chosen, and which songs are in which set."""
 
     def place(member: int) -> dict[str, int]:
         return {name: networks[member].facts[name] for name in ("fold", "trial")}

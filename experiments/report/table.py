@@ -54,7 +54,7 @@ def undefined_note(scores: list[Score]) -> str:
 
 
 def print_tables(scores: list[Score], console: Console) -> None:
-    """Print, for each set, the scores by song and pooled; a table a target where the terminal is narrow."""
+    """Print the scores of each set, by song and pooled; one table per target where the terminal is narrow."""
     for sheet in score_sheets(scores):
         sheet.print(console)
     note = undefined_note(scores)

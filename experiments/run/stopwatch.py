@@ -21,12 +21,12 @@ _COLUMNS = ("started", "stage", "pieces", "computed", "seconds", "workers")
 
 
 class Stopwatch:
-    """Passes on what it hears, and times the stages.
+    """Passes on all calls to another progress display, and times the stages.
 
     Parameters
     ----------
     listener
-        Hears everything.
+        The display that everything is passed on to.
     workers
         Jobs side by side, for the record.
     """

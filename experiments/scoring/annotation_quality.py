@@ -62,7 +62,7 @@ class AgreementRow:
 class CorrelationRow:
     """Pearson's r of arousal with valence, over all frames of a set or over the means of its songs.
 
-    ``low`` and ``high`` bound its 95 % bootstrap interval; None where it can't be told.
+    ``low`` and ``high`` bound its 95 % bootstrap interval; None where it can't be computed.
     """
 
     set: str
@@ -88,7 +88,7 @@ class DifferenceRow:
 
 @dataclass(frozen=True)
 class AnnotationQuality:
-    """All that is told of the annotations of an experiment."""
+    """How good the annotations of an experiment are."""
 
     agreement: list[AgreementRow]
     correlation: list[CorrelationRow]
@@ -133,7 +133,7 @@ def annotation_quality(
 
 
 def write_quality(folder: Path, quality: AnnotationQuality, dataset: Dataset, split: Split) -> None:
-    """Write ``annotation_quality.json`` and, a row a song and target, ``annotation_quality.csv``."""
+    """Write ``annotation_quality.json`` and, one row per song and target, ``annotation_quality.csv``."""
     write_json(folder / "annotation_quality.json", quality.as_json())
     if dataset.agreements:
         write_csv(folder / "annotation_quality.csv", _song_table(dataset, split), 6)

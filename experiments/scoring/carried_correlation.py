@@ -42,7 +42,7 @@ class CarriedRow:
 
 @dataclass(frozen=True)
 class Misled:
-    """What `CarriedRow` says of a test set; ``misled`` is None where it can't be told."""
+    """What `CarriedRow` says of a test set; ``misled`` is None where it can't be decided."""
 
     set: str
     misled: bool | None
@@ -92,7 +92,7 @@ def carried(
 
 
 def judge(home: Carried, test: Carried, differ: bool | None, title: str) -> Misled:
-    """Say whether the networks are misled in a test set.
+    """Return whether the networks are misled in a test set.
 
     They are where three things are shown: its arousal and valence correlate less than those of the training
     songs; the error of valence rises with the predicted arousal; and more so than in cross-validation.

@@ -50,7 +50,7 @@ class Choice:
 
 
 def split_songs(frames: Frames, songs: Sequence[Song]) -> list[Frames]:
-    """Cut predictions of all frames into one array a song."""
+    """Cut predictions of all frames into one array per song."""
     ends = np.cumsum([song.frames for song in songs])
     return list(np.split(frames, ends[:-1]))
 

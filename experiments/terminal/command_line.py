@@ -1,4 +1,4 @@
-"""What all commands do with their words before they run: mistakes are told plainly."""
+"""What all commands do with their arguments before they run: mistakes get a plain message."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def taken_apart(words: list[str]) -> list[tuple[str, str]]:
 
 
 def _is_open(value: str) -> bool:
-    """Tell whether a value, as TOML has it, goes on after a space."""
+    """Return whether a value, as TOML has it, goes on after a space."""
     return any(value.count(left) > value.count(right) for left, right in ("[]", "{}"))
 
 

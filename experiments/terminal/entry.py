@@ -36,7 +36,7 @@ def main_currennt() -> None:
 
 
 def work_begins() -> None:
-    """Let Ctrl-C be a KeyboardInterrupt from now on: there is something to tell or to save."""
+    """Have Ctrl-C raise KeyboardInterrupt from now on: there is something to report or to save."""
     if signal.getsignal(signal.SIGINT) is _leave:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

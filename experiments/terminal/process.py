@@ -1,4 +1,4 @@
-"""What a command does to its own process: how it is ended, how it ends, and who may write to its terminal."""
+"""How a command's process ends, by itself or by a signal, and who may write to its terminal."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Terminated(KeyboardInterrupt):
 
 
 def exit_code(interrupt: BaseException) -> int:
-    """Tell a shell which signal ended a command: 130 after Ctrl-C, 143 after SIGTERM."""
+    """Return the exit code for a signal that ended a command: 130 after Ctrl-C, 143 after SIGTERM."""
     return 128 + (interrupt.number if isinstance(interrupt, Terminated) else signal.SIGINT)
 
 
@@ -62,7 +62,7 @@ def _end_as_by_ctrl_c() -> None:
 
 
 def _keep_terminal_to_ourselves() -> None:
-    """Give what libraries in C say, such as an MP3 decoder's notes on a file, no place in our messages.
+    """Keep what libraries in C print, such as an MP3 decoder's notes on a file, out of our messages.
 
     What we say goes on to where standard error went; so do the stacks of a crash.
     """

@@ -17,7 +17,7 @@ _NO_TERMINAL_WIDTH = 160
 
 
 def new_console() -> Console:
-    """Return standard output as what is told there is written: as it stands, brackets and colons too."""
+    """Return a console on standard output that prints text as it stands, brackets and colons too."""
     return Console(width=None if sys.stdout.isatty() else _NO_TERMINAL_WIDTH, markup=False, emoji=False)
 
 
@@ -78,7 +78,7 @@ class Sheet:
         return max((cell_len(piece) for cell in pieces for piece in cell), default=1)
 
     def _widths(self, columns: list[int], width: int) -> list[int]:
-        """Give each column its width: its own, less what the widest must yield for all to have room."""
+        """Return the width of each column: its own, less what the widest must yield for all to have room."""
         cells = [self._column(n) for n in columns]
         widths = [max(cell_len(line) for cell in column for line in cell.split("\n")) for column in cells]
         least_of_all = [self._least(n) for n in columns]

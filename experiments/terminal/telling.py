@@ -1,4 +1,4 @@
-"""What a command tells when something is wrong, and the exit code it ends with."""
+"""Messages of a command when something is wrong, and the exit code it ends with."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def errors_told(
 
 
 def tell_of_songs(errors: Sequence[Exception], songs: int) -> None:
-    """Name the songs that can't be used; if there are any, that is exit code 1."""
+    """Name the songs that can't be used; if there are any, end with exit code 1."""
     for error in errors:
         print(f"error: {error}", file=sys.stderr)
     if errors:

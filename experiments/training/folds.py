@@ -47,7 +47,7 @@ class Split:
         return list(self.folds[self.watched_fold(fold, trial)])
 
     def watched_fold(self, fold: int, trial: int = 0) -> int:
-        """Tell which fold early stopping of a trial watches when it is this fold's turn."""
+        """Return which fold early stopping of a trial watches when it is this fold's turn."""
         if self.stopping == "same":
             return fold
         turns = self.cross_validation

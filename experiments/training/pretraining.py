@@ -70,7 +70,7 @@ class _Data:
 
 
 def with_note(experiment: Experiment, dataset: Dataset) -> Dataset:
-    """Return a data set that tells of an auto-encoder that can't be trained, if that is so."""
+    """Return the data set, with a note if an auto-encoder can't be trained on it."""
     if not experiment.pretraining.enabled or dataset.unlabelled:
         return dataset
     why = "data.unlabelled is 'none'" if experiment.data.unlabelled == "none" else "all songs are annotated"

@@ -63,7 +63,7 @@ def history_of(reports: list[EpochReport]) -> list[dict[str, Any]]:
 
 
 def heard_by(songs: list[Song], inputs: Standardiser, dtype: str) -> SequenceSet:
-    """Standardise what networks hear of songs.
+    """Standardise the inputs that networks get from songs.
 
     Song by song into the set's own matrix: a collection in double precision, and lists of its parts, take
     several times the memory of the set.
@@ -80,7 +80,7 @@ def heard_by(songs: list[Song], inputs: Standardiser, dtype: str) -> SequenceSet
     Returns
     -------
     SequenceSet
-        A sequence a song, in order, lead-in included; its targets are its inputs.
+        One sequence per song, in order, lead-in included; its targets are its inputs.
 
     Raises
     ------
@@ -91,7 +91,7 @@ def heard_by(songs: list[Song], inputs: Standardiser, dtype: str) -> SequenceSet
     rows = np.empty((lengths.sum(), songs[0].features.shape[1]), dtype)
     for song, part in zip(songs, np.split(rows, np.cumsum(lengths)[:-1]), strict=True):
         values = inputs.apply(song.heard)
-        with np.errstate(over="ignore"):  # told below
+        with np.errstate(over="ignore"):  # reported below
             part[:] = values
         if not np.isfinite(part).all():
             frame, column = np.argwhere(~np.isfinite(part))[0]

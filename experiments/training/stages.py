@@ -55,7 +55,7 @@ def train_stages(
     runner
         Runs the jobs.
     which
-        Tells people which of several trainings this is; put behind the names of stages and jobs.
+        Says which of several trainings this is; put behind the names of stages and jobs.
     folds
         Folds whose networks are wanted; all that validate if None.
 

@@ -1,6 +1,6 @@
 """What a backend is given: a wrong shape would let a kernel read and write memory that isn't its own.
 
-A few comparisons a batch; nothing here looks at all numbers.
+A few comparisons per batch; nothing here looks at all numbers.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Array = NDArray[np.floating]
 
 
 def check_workspace(workspace: Any, expected: type, network: Network) -> None:
-    """See that a workspace is of this backend, and of a network of this architecture and precision."""
+    """Check that a workspace is of this backend, and of a network of this architecture and precision."""
     kind("network", network, Network)
     kind("workspace", workspace, expected, ": what this backend's `workspace` returns")
     made_for: Architecture = workspace.architecture
@@ -33,7 +33,7 @@ def check_workspace(workspace: Any, expected: type, network: Network) -> None:
 
 
 def check_forward(network: Network, batch: Batch) -> None:
-    """See that a batch has the network's inputs and precision."""
+    """Check that a batch has the network's inputs and precision."""
     kind("batch", batch, Batch)
     inputs = batch.inputs
     if inputs.shape[1] != network.architecture.input_size or inputs.dtype != network.dtype:
@@ -51,7 +51,7 @@ def check_backward(
     gradient: Array,
     delta_limit: float,
 ) -> None:
-    """See that the batch is that of the last forward pass, and that signal and gradient fit."""
+    """Check that the batch is that of the last forward pass, and that signal and gradient fit."""
     if computed is not batch:
         raise EngineError("the workspace's last forward pass was not of this batch; expected `forward` first")
     a = network.architecture
@@ -64,7 +64,7 @@ def check_backward(
 
 
 def check_update(weights: Array, deltas: Array, gradient: Array, sgd: SGD) -> None:
-    """See that weights, momentum and gradient are vectors of one length and precision."""
+    """Check that weights, momentum and gradient are vectors of one length and precision."""
     kind("sgd", sgd, SGD)
     if not isinstance(weights, np.ndarray) or weights.ndim != 1:
         raise EngineError(f"weights have shape {np.shape(weights)}; expected a vector")

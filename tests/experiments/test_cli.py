@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import typer.main
 from typer.testing import CliRunner
 
 import lstmcore
@@ -43,6 +44,18 @@ def test_the_default_folder_changes_with_the_configuration(tiny, monkeypatch):
 def test_the_version_is_told(program, arguments):
     result = CliRunner().invoke(program, [*arguments, "--version"])
     assert (result.exit_code, result.stdout) == (0, f"lstmcore {lstmcore.__version__}\n")
+
+
+def test_the_list_of_commands_has_whole_sentences():
+    listed = CliRunner(env={"COLUMNS": "80"}).invoke(app, ["--help"]).output.partition("Commands:")[2]
+    assert "..." not in listed
+    assert all(line.endswith(".") for line in listed.strip().splitlines())
+
+
+@pytest.mark.parametrize("name", sorted(typer.main.get_command(app).commands))
+def test_the_help_of_a_command_shows_an_example(name):
+    text = CliRunner(env={"COLUMNS": "80"}).invoke(app, [name, "--help"]).output
+    assert re.search(rf"^  Example: lstmcore[ -]{name} ?", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize(("name", "word"), [("lstmcore", "abl"), ("lstmcore-run", "--wor")])

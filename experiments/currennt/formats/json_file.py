@@ -1,4 +1,4 @@
-"""JSON as CURRENNT 0.2 writes it: four blanks a level, a number a line; and as strictly as it can be read."""
+"""JSON as CURRENNT 0.2 writes it: four blanks per level, one number per line; it is read strictly."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ def _copy(file: ClassicFile, start: int, end: int, target: BinaryIO) -> None:
 
 @dataclass(frozen=True)
 class _Plan:
-    """Where all comes to lie.
+    """Positions of all parts of the changed file.
 
     Parameters
     ----------

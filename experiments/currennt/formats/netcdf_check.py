@@ -80,7 +80,7 @@ def _check_rows(name: str, variable: str, found: int, expected: int) -> None:
 
 
 def check_floats(name: str, variable: str, values: NDArray[Any], data: NetcdfData) -> None:
-    """Check that numbers, a row a frame, are finite."""
+    """Check that numbers, one row per frame, are finite."""
     for part in blocks(values):
         finite = np.isfinite(values[part])
         if finite.all():

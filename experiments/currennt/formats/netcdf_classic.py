@@ -279,7 +279,7 @@ class _Header:
         return name, Variable(dimensions, tuple(self.dimensions[d] for d in dimensions), dtype, begin)
 
     def _with_strides(self, variables: dict[str, Variable]) -> dict[str, Variable]:
-        """Tell the variables with records how far apart these are."""
+        """Set how far apart the records of the variables lie."""
         sizes = {
             name: math.prod(v.shape[1:]) * v.dtype.itemsize
             for name, v in variables.items()

@@ -1,6 +1,6 @@
 """Sequences as a table (CSV) that any program reads, and back.
 
-A row a frame: ``tag``, ``sequence`` and ``frame`` (both from 0), ``input_0`` …, then ``target_0`` … or
+One row per frame: ``tag``, ``sequence`` and ``frame`` (both from 0), ``input_0`` …, then ``target_0`` … or
 ``class``. Numbers have as many digits as read back exactly. What a table has no place for, means and standard
 deviations, is in a second file beside it: ``songs.csv`` has ``songs.scalers.json``, if there are any.
 """

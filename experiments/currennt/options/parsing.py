@@ -127,6 +127,7 @@ def to_configuration(options: Options) -> dict[str, str]:
 def help_text() -> str:
     """Return the list of all options: name, value, default and meaning."""
     lines = ["Usage: lstmcore-currennt [options] [options_file]", ""]
+    lines += ["Example: lstmcore-currennt config.cfg --max_epochs 50 --random_seed 1", ""]
     for name, option in TABLE.items():
         kind: Kind = option.metadata["kind"]
         meaning = wrap(option.metadata["meaning"] + _default_text(kind, option.default), 66)

@@ -67,7 +67,7 @@ def plot_song(audio: Path, out: Path | None, sources: Sources, view: str, progre
     view
         "waveform" or "spectrogram".
     progress
-        Hears of the steps.
+        Shows the steps.
 
     Returns
     -------
@@ -149,7 +149,7 @@ def _predict(predictor: Predictor, audio: Path, progress: Progress) -> Curves:
 
 
 def _scale(sources: Sources) -> tuple[float, float] | None:
-    """Lowest and highest value of an annotation, if a model that has to do with the curves tells."""
+    """Lowest and highest value of an annotation, where a model behind the curves has them."""
     run = sources.model or sources.predictions
     if run is None or not (run / "model").is_dir() | (run == sources.model):
         return None

@@ -132,7 +132,7 @@ def _draw_sound(axis: Any, sound: Waveform | Spectrogram) -> None:
 
 
 def _times_at_once(points: int) -> int:
-    """Tell how many points of a long song are drawn as one."""
+    """Return how many points of a long song are drawn as one."""
     return -(-points // _MANY)
 
 

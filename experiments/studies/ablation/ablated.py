@@ -28,7 +28,7 @@ class Ablated:
     rows
         Comparisons, of which one network instead of all trials is the last.
     sizes
-        Comparisons by number of networks a fold, from 1 to one less than there are trials.
+        Comparisons by number of networks per fold, from 1 to one less than there are trials.
     diverged
         Names of ablations whose training diverged, and which network did.
     notes

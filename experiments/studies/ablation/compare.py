@@ -145,7 +145,7 @@ class Comparison:
     """A row of ``ablation.csv``: one score of a changed system less that of the experiment as it is.
 
     ``low`` and ``high`` bound the 95 % bootstrap interval over songs; ``t`` and ``p`` are of the corrected
-    test over folds, ``p_holm`` is p for as many tests of this metric as there are.  None: can't be told.
+    test over folds, ``p_holm`` is p for as many tests of this metric as there are.  None: not defined.
     """
 
     ablation: str

@@ -1,4 +1,4 @@
-"""What ablations leave: tables as CSV and on a terminal, plots, a page, and a plain sentence for each."""
+"""Output of ablations: tables as CSV and on a terminal, plots, a page, and a plain sentence for each."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _EXPLAINED = (
 
 
 def sentences(ablated: Ablated) -> list[str]:
-    """Say of each ablation what it does to the RMSE by song, and to other scores where that is shown."""
+    """Return one sentence per ablation: its effect on the RMSE by song, and on other scores if shown."""
     return [_sentence(ablated, name) for name in ablated.names()]
 
 
@@ -40,7 +40,7 @@ def _sentence(ablated: Ablated, name: str) -> str:
 
 
 def _said(row: Comparison) -> str:
-    """Say what the change does to one score: verdict, difference, interval and p."""
+    """Return what the change does to one score: verdict, difference, interval and p."""
     verb = {"better": "helps", "worse": "hurts"}.get(row.verdict, f"{row.verdict} for")
     interval = _interval(row) or f"{row.songs} songs are too few for an interval"
     p = "" if row.p_holm is None else f", {_p(row.p_holm)}"

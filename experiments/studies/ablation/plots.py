@@ -13,7 +13,7 @@ from lstmcore.experiments.studies.ablation.compare import METRICS, TITLES
 
 
 def draw_forest(ablated: Ablated) -> Figure:
-    """Draw each ablation's difference with its interval, a panel a metric; filled where it is shown."""
+    """Draw each ablation's difference with its interval, one panel per metric; filled where it is shown."""
     names = list(dict.fromkeys(row.ablation for row in ablated.rows))
     figure = Figure(figsize=(11, 1.3 + 0.42 * len(names)), layout="constrained")
     panels: Any = figure.subplots(1, len(METRICS), sharey=True)
@@ -41,7 +41,7 @@ def draw_forest(ablated: Ablated) -> Figure:
 
 
 def draw_sizes(ablated: Ablated) -> Figure:
-    """Draw the score of fewer networks a fold, a panel a metric."""
+    """Draw the score of fewer networks per fold, one panel per metric."""
     figure = Figure(figsize=(11, 2.8), layout="constrained")
     panels: Any = figure.subplots(1, len(METRICS))
     counts = [*ablated.sizes, len(ablated.sizes) + 1]

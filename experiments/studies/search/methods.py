@@ -1,4 +1,4 @@
-"""Search methods: they propose a configuration and are told its score."""
+"""Search methods: they propose a configuration and are given its score."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class Proposal:
 
 
 class Method(Protocol):
-    """Proposes configurations.  What it proposes depends on the scores it was told and on its seed alone."""
+    """Proposes configurations.  What it proposes depends on the scores it was given and on its seed alone."""
 
     def propose(self) -> Proposal | None:
         """Return the next configuration to try, or None at the end."""
 
     def tell(self, score: float | None) -> None:
-        """Say how good the last proposal was, more being better; None if it diverged."""
+        """Take the score of the last proposal, more being better; None if it diverged."""
 
     def best(self) -> dict[str, Any]:
         """Return the values chosen, by key."""
@@ -66,7 +66,7 @@ class Sequential:
         return Proposal(self._step, self._candidate(len(self._scores)))
 
     def tell(self, score: float | None) -> None:
-        """Hear a score; after the last value of a step, choose and go on."""
+        """Take a score; after the last value of a step, choose and go on."""
         self._scores.append(score)
         step = self._steps[self._step]
         assert step.values is not None  # the configuration has seen to it
@@ -152,7 +152,7 @@ class Optuna:
         return self._trial.suggest_float(step.name, span.low, span.high, log=span.log)
 
     def tell(self, score: float | None) -> None:
-        """Hear a score; the first of equals stays the best."""
+        """Take a score; the first of equals stays the best."""
         if score is None:
             self._study.tell(self._trial, state=self._failed)
             return

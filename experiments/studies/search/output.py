@@ -1,4 +1,4 @@
-"""What a search leaves: every configuration tried as CSV, on a terminal, as a plot and on a page."""
+"""Output of a search: every configuration tried as CSV, on a terminal, as a plot and on a page."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ INK, CHOSEN = "#334155", "#c2410c"
 
 
 def write_table(folder: Path, experiment: Experiment, tried: list[Tried], chosen: int | None) -> None:
-    """Write ``search.csv``, a row a configuration; `chosen` is the row that was chosen in the end."""
+    """Write ``search.csv``, one row per configuration; `chosen` is the row that was chosen in the end."""
     import pandas as pd
 
     steps = section_of(experiment).steps
@@ -141,7 +141,7 @@ def _cells(tried: Tried) -> list[str]:
 
 
 def draw(searched: Searched) -> Any:
-    """Draw the score with its standard error by candidate, a panel a step; returns the figure."""
+    """Draw the score with its standard error by candidate, one panel per step; returns the figure."""
     from matplotlib.figure import Figure
 
     steps = searched.search.steps

@@ -1,7 +1,7 @@
 """One frame through a whole network in one call, for a network that holds its state.
 
 A call from Python costs about a microsecond, and each array it takes a tenth of one.  So there is
-one call a frame: all weights lie in one vector, all that changes lies in another, and a table says
+one call per frame: all weights lie in one vector, all that changes lies in another, and a table says
 where.  Products and cells are those of the layers': the outputs have the bits that the same frames have
 as a whole sequence.
 """

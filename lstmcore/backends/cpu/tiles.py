@@ -46,7 +46,7 @@ VECTOR_BYTES = _vector_bytes()
 
 
 def lanes(dtype: DTypeLike) -> int:
-    """Tell how many numbers of a type a vector holds."""
+    """Return how many numbers of a type a vector holds."""
     return VECTOR_BYTES // np.dtype(dtype).itemsize
 
 

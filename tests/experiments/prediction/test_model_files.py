@@ -61,7 +61,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def complaint(model: Path) -> str:
-    """Say what is told of a model; nothing if it predicts."""
+    """Return what is wrong with a model; nothing if it predicts."""
     try:
         predicted(model)
     except InputError as error:
