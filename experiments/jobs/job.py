@@ -95,7 +95,7 @@ class JobFolder:
     def load(self, job: Job, on_damaged: Callable[[Path], None] = lambda _: None) -> Result | None:
         """Read the result of a job; None if it isn't there.
 
-        A damaged file counts as absent; `on_damaged` hears of it.
+        A damaged file counts as absent; `on_damaged` is called with it.
         """
         own = self.file(job)
         for file in (own, *(other / own.name for other in self._others)):

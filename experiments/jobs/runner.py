@@ -28,13 +28,13 @@ class JobRunner:
     executor
         Spreads the jobs.
     progress
-        Hears how it goes.
+        Called with stages, epochs, results and notes.
     stop
         Set it to end early.
     patient
         Whether the other jobs are finished when one diverges; else all ends at once.
     backend
-        What computes the networks.
+        Name of the backend the networks are computed on.
     """
 
     def __init__(

@@ -1,5 +1,7 @@
 """The engine against CURRENNT 0.2: outputs, gradients, weights, momentum, errors, early stopping."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -93,10 +95,11 @@ def test_training(case, backend, dtype):
 def test_the_limit_acts_in_the_cases_with_large_targets():
     """Without the limit the gradient of the `big7` case is another one, so that case proves it."""
     case = "grad_lstm54_big7"
-    trainer = trainer_of(case, "cpu", "float64")
-    trainer._settings = TrainingSettings(
+    training = trainer_of(case, "cpu", "float64").training
+    unlimited = TrainingSettings(
         sgd=SGD(1, 0), parallel_sequences=3, stochastic=False, shuffle=False, max_epochs=1, delta_limit=np.inf
     )
+    trainer = Trainer(replace(training, settings=unlimited))
     trainer.run_epoch()
     after = load(INDEX[case]["file"])["precisions"]["f64"]["epochs"]["1"]
     expected = np.array([v for part in after["weight_deltas"] for v in part])
