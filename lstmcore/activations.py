@@ -1,8 +1,8 @@
-"""The scalar functions that the LSTM cell is written in, in their NumPy form.
+"""The scalar functions that cell and objectives are written in, in their NumPy form.
 
-The reference backend calls these as they stand, on float64 arrays.  A compiled
-backend puts its own versions in their place (``backends/cpu_math.py``): the same
-functions, for scalars, in the precision of the argument.
+The reference backend calls these as they stand, on float64 arrays; so does `lstmcore.objective`, in either
+precision.  A compiled backend puts its own versions in their place (``backends/cpu/math.py``,
+``backends/cuda/scalars.py``): the same functions, for scalars, in the precision of the argument.
 """
 
 from typing import Any
@@ -30,9 +30,19 @@ def exp(x: Real) -> Real:
     return np.exp(x)
 
 
+def log(x: Real) -> Real:
+    """Natural logarithm."""
+    return np.log(x)
+
+
 def one(x: Real) -> Real:
     """Return 1 in the precision of `x`; a bare literal would widen float32 kernels to double."""
     return 1.0
+
+
+def constant(x: Real, value: float) -> Real:
+    """Return a number that is exact in float32 in the precision of `x`, for the same reason."""
+    return value
 
 
 def tanh_slope(y: Real) -> Real:
@@ -64,3 +74,13 @@ def softmax_slope(y: Real, e: Real, carried: Real) -> Real:
 def limit(x: Real, bound: Real) -> Real:
     """Cut `x` to [-bound, bound]."""
     return np.clip(x, -bound, bound)
+
+
+def at_least(x: Real, smallest: Real) -> Real:
+    """Return the larger one; NaN stays NaN."""
+    return np.maximum(x, smallest)
+
+
+def select(condition: Real, yes: Real, no: Real) -> Real:
+    """Return `yes` where the condition holds and `no` elsewhere."""
+    return np.where(condition, yes, no)

@@ -27,6 +27,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lstmcore import objective_terms as terms
 from lstmcore.comparison import Comparison
 from lstmcore.errors import EngineError
 
@@ -57,21 +58,27 @@ class Concordance(Comparison):
 
     def _error(self, outputs: Array, targets: Array, sequence: NDArray[np.int64]) -> float:
         """Return Σ (1 − CCC), in float64."""
-        terms = self._terms(outputs, targets, sequence)
-        return float(terms.weight * terms.error.sum())
+        found = self._found(outputs, targets, sequence)
+        return float(found.weight * found.error.sum())
 
     def _signal(self, outputs: Array, targets: Array, sequence: NDArray[np.int64]) -> Array:
         """Return the derivative of the error, shape (frames, outputs)."""
-        terms, k = self._terms(outputs, targets, sequence), self._pool(sequence)
-        difference = outputs.astype(np.float64) - targets
-        pulled = difference - terms.error[k] * (outputs - terms.target_mean[k])
-        return (2 * terms.weight * pulled / terms.denominator[k]).astype(outputs.dtype)
+        found, k = self._found(outputs, targets, sequence), self._pool(sequence)
+        signal: Array = terms.concordance_signal(
+            outputs.astype(np.float64),
+            targets,
+            found.target_mean[k],
+            found.error[k],
+            found.denominator[k],
+            found.weight,
+        )
+        return signal.astype(outputs.dtype)
 
     def _pool(self, sequence: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return which CCC each frame is a part of."""
         return np.zeros_like(sequence) if self.pooled else sequence
 
-    def _terms(self, outputs: Array, targets: Array, sequence: NDArray[np.int64]) -> _Terms:
+    def _found(self, outputs: Array, targets: Array, sequence: NDArray[np.int64]) -> _Found:
         y, t, k = outputs.astype(np.float64), targets.astype(np.float64), self._pool(sequence)
         if sequence.min() < 0:
             raise EngineError(f"sequence numbers from {sequence.min()}; expected numbers from 0")
@@ -80,13 +87,13 @@ class Concordance(Comparison):
             gap = int(frames.argmin())
             raise EngineError(f"no frame of sequence {gap}; expected numbers from 0 without a gap")
         mean = _sums(t, k) / frames
-        denominator = _sums((y - mean[k]) ** 2 + (t - mean[k]) ** 2, k) + frames * EPSILON
+        denominator = _sums(terms.concordance_denominator(y, t, mean[k]), k) + frames * EPSILON
         weight = int(sequence.max()) + 1 if self.pooled else 1
-        return _Terms(weight, mean, denominator, _sums((y - t) ** 2, k) / denominator)
+        return _Found(weight, mean, denominator, _sums(terms.concordance_numerator(y, t), k) / denominator)
 
 
 @dataclass(frozen=True)
-class _Terms:
+class _Found:
     """Weight of the error, and t̄, B and E of each CCC, shape (CCCs, outputs)."""
 
     weight: int

@@ -13,16 +13,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from lstmcore import objective_terms as terms
 from lstmcore.ccc import CCC, CCC_POOLED
 from lstmcore.comparison import Comparison
 from lstmcore.errors import EngineError
 
 Array = NDArray[np.floating]
 Rows = NDArray[np.int64]
-
-# The smallest normal float32: probabilities are not taken to be smaller.
-_TINY = float(np.finfo(np.float32).tiny)
-_CE_LIMIT = 100.0
 
 
 class Objective(Protocol):
@@ -57,12 +54,13 @@ class SumOfSquaredErrors(Comparison):
 
     def _error(self, outputs: Array, targets: Array, sequence: Rows) -> float:
         """Return ½ Σ (y − t)², in float64."""
-        difference = outputs.astype(np.float64) - targets
-        return 0.5 * float(np.vdot(difference, difference))
+        residual = terms.residual(outputs.astype(np.float64), targets)
+        return 0.5 * float(np.vdot(residual, residual))
 
     def _signal(self, outputs: Array, targets: Array, sequence: Rows) -> Array:
         """Return y − t, shape (frames, outputs)."""
-        return outputs - targets
+        signal: Array = terms.residual(outputs, targets)
+        return signal
 
 
 class RootMeanSquaredErrors(Comparison):
@@ -76,8 +74,8 @@ class RootMeanSquaredErrors(Comparison):
 
     @staticmethod
     def _by_frame(outputs: Array, targets: Array) -> Array:
-        difference = outputs - targets
-        root: Array = np.sqrt(np.mean(difference * difference, axis=1, keepdims=True))
+        residual = terms.residual(outputs, targets)
+        root: Array = np.sqrt(np.mean(residual * residual, axis=1, keepdims=True))
         return root
 
     def _error(self, outputs: Array, targets: Array, sequence: Rows) -> float:
@@ -86,7 +84,7 @@ class RootMeanSquaredErrors(Comparison):
 
     def _signal(self, outputs: Array, targets: Array, sequence: Rows) -> Array:
         """Return rmse · (y − t), shape (frames, outputs)."""
-        signal: Array = self._by_frame(outputs, targets) * (outputs - targets)
+        signal: Array = terms.rmse_signal(outputs, targets, self._by_frame(outputs, targets))
         return signal
 
 
@@ -100,12 +98,12 @@ class CrossEntropy(Comparison):
 
     def _error(self, outputs: Array, targets: Array, sequence: Rows) -> float:
         """Return Σ t log(t / y), in float64."""
-        t, y = targets.astype(np.float64), outputs.astype(np.float64)
-        return float(np.sum(t * np.log(np.maximum(t, _TINY) / np.maximum(y, _TINY))))
+        return float(np.sum(terms.cross_entropy(outputs.astype(np.float64), targets.astype(np.float64))))
 
     def _signal(self, outputs: Array, targets: Array, sequence: Rows) -> Array:
         """Return −t / y, limited, shape (frames, outputs)."""
-        return np.clip(-targets / np.maximum(outputs, outputs.dtype.type(_TINY)), -_CE_LIMIT, _CE_LIMIT)
+        signal: Array = terms.cross_entropy_signal(outputs, targets)
+        return signal
 
 
 class WeightedSumOfSquaredErrors(Comparison):
@@ -128,7 +126,7 @@ class WeightedSumOfSquaredErrors(Comparison):
 
     def _signal(self, outputs: Array, targets: Array, sequence: Rows) -> Array:
         """Return w (y − t), shape (frames, outputs)."""
-        signal: Array = targets[:, 1::2] * (outputs - targets[:, ::2])
+        signal: Array = terms.weighted_residual(outputs, targets[:, ::2], targets[:, 1::2])
         return signal
 
 
@@ -143,13 +141,12 @@ class MaskedSumOfSquaredErrors(Comparison):
 
     def _error(self, outputs: Array, targets: Array, sequence: Rows) -> float:
         """Return ½ Σ (y i − o)², in float64."""
-        difference = outputs.astype(np.float64) * targets[:, 1::2] - targets[:, ::2]
-        return 0.5 * float(np.vdot(difference, difference))
+        residual = terms.masked_residual(outputs.astype(np.float64), targets[:, ::2], targets[:, 1::2])
+        return 0.5 * float(np.vdot(residual, residual))
 
     def _signal(self, outputs: Array, targets: Array, sequence: Rows) -> Array:
         """Return (y i − o) i, shape (frames, outputs)."""
-        mask = targets[:, 1::2]
-        signal: Array = (outputs * mask - targets[:, ::2]) * mask
+        signal: Array = terms.masked_signal(outputs, targets[:, ::2], targets[:, 1::2])
         return signal
 
 
@@ -166,24 +163,18 @@ class BinaryClassification(Comparison):
         """Return the number of target values a frame."""
         return 1
 
-    @staticmethod
-    def _probability(outputs: Array, targets: Array) -> Array:
-        p = np.where(targets > 0, outputs, 1 - outputs)
-        return np.maximum(p, outputs.dtype.type(_TINY))
-
     def _error(self, outputs: Array, targets: Array, sequence: Rows) -> float:
         """Return −Σ log p, in float64."""
-        return -float(np.log(self._probability(outputs.astype(np.float64), targets)).sum())
+        return float(terms.log_loss(terms.binary_probability(outputs.astype(np.float64), targets)).sum())
 
     def _signal(self, outputs: Array, targets: Array, sequence: Rows) -> Array:
         """Return −1 / y for class 1 and 1 / (1 − y) for class 0, shape (frames, 1)."""
-        sign = np.where(targets > 0, -1, 1).astype(outputs.dtype)
-        signal: Array = sign / self._probability(outputs, targets)
+        signal: Array = terms.binary_signal(outputs, targets)
         return signal
 
     def _wrong(self, outputs: Array, targets: Array) -> int | None:
         """Return the number of frames on the wrong side of 0.5."""
-        return int(np.sum((outputs > 0.5) != (targets > 0.5)))
+        return int(np.sum(terms.counts_as_one(outputs) != terms.counts_as_one(targets)))
 
 
 class MulticlassClassification(Comparison):
@@ -213,17 +204,17 @@ class MulticlassClassification(Comparison):
         classes = targets[rows, 0].astype(np.int64)
         if classes.max(initial=0) >= outputs.shape[1]:
             raise EngineError(f"class {classes.max()}; expected numbers below {outputs.shape[1]}")
-        return rows, classes, np.maximum(outputs[rows, classes], outputs.dtype.type(_TINY))
+        return rows, classes, outputs[rows, classes]
 
     def _error(self, outputs: Array, targets: Array, sequence: Rows) -> float:
         """Return −Σ log y of the target's class, in float64."""
-        return -float(np.log(self._chosen(outputs.astype(np.float64), targets)[2]).sum())
+        return float(terms.log_loss(self._chosen(outputs.astype(np.float64), targets)[2]).sum())
 
     def _signal(self, outputs: Array, targets: Array, sequence: Rows) -> Array:
         """Return −1 / y at the target's class and 0 elsewhere, shape (frames, outputs)."""
         rows, classes, y = self._chosen(outputs, targets)
         signal = np.zeros_like(outputs)
-        signal[rows, classes] = -1 / y
+        signal[rows, classes] = terms.log_loss_signal(y)
         return signal
 
     def _wrong(self, outputs: Array, targets: Array) -> int | None:

@@ -65,7 +65,7 @@ ENGINE = [
     ["comparison"],
     ["network"],
     ["layers", "sgd", "standardise", "seeds"],
-    ["cell", "update"],
+    ["cell", "update", "objective_terms"],
     ["checks", "installing", "jit"],
     ["kernel_cache"],
     ["activations", "errors"],
