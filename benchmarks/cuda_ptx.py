@@ -66,16 +66,16 @@ def compile_to_ptx(kernel: str, dtype: str, arch: int) -> str:
     from numba import cuda, types
     from numba.cuda import dispatcher
 
-    from lstmcore.backends.cuda import device as cuda_device, scalars as cuda_scalars
+    from lstmcore.backends.cuda import device, scalars
     from lstmcore.backends.cuda.compile import compile_templates
 
     real = getattr(types, dtype)
     capability = divmod(arch, 10)
     kernels = compile_templates(
         cuda,
-        cuda_device.TEMPLATES,
-        cuda_device.constants_of(dtype, 256),
-        cuda_scalars.equations(),
+        device.TEMPLATES,
+        device.constants_of(dtype, 256),
+        scalars.equations(),
         simulated=False,
     )
     # Device functions are compiled for the GPU at hand; here there needn't be one.
@@ -88,20 +88,34 @@ def compile_to_ptx(kernel: str, dtype: str, arch: int) -> str:
 
 def arguments(types: Any, real: Any) -> dict[str, tuple[Any, ...]]:
     """Return the types of the kernels' arguments."""
+    from numba import from_dtype
 
-    def array(kind: Any) -> Any:
-        return types.Array(kind, 1, "C")
+    from lstmcore.backends.cuda.batch import Data
+    from lstmcore.backends.cuda.epoch import Parameters
+    from lstmcore.backends.cuda.layout import LAYER, MEMBER, PLAN, STATISTICS
+    from lstmcore.backends.cuda.team import Memory
 
-    reals, doubles, number = array(real), array(types.float64), types.int64
-    ints, longs = array(types.int32), array(types.int64)
+    def array(kind: Any, dimensions: int = 1) -> Any:
+        return types.Array(kind, dimensions, "C")
+
+    reals, ints, longs, number = array(real), array(types.int32), array(types.int64), types.int64
+    plans, layers = array(from_dtype(PLAN)), array(from_dtype(LAYER), 2)
+    memory = types.NamedTuple((reals, ints, array(types.float64)), Memory)
     return {
         "momentum_update": (reals, reals, reals, real, real),
-        "forward_pass": (longs, reals, ints, reals, reals, number, ints, number),
-        "backward_pass": (longs, reals, ints, reals, reals, reals, number, real, ints, number),
+        "forward_pass": (plans, layers, reals, memory, number, ints, number),
+        "backward_pass": (plans, layers, reals, reals, memory, number, real, ints, number),
         "train_epoch": (
-            *(longs, reals, ints, reals, reals, longs, longs, ints, longs, doubles, longs),
-            *(reals, reals, reals, reals, reals, reals, reals),
-            *(doubles, doubles, ints, number, number, number),
+            plans,
+            layers,
+            types.NamedTuple((reals, reals, longs, longs, ints), Data),
+            array(from_dtype(MEMBER)),
+            array(types.float64, 2),
+            types.NamedTuple([array(real, 2)] * len(Parameters._fields), Parameters),
+            memory,
+            array(from_dtype(STATISTICS)),
+            array(types.int32, 2),
+            number,
         ),
     }
 

@@ -27,6 +27,13 @@ class DeviceArray(np.ndarray):
         self[...] = values
 
 
+def _plain(argument: Any) -> Any:
+    """Leave only NumPy's array of an array, also in named tuples."""
+    if isinstance(argument, np.ndarray):
+        return argument.view(np.ndarray)
+    return type(argument)(*map(_plain, argument)) if isinstance(argument, tuple) else argument
+
+
 class _Launch:
     """A kernel with its blocks and threads."""
 
@@ -45,7 +52,7 @@ class _Launch:
             here.barrier, here.shared = barriers[block], shared[block]
             here.random = random.Random(1000 * block + thread)
             try:
-                self.function(*(a.view(np.ndarray) if isinstance(a, np.ndarray) else a for a in arguments))
+                self.function(*map(_plain, arguments))
             except BaseException as error:  # noqa: BLE001 - told by the thread that launched
                 errors.append(error)
                 self.cuda.failed = True
@@ -94,8 +101,8 @@ class Blocks:
     def to_device(self, values: np.ndarray) -> DeviceArray:
         return np.array(values).view(DeviceArray)
 
-    def device_array(self, size: int, kind: Any) -> DeviceArray:
-        return np.full(size, np.nan, kind).view(DeviceArray)
+    def device_array(self, shape: tuple[int, ...], kind: Any) -> DeviceArray:
+        return np.full(shape, np.nan, kind).view(DeviceArray)
 
     @property
     def threadIdx(self) -> SimpleNamespace:

@@ -121,7 +121,7 @@ def test_it_is_what_the_cpu_computes(objective):
 def test_without_waiting_for_other_blocks_the_result_is_another():
     """Shows that the tests above would notice a barrier that doesn't hold."""
     right, wrong = trainers(backend()), trainers(engine := backend(4))
-    engine.device.kernels("float64").train_epoch.function.__globals__["meet"] = lambda sync, at, blocks: (
+    engine.device.kernels("float64").train_epoch.function.__globals__["barrier"] = lambda team: (
         engine.device.cuda.syncthreads()
     )
     run_all(right)

@@ -15,22 +15,8 @@ from numpy.typing import NDArray
 from lstmcore.backends.checks import check_backward, check_forward, check_update, check_workspace
 from lstmcore.backends.cuda.device import Device, default_device
 from lstmcore.backends.cuda.ensemble import OnDiverged, OnEpoch, train_ensemble
-from lstmcore.backends.cuda.layout import (
-    AREAS,
-    BEFORE,
-    COUNTS,
-    ERROR,
-    HEADER,
-    LAYER,
-    OFFSETS,
-    TURNED,
-    WORK,
-    X0,
-    Data,
-    Extent,
-    Y,
-    make_plan,
-)
+from lstmcore.backends.cuda.layout import DataShape, Extent, make_layout
+from lstmcore.backends.cuda.team import Memory
 from lstmcore.backends.protocol import TrainingRun
 from lstmcore.batches import Batch
 from lstmcore.checks import kind
@@ -55,10 +41,7 @@ class CudaWorkspace:
         self.architecture, self.dtype, self._device = network.architecture, network.dtype, device
         self.batch: Batch | None = None
         self.blocks = device.blocks_of(1)
-        self.output = HEADER + LAYER * (len(network.architecture.layers) - 1)
         self._extent = Extent(0, 0, 0)
-        biases = np.array([layer.bias for layer in network.architecture.layers], network.dtype)
-        self.biases = device.to_device(biases)
         self.sync = device.to_device(np.zeros(2, np.int32))
         self._make(Extent(1, 1, 1))
 
@@ -77,37 +60,42 @@ class CudaWorkspace:
             np.arange(batch.frames) - offsets[step] + np.where(step > 0, sequences + offsets[step - 1], 0)
         )
         for name, values in {
-            COUNTS: np.append(batch.counts, 0),
-            OFFSETS: offsets,
-            BEFORE: before,
-            TURNED: batch.reverse,
+            "counts": np.append(batch.counts, 0),
+            "offsets": offsets,
+            "before": before,
+            "reversed": batch.reverse,
         }.items():
-            start = self._plan.number(AREAS) + self._plan.number(name)
-            self.ints[start : start + len(values)].copy_to_device(values.astype(np.int32))
-        self.write(X0, batch.inputs)
+            start = self._layout.number(name)
+            self.memory.ints[start : start + len(values)].copy_to_device(values.astype(np.int32))
+        self._write(self._layout.number("x"), batch.inputs)
         self.steps = steps
-
-    def write(self, name: int, values: Array) -> None:
-        """Copy numbers to the place that the table names."""
-        start = self._plan.number(name)
-        flat = np.ascontiguousarray(values, self.dtype).ravel()
-        self.work[start : start + flat.size].copy_to_device(flat)
 
     def outputs(self, frames: int) -> Array:
         """Copy the network's outputs, shape (frames, outputs)."""
-        start, width = self._plan.number(self.output + Y), self.architecture.output_size
-        found: Array = self.work[start : start + frames * width].copy_to_host()
+        start, width = self._layout.output("y"), self.architecture.output_size
+        found: Array = self.memory.work[start : start + frames * width].copy_to_host()
         return found.reshape(frames, width)
+
+    def load_errors(self, errors: Array) -> None:
+        """Copy errors of the network's outputs, shape (frames, outputs)."""
+        self._write(self._layout.output("error"), errors)
+
+    def _write(self, start: int, values: Array) -> None:
+        """Copy numbers to where they lie."""
+        flat = np.ascontiguousarray(values, self.dtype).ravel()
+        self.memory.work[start : start + flat.size].copy_to_device(flat)
 
     def _make(self, extent: Extent) -> None:
         device, dtype = self._device, self.dtype
-        data = Data(self.architecture.input_size, 0)
+        data = DataShape(self.architecture.input_size, 0)
         self._extent = extent
-        self._plan = plan = make_plan(self.architecture, data, extent, self.blocks, device.pool(dtype))
-        self.table = device.to_device(plan.table)
-        area = np.zeros(2 * (extent.steps + 1) + 5 * extent.frames, np.int32)
-        self.ints = device.to_device(np.concatenate([plan.maps, area]))
-        self.work = device.empty(plan.number(WORK), dtype)
+        self._layout = layout = make_layout(self.architecture, data, extent, self.blocks, device.pool(dtype))
+        self.records = [device.to_device(records) for records in layout.of_teams(1)]
+        self.memory = Memory(
+            work=device.empty(layout.work, dtype),
+            ints=device.to_device(layout.integers(1)),
+            errors=device.empty(0, np.float64),  # the host computes them
+        )
 
 
 class CudaBackend:
@@ -145,11 +133,9 @@ class CudaBackend:
         self.device.launch(
             self.device.kernels(network.dtype).forward_pass,
             w.blocks,
-            w.table,
-            w.biases,
-            w.ints,
+            *w.records,
             self.device.to_device(network.weights),
-            w.work,
+            w.memory,
             w.steps,
             w.sync,
             w.blocks,
@@ -169,17 +155,15 @@ class CudaBackend:
         check_workspace(workspace, CudaWorkspace, network)
         check_backward(network, batch, workspace.batch, signal, gradient, delta_limit)
         w, device = workspace, self.device
-        w.write(w.output + ERROR, signal)
+        w.load_errors(signal)
         found = device.empty(len(gradient), network.dtype)
         device.launch(
             device.kernels(network.dtype).backward_pass,
             w.blocks,
-            w.table,
-            w.biases,
-            w.ints,
+            *w.records,
             device.to_device(network.weights),
             found,
-            w.work,
+            w.memory,
             w.steps,
             network.dtype.type(delta_limit),
             w.sync,
@@ -188,7 +172,7 @@ class CudaBackend:
         gradient[:] = found.copy_to_host()
 
     def update(self, weights: Array, deltas: Array, gradient: Array, sgd: SGD) -> None:
-        """Δ ← μ Δ − η g, w ← w + Δ, in place."""
+        """V ← μ v − η g, w ← w + v, in place."""
         check_update(weights, deltas, gradient, sgd)
         device, real = self.device, weights.dtype.type
         arrays: list[Any] = [device.to_device(a) for a in (weights, deltas, gradient)]

@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import cuda
 
 from lstmcore.backends.cuda.compile import device
-from lstmcore.backends.cuda.layout import (
-    BEFORE,
-    COLUMNS,
-    COUNTS,
-    LANES,
-    LEFT,
-    OFFSETS,
-    RIGHT,
-    ROW,
-    SLOT,
-    STEP,
-    TURNED,
-    X0,
-)
+from lstmcore.backends.cuda.layout import LANES
+from lstmcore.backends.cuda.team import thread_of, threads_of
 from lstmcore.noise import gaussian_pair, threefry
 
 Array = Any
@@ -31,81 +19,104 @@ THREADS: Any = 256
 UINT: Any = np.uint32
 
 
+class Data(NamedTuple):
+    """All sets, as they lie on the GPU."""
+
+    inputs: Array  # [rows, columns], flat
+    targets: Array  # [rows, targets], flat
+    starts: Array  # first row of each sequence of all sets
+    lengths: Array  # and its frames
+    orders: Array  # numbers of sequences in their set, in each batch by falling length
+
+
+class Chosen(NamedTuple):
+    """The sequences of a batch."""
+
+    first: Any  # where their set's sequences begin in `starts` and `lengths`
+    order: Any  # where their numbers begin in `orders`
+    count: Any
+
+
+class Noise(NamedTuple):
+    """The noise on the inputs."""
+
+    sigma: Any  # 0: none
+    key_0: Any
+    key_1: Any
+    origin: Any  # the first row of the set
+
+
+@device
+def sequence_of(
+    data: Any,  # Data
+    chosen: Any,  # Chosen
+    slot: Any,  # which sequence of the batch
+) -> Any:
+    """Return a sequence's place in `starts` and `lengths`."""
+    return chosen.first + data.orders[chosen.order + slot]
+
+
 @device
 def arrange(
-    table: Array,
-    ints: Array,
-    area: Any,
-    starts: Array,
-    lengths: Array,
-    first: Any,  # where the set's sequences begin in starts and lengths
-    orders: Array,
-    chosen: Any,  # where the batch's sequences begin in orders, by falling length
-    count: Any,
-    rank: Any,
-    blocks: Any,
+    plan: Any,  # of PLAN
+    data: Any,  # Data
+    chosen: Any,  # Chosen
+    ints: Array,  # [ints]
+    team: Any,  # Team
 ) -> Any:
     """Pack a batch as `lstmcore.batches.pack` does; return its number of steps."""
-    steps = lengths[first + orders[chosen]]
-    counts, offsets, rows = area + table[COUNTS], area + table[OFFSETS], area + table[ROW]
-    for t in range(rank * THREADS + cuda.threadIdx.x, steps + 1, blocks * THREADS):
+    lengths, count = data.lengths, chosen.count
+    steps = lengths[sequence_of(data, chosen, 0)]
+    for t in range(thread_of(team), steps + 1, threads_of(team)):
         offset, before, alive = 0, 0, 0
         for s in range(count):
-            length = lengths[first + orders[chosen + s]]
+            length = lengths[sequence_of(data, chosen, s)]
             offset += min(length, t)
             before += min(length, t - 1)
             if length > t:
                 alive += 1
-        ints[counts + t], ints[offsets + t] = alive, offset
+        ints[plan.counts + t], ints[plan.offsets + t] = alive, offset
         for s in range(alive):
-            sequence = first + orders[chosen + s]
+            sequence = sequence_of(data, chosen, s)
             mirror = lengths[sequence] - 1 - t
-            turned = s
+            mirrored = s
             for other in range(count):
-                turned += min(lengths[first + orders[chosen + other]], mirror)
+                mirrored += min(lengths[sequence_of(data, chosen, other)], mirror)
             n = offset + s
-            ints[rows + n] = starts[sequence] + t
-            ints[area + table[STEP] + n], ints[area + table[SLOT] + n] = t, s
-            ints[area + table[BEFORE] + n] = s if t == 0 else count + before + s
-            ints[area + table[TURNED] + n] = turned
+            ints[plan.row + n] = data.starts[sequence] + t
+            ints[plan.step + n], ints[plan.slot + n] = t, s
+            ints[plan.before + n] = s if t == 0 else count + before + s
+            ints[plan.reversed + n] = mirrored
     return steps
 
 
 @device
 def gather(
-    table: Array,
-    ints: Array,
-    area: Any,
+    plan: Any,  # of PLAN
+    data: Any,  # Data
+    chosen: Any,  # Chosen
     frames: Any,
-    inputs: Array,
-    lengths: Array,
-    first: Any,
-    origin: Any,  # the set's first row
-    orders: Array,
-    chosen: Any,
-    sigma: Any,
-    key_0: Any,
-    key_1: Any,
-    work: Array,
-    base: Any,
-    rank: Any,
-    blocks: Any,
+    noise: Any,  # Noise
+    memory: Any,  # Memory
+    team: Any,  # Team
 ) -> None:
     """Copy a batch's inputs, context included, and add noise (`lstmcore.noise.add_gaussian`)."""
+    ints, work, inputs, sigma = memory.ints, memory.work, data.inputs, noise.sigma
+    columns, left, x0 = plan.columns, plan.left, plan.x
+    rows, steps, slots = plan.row, plan.step, plan.slot
+    half, contexts = (columns + 1) // 2, left + 1 + plan.right
     thread, warps = cuda.threadIdx.x, THREADS // LANES
-    columns, left = table[COLUMNS], table[LEFT]
-    half, contexts = (columns + 1) // 2, left + 1 + table[RIGHT]
-    for n in range(rank * warps + thread // LANES, frames, blocks * warps):
-        step, slot = ints[area + table[STEP] + n], ints[area + table[SLOT] + n]
-        last = lengths[first + orders[chosen + slot]] - 1
+    for n in range(team.rank * warps + thread // LANES, frames, team.blocks * warps):
+        step, slot = ints[steps + n], ints[slots + n]
+        last = data.lengths[sequence_of(data, chosen, slot)] - 1
         for d in range(contexts):
-            row = ints[area + table[ROW] + n] - step + max(0, min(last, step + d - left))
-            x = base + table[X0] + (n * contexts + d) * columns
+            row = ints[rows + n] - step + max(0, min(last, step + d - left))
+            x = x0 + (n * contexts + d) * columns
             for j in range(thread % LANES, half, LANES):
                 low = inputs[row * columns + j]
                 high = inputs[row * columns + j + half] if j + half < columns else REAL(0)
                 if sigma > REAL(0):
-                    b0, b1 = threefry(UINT(key_0), UINT(key_1), UINT(row - origin), UINT(j))
+                    b0, b1 = threefry(UINT(noise.key_0), UINT(noise.key_1), UINT(row - noise.origin), UINT(j))
                     z0, z1 = gaussian_pair(b0, b1)
                     low += sigma * REAL(z0)
                     high += sigma * REAL(z1)

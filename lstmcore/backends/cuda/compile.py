@@ -1,8 +1,9 @@
 """How the CUDA kernels are compiled: written once, compiled for each precision.
 
-The functions of the modules ``cuda_*`` are templates: plain Python that names ``REAL``, ``THREADS``
-and each other.  `compile_templates` gives them one namespace in which these names have a meaning, and
-the equations of `lstmcore.cell`, `lstmcore.activations` and `lstmcore.noise` are put into it as they stand.
+The marked functions of `device.TEMPLATES` are templates: plain Python that names ``REAL``, ``THREADS``
+and each other.  `compile_templates` gives them one namespace in which these names have a meaning
+(`device.constants_of`), and the equations (`scalars.equations`) are put into it as they stand.  The values
+that stand in the modules are there for whoever reads and checks them.
 """
 
 from __future__ import annotations

@@ -13,19 +13,12 @@ import numpy as np
 from numba import types
 from numpy.typing import DTypeLike, NDArray
 
-from lstmcore.backends.cuda import (
-    batch as cuda_batches,
-    epoch as cuda_kernels,
-    gemm as cuda_products,
-    layers as cuda_layers,
-    objectives as cuda_objectives,
-    scalars as cuda_scalars,
-)
+from lstmcore.backends.cuda import batch, epoch, feedforward, gemm, lstm, objectives, scalars, team
 from lstmcore.backends.cuda.compile import compile_templates
 from lstmcore.errors import EngineError
 from lstmcore.installing import install_extra
 
-TEMPLATES = (cuda_products, cuda_scalars, cuda_layers, cuda_objectives, cuda_batches, cuda_kernels)
+TEMPLATES = (team, gemm, scalars, lstm, feedforward, objectives, batch, epoch)
 
 _MOST_BLOCKS = 8  # of a team: with more, a step waits longer for the others than it computes
 _ORDINARY_SHARED = 48 * 1024  # bytes a block may have without being asked for
@@ -66,7 +59,7 @@ class Device:
                 self.cuda,
                 TEMPLATES,
                 constants_of(name, self.threads),
-                cuda_scalars.equations(),
+                scalars.equations(),
                 self.simulated,
             )
         return self._kernels[name]
@@ -90,11 +83,15 @@ class Device:
 
     def to_device(self, values: NDArray[Any]) -> Any:
         """Copy an array to the GPU."""
-        return self.cuda.to_device(np.ascontiguousarray(values))
+        found = np.ascontiguousarray(values)
+        if self.simulated and found.dtype.names:
+            found = found.view(np.recarray)  # fields of records are attributes, as in compiled kernels
+        return self.cuda.to_device(found)
 
-    def empty(self, size: int, dtype: DTypeLike) -> Any:
-        """Make an array on the GPU, of one number at least."""
-        return self.cuda.device_array(max(1, size), np.dtype(dtype))
+    def empty(self, shape: int | tuple[int, ...], dtype: DTypeLike) -> Any:
+        """Make an array on the GPU, of one number at least in each dimension."""
+        sizes = (shape,) if isinstance(shape, int) else shape
+        return self.cuda.device_array(tuple(max(1, size) for size in sizes), np.dtype(dtype))
 
     def free_bytes(self) -> int | None:
         """Memory that may be taken; None if nobody knows."""
@@ -126,7 +123,7 @@ def constants_of(dtype: str, threads: int) -> dict[str, Any]:
         "REAL": real,
         "REALS": getattr(types, dtype),
         "DOUBLES": types.float64,
-        "LARGEST": real(cuda_scalars.LARGEST_OF[dtype]),
+        "LARGEST": real(scalars.LARGEST_OF[dtype]),
         "THREADS": threads,
         "ACROSS": across,
         "DEPTH": min(16, threads),

@@ -20,26 +20,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lstmcore.backends.cuda.batch import Data
 from lstmcore.backends.cuda.device import Device
-from lstmcore.backends.cuda.layout import (
-    AREA,
-    BEST_EPOCH,
-    BEST_ERROR,
-    BOOK,
-    EPOCH,
-    ERRORS,
-    FINITE,
-    NEW_BEST,
-    TEST_ERROR,
-    TRAINING_ERROR,
-    VALIDATION_ERROR,
-    WITHOUT_BETTER,
-    WORK,
-    Data,
-    make_plan,
-)
+from lstmcore.backends.cuda.epoch import Parameters
+from lstmcore.backends.cuda.layout import STATISTICS, TEST, TRAINING, VALIDATION, DataShape, make_layout
 from lstmcore.backends.cuda.members import Members
 from lstmcore.backends.cuda.objectives import BINARY, MULTICLASS, NAMES
+from lstmcore.backends.cuda.team import Memory
 from lstmcore.backends.protocol import TrainingRun
 from lstmcore.errors import DivergedError, EngineError
 from lstmcore.evaluation import Evaluation
@@ -50,6 +37,7 @@ OnEpoch = Callable[[int, EpochReport], None]
 OnDiverged = Callable[[int, DivergedError], None]
 
 _LINE = 32  # numbers of a cache line: teams don't wait on each other's
+_LASTING = ("epoch", "best_epoch", "best_error", "without_better")  # in STATISTICS and in Progress
 
 
 def train_ensemble(
@@ -153,32 +141,33 @@ class _Ensemble:
         self._device = device = _device(first)
         self._network, self._dtype = first.training.network, first.training.network.dtype
         architecture = self._network.architecture
-        self._size = architecture.parameters
         self._members = Members(trainers)
-        self._data = Data(
+        self._data = DataShape(
             first.training.sets.training.inputs.shape[1],
             first.training.sets.training.targets.shape[1],
             first.training.sets.training.context,
             NAMES.index(first.training.objective.name),
         )
         states = [trainer.state for trainer in trainers]
-        count = len(trainers) * self._size
-        self._weights = device.to_device(np.concatenate([s.weights for s in states]))
-        self._deltas = device.to_device(np.concatenate([s.deltas for s in states]))
-        self._best = device.to_device(np.concatenate([s.best_weights for s in states]))
-        self._gradient, self._weights_before, self._deltas_before = (
-            device.empty(count, self._dtype) for _ in range(3)
+        shape = len(trainers), architecture.parameters
+        self._parameters = Parameters(
+            weights=device.to_device(np.stack([s.weights for s in states])),
+            velocity=device.to_device(np.stack([s.deltas for s in states])),
+            gradient=device.empty(shape, self._dtype),
+            best=device.to_device(np.stack([s.best_weights for s in states])),
+            weights_before=device.empty(shape, self._dtype),
+            velocity_before=device.empty(shape, self._dtype),
         )
-        self._biases = device.to_device(np.array([layer.bias for layer in architecture.layers], self._dtype))
-        self._sets = [device.to_device(a) for a in self._members.data()]
-        self._rates = device.to_device(self._members.rates().ravel())
-        pages = np.zeros((len(trainers), BOOK))
-        for page, state in zip(pages, states, strict=True):
-            page[[EPOCH, BEST_EPOCH]] = state.epoch, state.best_epoch
-            page[[BEST_ERROR, WITHOUT_BETTER]] = state.best_error, state.without_better
-        self._pages, self._book = pages, device.to_device(pages.ravel())
+        inputs, targets, starts, lengths = (device.to_device(a) for a in self._members.data())
+        self._sets = Data(inputs, targets, starts, lengths, orders=None)
+        self._learning_rates = device.to_device(self._members.learning_rates())
+        self._statistics = np.zeros(len(trainers), STATISTICS)
+        for statistics, state in zip(self._statistics, states, strict=True):
+            for name in _LASTING:
+                statistics[name] = getattr(state, name)
+        self._on_device = device.to_device(self._statistics)
         self._teams = self._blocks = 0
-        self._where: dict[int, tuple[Any, Any]] = {}  # weights and deltas of the state that each trainer has
+        self._where: dict[int, tuple[Any, Any]] = {}  # weights and velocity of the state that each trainer has
 
     def _share_out(self, networks: int) -> None:
         """Give each of so many networks its blocks, and each team of blocks its memory."""
@@ -187,16 +176,16 @@ class _Ensemble:
         if blocks == self._blocks:  # teams that find no network left end at once
             return
         self._blocks = blocks
-        plan = make_plan(
+        layout = make_layout(
             self._network.architecture,
             self._data,
             self._members.extent(NAMES[self._data.objective] == "ccc_pooled"),
             blocks,
             device.pool(self._dtype),
         )
-        team = plan.number(WORK) * self._dtype.itemsize + 16 * plan.number(ERRORS) + 4 * plan.number(AREA)
+        team = layout.work * self._dtype.itemsize + 8 * layout.errors + 4 * layout.ints
         self._teams = min(networks, device.multiprocessors // blocks)
-        self._work = self._errors = self._ints = None  # free first
+        self._memory = None  # free first
         free = device.free_bytes()
         if free is not None:
             self._teams = min(self._teams, free // team)
@@ -205,74 +194,57 @@ class _Ensemble:
                 f"the GPU has room for {free} bytes more; a batch of one network needs {team}: "
                 "fewer parallel_sequences need less"
             )
-        self._table = device.to_device(plan.table)
-        self._work = device.empty(self._teams * plan.number(WORK), self._dtype)
-        self._errors = device.empty(2 * self._teams * plan.number(ERRORS), np.float64)
-        area = np.zeros(self._teams * plan.number(AREA), np.int32)
-        self._ints = device.to_device(np.concatenate([plan.maps, area]))
-        self._sync = device.to_device(np.zeros((self._teams + 1) * _LINE, np.int32))
+        self._records = [device.to_device(records) for records in layout.of_teams(self._teams)]
+        self._memory = Memory(
+            work=device.empty(self._teams * layout.work, self._dtype),
+            ints=device.to_device(layout.integers(self._teams)),
+            errors=device.empty(self._teams * layout.errors, np.float64),
+        )
 
     def _launch(self, live: list[int]) -> float:
         """Train some members for an epoch; return the seconds it took."""
         started = time.perf_counter()
         device = self._device
         self._share_out(len(live))
-        members, orders = self._members.epoch({k: int(self._pages[k, EPOCH]) + 1 for k in live})
-        self._sync.copy_to_device(np.zeros((self._teams + 1) * _LINE, np.int32))
-        inputs, targets, starts, lengths = self._sets
+        members, orders = self._members.epoch({k: int(self._statistics[k]["epoch"]) + 1 for k in live})
         self._let_go(live)
         device.launch(
             device.kernels(self._dtype).train_epoch,
             self._teams * self._blocks,
-            self._table,
-            self._biases,
-            self._ints,
-            inputs,
-            targets,
-            starts,
-            lengths,
-            device.to_device(orders),
-            device.to_device(members.ravel()),
-            self._rates,
-            device.to_device(np.array(live, np.int64)),
-            self._weights,
-            self._deltas,
-            self._gradient,
-            self._best,
-            self._weights_before,
-            self._deltas_before,
-            self._work,
-            self._errors,
-            self._book,
-            self._sync,
-            _LINE,
-            self._teams,
+            *self._records,
+            self._sets._replace(orders=device.to_device(orders)),
+            device.to_device(members),
+            self._learning_rates,
+            self._parameters,
+            self._memory,
+            self._on_device,
+            device.to_device(np.zeros((self._teams + 1, _LINE), np.int32)),
             self._blocks,
         )
-        self._pages = self._book.copy_to_host().reshape(-1, BOOK)
+        self._statistics = self._on_device.copy_to_host()
         return time.perf_counter() - started
 
     def _let_go(self, live: list[int]) -> None:
         """Before arrays on the GPU change: what a trainer has meanwhile is the state before the epoch."""
-        self._where |= dict.fromkeys(live, (self._weights_before, self._deltas_before))
+        before = self._parameters.weights_before, self._parameters.velocity_before
+        self._where |= dict.fromkeys(live, before)
 
     def _fetch(self, k: int) -> list[NDArray[np.floating]]:
-        """Copy weights, deltas and best weights of the state that the trainer has."""
-        part = slice(k * self._size, (k + 1) * self._size)
-        return [array[part].copy_to_host() for array in (*self._where[k], self._best)]
+        """Copy weights, velocity and best weights of the state that the trainer has."""
+        return [array[k].copy_to_host() for array in (*self._where[k], self._parameters.best)]
 
     def _tell(self, live: list[int], seconds: float, on_epoch: OnEpoch, on_diverged: OnDiverged) -> list[int]:
         """Set states, tell of the epoch, return who goes on."""
         diverged = {k: error for k in live if (error := self._next_state(k)) is not None}
         raised: BaseException | None = None
         for k in live:
-            place, page = self._places[k], self._pages[k]
+            place = self._places[k]
             trainer = self._trainers[place]
             try:
                 if k in diverged:
                     on_diverged(place, diverged[k])
                 else:
-                    on_epoch(place, self._report(trainer, page, seconds))
+                    on_epoch(place, self._report(trainer, self._statistics[k], seconds))
             except BaseException as error:  # noqa: BLE001 - the others hear of their epoch first
                 raised = raised or error
         if raised is not None:
@@ -281,39 +253,40 @@ class _Ensemble:
 
     def _next_state(self, k: int) -> DivergedError | None:
         """Set the state after an epoch, unless the trainer diverged in it."""
-        trainer, page = self._trainers[self._places[k]], self._pages[k]
-        before, epoch = trainer.progress, trainer.progress.epoch + 1
-        if page[FINITE] != 1 or not np.isfinite(page[TRAINING_ERROR]):
-            return trainer.training.divergence(epoch, float(page[TRAINING_ERROR]))
-        self._where[k] = self._weights, self._deltas
-        trainer.set_progress(_progress(page), partial(self._fetch, k))
+        trainer, statistics = self._trainers[self._places[k]], self._statistics[k]
+        before, epoch, error = trainer.progress, trainer.progress.epoch + 1, statistics["error"][TRAINING]
+        if statistics["finite"] != 1 or not np.isfinite(error):
+            return trainer.training.divergence(epoch, float(error))
+        self._where[k] = self._parameters.weights, self._parameters.velocity
+        trainer.set_progress(_progress(statistics), partial(self._fetch, k))
         if trainer.finished:
             try:
                 trainer.check_best(epoch)
-            except DivergedError as error:
+            except DivergedError as diverged:
                 self._let_go([k])
-                weights, deltas, _ = self._fetch(k)
+                weights, velocity, _ = self._fetch(k)
                 first = trainer.training.network.weights.copy()  # whatever was kept as the best had run off
                 before = replace(before, best_epoch=0, best_error=math.inf)
-                trainer.set_progress(before, lambda: (weights, deltas, first))
-                return error
+                trainer.set_progress(before, lambda: (weights, velocity, first))
+                return diverged
         return None
 
-    def _report(self, trainer: TrainingRun, page: NDArray[np.float64], seconds: float) -> EpochReport:
-        settings, epoch = trainer.training.settings, int(page[EPOCH])
+    def _report(self, trainer: TrainingRun, statistics: np.void, seconds: float) -> EpochReport:
+        settings, epoch = trainer.training.settings, int(statistics["epoch"])
+        classes = self._data.objective in (BINARY, MULTICLASS)
 
-        def evaluation(sequences: SequenceSet | None, entry: int, every: int) -> Evaluation | None:
+        def evaluation(sequences: SequenceSet | None, which: int, every: int) -> Evaluation | None:
             if sequences is None or epoch % every:
                 return None
-            classes = self._data.objective in (BINARY, MULTICLASS)
-            return Evaluation(float(page[entry]), int(page[entry + 1]) if classes else None, sequences)
+            error, wrong = float(statistics["error"][which]), int(statistics["wrong"][which])
+            return Evaluation(error, wrong if classes else None, sequences)
 
-        training = evaluation(trainer.training.sets.training, TRAINING_ERROR, 1)
+        training = evaluation(trainer.training.sets.training, TRAINING, 1)
         assert training is not None
-        validation = evaluation(trainer.training.sets.validation, VALIDATION_ERROR, settings.validate_every)
-        test = evaluation(trainer.training.sets.test, TEST_ERROR, settings.test_every)
+        validation = evaluation(trainer.training.sets.validation, VALIDATION, settings.validate_every)
+        test = evaluation(trainer.training.sets.test, TEST, settings.test_every)
         found = training, validation, test
-        return report_of(trainer.training.sets, trainer.progress, found, bool(page[NEW_BEST]), seconds)
+        return report_of(trainer.training.sets, trainer.progress, found, bool(statistics["new_best"]), seconds)
 
     def _settle(self) -> None:
         """Copy the states, so that each trainer can go on without this."""
@@ -321,7 +294,5 @@ class _Ensemble:
             _ = trainer.state  # fetched now
 
 
-def _progress(page: NDArray[np.float64]) -> Progress:
-    return Progress(
-        int(page[EPOCH]), int(page[BEST_EPOCH]), float(page[BEST_ERROR]), int(page[WITHOUT_BETTER])
-    )
+def _progress(statistics: np.void) -> Progress:
+    return Progress(**{name: statistics[name].item() for name in _LASTING})

@@ -1,7 +1,7 @@
 """Matrix products of a team of blocks: tiles in shared memory, and the rows of a time step.
 
-A *team* is the blocks that compute one network.  No sum depends on how many they are: each
-element of a result is added up by one thread, or in `PARTS` parts, in an order of its own.
+No sum depends on how many blocks a team has: each element of a result is added up by one thread, or
+in `PARTS` parts, in an order of its own.
 
 The size of all shared memory is that of the pool, `REAL` numbers that every function uses from
 the beginning; what one leaves there the next may overwrite after ``cuda.syncthreads()``.
@@ -9,7 +9,7 @@ the beginning; what one leaves there the next may overwrite after ``cuda.syncthr
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import cuda
@@ -29,99 +29,82 @@ DEPTH: Any = 16  # of a tile's factors
 PARTS = 4  # sums that a product in the time loop is computed in
 
 
-def pool_for_tiles(across: int, depth: int) -> int:
-    """Return how many numbers of shared memory `product` needs."""
-    return 2 * depth * (REGISTERS * across + 1)
+class Matrix(NamedTuple):
+    """A matrix in memory, by rows, or what is the transpose of it."""
+
+    values: Array  # flat
+    first: Any  # where it begins
+    width: Any  # from one row in memory to the next
+    rows: Any  # where in `ints` the map of its rows in memory begins; below 0: as they are
+    transposed: Any
 
 
-@device
-def meet(sync: Array, at: Any, blocks: Any) -> None:
-    """Wait until all blocks of the team are here; what they wrote before is seen after.
+class Shape(NamedTuple):
+    """The shape of a product A B: A [rows, inner], B [inner, columns]."""
 
-    ``sync[at]`` counts who came, ``sync[at + 1]`` numbers the meetings.  As in grid synchronisation
-    of CUDA's cooperative groups, one thread of each block fences on both sides: its fence and the
-    block's own barrier order the others' accesses too.
+    rows: Any
+    columns: Any
+    inner: Any
+
+
+class Panel(NamedTuple):
+    """A block's part of a recurrent matrix [inner, columns], which stays where it is during the time loop.
+
+    The first rows lie at the beginning of shared memory, the others in `work`.
     """
-    cuda.syncthreads()
-    if blocks > 1:
-        if cuda.threadIdx.x == 0:
-            cuda.threadfence()
-            number = cuda.atomic.add(sync, at + 1, 0)
-            if cuda.atomic.add(sync, at, 1) == blocks - 1:
-                cuda.atomic.add(sync, at, -blocks)
-                cuda.threadfence()
-                cuda.atomic.add(sync, at + 1, 1)
-            else:
-                while cuda.atomic.add(sync, at + 1, 0) == number:
-                    pass
-            cuda.threadfence()
-        cuda.syncthreads()
+
+    inner: Any
+    columns: Any
+    width: Any  # from one row to the next
+    resident: Any  # rows in shared memory
+    spill: Any  # where in `work` the others begin
 
 
 @device
-def product(
-    ints: Array,  # maps of rows; a map that begins below 0 leaves rows as they are
-    a: Array,  # [rows, inner], or [inner, rows] if `a_turned`
-    a0: Any,  # where it begins
-    a_width: Any,  # from one row in memory to the next
-    a_map: Any,  # which row in memory each is
-    a_turned: Any,
-    b: Array,  # [columns, inner], or [inner, columns] if `b_turned`
-    b0: Any,
-    b_width: Any,
-    b_map: Any,
-    b_turned: Any,
-    c: Array,  # out [rows, columns]
-    c0: Any,
-    c_width: Any,
-    c_map: Any,
+def gemm(
+    a: Any,  # Matrix [rows, inner]
+    b: Any,  # Matrix [inner, columns]
+    c: Any,  # Matrix, out [rows, columns]
+    shape: Any,  # Shape
     add: Any,  # to what is there?
-    bias0: Any,  # where in b the bias weights of its rows begin; below 0 if there are none
+    bias0: Any,  # where in the values of b the bias weights of its columns begin; below 0: there are none
     bias: Any,
-    rows: Any,
-    columns: Any,
-    inner: Any,
-    rank: Any,
-    blocks: Any,
+    ints: Array,  # maps of rows
+    team: Any,  # Team
 ) -> None:
-    """Compute C = A Bᵀ, each block every so many tiles; Σ over `inner` runs in order."""
+    """Compute C = A B, each block every so many tiles; Σ over `inner` runs in order."""
     pool = cuda.shared.array(0, REALS)
     total = cuda.local.array(SQUARE, REALS)
     left = cuda.local.array(REGISTERS, REALS)
     thread = cuda.threadIdx.x
+    rows, columns, inner = shape
     side = REGISTERS * ACROSS
     width = side + 1
     second = DEPTH * width
     down, right = thread // ACROSS, thread % ACROSS
     wide = (columns + side - 1) // side
-    for tile in range(rank, (rows + side - 1) // side * wide, blocks):
+    for tile in range(team.rank, (rows + side - 1) // side * wide, team.blocks):
         i0, j0 = tile // wide * side, tile % wide * side
         for r in range(SQUARE):
             total[r] = REAL(0)
         for k0 in range(0, inner, DEPTH):
             for e in range(thread, side * DEPTH, THREADS):
-                if a_turned:
+                if a.transposed:
                     i, k = e % side, e // side
                 else:
                     i, k = e // DEPTH, e % DEPTH
                 value = REAL(0)
                 if i0 + i < rows and k0 + k < inner:
-                    row, column = (k0 + k, i0 + i) if a_turned else (i0 + i, k0 + k)
-                    if a_map >= 0:
-                        row = ints[a_map + row]
-                    value = a[a0 + row * a_width + column]
+                    value = element(a, i0 + i, k0 + k, ints)
                 pool[k * width + i] = value
             for e in range(thread, side * DEPTH, THREADS):
-                if b_turned:
-                    j, k = e % side, e // side
-                else:
+                if b.transposed:
                     j, k = e // DEPTH, e % DEPTH
+                else:
+                    j, k = e % side, e // side
                 value = REAL(0)
                 if j0 + j < columns and k0 + k < inner:
-                    row, column = (k0 + k, j0 + j) if b_turned else (j0 + j, k0 + k)
-                    if b_map >= 0:
-                        row = ints[b_map + row]
-                    value = b[b0 + row * b_width + column]
+                    value = element(b, k0 + k, j0 + j, ints)
                 pool[second + k * width + j] = value
             cuda.syncthreads()
             for k in range(DEPTH):  # behind the end there are zeros
@@ -138,37 +121,53 @@ def product(
                 if i < rows and j < columns:
                     value = total[r * REGISTERS + s]
                     if bias0 >= 0:
-                        row = j
-                        if b_map >= 0:
-                            row = ints[b_map + j]
-                        value += bias * b[bias0 + row]
-                    row = i
-                    if c_map >= 0:
-                        row = ints[c_map + i]
-                    place = c0 + row * c_width + j
+                        value += bias * b.values[bias0 + row_of(b, j, ints)]
+                    place = c.first + row_of(c, i, ints) * c.width + j
                     if add:
-                        value += c[place]
-                    c[place] = value
+                        value += c.values[place]
+                    c.values[place] = value
+
+
+@device
+def row_of(
+    matrix: Any,  # Matrix
+    row: Any,
+    ints: Array,  # maps of rows
+) -> Any:
+    """Return which row of a matrix's memory a row is."""
+    if matrix.rows >= 0:
+        row = ints[matrix.rows + row]
+    return row
+
+
+@device
+def element(
+    matrix: Any,  # Matrix
+    row: Any,
+    column: Any,
+    ints: Array,  # maps of rows
+) -> Any:
+    """Return an element."""
+    if matrix.transposed:
+        row, column = column, row
+    return matrix.values[matrix.first + row_of(matrix, row, ints) * matrix.width + column]
 
 
 @device
 def multiply(
-    work: Array,
-    spill: Any,  # where in `work` the rows of the matrix lie that aren't in shared memory
-    width: Any,  # from one row of the matrix to the next
-    resident: Any,  # rows in shared memory, from its beginning
-    inner: Any,  # rows of the matrix, numbers in each of x
-    columns: Any,  # of the matrix
-    x0: Any,  # where in shared memory x lies [count, inner]
-    count: Any,
+    panel: Any,  # Panel
+    x0: Any,  # where in shared memory the vectors lie [count, inner]
+    count: Any,  # of the vectors
     out0: Any,  # where in shared memory the partial sums go [PARTS, count, columns]
+    work: Array,  # where the panel's rows lie that aren't in shared memory
 ) -> None:
-    """Multiply some vectors with the block's part of a matrix [inner, columns] in the time loop.
+    """Multiply some vectors with the block's part of a recurrent matrix in the time loop.
 
     Part p is the sum over rows p, p + PARTS, p + 2 PARTS and so on.  A thread computes four vectors
     times four columns.
     """
     pool = cuda.shared.array(0, REALS)
+    inner, columns, width, resident, spill = panel
     quarter, tiles = (columns + 3) // 4, (count + 3) // 4
     last, last_vector = columns - 1, count - 1
     for item in range(cuda.threadIdx.x, PARTS * tiles * quarter, THREADS):
@@ -215,7 +214,13 @@ def multiply(
 
 
 @device
-def sum_of_parts(out0: Any, count: Any, columns: Any, s: Any, j: Any) -> Any:
+def sum_of_parts(
+    out0: Any,  # where in shared memory the partial sums lie [PARTS, count, columns]
+    count: Any,
+    columns: Any,
+    s: Any,  # which vector
+    j: Any,  # which column
+) -> Any:
     """Return an element of what `multiply` computed."""
     pool = cuda.shared.array(0, REALS)
     value = pool[out0 + s * columns + j]

@@ -1,13 +1,15 @@
-"""Where everything lies in the GPU's memory: one table of numbers for networks of one shape.
+"""Where everything lies in the GPU's memory: records for networks of one shape, which host and kernels read.
 
-The kernels read it by the names below.  Header: offsets in a team's part of `ints`, then in its part of
-`work`, then sizes.  Each layer has `LAYER` numbers more: its kind and sizes, where its parameters
-lie in the network's vector, where its values lie in the team's part of `work`.
+`PLAN` says where a batch's numbers begin in the memory of a team (`Memory`), `LAYER` where those of a layer
+do and where its parameters lie in the network's vector.  `MEMBER` is what one network of an ensemble is told
+for an epoch, `STATISTICS` what comes back.  N packed frames, n sequences, T steps, P inputs, E units of a
+direction, L outputs.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,106 +19,118 @@ from lstmcore.errors import EngineError
 from lstmcore.layers import BLSTM, LSTM, Layer
 from lstmcore.network import Architecture
 
-# --- header: a team's integers, for n sequences, T steps and N frames -------------------
-(
-    COUNTS,  # sequences alive at each step, 0 at the end [T+1]
-    OFFSETS,  # first packed row of each step, N at the end [T+1]
-    ROW,  # row of all data of each packed row [N]
-    STEP,  # time step of each packed row [N]
-    SLOT,  # which of the batch's sequences each packed row is of [N]
-    BEFORE,  # row of the states before each packed row, initial states first [N]
-    TURNED,  # packed row as far from its sequence's end as this one is from the start [N]
-    CARRY,  # a team's numbers: error of the cell states [n, E]
-    SPILL,  # parts of the recurrent matrices that shared memory has no room for
-    SPILL_SIZE,  # of a block
-    WHOLE,  # outputs of a whole set [frames, outputs]
-    X0,  # the network's inputs [N, P]
-    LAYERS,  # sizes and choices
-    COLUMNS,  # of the data
-    TARGETS,  # of a frame
-    OUTPUTS,
-    OBJECTIVE,  # its number
-    LEFT,  # frames of context
-    RIGHT,
-    AREAS,  # where the teams' integers begin
-    AREA,  # size of a team's
-    WORK,  # size of a team's numbers
-    ERRORS,  # size of a team's errors
-    PARAMETERS,
-    HEADER,
-) = range(25)
+_INT, _REAL = np.int64, np.float64
 
-# --- a layer's numbers; the last four have one for each direction of time -----------------
-(
-    KIND,
-    SIZE,  # outputs
-    INPUTS,
-    UNITS,  # of a direction
-    W,  # pieces of the parameters
-    B,
-    R,
-    PEEPHOLES,
-    END,  # of the layer's parameters
-    X,  # inputs [N, P]
-    Y,  # outputs [N, L]
-    ERROR,  # errors of the outputs [N, L]
-    BELOW,  # errors of the inputs, below 0 if nobody wants them
-    OWN,  # units of a block
-    FORWARD_CHUNK,  # sequences multiplied at once in the time loop
-    FORWARD_RESIDENT,  # rows of the block's recurrent matrix in shared memory
-    BACKWARD_CHUNK,
-    BACKWARD_RESIDENT,
-) = range(18)
-ROWS = 18  # map of the gates' rows to those of W, R and b [4E]
-GATES = 20  # activations, then deltas [N, 4E]
-STATES_C = 22  # [n+N, E]
-STATES_H = 24
-LAYER = 26
+
+def _record(*fields: tuple[Any, ...]) -> np.dtype[Any]:
+    """Make a record that the GPU reads a number at a time: its fields are aligned."""
+    # A simulated kernel would take such a field for the attribute of NumPy's.
+    hidden = [name for name, *_ in fields if hasattr(np.void, name)]
+    assert not hidden, hidden
+    return np.dtype(list(fields), align=True)
+
+
+# Where something begins in the integers, numbers and errors of a team.
+_PLAN_INTS = (
+    ("counts", _INT),  # sequences alive at each step, 0 at the end [T+1]
+    ("offsets", _INT),  # first packed row of each step, N at the end [T+1]
+    ("row", _INT),  # row of all data of each packed row [N]
+    ("step", _INT),  # time step of each packed row [N]
+    ("slot", _INT),  # which of the batch's sequences each packed row is of [N]
+    ("before", _INT),  # row of the states before each packed row, initial states first [N]
+    ("reversed", _INT),  # packed row as far from its sequence's end as this one is from the start [N]
+)
+_PLAN_WORK = (
+    ("x", _INT),  # the network's inputs [N, P]
+    ("carry", _INT),  # error of the cell states [n, E]
+    ("spill", _INT),  # parts of the recurrent matrices that shared memory has no room for
+    ("whole", _INT),  # outputs of a whole set [frames, outputs]
+)
+_PLAN_ERRORS = (
+    ("errors", _INT),  # of frames, or of sequences and outputs
+    ("wrong", _INT),  # 1 for each frame that is put into the wrong class [N]
+)
+PLAN = _record(
+    *_PLAN_INTS,
+    *_PLAN_WORK,
+    *_PLAN_ERRORS,
+    ("spill_room", _INT),  # of a block
+    ("columns", _INT),  # of the data
+    ("left", _INT),  # frames of context
+    ("right", _INT),
+    ("outputs", _INT),
+    ("targets", _INT),  # of a frame
+    ("objective", _INT),  # its number
+)
+
+# Numbers of a record's field that has one for each: directions of time, passes, sets.
+FORWARDS, BACKWARDS = range(2)
+FORWARD, BACKWARD = range(2)
+TRAINING, VALIDATION, TEST = range(3)
+
+_LAYER_INTS = (
+    ("rows", _INT, (2,)),  # which of the rows of W, R and b each row of the gates is, by direction [4E]
+)
+_LAYER_WORK = (
+    ("x", _INT),  # inputs [N, P]
+    ("y", _INT),  # outputs [N, L]
+    ("error", _INT),  # errors of the outputs [N, L]
+    ("below", _INT),  # errors of the inputs [N, P]; below 0 if nobody wants them
+    ("gates", _INT, (2,)),  # net inputs, then activations, then deltas, by direction [N, 4E]
+    ("c", _INT, (2,)),  # cell states, initial state first, by direction [n+N, E]
+    ("h", _INT, (2,)),  # block outputs likewise
+)
+LAYER = _record(
+    *_LAYER_INTS,
+    *_LAYER_WORK,
+    ("kind", _INT),
+    ("outputs", _INT),
+    ("inputs", _INT),
+    ("units", _INT),  # of a direction
+    ("bias", _REAL),
+    # where something begins in the network's vector of parameters
+    ("w", _INT),  # [4, L, P], or [L, P] of a layer without memory in time
+    ("b", _INT),  # [4, L], or [L]
+    ("r", _INT),  # [4, L, E]
+    ("p", _INT),  # peepholes [3, L]
+    ("end", _INT),  # behind the layer's parameters
+    # the time loop
+    ("own", _INT),  # units of a block
+    ("chunk", _INT, (2,)),  # sequences multiplied at once, by pass
+    ("resident", _INT, (2,)),  # rows of the block's recurrent matrix in shared memory, by pass
+)
 
 RECURRENT, LINEAR, TANH, LOGISTIC, SOFTMAX = range(5)
 KINDS = {"lstm": RECURRENT, "blstm": RECURRENT, "linear": LINEAR, "tanh": TANH, "logistic": LOGISTIC}
 KINDS["softmax"] = SOFTMAX
 
-# --- what is known of a member, int64: sets, order, key of the noise ----------------------
-(
-    PARALLEL,  # sequences of a batch
-    STOCHASTIC,
-    EVALUATED,  # sequences side by side when a set is evaluated
-    EVERY,  # epochs from one validation to the next
-    TRAINING,  # where the set's sequences begin in starts and lengths
-    TRAINING_COUNT,
-    TRAINING_ORDER,  # where the order begins in orders
-    VALIDATION,
-    VALIDATION_COUNT,  # 0: not in this epoch
-    VALIDATION_ORDER,
-    TEST,
-    TEST_COUNT,
-    TEST_ORDER,
-    WATCHED,  # is there a validation set?
-    KEY_0,  # of the noise in this epoch
-    KEY_1,
-    MEMBER,
-) = range(17)
+MEMBER = _record(
+    ("network", _INT),  # its number in the ensemble
+    ("parallel", _INT),  # sequences of a batch
+    ("stochastic", _INT),  # update after each batch?
+    ("evaluated", _INT),  # sequences side by side when a set is evaluated
+    ("every", _INT),  # epochs from one validation to the next
+    ("watched", _INT),  # is there a validation set?
+    ("first", _INT, (3,)),  # where each set's sequences begin in `starts` and `lengths`
+    ("sequences", _INT, (3,)),  # of each set; 0: not in this epoch
+    ("order", _INT, (3,)),  # where each set's order begins in `orders`
+    ("key", _INT, (2,)),  # of the noise in this epoch
+    ("sigma", _REAL),  # of the noise
+    ("momentum", _REAL),
+    ("bound", _REAL),  # limit of the deltas
+)
 
-# --- and in float64; the rate of each layer comes behind ----------------------------------
-SIGMA, MOMENTUM, BOUND, RATES = range(4)
-
-# --- what an epoch comes to, float64 ------------------------------------------------------
-(
-    TRAINING_ERROR,
-    TRAINING_WRONG,
-    VALIDATION_ERROR,
-    VALIDATION_WRONG,
-    TEST_ERROR,
-    TEST_WRONG,
-    FINITE,  # are all weights?
-    NEW_BEST,
-    BEST_ERROR,  # these stay from one epoch to the next
-    WITHOUT_BETTER,
-    EPOCH,
-    BEST_EPOCH,
-    BOOK,
-) = range(13)
+STATISTICS = _record(
+    ("error", _REAL, (3,)),  # of each set
+    ("wrong", _REAL, (3,)),  # frames of each set put into the wrong class
+    ("finite", _INT),  # are all weights?
+    ("new_best", _INT),
+    # these stay from one epoch to the next
+    ("epoch", _INT),
+    ("best_epoch", _INT),
+    ("without_better", _INT),  # epochs since the best
+    ("best_error", _REAL),
+)
 
 LANES = 4  # given its meaning by the device: neighbours that read neighbouring numbers
 
@@ -142,7 +156,7 @@ class Extent:
 
 
 @dataclass(frozen=True)
-class Data:
+class DataShape:
     """What the sets of a network look like: columns of inputs and targets, context, objective's number."""
 
     columns: int
@@ -152,15 +166,56 @@ class Data:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """The table, what stands before the teams' integers, and how much memory a team needs."""
+class Layout:
+    """Where everything of a network lies, and how much memory a team needs.
 
-    table: NDArray[np.int64]
+    Parameters
+    ----------
+    plan, layers
+        Records of the first team, `PLAN` [1] and `LAYER` [layers].
+    maps
+        What stands before a team's integers.
+    ints, work, errors
+        How many numbers a team needs of each.
+    """
+
+    plan: NDArray[np.void]
+    layers: NDArray[np.void]
     maps: NDArray[np.int32]
+    ints: int
+    work: int
+    errors: int
 
-    def number(self, name: int) -> int:
-        """Return a number of the header."""
-        return int(self.table[name])
+    def number(self, name: str) -> int:
+        """Return a number of the plan."""
+        return int(self.plan[0][name])
+
+    def output(self, name: str) -> int:
+        """Return a number of the output layer."""
+        return int(self.layers[-1][name])
+
+    def integers(self, teams: int) -> NDArray[np.int32]:
+        """Return the teams' integers as they are before a batch comes."""
+        return np.tile(np.append(self.maps, np.zeros(self.ints - len(self.maps), np.int32)), teams)
+
+    def of_teams(self, teams: int) -> tuple[NDArray[np.void], NDArray[np.void]]:
+        """Return the records of teams whose memory lies one behind the other, [teams] and [teams, layers].
+
+        So no kernel adds where a team's memory begins: inner loops have few registers left.
+        """
+        plans, layers = np.tile(self.plan, teams), np.tile(self.layers, (teams, 1))
+        for records, fields, room in (
+            (plans, _PLAN_INTS, self.ints),
+            (plans, _PLAN_WORK, self.work),
+            (plans, _PLAN_ERRORS, self.errors),
+            (layers, _LAYER_INTS, self.ints),
+            (layers, _LAYER_WORK, self.work),
+        ):
+            for name, *_ in fields:
+                places = np.moveaxis(records[name], 0, -1)
+                places += room * np.arange(teams)
+        layers["below"][:, 0] = -1
+        return plans, layers
 
 
 class _Room:
@@ -175,7 +230,9 @@ class _Room:
         return start
 
 
-def make_plan(architecture: Architecture, data: Data, extent: Extent, blocks: int, pool: int) -> Plan:
+def make_layout(
+    architecture: Architecture, data: DataShape, extent: Extent, blocks: int, pool: int
+) -> Layout:
     """Lay out the memory of teams of so many blocks.
 
     Parameters
@@ -192,83 +249,86 @@ def make_plan(architecture: Architecture, data: Data, extent: Extent, blocks: in
     EngineError
         If a layer is too large for the shared memory.
     """
-    layers, sizes = architecture.layers, architecture.input_sizes
-    table = np.full(HEADER + LAYER * len(layers), -1, np.int64)
     ints, work = _Room(), _Room()
-    for name, size in (
-        *((name, extent.steps + 1) for name in (COUNTS, OFFSETS)),
-        *((name, extent.frames) for name in (ROW, STEP, SLOT, BEFORE, TURNED)),
-    ):
-        table[name] = ints.take(size)
-    table[X0] = work.take(extent.frames * architecture.input_size)
-    rows: list[NDArray[np.int32]] = []
-    below, x = -1, int(table[X0])
-    for number, (layer, inputs) in enumerate(zip(layers, sizes, strict=True)):
-        part = table[HEADER + LAYER * number :][:LAYER]
-        part[[SIZE, INPUTS, X, BELOW]] = layer.size, inputs, x, below
-        _place_layer(part, layer, extent, rows, work)
-        _place_parameters(part, architecture, number)
-        if part[KIND] == RECURRENT:
-            _share_out(part, number, min(extent.sequences, _MOST_AT_ONCE), blocks, pool)
-        below, x = int(part[ERROR]), int(part[Y])
-    parts = table[HEADER:].reshape(-1, LAYER)
-    table[CARRY] = work.take(extent.sequences * int(parts[:, UNITS].max(initial=0)))
-    own = parts[:, OWN].max(initial=0)
-    table[SPILL_SIZE] = 0 if own < 0 else (parts[:, UNITS] * (4 * parts[:, OWN] + 4)).max()
-    table[SPILL] = work.take(blocks * int(table[SPILL_SIZE]))
-    table[WHOLE] = work.take(extent.whole * architecture.output_size)
-    maps = np.concatenate([np.empty(0, np.int32), *rows])
-    table[[LAYERS, COLUMNS, TARGETS]] = len(layers), data.columns, data.targets
-    table[[OUTPUTS, OBJECTIVE, LEFT, RIGHT]] = architecture.output_size, data.objective, *data.context
-    table[[AREAS, AREA, WORK]] = len(maps), ints.used, work.used
-    table[ERRORS] = max(extent.frames, extent.sequences * architecture.output_size)
-    table[PARAMETERS] = architecture.parameters
-    return Plan(table, maps)
+    x = work.take(extent.frames * architecture.input_size)
+    layers, maps = _place_layers(architecture, extent, x, ints, work)
+    for number, record in enumerate(layers):
+        if record["kind"] == RECURRENT:
+            _share_out(record, number, min(extent.sequences, _MOST_AT_ONCE), blocks, pool)
+    plan = np.zeros(1, PLAN)
+    found = plan[0]
+    found["x"] = x
+    for name in ("counts", "offsets"):
+        found[name] = ints.take(extent.steps + 1)
+    for name in ("row", "step", "slot", "before", "reversed"):
+        found[name] = ints.take(extent.frames)
+    found["carry"] = work.take(extent.sequences * int(layers["units"].max(initial=0)))
+    found["spill_room"] = (layers["units"] * (4 * layers["own"] + 4)).max()
+    found["spill"] = work.take(blocks * int(found["spill_room"]))
+    found["whole"] = work.take(extent.whole * architecture.output_size)
+    found["columns"], found["targets"], found["objective"] = data.columns, data.targets, data.objective
+    found["left"], found["right"] = data.context
+    found["outputs"] = architecture.output_size
+    most = max(extent.frames, extent.sequences * architecture.output_size)
+    found["errors"], found["wrong"] = 0, most
+    return Layout(plan, layers, maps, ints.used, work.used, 2 * most)
 
 
-def _place_layer(
-    part: NDArray[np.int64], layer: Layer, extent: Extent, rows: list[NDArray[np.int32]], work: _Room
-) -> None:
-    """Give a layer's values their places."""
-    if layer.kind not in KINDS:
-        raise EngineError(f"the cuda backend has no {layer.kind} layer")
-    part[KIND] = KINDS[layer.kind]
-    part[[Y, ERROR]] = work.take(extent.frames * layer.size), work.take(extent.frames * layer.size)
-    if part[KIND] != RECURRENT:
-        return
-    assert isinstance(layer, LSTM | BLSTM)
+def _place_layers(
+    architecture: Architecture, extent: Extent, x: int, ints: _Room, work: _Room
+) -> tuple[NDArray[np.void], NDArray[np.int32]]:
+    """Give the layers' values and maps their places."""
+    records = np.zeros(len(architecture.layers), LAYER)
+    maps = [np.empty(0, np.int32)]
+    below = -1
+    for record, layer, inputs in zip(records, architecture.layers, architecture.input_sizes, strict=True):
+        if layer.kind not in KINDS:
+            raise EngineError(f"the cuda backend has no {layer.kind} layer")
+        record["kind"], record["bias"] = KINDS[layer.kind], layer.bias
+        record["outputs"], record["inputs"] = layer.size, inputs
+        record["x"], record["below"] = x, below
+        record["y"], record["error"] = (work.take(extent.frames * layer.size) for _ in range(2))
+        if isinstance(layer, LSTM | BLSTM):
+            maps += _place_directions(record, layer, extent, ints, work)
+        below, x = int(record["error"]), int(record["y"])
+    for piece in architecture.pieces:
+        record = records[piece.layer]
+        record[piece.name.lower()] = piece.offset
+        record["end"] = piece.offset + piece.size
+    return records, np.concatenate(maps)
+
+
+def _place_directions(
+    record: np.void, layer: Layer, extent: Extent, ints: _Room, work: _Room
+) -> list[NDArray[np.int32]]:
+    """Give each direction of a recurrent layer its places; return the maps of the gates' rows."""
     directions = 2 if isinstance(layer, BLSTM) else 1
     units = layer.size // directions
-    part[UNITS] = units
+    record["units"] = units
     gate, unit = np.divmod(np.arange(4 * units), units)
+    maps = []
     for direction in range(directions):
-        part[ROWS + direction] = sum(len(one) for one in rows)
-        rows.append((gate * layer.size + direction * units + unit).astype(np.int32))
-        part[GATES + direction] = work.take(extent.frames * 4 * units)
-        for states in (STATES_C, STATES_H):
-            part[states + direction] = work.take((extent.sequences + extent.frames) * units)
+        record["rows"][direction] = ints.take(4 * units)
+        maps.append((gate * layer.size + direction * units + unit).astype(np.int32))
+        record["gates"][direction] = work.take(extent.frames * 4 * units)
+        for states in ("c", "h"):
+            record[states][direction] = work.take((extent.sequences + extent.frames) * units)
+    return maps
 
 
-def _place_parameters(part: NDArray[np.int64], architecture: Architecture, number: int) -> None:
-    """Note where a layer's pieces lie in the vector of parameters."""
-    for piece in architecture.pieces:
-        if piece.layer == number:
-            part[{"W": W, "b": B, "R": R, "p": PEEPHOLES}[piece.name]] = piece.offset
-            part[END] = piece.offset + piece.size
-
-
-def _share_out(part: NDArray[np.int64], number: int, sequences: int, blocks: int, pool: int) -> None:
+def _share_out(record: np.void, number: int, sequences: int, blocks: int, pool: int) -> None:
     """Divide a recurrent layer's units among blocks, and a block's shared memory."""
-    units = int(part[UNITS])
+    units = int(record["units"])
     own = -(-units // blocks)
-    part[OWN] = own
-    shapes = {FORWARD_CHUNK: (units, 4 * own), BACKWARD_CHUNK: (4 * units, own)}
-    for chunk, (inner, columns) in shapes.items():
+    record["own"] = own
+    shapes = {FORWARD: (units, 4 * own), BACKWARD: (4 * units, own)}
+    for which, (inner, columns) in shapes.items():
         each = inner + PARTS * columns
         if each > pool:
             raise EngineError(
                 f"layer {number + 1} has {units} units in a direction: a time step of one sequence needs "
                 f"{each} numbers in the GPU's shared memory, which holds {pool}"
             )
-        part[chunk] = max(1, min(sequences, pool // 2 // each))
-        part[chunk + 1] = min(inner, (pool - int(part[chunk]) * each) // (columns | 1))
+        chunk = max(1, min(sequences, pool // 2 // each))
+        record["chunk"][which] = chunk
+        record["resident"][which] = min(inner, (pool - chunk * each) // (columns | 1))

@@ -1,59 +1,27 @@
-"""The layers on the GPU, each computed by a team of blocks.
+"""The LSTM layer on the GPU, each direction computed by a team of blocks: inputs, steps, gradient.
 
-Numbers of the table (`cuda_table`) say where everything lies: ``table[at + …]`` is about a layer,
-`base` is where the team's part of `work` begins and `area` where its part of `ints` does, `w0` where
-the network's parameters do.  N packed frames, P inputs, E units of a direction, L outputs.
+Records say where everything lies (`layout.py`).  N packed frames, n sequences, P inputs, E units of a
+direction, L outputs.  ``x0``, ``gates0`` and so on are where something begins.
 
-A block owns ``OWN`` units: it keeps their part of the recurrent matrix in shared memory, as far as there is
+    gates   | step 0 | step 1 | step 2 |              row `now` of a step here ...
+    c, h    | before | step 0 | step 1 | step 2 |     ... is row n + now there
+
+A block owns some units: it keeps their part of the recurrent matrix in shared memory, as far as there is
 room, during all time steps.  A step begins when all blocks of the team have written theirs.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import cuda
 
-from lstmcore.activations import logistic_slope, softmax_numerator, softmax_slope, tanh_slope
 from lstmcore.backends.cuda.compile import device
-from lstmcore.backends.cuda.gemm import meet, multiply, product, sum_of_parts
-from lstmcore.backends.cuda.layout import (
-    BACKWARD_CHUNK,
-    BACKWARD_RESIDENT,
-    BEFORE,
-    BELOW,
-    CARRY,
-    COUNTS,
-    ERROR,
-    FORWARD_CHUNK,
-    FORWARD_RESIDENT,
-    GATES,
-    INPUTS,
-    KIND,
-    LANES,
-    LINEAR,
-    OFFSETS,
-    OWN,
-    PEEPHOLES,
-    ROWS,
-    SIZE,
-    SOFTMAX,
-    SPILL,
-    SPILL_SIZE,
-    STATES_C,
-    STATES_H,
-    TANH,
-    TURNED,
-    UNITS,
-    B,
-    R,
-    W,
-    X,
-    Y,
-)
-from lstmcore.backends.cuda.scalars import logistic, tanh
-from lstmcore.cell import Gates, Peepholes, cell_backward, cell_forward
+from lstmcore.backends.cuda.gemm import Matrix, Panel, Shape, gemm, multiply, sum_of_parts
+from lstmcore.backends.cuda.layout import BACKWARD, BACKWARDS, FORWARD
+from lstmcore.backends.cuda.team import barrier, thread_of, threads_of
+from lstmcore.cell import Gates, Peepholes, cell_backward, cell_forward, peephole_gradients
 
 Array = Any
 
@@ -62,105 +30,146 @@ REALS: Any = None  # and Numba's name of it, for arrays
 THREADS: Any = 256
 
 
+class Units(NamedTuple):
+    """The units that a block owns."""
+
+    first: Any
+    count: Any
+
+
 @device
-def load_matrix(
-    ints: Array,
-    rows: Any,  # where the map of the gates' rows begins in ints
-    weights: Array,
-    r0: Any,  # where R begins
-    units: Any,
-    unit0: Any,  # the block's first unit
-    own: Any,  # how many it has
-    turned: Any,  # the matrix of the backward pass?
-    width: Any,
-    resident: Any,
-    work: Array,
-    spill: Any,
+def read_gates(
+    work: Array,  # [work]
+    g: Any,  # where the unit's first gate lies
+    units: Any,  # from one gate to the next
+) -> Any:
+    """Return the four gates of a unit."""
+    return Gates(work[g], work[g + units], work[g + 2 * units], work[g + 3 * units])
+
+
+@device
+def write_gates(
+    work: Array,  # [work]
+    g: Any,  # where the unit's first gate lies
+    units: Any,  # from one gate to the next
+    gates: Any,  # Gates
 ) -> None:
-    """Copy the block's part of R: [E, 4 own] for the forward, [4E, own] for the backward pass."""
+    """Set the four gates of a unit."""
+    work[g], work[g + units] = gates.z, gates.i
+    work[g + 2 * units], work[g + 3 * units] = gates.f, gates.o
+
+
+@device
+def read_peepholes(
+    weights: Array,  # [parameters]
+    p: Any,  # where the unit's first peephole lies
+    outputs: Any,  # from one gate's to the next
+) -> Any:
+    """Return the peephole weights of a unit."""
+    return Peepholes(weights[p], weights[p + outputs], weights[p + 2 * outputs])
+
+
+@device
+def owned_units(
+    layer: Any,  # of LAYER
+    team: Any,  # Team
+) -> Any:
+    """Return the units of this block: there may be none."""
+    first = team.rank * layer.own
+    return Units(first, max(0, min(layer.own, layer.units - first)))
+
+
+@device
+def load_panel(
+    plan: Any,  # of PLAN
+    layer: Any,  # of LAYER
+    direction: Any,
+    which: Any,  # FORWARD or BACKWARD pass
+    own: Any,  # Units
+    weights: Array,  # [parameters]
+    memory: Any,  # Memory
+    team: Any,  # Team
+) -> Any:
+    """Copy the block's part of R: its transpose [E, 4 own] forward, itself [4E, own] backward."""
     pool = cuda.shared.array(0, REALS)
-    for e in range(cuda.threadIdx.x, 4 * own * units, THREADS):
-        if turned:
-            k, column = e // own, e % own
+    units, r0, rows, resident = layer.units, layer.r, layer.rows[direction], layer.resident[which]
+    spill = plan.spill + team.rank * plan.spill_room
+    ints, work, unit0, count = memory.ints, memory.work, own.first, own.count
+    inner, columns, width = units, 4 * count, 4 * layer.own | 1
+    if which == BACKWARD:
+        inner, columns, width = 4 * units, count, layer.own | 1
+    for e in range(cuda.threadIdx.x, inner * columns, THREADS):
+        if which == BACKWARD:
+            k, column = e // count, e % count
             value = weights[r0 + ints[rows + k] * units + unit0 + column]
         else:
             k, column = e % units, e // units
-            gate = ints[rows + column // own * units + unit0 + column % own]
+            gate = ints[rows + column // count * units + unit0 + column % count]
             value = weights[r0 + gate * units + k]
         if k < resident:
             pool[k * width + column] = value
         else:
             work[spill + (k - resident) * width + column] = value
+    return Panel(inner, columns, width, resident, spill)
 
 
 @device
 def lstm_forward(
-    table: Array,
-    at: Any,
+    plan: Any,  # of PLAN
+    layer: Any,  # of LAYER
     direction: Any,
-    ints: Array,
-    area: Any,
-    weights: Array,
-    w0: Any,
-    bias: Any,
-    work: Array,
-    base: Any,
     steps: Any,
-    sync: Array,
-    meeting: Any,
-    rank: Any,
-    blocks: Any,
+    weights: Array,  # [parameters]
+    memory: Any,  # Memory
+    team: Any,  # Team
 ) -> None:
     """Compute a direction of an LSTM layer from zero states."""
-    pool = cuda.shared.array(0, REALS)
-    thread = cuda.threadIdx.x
-    inputs, units, size = table[at + INPUTS], table[at + UNITS], table[at + SIZE]
-    gates, rows = base + table[at + GATES + direction], table[at + ROWS + direction]
-    c0, h0 = base + table[at + STATES_C + direction], base + table[at + STATES_H + direction]
-    y0, turned = base + table[at + Y] + direction * units, area + table[TURNED]
-    counts, offsets = area + table[COUNTS], area + table[OFFSETS]
-    sequences = ints[counts]
-    view = turned if direction == 1 else -1
-    product(
+    ints, work = memory.ints, memory.work
+    inputs, units, sequences = layer.inputs, layer.units, ints[plan.counts]
+    view = plan.reversed if direction == BACKWARDS else -1
+    gemm(
+        Matrix(work, layer.x, inputs, view, False),
+        Matrix(weights, layer.w, inputs, layer.rows[direction], True),
+        Matrix(work, layer.gates[direction], 4 * units, -1, False),
+        Shape(ints[plan.offsets + steps], 4 * units, inputs),
+        False,
+        layer.b,
+        REAL(layer.bias),
         ints,
-        work,
-        base + table[at + X],
-        inputs,
-        view,
-        False,
-        weights,
-        w0 + table[at + W],
-        inputs,
-        rows,
-        False,
-        work,
-        gates,
-        4 * units,
-        -1,
-        False,
-        w0 + table[at + B],
-        bias,
-        ints[offsets + steps],
-        4 * units,
-        inputs,
-        rank,
-        blocks,
+        team,
     )
-    unit0 = rank * table[at + OWN]
-    own = max(0, min(table[at + OWN], units - unit0))
-    width, columns = 4 * table[at + OWN] | 1, 4 * own
-    chunk, resident = table[at + FORWARD_CHUNK], table[at + FORWARD_RESIDENT]
-    spill = base + table[SPILL] + rank * table[SPILL_SIZE]
-    load_matrix(
-        ints, rows, weights, w0 + table[at + R], units, unit0, own, False, width, resident, work, spill
-    )
-    p0 = w0 + table[at + PEEPHOLES] + direction * units
-    for e in range(thread, sequences * own, THREADS):
-        place = e // own * units + unit0 + e % own
+    own = owned_units(layer, team)
+    panel = load_panel(plan, layer, direction, FORWARD, own, weights, memory, team)
+    c0, h0 = layer.c[direction], layer.h[direction]
+    for e in range(cuda.threadIdx.x, sequences * own.count, THREADS):
+        place = e // own.count * units + own.first + e % own.count
         work[c0 + place] = REAL(0)
         work[h0 + place] = REAL(0)
-    meet(sync, meeting, blocks)
-    x0 = resident * width
+    barrier(team)
+    steps_forward(plan, layer, direction, steps, own, panel, weights, memory, team)
+
+
+@device
+def steps_forward(
+    plan: Any,  # of PLAN
+    layer: Any,  # of LAYER
+    direction: Any,
+    steps: Any,
+    own: Any,  # Units
+    panel: Any,  # Panel [E, 4 own]
+    weights: Array,  # [parameters]
+    memory: Any,  # Memory
+    team: Any,  # Team
+) -> None:
+    """Compute the time steps: net inputs become activations."""
+    pool = cuda.shared.array(0, REALS)
+    thread, ints, work = cuda.threadIdx.x, memory.ints, memory.work
+    units, outputs, chunk = layer.units, layer.outputs, layer.chunk[FORWARD]
+    gates0, c0, h0 = layer.gates[direction], layer.c[direction], layer.h[direction]
+    y0, p0 = layer.y + direction * units, layer.p + direction * units
+    counts, offsets, mirrored = plan.counts, plan.offsets, plan.reversed
+    sequences, unit0, count = ints[counts], own.first, own.count
+    x0 = panel.resident * panel.width
     out0 = x0 + chunk * units
     before = 0
     for t in range(steps):
@@ -169,74 +178,78 @@ def lstm_forward(
             some = min(chunk, alive - s0)
             if s0 > 0:
                 cuda.syncthreads()
-            if own > 0:
+            if count > 0:
                 start = h0 + (before + s0) * units
                 for e in range(thread, some * units, THREADS):
                     pool[x0 + e] = work[start + e]
             cuda.syncthreads()
-            if own > 0:
-                multiply(work, spill, width, resident, units, columns, x0, some, out0)
+            if count > 0:
+                multiply(panel, x0, some, out0, work)
             cuda.syncthreads()
-            for e in range(thread, some * own, THREADS):
-                s, j = e // own, e % own
+            for e in range(thread, some * count, THREADS):
+                s, j = e // count, e % count
                 row, unit = now + s0 + s, unit0 + j
-                g = gates + row * 4 * units + unit
+                g = gates0 + row * 4 * units + unit
                 net = Gates(
-                    work[g] + sum_of_parts(out0, some, columns, s, j),
-                    work[g + units] + sum_of_parts(out0, some, columns, s, own + j),
-                    work[g + 2 * units] + sum_of_parts(out0, some, columns, s, 2 * own + j),
-                    work[g + 3 * units] + sum_of_parts(out0, some, columns, s, 3 * own + j),
+                    work[g] + sum_of_parts(out0, some, panel.columns, s, j),
+                    work[g + units] + sum_of_parts(out0, some, panel.columns, s, count + j),
+                    work[g + 2 * units] + sum_of_parts(out0, some, panel.columns, s, 2 * count + j),
+                    work[g + 3 * units] + sum_of_parts(out0, some, panel.columns, s, 3 * count + j),
                 )
-                p = Peepholes(weights[p0 + unit], weights[p0 + size + unit], weights[p0 + 2 * size + unit])
+                p = read_peepholes(weights, p0 + unit, outputs)
                 active, c, h = cell_forward(net, work[c0 + (before + s0 + s) * units + unit], p)
-                work[g], work[g + units] = active.z, active.i
-                work[g + 2 * units], work[g + 3 * units] = active.f, active.o
+                write_gates(work, g, units, active)
                 work[c0 + (sequences + row) * units + unit] = c
                 work[h0 + (sequences + row) * units + unit] = h
-                if direction == 1:
-                    row = ints[turned + row]
-                work[y0 + row * size + unit] = h
+                if direction == BACKWARDS:
+                    row = ints[mirrored + row]
+                work[y0 + row * outputs + unit] = h
         before = sequences + now
-        meet(sync, meeting, blocks)
+        barrier(team)
 
 
 @device
-def lstm_deltas(
-    table: Array,
-    at: Any,
+def lstm_backward(
+    plan: Any,  # of PLAN
+    layer: Any,  # of LAYER
     direction: Any,
-    ints: Array,
-    area: Any,
-    weights: Array,
-    w0: Any,
-    bound: Any,
-    work: Array,
-    base: Any,
     steps: Any,
-    sync: Array,
-    meeting: Any,
-    rank: Any,
-    blocks: Any,
+    weights: Array,  # [parameters]
+    gradient: Any,  # Gradient
+    memory: Any,  # Memory
+    team: Any,  # Team
 ) -> None:
-    """Take errors back through the time steps of a direction: gates become deltas."""
+    """Take the errors of a direction's outputs back: the gradient and the errors of the inputs."""
+    own = owned_units(layer, team)
+    panel = load_panel(plan, layer, direction, BACKWARD, own, weights, memory, team)
+    steps_backward(plan, layer, direction, steps, own, panel, weights, gradient.bound, memory, team)
+    lstm_products(plan, layer, direction, steps, weights, gradient, memory, team)
+    lstm_sums(plan, layer, direction, steps, gradient, memory, team)
+
+
+@device
+def steps_backward(
+    plan: Any,  # of PLAN
+    layer: Any,  # of LAYER
+    direction: Any,
+    steps: Any,
+    own: Any,  # Units
+    panel: Any,  # Panel [4E, own]
+    weights: Array,  # [parameters]
+    bound: Any,  # limit of the deltas
+    memory: Any,  # Memory
+    team: Any,  # Team
+) -> None:
+    """Take errors back through the time steps: activations become deltas."""
     pool = cuda.shared.array(0, REALS)
-    thread = cuda.threadIdx.x
-    units, size = table[at + UNITS], table[at + SIZE]
-    gates, rows = base + table[at + GATES + direction], table[at + ROWS + direction]
-    c0, e0 = base + table[at + STATES_C + direction], base + table[at + ERROR] + direction * units
-    carry, turned = base + table[CARRY], area + table[TURNED]
-    counts, offsets, befores = area + table[COUNTS], area + table[OFFSETS], area + table[BEFORE]
-    sequences = ints[counts]
-    unit0 = rank * table[at + OWN]
-    own = max(0, min(table[at + OWN], units - unit0))
-    width, inner = table[at + OWN] | 1, 4 * units
-    chunk, resident = table[at + BACKWARD_CHUNK], table[at + BACKWARD_RESIDENT]
-    spill = base + table[SPILL] + rank * table[SPILL_SIZE]
-    load_matrix(
-        ints, rows, weights, w0 + table[at + R], units, unit0, own, True, width, resident, work, spill
-    )
-    p0 = w0 + table[at + PEEPHOLES] + direction * units
-    x0 = resident * width
+    thread, ints, work = cuda.threadIdx.x, memory.ints, memory.work
+    units, outputs, chunk, inner = layer.units, layer.outputs, layer.chunk[BACKWARD], panel.inner
+    gates0, c0 = layer.gates[direction], layer.c[direction]
+    e0, p0 = layer.error + direction * units, layer.p + direction * units
+    carry0, mirrored = plan.carry, plan.reversed
+    counts, offsets, befores = plan.counts, plan.offsets, plan.before
+    sequences, unit0, count = ints[counts], own.first, own.count
+    x0 = panel.resident * panel.width
     out0 = x0 + chunk * inner
     for step in range(steps):
         t = steps - 1 - step
@@ -248,275 +261,98 @@ def lstm_deltas(
             if s0 > 0:
                 cuda.syncthreads()
             if later > 0:
-                if own > 0:
-                    start = gates + (ints[offsets + t + 1] + s0) * inner
+                if count > 0:
+                    start = gates0 + (ints[offsets + t + 1] + s0) * inner
                     for e in range(thread, later * inner, THREADS):
                         pool[x0 + e] = work[start + e]
                 cuda.syncthreads()
-                if own > 0:
-                    multiply(work, spill, width, resident, inner, own, x0, later, out0)
+                if count > 0:
+                    multiply(panel, x0, later, out0, work)
                 cuda.syncthreads()
-            for e in range(thread, some * own, THREADS):
-                s, j = e // own, e % own
+            for e in range(thread, some * count, THREADS):
+                s, j = e // count, e % count
                 row, unit = now + s0 + s, unit0 + j
                 source = row
-                if direction == 1:
-                    source = ints[turned + row]
-                error, carried = work[e0 + source * size + unit], REAL(0)
-                kept = carry + (s0 + s) * units + unit
+                if direction == BACKWARDS:
+                    source = ints[mirrored + row]
+                error, carried = work[e0 + source * outputs + unit], REAL(0)
+                carry = carry0 + (s0 + s) * units + unit
                 if s < later:
-                    error += sum_of_parts(out0, later, own, s, j)
-                    carried = work[kept]
-                g = gates + row * inner + unit
-                active = Gates(work[g], work[g + units], work[g + 2 * units], work[g + 3 * units])
-                p = Peepholes(weights[p0 + unit], weights[p0 + size + unit], weights[p0 + 2 * size + unit])
+                    error += sum_of_parts(out0, later, count, s, j)
+                    carried = work[carry]
+                g = gates0 + row * inner + unit
+                active, p = read_gates(work, g, units), read_peepholes(weights, p0 + unit, outputs)
                 c_before = work[c0 + ints[befores + row] * units + unit]
                 c = work[c0 + (sequences + row) * units + unit]
                 deltas, carried = cell_backward(error, active, c_before, c, carried, p, bound)
-                work[g], work[g + units] = deltas.z, deltas.i
-                work[g + 2 * units], work[g + 3 * units] = deltas.f, deltas.o
-                work[kept] = carried
-        meet(sync, meeting, blocks)
+                write_gates(work, g, units, deltas)
+                work[carry] = carried
+        barrier(team)
 
 
 @device
-def lstm_backward(
-    table: Array,
-    at: Any,
+def lstm_products(
+    plan: Any,  # of PLAN
+    layer: Any,  # of LAYER
     direction: Any,
-    ints: Array,
-    area: Any,
-    weights: Array,
-    w0: Any,
-    gradient: Array,
-    add: Any,  # to the gradient that is there?
-    bias: Any,
-    work: Array,
-    base: Any,
-    frames: Any,
-    rank: Any,
-    blocks: Any,
+    steps: Any,
+    weights: Array,  # [parameters]
+    gradient: Any,  # Gradient
+    memory: Any,  # Memory
+    team: Any,  # Team
 ) -> None:
-    """From the deltas of a direction, the gradient and the errors of the inputs."""
-    inputs, units, size = table[at + INPUTS], table[at + UNITS], table[at + SIZE]
-    gates, rows = base + table[at + GATES + direction], table[at + ROWS + direction]
-    c0, h0 = base + table[at + STATES_C + direction], base + table[at + STATES_H + direction]
-    befores, sequences = area + table[BEFORE], ints[area + table[COUNTS]]
-    inner, below = 4 * units, table[at + BELOW]
-    view = area + table[TURNED] if direction == 1 else -1
-    # The recurrent matrix first, then that of the inputs, then their errors.
-    for which in range(3 if below >= 0 else 2):
-        deltas_turned = which < 2
-        b = weights if which == 2 else work
-        b0, b_width, b_map = h0, units, befores
-        c, c_first, c_map, more = gradient, w0 + table[at + R], rows, add
-        out_rows, columns, summed = inner, units, frames
-        deltas_map = -1
-        if which >= 1:
-            b0, b_width, b_map = base + table[at + X], inputs, view
-            c_first, columns = w0 + table[at + W], inputs
-        if which == 2:
-            b0, b_map, deltas_map = w0 + table[at + W], rows, view
-            c, c_first, c_map, more = work, base + below, -1, direction == 1
-            out_rows, summed = frames, inner
-        product(
-            ints,
-            work,
-            gates,
-            inner,
-            deltas_map,
-            deltas_turned,
-            b,
-            b0,
-            b_width,
-            b_map,
-            True,
-            c,
-            c_first,
-            columns,
-            c_map,
-            more,
-            -1,
-            bias,
-            out_rows,
-            columns,
-            summed,
-            rank,
-            blocks,
-        )
-    for e in range(rank * THREADS + cuda.threadIdx.x, 7 * units, blocks * THREADS):
-        total = REAL(0)
+    """From the deltas of a direction, the gradients of R and W and the errors of the inputs."""
+    ints, work = memory.ints, memory.work
+    inputs, units, frames = layer.inputs, layer.units, ints[plan.offsets + steps]
+    gates0, rows = layer.gates[direction], layer.rows[direction]
+    view = plan.reversed if direction == BACKWARDS else -1
+    deltas_t = Matrix(work, gates0, 4 * units, -1, True)
+    h_before = Matrix(work, layer.h[direction], units, plan.before, False)
+    dr, shape = Matrix(gradient.values, layer.r, units, rows, False), Shape(4 * units, units, frames)
+    gemm(deltas_t, h_before, dr, shape, gradient.add, -1, REAL(0), ints, team)
+    x = Matrix(work, layer.x, inputs, view, False)
+    dw, shape = Matrix(gradient.values, layer.w, inputs, rows, False), Shape(4 * units, inputs, frames)
+    gemm(deltas_t, x, dw, shape, gradient.add, -1, REAL(0), ints, team)
+    if layer.below >= 0:
+        deltas = Matrix(work, gates0, 4 * units, view, False)
+        w = Matrix(weights, layer.w, inputs, rows, False)
+        below, shape = Matrix(work, layer.below, inputs, -1, False), Shape(frames, inputs, 4 * units)
+        gemm(deltas, w, below, shape, direction == BACKWARDS, -1, REAL(0), ints, team)
+
+
+@device
+def lstm_sums(
+    plan: Any,  # of PLAN
+    layer: Any,  # of LAYER
+    direction: Any,
+    steps: Any,
+    gradient: Any,  # Gradient
+    memory: Any,  # Memory
+    team: Any,  # Team
+) -> None:
+    """From the deltas of a direction, the gradients of bias weights and peepholes."""
+    ints, work, found = memory.ints, memory.work, gradient.values
+    units, outputs, frames = layer.units, layer.outputs, ints[plan.offsets + steps]
+    gates0, c0, b0, rows = layer.gates[direction], layer.c[direction], layer.b, layer.rows[direction]
+    befores, sequences, bias = plan.before, ints[plan.counts], REAL(layer.bias)
+    inner, p0 = 4 * units, layer.p + direction * units
+    for e in range(thread_of(team), 5 * units, threads_of(team)):
         if e < inner:
+            total = REAL(0)
             for n in range(frames):
-                total += work[gates + n * inner + e]
+                total += work[gates0 + n * inner + e]
             total *= bias
-            place = w0 + table[at + B] + ints[rows + e]
+            place = b0 + ints[rows + e]
+            found[place] = total + found[place] if gradient.add else total
         else:
-            gate, j = e // units - 3, e % units  # of gates i, f and o, which see c before, before and now
-            if gate == 3:
-                for n in range(frames):
-                    total += work[gates + n * inner + 3 * units + j] * work[c0 + (sequences + n) * units + j]
-            else:
-                for n in range(frames):
-                    c_before = work[c0 + ints[befores + n] * units + j]
-                    total += work[gates + n * inner + gate * units + j] * c_before
-            place = w0 + table[at + PEEPHOLES] + (gate - 1) * size + direction * units + j
-        if add:
-            total += gradient[place]
-        gradient[place] = total
-
-
-@device
-def feedforward_forward(
-    table: Array,
-    at: Any,
-    ints: Array,
-    weights: Array,
-    w0: Any,
-    bias: Any,
-    work: Array,
-    base: Any,
-    frames: Any,
-    sync: Array,
-    meeting: Any,
-    rank: Any,
-    blocks: Any,
-) -> None:
-    """Compute a layer without memory in time."""
-    inputs, size, kind = table[at + INPUTS], table[at + SIZE], table[at + KIND]
-    y0 = base + table[at + Y]
-    product(
-        ints,
-        work,
-        base + table[at + X],
-        inputs,
-        -1,
-        False,
-        weights,
-        w0 + table[at + W],
-        inputs,
-        -1,
-        False,
-        work,
-        y0,
-        size,
-        -1,
-        False,
-        w0 + table[at + B],
-        bias,
-        frames,
-        size,
-        inputs,
-        rank,
-        blocks,
-    )
-    meet(sync, meeting, blocks)
-    thread = cuda.threadIdx.x
-    if kind == SOFTMAX:
-        for n in range(rank * THREADS + thread, frames, blocks * THREADS):
-            softmax(work, y0 + n * size, size)
-    elif kind != LINEAR:
-        warps = THREADS // LANES
-        for n in range(rank * warps + thread // LANES, frames, blocks * warps):
-            for j in range(thread % LANES, size, LANES):
-                place = y0 + n * size + j
-                if kind == TANH:
-                    work[place] = tanh(work[place])
-                else:
-                    work[place] = logistic(work[place])
-
-
-@device
-def softmax(work: Array, y: Any, size: Any) -> None:
-    """Exponentiate a row and divide it by its sum."""
-    largest = work[y]
-    for j in range(1, size):
-        largest = max(largest, work[y + j])
-    total = REAL(0)
-    for j in range(size):
-        work[y + j] = softmax_numerator(work[y + j], largest)
-        total += work[y + j]
-    for j in range(size):
-        work[y + j] /= total
-
-
-@device
-def feedforward_errors(
-    table: Array, at: Any, work: Array, base: Any, frames: Any, rank: Any, blocks: Any
-) -> None:
-    """Take errors back through the non-linearity, in place."""
-    size, kind = table[at + SIZE], table[at + KIND]
-    y0, e0, thread = base + table[at + Y], base + table[at + ERROR], cuda.threadIdx.x
-    if kind == SOFTMAX:
-        for n in range(rank * THREADS + thread, frames, blocks * THREADS):
-            y, e, total = y0 + n * size, e0 + n * size, REAL(0)
-            for j in range(size):
-                total += work[y + j] * work[e + j]
-            for j in range(size):
-                work[e + j] = softmax_slope(work[y + j], work[e + j], total)
-    elif kind != LINEAR:
-        warps = THREADS // LANES
-        for n in range(rank * warps + thread // LANES, frames, blocks * warps):
-            for j in range(thread % LANES, size, LANES):
-                y, e = work[y0 + n * size + j], e0 + n * size + j
-                work[e] *= tanh_slope(y) if kind == TANH else logistic_slope(y)
-
-
-@device
-def feedforward_backward(
-    table: Array,
-    at: Any,
-    ints: Array,
-    weights: Array,
-    w0: Any,
-    gradient: Array,
-    add: Any,
-    bias: Any,
-    work: Array,
-    base: Any,
-    frames: Any,
-    rank: Any,
-    blocks: Any,
-) -> None:
-    """From the errors of the net inputs, the gradient and the errors of the inputs."""
-    inputs, size = table[at + INPUTS], table[at + SIZE]
-    e0, x0, below = base + table[at + ERROR], base + table[at + X], table[at + BELOW]
-    for which in range(2 if below >= 0 else 1):
-        b, b0, c, c0, more = work, x0, gradient, w0 + table[at + W], add
-        rows, summed = size, frames
-        if which == 1:
-            b, b0, c, c0, more = weights, w0 + table[at + W], work, base + below, False
-            rows, summed = frames, size
-        product(
-            ints,
-            work,
-            e0,
-            size,
-            -1,
-            which == 0,
-            b,
-            b0,
-            inputs,
-            -1,
-            True,
-            c,
-            c0,
-            inputs,
-            -1,
-            more,
-            -1,
-            bias,
-            rows,
-            inputs,
-            summed,
-            rank,
-            blocks,
-        )
-    for j in range(rank * THREADS + cuda.threadIdx.x, size, blocks * THREADS):
-        total = REAL(0)
-        for n in range(frames):
-            total += work[e0 + n * size + j]
-        total *= bias
-        if add:
-            total += gradient[w0 + table[at + B] + j]
-        gradient[w0 + table[at + B] + j] = total
+            j = e - inner
+            i, f, o = REAL(0), REAL(0), REAL(0)
+            for n in range(frames):
+                deltas = read_gates(work, gates0 + n * inner + j, units)
+                c_before = work[c0 + ints[befores + n] * units + j]
+                p = peephole_gradients(deltas, c_before, work[c0 + (sequences + n) * units + j])
+                i, f, o = i + p.i, f + p.f, o + p.o
+            place = p0 + j
+            if gradient.add:
+                i, f, o = i + found[place], f + found[place + outputs], o + found[place + 2 * outputs]
+            found[place], found[place + outputs], found[place + 2 * outputs] = i, f, o

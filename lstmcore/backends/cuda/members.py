@@ -8,26 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmcore.backends.cuda.layout import (
-    EVALUATED,
-    EVERY,
-    KEY_0,
-    KEY_1,
-    MEMBER,
-    PARALLEL,
-    STOCHASTIC,
-    TEST,
-    TEST_COUNT,
-    TEST_ORDER,
-    TRAINING,
-    TRAINING_COUNT,
-    TRAINING_ORDER,
-    VALIDATION,
-    VALIDATION_COUNT,
-    VALIDATION_ORDER,
-    WATCHED,
-    Extent,
-)
+from lstmcore.backends.cuda.layout import MEMBER, TEST, TRAINING, VALIDATION, Extent
 from lstmcore.backends.protocol import TrainingRun
 from lstmcore.batches import by_rising_length
 from lstmcore.noise import InputNoise
@@ -49,11 +30,7 @@ class Members:
         self._trainers = list(trainers)
         sets: dict[int, SequenceSet] = {}
         for trainer in trainers:
-            for found in (
-                trainer.training.sets.training,
-                trainer.training.sets.validation,
-                trainer.training.sets.test,
-            ):
+            for found in (trainer.training.sets.training, trainer.training.sets.validation, trainer.training.sets.test):
                 if found is not None:
                     sets[id(found)] = found
         self._sets = list(sets.values())
@@ -71,14 +48,12 @@ class Members:
             np.concatenate([one.lengths for one in self._sets]).astype(np.int64),
         )
 
-    def rates(self) -> NDArray[np.float64]:
-        """σ, momentum, limit of the deltas and the layers' learning rates, shape (members, 3 + layers)."""
+    def learning_rates(self) -> NDArray[np.float64]:
+        """Return the layers' learning rates, shape (members, layers)."""
         rows = []
         for trainer in self._trainers:
-            s = trainer.training.settings
             own = [layer.learning_rate for layer in trainer.training.network.architecture.layers]
-            layers = [s.sgd.learning_rate if rate is None else rate for rate in own]
-            rows.append([s.input_noise, s.sgd.momentum, s.delta_limit, *layers])
+            rows.append([trainer.training.settings.sgd.learning_rate if rate is None else rate for rate in own])
         return np.array(rows, np.float64)
 
     def extent(self, pooled: bool) -> Extent:
@@ -100,7 +75,7 @@ class Members:
                     whole = max(whole, found.frames)
         return Extent(frames, sequences, steps, whole)
 
-    def epoch(self, epochs: Mapping[int, int]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    def epoch(self, epochs: Mapping[int, int]) -> tuple[NDArray[np.void], NDArray[np.int32]]:
         """Describe an epoch.
 
         Parameters
@@ -111,35 +86,36 @@ class Members:
         Returns
         -------
         members, orders
-            A row a member, shape (members, MEMBER), and what they point into.
+            A record (`MEMBER`) for each member that is to be trained, and the orders they point into.
         """
-        members = np.zeros((len(self._trainers), MEMBER), np.int64)
+        members = np.zeros(len(epochs), MEMBER)
         orders = list(self._orders)
         start = sum(len(one) for one in orders)
-        for k, epoch in epochs.items():
-            trainer, row = self._trainers[k], members[k]
-            settings = trainer.training.settings
-            row[[PARALLEL, STOCHASTIC]] = settings.parallel_sequences, settings.stochastic
-            row[[EVALUATED, EVERY]] = self._together(trainer), settings.validate_every
-            training = trainer.training.sets.training
-            row[[TRAINING, TRAINING_COUNT]] = self._first[id(training)], len(training)
-            row[TRAINING_ORDER] = start
+        for member, (k, epoch) in zip(members, epochs.items(), strict=True):
+            trainer = self._trainers[k]
+            settings, training = trainer.training.settings, trainer.training.sets.training
+            member["network"] = k
+            member["parallel"], member["stochastic"] = settings.parallel_sequences, settings.stochastic
+            member["evaluated"], member["every"] = self._together(trainer), settings.validate_every
+            member["watched"] = trainer.training.sets.validation is not None
+            member["key"] = InputNoise(trainer.training.seed, epoch, settings.input_noise).key
+            member["sigma"], member["momentum"] = settings.input_noise, settings.sgd.momentum
+            member["bound"] = settings.delta_limit
+            self._choose(member, TRAINING, training, start)
             orders.append(in_batches(training, trainer.training.order_of(epoch), settings.parallel_sequences))
             start += len(orders[-1])
-            for found, every, at in (
-                (
-                    trainer.training.sets.validation,
-                    settings.validate_every,
-                    (VALIDATION, VALIDATION_COUNT, VALIDATION_ORDER),
-                ),
-                (trainer.training.sets.test, settings.test_every, (TEST, TEST_COUNT, TEST_ORDER)),
+            for which, found, every in (
+                (VALIDATION, trainer.training.sets.validation, settings.validate_every),
+                (TEST, trainer.training.sets.test, settings.test_every),
             ):
                 if found is not None and epoch % every == 0:
-                    place = self._places[id(found), self._together(trainer)]
-                    row[list(at)] = self._first[id(found)], len(found), place
-            row[WATCHED] = trainer.training.sets.validation is not None
-            row[[KEY_0, KEY_1]] = InputNoise(trainer.training.seed, epoch, settings.input_noise).key
+                    self._choose(member, which, found, self._places[id(found), self._together(trainer)])
         return members, np.concatenate(orders).astype(np.int32)
+
+    def _choose(self, member: np.void, which: int, found: SequenceSet, order: int) -> None:
+        """Say where one of a member's sets and the set's order begin."""
+        member["first"][which], member["sequences"][which] = self._first[id(found)], len(found)
+        member["order"][which] = order
 
     def _evaluation_orders(self) -> None:
         """Orders of the sets that are evaluated: they stay."""

@@ -1,4 +1,4 @@
-"""The objectives on the GPU: those of `lstmcore.objective` and `lstmcore.ccc`, and their signals.
+"""The objectives on the GPU: sums of the terms of `lstmcore.objective_terms`, and the signals.
 
 Errors are summed in float64, in an order that depends on neither blocks nor threads of other networks.
 """
@@ -6,20 +6,35 @@ Errors are summed in float64, in an order that depends on neither blocks nor thr
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import cuda
 
 from lstmcore.backends.cuda.compile import device
-from lstmcore.backends.cuda.layout import COUNTS, OFFSETS, OUTPUTS, ROW, TARGETS
-from lstmcore.backends.cuda.scalars import limit
+from lstmcore.backends.cuda.team import barrier, thread_of, threads_of
 from lstmcore.ccc import EPSILON
+from lstmcore.objective_terms import (
+    binary_probability,
+    binary_signal,
+    concordance_denominator,
+    concordance_numerator,
+    concordance_signal,
+    counts_as_one,
+    cross_entropy,
+    cross_entropy_signal,
+    log_loss,
+    log_loss_signal,
+    masked_residual,
+    masked_signal,
+    residual,
+    rmse_signal,
+    weighted_residual,
+)
 
 Array = Any
 
 REAL: Any = np.float32  # given its meaning by the precision compiled for
-REALS: Any = None  # and Numba's name of it, for arrays
 THREADS: Any = 256
 
 NAMES = (
@@ -37,9 +52,26 @@ SSE, RMSE, CE, WEIGHTED, MASKED, BINARY, MULTICLASS, CCC, CCC_POOLED = range(9)
 
 DOUBLE: Any = np.float64
 DOUBLES: Any = None  # Numba's name of it
-TINY = float(np.finfo(np.float32).tiny)  # probabilities are not taken to be smaller
-CE_LIMIT = 100.0
 SLACK = EPSILON
+
+
+class Compared(NamedTuple):
+    """A network's outputs, the targets they are compared with, and where the signal goes."""
+
+    work: Array  # [work]
+    y: Any  # where the outputs begin in it [N, outputs]
+    e: Any  # where the signal begins in it, out [N, outputs]; below 0 if it isn't wanted
+    outputs: Any  # of a frame
+    targets: Array  # of all data [rows, width], flat
+    width: Any
+
+
+class Rows(NamedTuple):
+    """Which row of the targets belongs to each frame."""
+
+    ints: Array  # [ints]
+    rows: Any  # where the map from frames to rows begins in it [N]; below 0 for none ...
+    first: Any  # ... then this is the row of the first frame
 
 
 @device
@@ -61,216 +93,207 @@ def block_sum(value: Any) -> Any:
 
 
 @device
+def half_square(difference: Any) -> Any:
+    """Return what a residual, float64, adds to the error."""
+    return DOUBLE(0.5) * difference * difference
+
+
+@device
 def frame_error(
     objective: Any,
-    outputs: Any,
-    work: Array,
-    y0: Any,  # the frame's outputs
-    targets: Array,
-    t0: Any,  # its targets
-    e0: Any,  # out: its signal, if below 0 not wanted
-) -> tuple[Any, Any]:
-    """Return a frame's error and whether it is put into the wrong class."""
+    compared: Any,  # Compared
+    n: Any,  # frame
+    row: Any,  # of its targets
+) -> Any:
+    """Return a frame's error and whether it is put into the wrong class; write its signal."""
+    work, targets, outputs, wanted = compared.work, compared.targets, compared.outputs, compared.e >= 0
+    y0, e0, t0 = compared.y + n * outputs, compared.e + n * outputs, row * compared.width
     error, wrong = DOUBLE(0), 0
     if objective == SSE:
         for j in range(outputs):
-            difference = DOUBLE(work[y0 + j]) - DOUBLE(targets[t0 + j])
-            error += DOUBLE(0.5) * difference * difference
-            if e0 >= 0:
-                work[e0 + j] = work[y0 + j] - targets[t0 + j]
+            y, t = work[y0 + j], targets[t0 + j]
+            error += half_square(residual(DOUBLE(y), DOUBLE(t)))
+            if wanted:
+                work[e0 + j] = residual(y, t)
     elif objective == RMSE:
         for j in range(outputs):
-            difference = DOUBLE(work[y0 + j]) - DOUBLE(targets[t0 + j])
+            difference = residual(DOUBLE(work[y0 + j]), DOUBLE(targets[t0 + j]))
             error += difference * difference
         error = math.sqrt(error / DOUBLE(outputs))
-        if e0 >= 0:
+        if wanted:
             for j in range(outputs):
-                work[e0 + j] = REAL(error) * (work[y0 + j] - targets[t0 + j])
+                work[e0 + j] = rmse_signal(work[y0 + j], targets[t0 + j], REAL(error))
     elif objective == CE:
         for j in range(outputs):
-            y, t = DOUBLE(work[y0 + j]), DOUBLE(targets[t0 + j])
-            error += t * math.log(at_least(t, TINY) / at_least(y, TINY))
-            if e0 >= 0:
-                signal = -targets[t0 + j] / at_least(work[y0 + j], REAL(TINY))
-                work[e0 + j] = limit(signal, REAL(CE_LIMIT))
+            y, t = work[y0 + j], targets[t0 + j]
+            error += cross_entropy(DOUBLE(y), DOUBLE(t))
+            if wanted:
+                work[e0 + j] = cross_entropy_signal(y, t)
     elif objective == WEIGHTED:
         for j in range(outputs):
-            t, w = targets[t0 + 2 * j], targets[t0 + 2 * j + 1]
-            difference = DOUBLE(w) * (DOUBLE(work[y0 + j]) - DOUBLE(t))
-            error += DOUBLE(0.5) * difference * difference
-            if e0 >= 0:
-                work[e0 + j] = w * (work[y0 + j] - t)
+            y, t, w = work[y0 + j], targets[t0 + 2 * j], targets[t0 + 2 * j + 1]
+            error += half_square(weighted_residual(DOUBLE(y), DOUBLE(t), DOUBLE(w)))
+            if wanted:
+                work[e0 + j] = weighted_residual(y, t, w)
     elif objective == MASKED:
         for j in range(outputs):
-            t, mask = targets[t0 + 2 * j], targets[t0 + 2 * j + 1]
-            difference = DOUBLE(work[y0 + j]) * DOUBLE(mask) - DOUBLE(t)
-            error += DOUBLE(0.5) * difference * difference
-            if e0 >= 0:
-                work[e0 + j] = (work[y0 + j] * mask - t) * mask
+            y, t, mask = work[y0 + j], targets[t0 + 2 * j], targets[t0 + 2 * j + 1]
+            error += half_square(masked_residual(DOUBLE(y), DOUBLE(t), DOUBLE(mask)))
+            if wanted:
+                work[e0 + j] = masked_signal(y, t, mask)
     elif objective == BINARY:
-        y, one_class = work[y0], targets[t0] > REAL(0)
-        p, exact = (y, DOUBLE(y)) if one_class else (REAL(1) - y, DOUBLE(1) - DOUBLE(y))
-        error = -math.log(at_least(exact, TINY))
-        if e0 >= 0:
-            sign = REAL(-1) if one_class else REAL(1)
-            work[e0] = sign / at_least(p, REAL(TINY))
-        wrong = 1 if (y > REAL(0.5)) != (targets[t0] > REAL(0.5)) else 0
+        y, t = work[y0], targets[t0]
+        error = log_loss(binary_probability(DOUBLE(y), DOUBLE(t)))
+        if wanted:
+            work[e0] = binary_signal(y, t)
+        wrong = 1 if counts_as_one(y) != counts_as_one(t) else 0
     elif objective == MULTICLASS:
         chosen, largest = int(targets[t0]), 0
         for j in range(outputs):
             if work[y0 + j] > work[y0 + largest]:
                 largest = j
-            if e0 >= 0:
+            if wanted:
                 work[e0 + j] = REAL(0)
         if chosen >= 0:  # else the frame has no error
             y = work[y0 + chosen]
-            error = -math.log(at_least(DOUBLE(y), TINY))
-            if e0 >= 0:
-                work[e0 + chosen] = REAL(-1) / at_least(y, REAL(TINY))
+            error = log_loss(DOUBLE(y))
+            if wanted:
+                work[e0 + chosen] = log_loss_signal(y)
         wrong = 1 if REAL(largest) != targets[t0] else 0
     return error, wrong
 
 
 @device
-def at_least(x: Any, smallest: Any) -> Any:
-    """Return the larger one, or NaN."""
-    return smallest if x < smallest else x
+def row_of_targets(
+    rows: Any,  # Rows
+    n: Any,  # frame
+) -> Any:
+    """Return a frame's row of the targets."""
+    return rows.ints[rows.rows + n] if rows.rows >= 0 else rows.first + n
+
+
+@device
+def pair(
+    compared: Any,  # Compared
+    n: Any,  # frame
+    row: Any,  # of its targets
+    j: Any,  # output
+) -> Any:
+    """Return an output and its target, in float64."""
+    y, t = compared.work[compared.y + n * compared.outputs + j], compared.targets[row * compared.width + j]
+    return DOUBLE(y), DOUBLE(t)
 
 
 @device
 def sequence_concordance(
-    outputs: Any,
-    slot: Any,
-    j: Any,
-    ints: Array,
-    counts: Any,
-    offsets: Any,
-    rows: Any,
-    work: Array,
-    y0: Any,
-    targets: Array,
-    width: Any,
-    e0: Any,
+    plan: Any,  # of PLAN
+    ints: Array,  # [ints]
+    compared: Any,  # Compared
+    slot: Any,  # which of the batch's sequences
+    j: Any,  # which output
 ) -> Any:
-    """Return 1 − CCC of an output of a sequence of the batch (`lstmcore.ccc`)."""
-    t, mean = 0, DOUBLE(0)
-    while ints[counts + t] > slot:
-        mean += DOUBLE(targets[ints[rows + ints[offsets + t] + slot] * width + j])
-        t += 1
-    steps = t
+    """Return 1 − CCC of an output of a sequence of the batch (`lstmcore.ccc`); write the signal."""
+    counts, offsets, rows, e0 = plan.counts, plan.offsets, plan.row, compared.e
+    steps, mean = 0, DOUBLE(0)
+    while ints[counts + steps] > slot:
+        n = ints[offsets + steps] + slot
+        mean += pair(compared, n, ints[rows + n], j)[1]
+        steps += 1
     mean /= DOUBLE(steps)
     a, b = DOUBLE(0), DOUBLE(0)
     for t in range(steps):
         n = ints[offsets + t] + slot
-        y, wanted = DOUBLE(work[y0 + n * outputs + j]), DOUBLE(targets[ints[rows + n] * width + j])
-        a += (y - wanted) * (y - wanted)
-        b += (y - mean) * (y - mean) + (wanted - mean) * (wanted - mean)
+        y, wanted = pair(compared, n, ints[rows + n], j)
+        a += concordance_numerator(y, wanted)
+        b += concordance_denominator(y, wanted, mean)
     b += DOUBLE(steps) * SLACK
     error = a / b
     if e0 >= 0:
         for t in range(steps):
             n = ints[offsets + t] + slot
-            y, wanted = DOUBLE(work[y0 + n * outputs + j]), DOUBLE(targets[ints[rows + n] * width + j])
-            work[e0 + n * outputs + j] = REAL(DOUBLE(2) * ((y - wanted) - error * (y - mean)) / b)
+            y, wanted = pair(compared, n, ints[rows + n], j)
+            signal = concordance_signal(y, wanted, mean, error, b, 1)
+            compared.work[e0 + n * compared.outputs + j] = REAL(signal)
     return error
 
 
 @device
 def pooled_concordance(
-    outputs: Any,
+    compared: Any,  # Compared
     frames: Any,
     weight: Any,  # number of sequences
-    ints: Array,
-    rows: Any,  # where the map from frames to rows of the targets begins; below 0 for none
-    first: Any,  # the row of the first frame then
-    work: Array,
-    y0: Any,
-    targets: Array,
-    width: Any,
-    e0: Any,
+    rows: Any,  # Rows
 ) -> Any:
     """Return the sum over outputs of 1 − CCC of all frames, times `weight`; a block works together."""
-    thread, total = cuda.threadIdx.x, DOUBLE(0)
-    for j in range(outputs):
+    thread, total, e0 = cuda.threadIdx.x, DOUBLE(0), compared.e
+    for j in range(compared.outputs):
         value = DOUBLE(0)
         for n in range(thread, frames, THREADS):
-            row = ints[rows + n] if rows >= 0 else first + n
-            value += DOUBLE(targets[row * width + j])
+            value += pair(compared, n, row_of_targets(rows, n), j)[1]
         mean = block_sum(value) / DOUBLE(frames)
         a, b = DOUBLE(0), DOUBLE(0)
         for n in range(thread, frames, THREADS):
-            row = ints[rows + n] if rows >= 0 else first + n
-            y, wanted = DOUBLE(work[y0 + n * outputs + j]), DOUBLE(targets[row * width + j])
-            a += (y - wanted) * (y - wanted)
-            b += (y - mean) * (y - mean) + (wanted - mean) * (wanted - mean)
+            y, wanted = pair(compared, n, row_of_targets(rows, n), j)
+            a += concordance_numerator(y, wanted)
+            b += concordance_denominator(y, wanted, mean)
         a = block_sum(a)
         b = block_sum(b) + DOUBLE(frames) * SLACK
         error = a / b
         total += DOUBLE(weight) * error
         if e0 >= 0:
-            factor = DOUBLE(2 * weight) / b
             for n in range(thread, frames, THREADS):
-                row = ints[rows + n] if rows >= 0 else first + n
-                y, wanted = DOUBLE(work[y0 + n * outputs + j]), DOUBLE(targets[row * width + j])
-                work[e0 + n * outputs + j] = REAL(factor * ((y - wanted) - error * (y - mean)))
+                y, wanted = pair(compared, n, row_of_targets(rows, n), j)
+                signal = concordance_signal(y, wanted, mean, error, b, weight)
+                compared.work[e0 + n * compared.outputs + j] = REAL(signal)
     return total
 
 
 @device
 def batch_error(
-    table: Array,
-    objective: Any,
-    ints: Array,
-    area: Any,
+    plan: Any,  # of PLAN
+    compared: Any,  # Compared
     steps: Any,
-    work: Array,
-    y0: Any,
-    targets: Array,
-    e0: Any,  # out: signals, if below 0 not wanted
-    errors: Array,
-    errors0: Any,  # out: errors of frames, or of sequences and outputs, then whether frames are wrong
-    size: Any,
-    rank: Any,
-    blocks: Any,
-) -> None:
-    """Compute the errors and signals of a batch; `add_up` sums the errors."""
-    outputs, width, rows = table[OUTPUTS], table[TARGETS], area + table[ROW]
-    counts, offsets = area + table[COUNTS], area + table[OFFSETS]
-    frames, sequences = ints[offsets + steps], ints[counts]
-    here, all_threads = rank * THREADS + cuda.threadIdx.x, blocks * THREADS
+    sequences: Any,
+    memory: Any,  # Memory
+    team: Any,  # Team
+) -> Any:
+    """Return the error of a batch and how many of its frames are in wrong classes; write the signal.
+
+    The team's first block knows them, the others return 0.  All blocks have computed when it returns.
+    """
+    objective, outputs, ints, errors = plan.objective, compared.outputs, memory.ints, memory.errors
+    # The frames are read now: behind the barrier other blocks go on to the next batch.
+    frames, here, threads = ints[plan.offsets + steps], thread_of(team), threads_of(team)
+    entries, classified = frames, frames
     if objective == CCC_POOLED:
-        if rank == 0:
-            error = pooled_concordance(
-                outputs, frames, sequences, ints, rows, 0, work, y0, targets, width, e0
-            )
+        entries, classified = 1, 0
+        if team.rank == 0:
+            error = pooled_concordance(compared, frames, sequences, Rows(ints, plan.row, 0))
             if cuda.threadIdx.x == 0:
-                errors[errors0] = error
+                errors[plan.errors] = error
     elif objective == CCC:
-        for e in range(here, sequences * outputs, all_threads):
-            slot, j = e // outputs, e % outputs
-            errors[errors0 + e] = sequence_concordance(
-                outputs, slot, j, ints, counts, offsets, rows, work, y0, targets, width, e0
-            )
+        entries, classified = sequences * outputs, 0
+        for e in range(here, entries, threads):
+            errors[plan.errors + e] = sequence_concordance(plan, ints, compared, e // outputs, e % outputs)
     else:
-        for n in range(here, frames, all_threads):
-            signal = e0 + n * outputs if e0 >= 0 else -1
-            error, wrong = frame_error(
-                objective,
-                outputs,
-                work,
-                y0 + n * outputs,
-                targets,
-                ints[rows + n] * width,
-                signal,
-            )
-            errors[errors0 + n] = error
-            errors[errors0 + size + n] = DOUBLE(wrong)
+        for n in range(here, frames, threads):
+            error, wrong = frame_error(objective, compared, n, ints[plan.row + n])
+            errors[plan.errors + n], errors[plan.wrong + n] = error, DOUBLE(wrong)
+    barrier(team)
+    error, misplaced = DOUBLE(0), DOUBLE(0)
+    if team.rank == 0:
+        error, misplaced = add_up(errors, plan.errors, entries), add_up(errors, plan.wrong, classified)
+    return error, misplaced
 
 
 @device
-def add_up(errors: Array, start: Any, count: Any) -> Any:
-    """Return the sum of a block's errors, to each of its threads."""
+def add_up(
+    errors: Array,  # [errors]
+    first: Any,
+    count: Any,
+) -> Any:
+    """Return the sum of some errors, to each thread of the block."""
     value = DOUBLE(0)
     for n in range(cuda.threadIdx.x, count, THREADS):
-        value += errors[start + n]
+        value += errors[first + n]
     return block_sum(value)
