@@ -79,12 +79,12 @@ def binary_signal(y: Real, t: Real) -> Real:
 
 def concordance_numerator(y: Real, t: Real) -> Real:
     """Return what an output adds to A of 1 − CCC = A / B: (y − t)² (`lstmcore.ccc`)."""
-    return (y - t) * (y - t)
+    return (y - t) ** 2
 
 
 def concordance_denominator(y: Real, t: Real, mean: Real) -> Real:
     """Return what an output adds to B: (y − t̄)² + (t − t̄)²."""
-    return (y - mean) * (y - mean) + (t - mean) * (t - mean)
+    return (y - mean) ** 2 + (t - mean) ** 2
 
 
 def concordance_signal(y: Real, t: Real, mean: Real, error: Real, denominator: Real, weight: Real) -> Real:

@@ -25,9 +25,11 @@ from lstmcore import (
     activations,
     cell,
     gradient_check,
+    objective_terms,
 )
 from lstmcore.backends.cpu import feedforward, gemm, lstm
 from lstmcore.layers import LAYERS
+from lstmcore.network import Network
 from tests.lstmcore.cuda_here import large, on_gpu
 from tests.lstmcore.networks import random_mixture, random_network, random_sequences
 
@@ -84,9 +86,8 @@ def _targets(objective: str, frames: int, outputs: int, rng: np.random.Generator
     return rng.standard_normal((frames, outputs))
 
 
-@pytest.mark.parametrize("name", [n for n, o in OBJECTIVES.items() if o.signal_is_derivative])
-@pytest.mark.parametrize("seed", range(5))
-def test_every_objective_whose_signal_is_the_derivative(name, seed):
+def _network_and_sequences(name: str, seed: int) -> tuple[Network, SequenceSet]:
+    """A network with the output layer that an objective wants, and its data."""
     rng, outputs = np.random.default_rng(seed), 1 if name == "binary_classification" else 3
     linear = dict.fromkeys(("sse", "wf", "ccc", "ccc_pooled"), Linear)
     output = {**linear, "binary_classification": Logistic}.get(name, Softmax)
@@ -94,8 +95,13 @@ def test_every_objective_whose_signal_is_the_derivative(name, seed):
     x, y = zip(
         *((rng.standard_normal((n, 3)), _targets(name, n, outputs, rng)) for n in (4, 2, 5)), strict=True
     )
-    sequences = SequenceSet.from_lists(x, y, dtype="float64")
-    check = gradient_check(network, sequences, objective=OBJECTIVES[name])
+    return network, SequenceSet.from_lists(x, y, dtype="float64")
+
+
+@pytest.mark.parametrize("name", [n for n, o in OBJECTIVES.items() if o.signal_is_derivative])
+@pytest.mark.parametrize("seed", range(5))
+def test_every_objective_whose_signal_is_the_derivative(name, seed):
+    check = gradient_check(*_network_and_sequences(name, seed), objective=OBJECTIVES[name])
     assert check.largest < 1e-6, check.worst
 
 
@@ -165,7 +171,7 @@ LENGTHS = {"alone": [5]}  # a single sequence multiplies with matrices that aren
 
 
 def _mutants(tree: ast.AST) -> Iterator[tuple[str, ast.AST]]:
-    """All trees with one operand, one accumulation or one product taken out."""
+    """All trees with one operand, one sign, one accumulation or one product taken out."""
     for number, node in enumerate(ast.walk(tree)):
         for replacement in _replacements(node):
             mutant = copy.deepcopy(tree)
@@ -176,7 +182,9 @@ def _mutants(tree: ast.AST) -> Iterator[tuple[str, ast.AST]]:
 
 def _replacements(node: ast.AST) -> list[ast.AST]:
     if isinstance(node, ast.BinOp):
-        return [node.left, node.right]
+        return [node.left] if isinstance(node.op, ast.Pow) else [node.left, node.right]
+    if isinstance(node, ast.UnaryOp) and not isinstance(node.operand, ast.Constant):
+        return [node.operand]
     if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Subscript):
         return [ast.Pass()]
     called = isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and ast.unparse(node.value.func)
@@ -312,6 +320,78 @@ def test_the_check_fails_without_the_error_of_one_direction(direction, monkeypat
 
     monkeypatch.setattr(lstm.CpuBlstm, "backward", without)
     assert gradient_check(network, sequences).largest > 1e-4
+
+
+# --- and of the objectives: an error or its derivative with one term taken out -----------------
+
+# The part of an objective that a function is taken a term of.  Both are made of some functions: the other
+# part keeps them whole, for half a square of anything has that thing as its derivative.
+TERMS = {
+    "error": {
+        "residual": "sse",
+        "masked_residual": "wf",
+        "cross_entropy": "ce",
+        "log_loss": "multiclass_classification",
+        "binary_probability": "binary_classification",
+        "concordance_numerator": "ccc",
+        "concordance_denominator": "ccc",
+    },
+    "signal": {
+        "residual": "sse",
+        "masked_residual": "wf",
+        "masked_signal": "wf",
+        "cross_entropy_signal": "ce",
+        "log_loss_signal": "multiclass_classification",
+        "binary_probability": "binary_classification",
+        "binary_signal": "binary_classification",
+        "concordance_signal": "ccc_pooled",
+    },
+}
+# A residual in CURRENNT's weighted error, whose signal isn't the derivative, and RMSE's; a choice of class.
+UNTAKEN = {"weighted_residual", "rmse_signal", "is_class_one", "counts_as_one"}
+
+
+def _term_mutants() -> Iterator[tuple[str, str, str, ast.AST]]:
+    for part, names in TERMS.items():
+        for function in _functions(objective_terms, tuple(names)):
+            for what, mutant in _mutants(function):
+                yield part, function.name, what, mutant
+
+
+TERM_MUTANTS = list(_term_mutants())
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "what", "mutant"),
+    TERM_MUTANTS,
+    ids=[f"{part}, {name}: {what}" for part, name, what, _ in TERM_MUTANTS],
+)
+@pytest.mark.filterwarnings("ignore:.*(overflow|invalid value).*:RuntimeWarning")
+def test_the_check_fails_without_one_term_of_an_objective(part, name, what, mutant, monkeypatch):
+    space = dict(vars(objective_terms))
+    exec(compile(ast.Module([mutant], []), name, "exec"), space)
+    objective = OBJECTIVES[TERMS[part][name]]
+    whole = getattr(objective, part)
+
+    def without(*arguments):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(objective_terms, name, space[name])
+            return whole(*arguments)
+
+    monkeypatch.setattr(objective, part, without)
+    assert not gradient_check(*_network_and_sequences(objective.name, 1), objective=objective).largest < 1e-4
+
+
+def test_every_term_of_an_objective_is_taken_out():
+    names = {
+        n
+        for n, f in vars(objective_terms).items()
+        if getattr(f, "__module__", "") == objective_terms.__name__
+    }
+    assert names == {*TERMS["error"], *TERMS["signal"], *UNTAKEN}
+    assert {(part, name) for part, name, _, _ in TERM_MUTANTS} == {
+        (part, name) for part, some in TERMS.items() for name in some
+    }
 
 
 def test_all_places_where_gradients_arise_are_broken():
