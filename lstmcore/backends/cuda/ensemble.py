@@ -167,7 +167,7 @@ class _Ensemble:
                 statistics[name] = getattr(state, name)
         self._on_device = device.to_device(self._statistics)
         self._teams = self._blocks = 0
-        self._where: dict[int, tuple[Any, Any]] = {}  # weights and velocity of the state that each trainer has
+        self._where: dict[int, tuple[Any, Any]] = {}  # weights and velocity of each trainer's state
 
     def _share_out(self, networks: int) -> None:
         """Give each of so many networks its blocks, and each team of blocks its memory."""
@@ -286,7 +286,9 @@ class _Ensemble:
         validation = evaluation(trainer.training.sets.validation, VALIDATION, settings.validate_every)
         test = evaluation(trainer.training.sets.test, TEST, settings.test_every)
         found = training, validation, test
-        return report_of(trainer.training.sets, trainer.progress, found, bool(statistics["new_best"]), seconds)
+        return report_of(
+            trainer.training.sets, trainer.progress, found, bool(statistics["new_best"]), seconds
+        )
 
     def _settle(self) -> None:
         """Copy the states, so that each trainer can go on without this."""

@@ -30,7 +30,11 @@ class Members:
         self._trainers = list(trainers)
         sets: dict[int, SequenceSet] = {}
         for trainer in trainers:
-            for found in (trainer.training.sets.training, trainer.training.sets.validation, trainer.training.sets.test):
+            for found in (
+                trainer.training.sets.training,
+                trainer.training.sets.validation,
+                trainer.training.sets.test,
+            ):
                 if found is not None:
                     sets[id(found)] = found
         self._sets = list(sets.values())
@@ -53,7 +57,9 @@ class Members:
         rows = []
         for trainer in self._trainers:
             own = [layer.learning_rate for layer in trainer.training.network.architecture.layers]
-            rows.append([trainer.training.settings.sgd.learning_rate if rate is None else rate for rate in own])
+            rows.append(
+                [trainer.training.settings.sgd.learning_rate if rate is None else rate for rate in own]
+            )
         return np.array(rows, np.float64)
 
     def extent(self, pooled: bool) -> Extent:
