@@ -172,7 +172,7 @@ class CudaBackend:
         gradient[:] = found.copy_to_host()
 
     def update(self, weights: Array, deltas: Array, gradient: Array, sgd: SGD) -> None:
-        """V ← μ v − η g, w ← w + v, in place."""
+        """Take a step in place: v ← μ v − η g, w ← w + v."""
         check_update(weights, deltas, gradient, sgd)
         device, real = self.device, weights.dtype.type
         arrays: list[Any] = [device.to_device(a) for a in (weights, deltas, gradient)]
