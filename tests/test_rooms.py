@@ -35,7 +35,7 @@ FOREIGN = {
 }
 TOPS = ("lstmcore", "features", "experiments", "benchmarks", "tests")
 # The one thing of the engine's that `features` may have: how kernels are compiled.
-SHARED_GROUND = "lstmcore.jit"
+COMMON_GROUND = "lstmcore.jit"
 # The floors of the rooms, top down: a room imports only from floors below its own.
 HOUSE = [["experiments"], ["features", "lstmcore"]]
 EXPERIMENTS = [
@@ -103,7 +103,7 @@ def room_of(name: str) -> str:
 def test_a_room_imports_only_what_its_door_lets_in(room):
     below = {"lstmcore", "features"} if room == "experiments" else set()
     for file in files(room):
-        ground = {n for n in imported(file) if room == "features" and n.startswith(f"{SHARED_GROUND}.")}
+        ground = {n for n in imported(file) if room == "features" and n.startswith(f"{COMMON_GROUND}.")}
         foreign = (
             {n.split(".")[0] for n in imported(file)} - FOREIGN[room] - sys.stdlib_module_names - {"lstmcore"}
         )
