@@ -110,7 +110,7 @@ def ways() -> dict[str, tuple[bool, bool, Cell]]:
 def check_cpu(precision: str, backend: Backend | str = "cuda") -> float:
     """Train on both of our backends; return the largest difference of the weights by the largest weight."""
     network, data = paper_network(precision), songs(_SONGS, _FRAMES, precision)
-    for pieces in network.pieces[:-1]:
+    for pieces in network.parameters[:-1]:
         pieces["p"][:] = np.random.default_rng(4).uniform(-0.1, 0.1, pieces["p"].shape)
     settings = TrainingSettings(_RATE, parallel_sequences=_TOGETHER, max_epochs=_EPOCHS, patience=_EPOCHS)
     training = Training(network, Sets(data, data), settings, seed=5)

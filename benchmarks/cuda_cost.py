@@ -51,7 +51,7 @@ def cost(networks: int, updates: int, rows: int) -> Cost:
         forward = p + 2 * 4 * e + 4 * e + 2 * e
         backward = 4 * e + 2 * e + 2 * e + 4 * 4 * e + p + (p if layer else 0)
         values += forward + backward
-    parameters = paper_network().architecture.parameters
+    parameters = paper_network().architecture.parameter_count
     moved = 4 * networks * updates * (6 * parameters + rows * values)
     return Cost(networks * updates * rows * operations(), moved)
 

@@ -61,9 +61,9 @@ def cases(frames: int, dtype: str) -> dict[str, Case]:
     silent = inputs.copy()
     silent[10:] = 0
     fading = network.copy()
-    for pieces in fading.pieces:
+    for pieces in fading.parameters:
         pieces["b"][:] = 0
-    for pieces in fading.pieces[:-1]:
+    for pieces in fading.parameters[:-1]:
         pieces["b"][2] = FORGET_BIAS
         pieces["R"][:] = 0
         pieces["p"][:] = 0

@@ -111,7 +111,7 @@ def difference(plan: Plan) -> float:
     """Return how far their validation errors after an epoch without noise are from ours, relative."""
     plan = replace(plan, epochs=1, input_noise=0.0, shuffle=False, learning_rate=1e-4)
     network = new_network(plan, np.random.SeedSequence(1))
-    for pieces in network.pieces[:-1]:
+    for pieces in network.parameters[:-1]:
         pieces["p"][:] = 0
     weights = TorchNetwork(network).state_dict()
     (ours,) = train_network(plan, 0, 0, network, _WithoutPeepholes())

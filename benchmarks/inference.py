@@ -199,7 +199,7 @@ def onnx_steps(network: Network, x: Array) -> dict[str, Step]:
 def reading(network: Network) -> Step:
     """Return one product with a panel matrix as large as all weights: reading at full speed."""
     steps, width = INPUTS, panel_width(network.dtype, 1)
-    count = round(network.architecture.parameters / (steps * width))
+    count = round(network.architecture.parameter_count / (steps * width))
     # Written to once: untouched memory is the same page of zeros again and again.
     memory = np.ones(count * steps * width + width, network.dtype)
     start = -(memory.ctypes.data // memory.itemsize) % 16  # a line of the cache

@@ -31,7 +31,7 @@ def onnx_model(network: Network) -> onnx.ModelProto:
     nodes, weights = [], {"first": np.array([1])}
     inputs, outputs = [_tensor("x", "T", "n", a.input_size)], [_tensor("y", "T", "n", a.output_size)]
     below = "x"
-    for k, (layer, w) in enumerate(zip(a.layers[:-1], network.pieces[:-1], strict=True)):
+    for k, (layer, w) in enumerate(zip(a.layers[:-1], network.parameters[:-1], strict=True)):
         units = layer.size
         bias = np.concatenate([layer.bias * w["b"][_OUR_GATE].ravel(), np.zeros(4 * units, w["b"].dtype)])
         weights[f"W{k}"] = w["W"][_OUR_GATE].reshape(1, 4 * units, -1)
@@ -44,7 +44,10 @@ def onnx_model(network: Network) -> onnx.ModelProto:
         below = f"y{k}"
         inputs += [_tensor(f"{state}{k}", 1, "n", units) for state in "hc"]
         outputs += [_tensor(f"{state}{k}_", 1, "n", units) for state in "hc"]
-    weights["W"], weights["b"] = network.pieces[-1]["W"].T.copy(), a.layers[-1].bias * network.pieces[-1]["b"]
+    weights["W"], weights["b"] = (
+        network.parameters[-1]["W"].T.copy(),
+        a.layers[-1].bias * network.parameters[-1]["b"],
+    )
     nodes.append(helper.make_node("MatMul", [below, "W"], ["product"]))
     nodes.append(helper.make_node("Add", ["product", "b"], ["y"]))
     constants = [numpy_helper.from_array(array, name) for name, array in weights.items()]

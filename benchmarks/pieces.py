@@ -74,10 +74,10 @@ class Step:
         sizes = (INPUTS, *UNITS)
         shape = len(data), data.frames
         self.layers = [
-            _Layer(sizes[n], sizes[n + 1], _flat(network.pieces[n]), _flat(views[n]), *shape)
+            _Layer(sizes[n], sizes[n + 1], _flat(network.parameters[n]), _flat(views[n]), *shape)
             for n in range(len(UNITS))
         ]
-        self.last, self.last_gradient = network.pieces[-1], views[-1]
+        self.last, self.last_gradient = network.parameters[-1], views[-1]
         self.seconds: dict[tuple[str, str], list[float]] = defaultdict(list)
         self._since = 0.0
 
@@ -151,7 +151,7 @@ class Step:
 
 def _steps(batch: Batch) -> lstm.Steps:
     """All steps of a batch."""
-    return lstm.Steps(batch.counts, 0, len(batch.counts), 0, batch.frames)
+    return lstm.Steps(batch.batch_sizes, 0, len(batch.batch_sizes), 0, batch.frames)
 
 
 def _flat(pieces: dict[str, Array]) -> dict[str, Array]:

@@ -99,10 +99,10 @@ class StackedNetworks(torch.nn.Module):
         super().__init__()
         self._cell = cell
         self.pieces = torch.nn.ParameterList()
-        for layer in range(len(networks[0].pieces)):
+        for layer in range(len(networks[0].parameters)):
             for name in ("W", "R", "b"):
-                if name in networks[0].pieces[layer]:
-                    values = np.stack([network.pieces[layer][name] for network in networks])
+                if name in networks[0].parameters[layer]:
+                    values = np.stack([network.parameters[layer][name] for network in networks])
                     rows = (len(networks), 1, -1) if name == "b" else (len(networks), -1, values.shape[-1])
                     self.pieces.append(torch.nn.Parameter(torch.from_numpy(values.reshape(rows).copy())))
 
@@ -116,7 +116,7 @@ class StackedNetworks(torch.nn.Module):
 
     def flat(self, network: Network) -> NDArray[np.floating]:
         """Put the weights into our order, shape (networks, parameters); peepholes are 0."""
-        names = [(k, n) for k, p in enumerate(network.pieces) for n in ("W", "R", "b") if n in p]
+        names = [(k, n) for k, p in enumerate(network.parameters) for n in ("W", "R", "b") if n in p]
         arrays = [piece.detach().cpu().numpy() for piece in self.pieces]
         vectors = np.zeros((len(arrays[0]), len(network.weights)), network.dtype)
         for number, vector in enumerate(vectors):

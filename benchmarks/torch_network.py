@@ -31,7 +31,7 @@ class TorchNetwork(torch.nn.Module):
     def __init__(self, network: Network) -> None:
         super().__init__()
         a, precision = network.architecture, torch.from_numpy(network.weights).dtype
-        *hidden, output = zip(a.layers, a.input_sizes, network.pieces, strict=True)
+        *hidden, output = zip(a.layers, a.input_sizes, network.parameters, strict=True)
         self.hidden = torch.nn.ModuleList()
         for layer, inputs, pieces in hidden:
             lstm = torch.nn.LSTM(inputs, layer.size, dtype=precision)

@@ -40,7 +40,7 @@ def paper_network(dtype: Any = np.float32, seed: int = 1, units: Sequence[int] =
     """Make the paper's network 260-200-150-25-2, or one of other units, peepholes 0."""
     layers = [*(LSTM(size) for size in units), Linear(OUTPUTS)]
     network = initial_network(INPUTS, layers, np.random.default_rng(seed), dtype=dtype)
-    for pieces in network.pieces[:-1]:
+    for pieces in network.parameters[:-1]:
         pieces["p"][:] = 0
     return network
 

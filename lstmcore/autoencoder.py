@@ -68,6 +68,6 @@ def start_from_autoencoder(network: Network, autoencoder: Network) -> Network:
             f"the network's first layer is {mine} on {ours.input_size}"
         )
     started = network.copy()
-    for name, piece in autoencoder.pieces[0].items():
-        started.pieces[0][name][:] = piece
+    for name, parameter in autoencoder.parameters[0].items():
+        started.parameters[0][name][:] = parameter
     return started

@@ -1,8 +1,8 @@
 """Batches: sequences packed time-major by falling length, so that padding is never computed.
 
-At step t the first ``counts[t]`` rows of the step's block are alive; blocks lie one
+At step t the first ``batch_sizes[t]`` rows of the step's block are alive; blocks lie one
 after another.  With three sequences of 4, 3 and 1 frames the rows are
-``a0 b0 c0 | a1 b1 | a2 b2 | a3`` and counts is ``[3, 2, 2, 1]``.
+``a0 b0 c0 | a1 b1 | a2 b2 | a3`` and batch_sizes is ``[3, 2, 2, 1]``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Batch:
     ----------
     rows
         Which row of the set each packed row is, shape (frames,).
-    counts
+    batch_sizes
         Sequences alive at each time step, falling, shape (steps,), int64.
     inputs
         Packed inputs, shape (frames, inputs), contiguous; the batch's own copy.
@@ -44,30 +44,35 @@ class Batch:
     """
 
     rows: NDArray[np.int64]
-    counts: NDArray[np.int64]
+    batch_sizes: NDArray[np.int64]
     inputs: NDArray[np.floating]
     targets: NDArray[np.floating]
 
     def __post_init__(self) -> None:
         plain("inputs", self.inputs, 2)
         plain("targets", self.targets, 2)
-        frames, counts = len(self.inputs), self.counts
+        frames, batch_sizes = len(self.inputs), self.batch_sizes
         if np.shape(self.rows) != (frames,) or len(self.targets) != frames:
             raise EngineError(
                 f"{frames} frames of inputs, {len(self.targets)} of targets and rows of shape "
                 f"{np.shape(self.rows)}; expected one of each a frame"
             )
         if (
-            not isinstance(counts, np.ndarray)
-            or counts.ndim != 1
-            or counts.dtype != np.int64
-            or not counts.flags.c_contiguous
+            not isinstance(batch_sizes, np.ndarray)
+            or batch_sizes.ndim != 1
+            or batch_sizes.dtype != np.int64
+            or not batch_sizes.flags.c_contiguous
         ):
-            raise EngineError(f"counts: {shown(counts)}; expected a contiguous vector of int64")
-        if frames == 0 or counts[-1] < 1 or (counts[1:] > counts[:-1]).any() or counts.sum() != frames:
+            raise EngineError(f"batch_sizes: {shown(batch_sizes)}; expected a contiguous vector of int64")
+        if (
+            frames == 0
+            or batch_sizes[-1] < 1
+            or (batch_sizes[1:] > batch_sizes[:-1]).any()
+            or batch_sizes.sum() != frames
+        ):
             raise EngineError(
-                f"counts of {counts.sum()} frames in {len(counts)} steps; expected falling numbers from 1 "
-                f"that add up to {frames}, of at least one frame"
+                f"batch_sizes of {batch_sizes.sum()} frames in {len(batch_sizes)} steps; expected falling "
+                f"numbers from 1 that add up to {frames}, of at least one frame"
             )
 
     @property
@@ -78,12 +83,12 @@ class Batch:
     @property
     def sequences(self) -> int:
         """Number of sequences."""
-        return int(self.counts[0])
+        return int(self.batch_sizes[0])
 
     @cached_property
     def sequence(self) -> NDArray[np.int64]:
         """The sequence that each packed row is of, numbered as the rows of the first step."""
-        return _steps(self.counts)[1]
+        return _steps(self.batch_sizes)[1]
 
     @cached_property
     def reverse(self) -> NDArray[np.int64]:
@@ -91,21 +96,23 @@ class Batch:
 
         Taking these rows turns each sequence round in time; taking them again turns it back.
         """
-        step, slot, lengths = _steps(self.counts)
-        return _row_of(self.counts, lengths[slot] - 1 - step, slot)
+        step, slot, lengths = _steps(self.batch_sizes)
+        return _row_of(self.batch_sizes, lengths[slot] - 1 - step, slot)
 
 
-def _steps(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+def _steps(batch_sizes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Time step and slot of each packed row, and the length of the sequence in each slot."""
-    starts = np.cumsum(counts) - counts
-    step = np.repeat(np.arange(len(counts)), counts)
+    starts = np.cumsum(batch_sizes) - batch_sizes
+    step = np.repeat(np.arange(len(batch_sizes)), batch_sizes)
     slot = np.arange(len(step)) - starts[step]
     return step, slot, np.bincount(slot)
 
 
-def _row_of(counts: NDArray[np.int64], step: NDArray[np.int64], slot: NDArray[np.int64]) -> NDArray[np.int64]:
+def _row_of(
+    batch_sizes: NDArray[np.int64], step: NDArray[np.int64], slot: NDArray[np.int64]
+) -> NDArray[np.int64]:
     """Packed rows of given time steps and slots."""
-    return (np.cumsum(counts) - counts)[step] + slot
+    return (np.cumsum(batch_sizes) - batch_sizes)[step] + slot
 
 
 def pack(
@@ -147,25 +154,25 @@ def pack(
     lengths, starts = lengths[by_length], sequences.starts[chosen][by_length]
     steps = np.arange(lengths[0])
     alive = lengths[None, :] > steps[:, None]
-    rows, counts = (starts[None, :] + steps[:, None])[alive], alive.sum(1)
+    rows, batch_sizes = (starts[None, :] + steps[:, None])[alive], alive.sum(1)
     inputs = sequences.inputs[rows]
     if noise is not None:
         noise.add_to(inputs, rows)
     if sequences.context != (0, 0):
-        inputs = _with_context(inputs, counts, *sequences.context)
+        inputs = _with_context(inputs, batch_sizes, *sequences.context)
     # Right by the way it was made: the constructor's checks would take as long as packing.
     batch = object.__new__(Batch)
-    batch.__dict__.update(rows=rows, counts=counts, inputs=inputs, targets=sequences.targets[rows])
+    batch.__dict__.update(rows=rows, batch_sizes=batch_sizes, inputs=inputs, targets=sequences.targets[rows])
     return batch
 
 
 def _with_context(
-    inputs: NDArray[np.floating], counts: NDArray[np.int64], left: int, right: int
+    inputs: NDArray[np.floating], batch_sizes: NDArray[np.int64], left: int, right: int
 ) -> NDArray[np.floating]:
     """Put the frames t − left … t + right side by side, ends repeated."""
-    step, slot, lengths = _steps(counts)
+    step, slot, lengths = _steps(batch_sizes)
     last = lengths[slot] - 1
-    rows = [_row_of(counts, np.clip(step + d, 0, last), slot) for d in range(-left, right + 1)]
+    rows = [_row_of(batch_sizes, np.clip(step + d, 0, last), slot) for d in range(-left, right + 1)]
     return np.concatenate([inputs[r] for r in rows], axis=1)
 
 

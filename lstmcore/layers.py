@@ -1,6 +1,6 @@
-"""The kinds of layer: each says which named pieces of the parameter vector it owns.
+"""The kinds of layer: each says which named parameters of the parameter vector it owns.
 
-The order of the pieces and of the values in a piece is that of CURRENNT's files, so
+The order of the parameters and of the values in a parameter is that of CURRENNT's files, so
 these map onto the vector without a permutation: unit-major, gates in the order
 z, i, f, o (peepholes: i, f, o).
 """
@@ -44,7 +44,7 @@ class Layer:
         if self.learning_rate is not None:
             from_zero(f"{self.kind} layer: learning_rate", self.learning_rate)
 
-    def pieces(self, input_size: int) -> dict[str, tuple[int, ...]]:
+    def parameters(self, input_size: int) -> dict[str, tuple[int, ...]]:
         """Names and shapes of the parameters, in the order of the vector."""
         raise NotImplementedError
 
@@ -69,7 +69,7 @@ class LSTM(Layer):
 
     kind: ClassVar[str] = "lstm"
 
-    def pieces(self, input_size: int) -> dict[str, tuple[int, ...]]:
+    def parameters(self, input_size: int) -> dict[str, tuple[int, ...]]:
         """Names and shapes of the parameters, in the order of the vector."""
         return _lstm_pieces(input_size, self.size, self.size)
 
@@ -90,7 +90,7 @@ class BLSTM(Layer):
         if self.size % 2:
             raise EngineError(f"blstm layer: size is {self.size}; expected an even number")
 
-    def pieces(self, input_size: int) -> dict[str, tuple[int, ...]]:
+    def parameters(self, input_size: int) -> dict[str, tuple[int, ...]]:
         """Names and shapes of the parameters, in the order of the vector."""
         return _lstm_pieces(input_size, self.size, self.size // 2)
 
@@ -109,7 +109,7 @@ def _lstm_pieces(inputs: int, units: int, direction: int) -> dict[str, tuple[int
 class Feedforward(Layer):
     """Layer without memory: φ(W x + bias).  Pieces: ``W`` (E, P), ``b`` (E,)."""
 
-    def pieces(self, input_size: int) -> dict[str, tuple[int, ...]]:
+    def parameters(self, input_size: int) -> dict[str, tuple[int, ...]]:
         """Names and shapes of the parameters, in the order of the vector."""
         return {"W": (self.size, input_size), "b": (self.size,)}
 

@@ -19,11 +19,11 @@ from lstmcore.errors import EngineError
 from lstmcore.layers import Layer
 from lstmcore.seeds import generator_of
 
-__all__ = ["PRECISIONS", "Architecture", "Network", "Piece", "initial_network"]
+__all__ = ["PRECISIONS", "Architecture", "Network", "Parameter", "initial_network"]
 
 
 @dataclass(frozen=True)
-class Piece:
+class Parameter:
     """Where a named parameter of a layer lies in the flat vector."""
 
     layer: int
@@ -56,18 +56,18 @@ class Architecture:
 
     input_size: int
     layers: tuple[Layer, ...]
-    pieces: tuple[Piece, ...] = field(init=False, repr=False, compare=False)
+    parameters: tuple[Parameter, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "input_size", whole("input size", self.input_size))
         object.__setattr__(self, "layers", _layers(self.layers))
-        pieces: list[Piece] = []
+        parameters: list[Parameter] = []
         offset = 0
         for index, (layer, inputs) in enumerate(zip(self.layers, self.input_sizes, strict=True)):
-            for name, shape in layer.pieces(inputs).items():
-                pieces.append(Piece(index, name, shape, offset))
-                offset += pieces[-1].size
-        object.__setattr__(self, "pieces", tuple(pieces))
+            for name, shape in layer.parameters(inputs).items():
+                parameters.append(Parameter(index, name, shape, offset))
+                offset += parameters[-1].size
+        object.__setattr__(self, "parameters", tuple(parameters))
 
     @property
     def input_sizes(self) -> tuple[int, ...]:
@@ -80,12 +80,12 @@ class Architecture:
         return self.layers[-1].size
 
     @property
-    def parameters(self) -> int:
+    def parameter_count(self) -> int:
         """Length of the parameter vector."""
-        return self.pieces[-1].offset + self.pieces[-1].size
+        return self.parameters[-1].offset + self.parameters[-1].size
 
     def views(self, vector: NDArray[np.floating]) -> list[dict[str, NDArray[np.floating]]]:
-        """Cut a vector with the network's length into its pieces, without a copy.
+        """Cut a vector with the network's length into its parameters, without a copy.
 
         Parameters
         ----------
@@ -95,21 +95,21 @@ class Architecture:
         Returns
         -------
         list of dict
-            One entry per layer: name of the piece to a view of its shape.
+            One entry per layer: name of the parameter to a view of its shape.
 
         Raises
         ------
         EngineError
             If the vector has another length.
         """
-        if np.shape(vector) != (self.parameters,):
+        if np.shape(vector) != (self.parameter_count,):
             raise EngineError(
-                f"parameter vector has shape {np.shape(vector)}; this network needs ({self.parameters},)"
+                f"parameter vector has shape {np.shape(vector)}; this network needs ({self.parameter_count},)"
             )
         views: list[dict[str, NDArray[np.floating]]] = [{} for _ in self.layers]
-        for piece in self.pieces:
-            part = vector[piece.offset : piece.offset + piece.size]
-            views[piece.layer][piece.name] = part.reshape(piece.shape)
+        for parameter in self.parameters:
+            part = vector[parameter.offset : parameter.offset + parameter.size]
+            views[parameter.layer][parameter.name] = part.reshape(parameter.shape)
         return views
 
 
@@ -148,8 +148,8 @@ class Network:
         return self._weights
 
     @property
-    def pieces(self) -> list[dict[str, NDArray[np.floating]]]:
-        """Views of the vector: of each layer, name of the piece to its values."""
+    def parameters(self) -> list[dict[str, NDArray[np.floating]]]:
+        """Views of the vector: of each layer, name of the parameter to its values."""
         return self._pieces
 
     @property
@@ -202,7 +202,7 @@ def initial_network(
     if not math.isfinite(real("low", low)) or not math.isfinite(real("high", high)) or low > high:
         raise EngineError(f"weights from {low} to {high}; expected finite numbers, the lower first")
     random = generator_of(generator)
-    weights = random.uniform(low, high, architecture.parameters).astype(precision(dtype))
+    weights = random.uniform(low, high, architecture.parameter_count).astype(precision(dtype))
     return Network(architecture, weights)
 
 

@@ -180,7 +180,7 @@ class BinaryClassification(Comparison):
 class MulticlassClassification(Comparison):
     """−Σ log y of the target's class; targets are class numbers, shape (frames, 1).
 
-    A frame of class −1 has no error; in the number of wrong frames it counts.
+    A frame of class −1 has no error; in the number of wrong frames it batch_sizes.
     """
 
     name = "multiclass_classification"

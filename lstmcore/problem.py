@@ -228,8 +228,8 @@ class TrainingState:
     ----------
     epoch
         Epochs done.
-    weights, deltas
-        Parameters and momentum, shape (parameters,).
+    weights, velocity
+        Parameters and velocity of the momentum, shape (parameters,).
     best_weights, best_epoch, best_error
         Of the lowest validation error so far; without a validation set, the last epoch.
     without_better
@@ -238,7 +238,7 @@ class TrainingState:
 
     epoch: int
     weights: NDArray[np.floating]
-    deltas: NDArray[np.floating]
+    velocity: NDArray[np.floating]
     best_weights: NDArray[np.floating]
     best_epoch: int
     best_error: float
@@ -246,7 +246,7 @@ class TrainingState:
 
     def check(self, network: Network) -> None:
         """Raise an EngineError unless this can be a state of training the network."""
-        for name in ("weights", "deltas", "best_weights"):
+        for name in ("weights", "velocity", "best_weights"):
             vector = getattr(self, name)
             shaped(f"state: {name}", vector, network.weights.shape, network.dtype)
             finite(f"state: {name}", vector)

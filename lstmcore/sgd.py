@@ -1,6 +1,6 @@
 """Stochastic gradient descent with momentum, as CURRENNT has it.
 
-Δ ← μ Δ − η g,  w ← w + Δ, with g the sum (not the mean) over all frames since the last
+v ← μ v − η g,  w ← w + v, with g the sum (not the mean) over all frames since the last
 update.  Because g is a sum, a learning rate suits one length and number of sequences.
 """
 

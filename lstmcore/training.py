@@ -80,7 +80,7 @@ class Trainer:
         self._fetch: FetchArrays | None = None
         self.training, self.backend = training, as_backend(backend)
         # The epoch that is being computed works on these.
-        self._network, self._deltas = network.copy(), np.zeros_like(w)
+        self._network, self._velocity = network.copy(), np.zeros_like(w)
         self._rates = _learning_rates(network.architecture, training.settings.sgd)
         self._workspace = self.backend.workspace(self._network)
         # That of a group, and the sum over groups if weights are updated once per epoch only.
@@ -99,9 +99,9 @@ class Trainer:
         Where a GPU trains many networks at once, to ask for it costs a copy.
         """
         if self._fetch is not None:
-            p, (weights, deltas, best) = self._progress, self._fetch()
+            p, (weights, velocity, best) = self._progress, self._fetch()
             self._state = TrainingState(
-                p.epoch, weights, deltas, best, p.best_epoch, p.best_error, p.without_better
+                p.epoch, weights, velocity, best, p.best_epoch, p.best_error, p.without_better
             )
             self._fetch = None
         return self._state
@@ -114,7 +114,7 @@ class Trainer:
         progress
             How far training has come.
         fetch
-            Returns weights, deltas and best weights, when `state` is asked for.
+            Returns weights, velocity and best weights, when `state` is asked for.
         """
         self._progress, self._fetch = progress, fetch
 
@@ -145,7 +145,7 @@ class Trainer:
         started = time.perf_counter()
         state, sets, settings = self.state, self.training.sets, self.training.settings
         epoch = state.epoch + 1
-        self._network.weights[:], self._deltas[:] = state.weights, state.deltas
+        self._network.weights[:], self._velocity[:] = state.weights, state.velocity
         training = self._train(epoch)
         finite = bool(np.isfinite(self._network.weights).all())
         if not (math.isfinite(training.error) and finite):
@@ -219,7 +219,7 @@ class Trainer:
 
     def _update(self, gradient: NDArray[np.floating]) -> None:
         for part, sgd in self._rates:
-            self.backend.update(self._network.weights[part], self._deltas[part], gradient[part], sgd)
+            self.backend.update(self._network.weights[part], self._velocity[part], gradient[part], sgd)
 
     @contextmanager
     def _noisy_weights(self, noise: np.random.Generator) -> Iterator[None]:
@@ -248,8 +248,8 @@ class Trainer:
         )
 
     def _next_state(self, epoch: int, validation: Evaluation | None, new_best: bool) -> TrainingState:
-        weights, deltas = self._network.weights.copy(), self._deltas.copy()
-        state = replace(self._state, epoch=epoch, weights=weights, deltas=deltas)
+        weights, velocity = self._network.weights.copy(), self._velocity.copy()
+        state = replace(self._state, epoch=epoch, weights=weights, velocity=velocity)
         if new_best:
             error = math.inf if validation is None else validation.error
             return replace(state, best_weights=weights, best_epoch=epoch, best_error=error, without_better=0)
@@ -262,10 +262,10 @@ class Trainer:
 def _learning_rates(architecture: Architecture, sgd: SGD) -> list[tuple[slice, SGD]]:
     """Parts of the parameter vector and how each is updated: one if no layer has its own rate."""
     parts: list[tuple[slice, SGD]] = []
-    for piece in architecture.pieces:
-        rate = architecture.layers[piece.layer].learning_rate
+    for parameter in architecture.parameters:
+        rate = architecture.layers[parameter.layer].learning_rate
         own = sgd if rate is None else replace(sgd, learning_rate=rate)
-        start, end = piece.offset, piece.offset + piece.size
+        start, end = parameter.offset, parameter.offset + parameter.size
         if parts and parts[-1][1] == own:
             start = parts.pop()[0].start
         parts.append((slice(start, end), own))

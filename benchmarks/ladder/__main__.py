@@ -35,7 +35,7 @@ LADDERS: dict[str, list[Callable[[], Ladder]]] = {
         lambda: products_ladder(1, 800, 200),
     ],
     "gates": [lambda: forward_ladder(60, 200), lambda: backward_ladder(60, 200)],
-    "update": [lambda: update_ladder(PAPER.parameters)],
+    "update": [lambda: update_ladder(PAPER.parameter_count)],
     "frames": [lambda: frames_ladder(600, 800, 260)],
     "step": [_step],
 }

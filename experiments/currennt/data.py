@@ -184,7 +184,7 @@ def build_network(file: NetworkFile, options: Options, inputs: int, seed: int) -
     generator = MersenneTwister(seed)
     parts = []
     for number, spec in enumerate(file.layers[1:-1]):
-        count = sum(piece.size for piece in architecture.pieces if piece.layer == number)
+        count = sum(parameter.size for parameter in architecture.parameters if parameter.layer == number)
         found = file.weights.get(spec.name)
         parts.append(_draw(count, generator, options, dtype) if found is None else flat(found))
     return Network(architecture, np.concatenate(parts).astype(dtype))

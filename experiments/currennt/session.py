@@ -251,7 +251,7 @@ class Session:
                 lowest_validation_error=math.inf if lowest is None else lowest,
                 **_current_errors(report),
                 best_weights=self._by_layer(state.best_weights),
-                weight_deltas=self._by_layer(state.deltas),
+                weight_deltas=self._by_layer(state.velocity),
                 beyond=Beyond(state.best_epoch, state.best_error, last),
             ),
         )
@@ -262,8 +262,8 @@ class Session:
         empty: NDArray[np.floating] = np.empty(0, vector.dtype)
         parts = [
             vector[
-                min(p.offset for p in architecture.pieces if p.layer == k) : max(
-                    p.offset + p.size for p in architecture.pieces if p.layer == k
+                min(p.offset for p in architecture.parameters if p.layer == k) : max(
+                    p.offset + p.size for p in architecture.parameters if p.layer == k
                 )
             ]
             for k in range(len(architecture.layers))

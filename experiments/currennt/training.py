@@ -154,7 +154,7 @@ def _prepare(
 def print_layers(file: NetworkFile, network: Network) -> None:
     """Print the layers of a network."""
     counts = [
-        sum(piece.size for piece in network.architecture.pieces if piece.layer == k)
+        sum(parameter.size for parameter in network.architecture.parameters if parameter.layer == k)
         for k in range(len(network.architecture.layers))
     ]
     first, last = file.layers[0], file.layers[-1]
@@ -236,7 +236,7 @@ def _state_of(
     return TrainingState(
         epoch=autosave.epoch,
         weights=weights.copy(),
-        deltas=deltas,
+        velocity=deltas,
         best_weights=best,
         best_epoch=best_epoch,
         best_error=best_error,

@@ -15,7 +15,8 @@ from lstmcore.experiments.jobs.job import Result, load_result, save_result
 CHECKPOINT_SECONDS = 20.0
 CHECKPOINT_SHARE = 0.05  # of the time, at most, goes into states on disk; those of many networks are large
 
-_ARRAYS = ("weights", "deltas", "best_weights")
+# Arrays of a state, by their names in the file: what is now called velocity was called deltas there first.
+_ARRAYS = {"weights": "weights", "deltas": "velocity", "best_weights": "best_weights"}
 _REPORTS = TypeAdapter(list[EpochReport])
 
 
@@ -77,9 +78,11 @@ class Checkpoint:
 
 
 def _save(path: Path, state: TrainingState, reports: list[EpochReport]) -> None:
-    facts: dict[str, Any] = {f.name: getattr(state, f.name) for f in fields(state) if f.name not in _ARRAYS}
+    facts: dict[str, Any] = {
+        f.name: getattr(state, f.name) for f in fields(state) if f.name not in _ARRAYS.values()
+    }
     facts["reports"] = [asdict(r) for r in reports]
-    save_result(path, Result({name: getattr(state, name) for name in _ARRAYS}, facts))
+    save_result(path, Result({name: getattr(state, field) for name, field in _ARRAYS.items()}, facts))
 
 
 def _load(path: Path) -> tuple[TrainingState | None, list[EpochReport]]:
@@ -92,7 +95,8 @@ def _load(path: Path) -> tuple[TrainingState | None, list[EpochReport]]:
     facts = found.facts if isinstance(found.facts, dict) else {}
     try:
         reports = _REPORTS.validate_python(facts.pop("reports", None))
-        values: dict[str, Any] = {**found.tensors, **facts}
+        arrays = {_ARRAYS.get(name, name): array for name, array in found.tensors.items()}
+        values: dict[str, Any] = {**arrays, **facts}
         state = TrainingState(**values)
     except ValidationError as error:
         place = ".".join(map(str, error.errors()[0]["loc"]))

@@ -228,7 +228,7 @@ def check_tensors(path: Path, description: Description, tensors: Tensors) -> Non
         raise InputError(f"{path}: {what}: damaged, or of another version")
     architecture, networks = description.architecture, len(description.networks)
     sizes = {
-        "weights": architecture.parameters,
+        "weights": architecture.parameter_count,
         "input": architecture.input_size,
         "target": architecture.output_size,
     }

@@ -25,13 +25,13 @@ def frame_wise_sizes(hidden: Sequence[int], inputs: int, outputs: int) -> list[i
     list of int
         A size a layer, each at least 1.
     """
-    wanted = Architecture(inputs, (*(LSTM(size) for size in hidden), Linear(outputs))).parameters
+    wanted = Architecture(inputs, (*(LSTM(size) for size in hidden), Linear(outputs))).parameter_count
 
     def sizes(first: int) -> list[int]:
         return [max(1, round(size * first / hidden[0])) for size in hidden]
 
     def count(first: int) -> int:
-        return Architecture(inputs, (*map(Tanh, sizes(first)), Linear(outputs))).parameters
+        return Architecture(inputs, (*map(Tanh, sizes(first)), Linear(outputs))).parameter_count
 
     low, high = 1, 2
     while count(high) < wanted:

@@ -57,18 +57,18 @@ def check_backward(
     a = network.architecture
     if np.shape(signal) != (batch.frames, a.output_size):
         raise EngineError(f"signal has shape {np.shape(signal)}; expected {(batch.frames, a.output_size)}")
-    shaped("gradient", gradient, (a.parameters,), network.dtype)
+    shaped("gradient", gradient, (a.parameter_count,), network.dtype)
     writable("gradient", gradient)
     if not real("delta_limit", delta_limit) > 0:
         raise EngineError(f"delta_limit is {delta_limit}; expected a number above 0")
 
 
-def check_update(weights: Array, deltas: Array, gradient: Array, sgd: SGD) -> None:
+def check_update(weights: Array, velocity: Array, gradient: Array, sgd: SGD) -> None:
     """Check that weights, momentum and gradient are vectors of one length and precision."""
     kind("sgd", sgd, SGD)
     if not isinstance(weights, np.ndarray) or weights.ndim != 1:
         raise EngineError(f"weights have shape {np.shape(weights)}; expected a vector")
-    for name, vector in (("weights", weights), ("deltas", deltas), ("gradient", gradient)):
+    for name, vector in (("weights", weights), ("velocity", velocity), ("gradient", gradient)):
         shaped(name, vector, weights.shape, weights.dtype)
     writable("weights", weights)
-    writable("deltas", deltas)
+    writable("velocity", velocity)

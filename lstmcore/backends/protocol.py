@@ -83,17 +83,17 @@ class Backend(Protocol):
     def update(
         self,
         weights: NDArray[np.floating],
-        deltas: NDArray[np.floating],
+        velocity: NDArray[np.floating],
         gradient: NDArray[np.floating],
         sgd: SGD,
     ) -> None:
-        """One step of gradient descent in place: Δ ← μ Δ − η g, w ← w + Δ; all shape (parameters,).
+        """One step of gradient descent in place: v ← μ v − η g, w ← w + v; all shape (parameters,).
 
         EngineError if shapes or precisions don't fit.
         """
 
 
-# Copies weights, deltas and best weights from where they are, each of shape (parameters,).
+# Copies weights, velocity and best weights from where they are, each of shape (parameters,).
 FetchArrays = Callable[[], Sequence[NDArray[np.floating]]]
 
 

@@ -84,7 +84,7 @@ class ReferenceBackend:
         for rows in _rows_of_sequences(batch):
             x: Array = batch.inputs[rows].astype(np.float64)
             traces: list[_Trace] = []
-            for layer, pieces in zip(network.architecture.layers, network.pieces, strict=True):
+            for layer, pieces in zip(network.architecture.layers, network.parameters, strict=True):
                 traces.append(_forward_layer(layer, pieces, x))
                 x = traces[-1].y
             workspace.traces.append(traces)
@@ -110,19 +110,19 @@ class ReferenceBackend:
             error = signal[rows]
             for k in reversed(range(len(layers))):
                 error = _backward_layer(
-                    layers[k], network.pieces[k], gradients[k], traces[k], error, delta_limit
+                    layers[k], network.parameters[k], gradients[k], traces[k], error, delta_limit
                 )
 
-    def update(self, weights: Array, deltas: Array, gradient: Array, sgd: SGD) -> None:
+    def update(self, weights: Array, velocity: Array, gradient: Array, sgd: SGD) -> None:
         """Take a step in place: v ← μ v − η g, w ← w + v."""
-        check_update(weights, deltas, gradient, sgd)
-        weights[:], deltas[:] = momentum_step(weights, deltas, gradient, sgd.learning_rate, sgd.momentum)
+        check_update(weights, velocity, gradient, sgd)
+        weights[:], velocity[:] = momentum_step(weights, velocity, gradient, sgd.learning_rate, sgd.momentum)
 
 
 def _rows_of_sequences(batch: Batch) -> list[NDArray[np.int64]]:
     """Packed rows of each sequence of the batch, in time order."""
-    starts = np.cumsum(batch.counts) - batch.counts
-    return [starts[batch.counts > s] + s for s in range(batch.sequences)]
+    starts = np.cumsum(batch.batch_sizes) - batch.batch_sizes
+    return [starts[batch.batch_sizes > s] + s for s in range(batch.sequences)]
 
 
 def _forward_layer(layer: Layer, w: Pieces, x: Array) -> _Trace:

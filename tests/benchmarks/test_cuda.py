@@ -61,7 +61,7 @@ def test_costs_grow_as_they_should_and_the_larger_share_bounds():
     one = cost(1, 1, 60)
     assert cost(3, 2, 60).operations == pytest.approx(6 * one.operations)
     assert cost(3, 2, 60).bytes == pytest.approx(6 * one.bytes)
-    parameters = paper_network().architecture.parameters
+    parameters = paper_network().architecture.parameter_count
     assert cost(1, 1, 0) == Cost(0, 4 * 6 * parameters)
     rates = Rates(operations=100.0, bytes=10.0)
     assert rates.bound(Cost(80, 1), 1.0) == "operations"

@@ -24,7 +24,7 @@ def new_network(seed: int, dtype: str = "float64"):
     network = initial_network(
         5, [LSTM(4), LSTM(3), Linear(2)], np.random.default_rng(seed), dtype=dtype, low=-0.5, high=0.5
     )
-    for pieces in network.pieces[:-1]:
+    for pieces in network.parameters[:-1]:
         pieces["p"][:] = 0
     return network
 

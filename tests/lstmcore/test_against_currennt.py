@@ -85,7 +85,7 @@ def test_training(case, backend, dtype):
             checked += 1
             weights = trainer.best_network().weights if trainer.finished else trainer.state.weights
             assert_near(weights, flat(after["weights"]), dtype)
-            assert_near(trainer.state.deltas, [v for part in after["weight_deltas"] for v in part], dtype)
+            assert_near(trainer.state.velocity, [v for part in after["weight_deltas"] for v in part], dtype)
     assert trainer.finished
     assert checked == len(expected["epochs"]) > 0
     if "final_weights" in expected:
@@ -103,4 +103,4 @@ def test_the_limit_acts_in_the_cases_with_large_targets():
     trainer.run_epoch()
     after = load(INDEX[case]["file"])["precisions"]["f64"]["epochs"]["1"]
     expected = np.array([v for part in after["weight_deltas"] for v in part])
-    assert np.abs(trainer.state.deltas - expected).max() > 1
+    assert np.abs(trainer.state.velocity - expected).max() > 1

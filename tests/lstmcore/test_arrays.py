@@ -10,7 +10,7 @@ from tests.lstmcore.networks import random_network, random_sequences
 
 def test_the_vector_is_laid_out_as_the_original_files_are():
     a = Architecture(6, (LSTM(5), Linear(2)))
-    names = [(p.layer, p.name, p.shape, p.offset) for p in a.pieces]
+    names = [(p.layer, p.name, p.shape, p.offset) for p in a.parameters]
     assert names == [
         (0, "W", (4, 5, 6), 0),
         (0, "b", (4, 5), 120),
@@ -19,12 +19,12 @@ def test_the_vector_is_laid_out_as_the_original_files_are():
         (1, "W", (2, 5), 255),
         (1, "b", (2,), 265),
     ]
-    assert a.parameters == 267
+    assert a.parameter_count == 267
 
 
 def test_pieces_are_views():
     network = random_network(2, [(3, 1.0)], 1)
-    network.pieces[0]["p"][:] = 7
+    network.parameters[0]["p"][:] = 7
     assert (network.weights == 7).sum() == 9
 
 
@@ -41,11 +41,11 @@ def test_packing_loses_and_repeats_nothing(lengths, data):
     chosen = np.array(data.draw(st.permutations(range(len(lengths)))))
     batch = pack(sequences, chosen)
     assert sorted(batch.rows) == list(range(sum(lengths)))
-    assert (np.diff(batch.counts) <= 0).all()
-    assert len(batch.counts) == max(lengths)
+    assert (np.diff(batch.batch_sizes) <= 0).all()
+    assert len(batch.batch_sizes) == max(lengths)
     np.testing.assert_array_equal(batch.inputs, sequences.inputs[batch.rows])
     np.testing.assert_array_equal(batch.targets, sequences.targets[batch.rows])
-    step = np.repeat(np.arange(len(batch.counts)), batch.counts)
+    step = np.repeat(np.arange(len(batch.batch_sizes)), batch.batch_sizes)
     start_of_row = np.repeat(sequences.starts, sequences.lengths)
     np.testing.assert_array_equal(batch.rows - start_of_row[batch.rows], step)
 

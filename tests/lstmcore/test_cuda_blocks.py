@@ -74,7 +74,7 @@ def trainers(engine, objective="sse", epochs=2, layers=LAYERS):
 
 def states(some):
     return [
-        (t.state.weights, t.state.deltas, t.state.best_weights, t.state.best_error, t.state.best_epoch)
+        (t.state.weights, t.state.velocity, t.state.best_weights, t.state.best_error, t.state.best_epoch)
         for t in some
     ]
 

@@ -21,9 +21,9 @@ def scaled(dtype, weights=1.0, inputs=1.0, frames=30):
 def fading(dtype, frames=30):
     """Silence after three frames, no bias but that of the forget gate, and each unit for itself."""
     network, sequences = scaled(dtype, frames=frames)
-    for pieces in network.pieces:
+    for pieces in network.parameters:
         pieces["b"][:] = 0
-    for pieces in network.pieces[:-1]:
+    for pieces in network.parameters[:-1]:
         pieces["b"][2] = FORGET_BIAS
         pieces["R"][:] = 0
         pieces["p"][:] = 0

@@ -48,7 +48,7 @@ def fresh_state():
     return trainer.state
 
 
-@pytest.mark.parametrize("name", ["weights", "deltas", "best_weights"])
+@pytest.mark.parametrize("name", ["weights", "velocity", "best_weights"])
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -99,12 +99,12 @@ def test_what_is_no_state():
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"counts": np.array([3, 3, 2, 2, 2])},
-        {"counts": np.array([2, 3, 2, 2, 2])},
-        {"counts": np.array([3, 3, 2, 3, 0])},
-        {"counts": np.array([3, 3, 2, 2, 1], np.int32)},
-        {"counts": np.array([3, 3, 2, 2, 1.0])},
-        {"counts": [3, 3, 2, 2, 1]},
+        {"batch_sizes": np.array([3, 3, 2, 2, 2])},
+        {"batch_sizes": np.array([2, 3, 2, 2, 2])},
+        {"batch_sizes": np.array([3, 3, 2, 3, 0])},
+        {"batch_sizes": np.array([3, 3, 2, 2, 1], np.int32)},
+        {"batch_sizes": np.array([3, 3, 2, 2, 1.0])},
+        {"batch_sizes": [3, 3, 2, 2, 1]},
         {"rows": np.arange(10)},
         {"inputs": SONGS.inputs.T.copy().T},
         {"inputs": SONGS.inputs[:10]},
@@ -115,7 +115,7 @@ def test_what_is_no_state():
 )
 def test_batches_that_do_not_add_up(wrong):
     batch = pack(SONGS, np.arange(3))
-    parts = {name: getattr(batch, name) for name in ("rows", "counts", "inputs", "targets")}
+    parts = {name: getattr(batch, name) for name in ("rows", "batch_sizes", "inputs", "targets")}
     assert Batch(**parts).frames == 11
     with pytest.raises(EngineError, match=f"{next(iter(wrong))}|frames"):
         Batch(**parts | wrong)
@@ -197,7 +197,7 @@ def test_an_update_of_vectors_that_do_not_fit(name):
         (read_only, vector, vector),
         (vector, read_only, vector),
     ):
-        with pytest.raises(EngineError, match=r"weights|deltas|gradient"):
+        with pytest.raises(EngineError, match=r"weights|velocity|gradient"):
             backend.update(*wrong, SGD())
     with pytest.raises(EngineError, match=r"sgd is 0\.1"):
         backend.update(vector, vector.copy(), vector, 0.1)

@@ -138,7 +138,7 @@ def test_arrays_that_lie_elsewhere_are_fetched_once_when_they_are_asked_for():
 
     def fetch():
         fetched.append(1)
-        return done.state.weights, done.state.deltas, done.state.best_weights
+        return done.state.weights, done.state.velocity, done.state.best_weights
 
     trainer.set_progress(done.progress, fetch)
     assert trainer.finished

@@ -66,7 +66,7 @@ def test_interrupted_and_continued_is_uninterrupted_bit_for_bit(stop_after, stoc
 
     for a, b in zip(reports[stop_after:], continued, strict=True):
         assert replace(a, seconds=0) == replace(b, seconds=0)
-    for name in ("weights", "deltas", "best_weights"):
+    for name in ("weights", "velocity", "best_weights"):
         np.testing.assert_array_equal(getattr(whole.state, name), getattr(second.state, name))
 
 
@@ -201,8 +201,8 @@ def test_the_autoencoders_hidden_layer_starts_the_network_and_nothing_else_chang
     auto = new_autoencoder(3, LSTM(5), np.random.default_rng(9))
     started = start_from_autoencoder(NETWORK, auto)
     for name in ("W", "b", "R", "p"):
-        np.testing.assert_array_equal(started.pieces[0][name], auto.pieces[0][name])
-    after = auto.pieces[0]["W"].size + auto.pieces[0]["b"].size + auto.pieces[0]["R"].size + 15
+        np.testing.assert_array_equal(started.parameters[0][name], auto.parameters[0][name])
+    after = auto.parameters[0]["W"].size + auto.parameters[0]["b"].size + auto.parameters[0]["R"].size + 15
     np.testing.assert_array_equal(started.weights[after:], NETWORK.weights[after:])
     assert not np.array_equal(started.weights[:after], NETWORK.weights[:after])
     with pytest.raises(EngineError, match="hidden layer"):
@@ -231,10 +231,10 @@ def test_weight_noise_reaches_the_lower_layers_only_and_is_taken_off():
     clean, noisy = (new_trainer(replace(settings, weight_noise=s)) for s in (0.0, 0.3))
     errors = [t.run_epoch().training_error for t in (clean, noisy)]
     assert errors[0] == errors[1]
-    a, b = (NETWORK.architecture.views(t.state.deltas) for t in (clean, noisy))
+    a, b = (NETWORK.architecture.views(t.state.velocity) for t in (clean, noisy))
     np.testing.assert_array_equal(a[2]["W"], b[2]["W"])
     assert not np.allclose(a[0]["W"], b[0]["W"])
-    np.testing.assert_array_equal(noisy.state.weights, NETWORK.weights + noisy.state.deltas)
+    np.testing.assert_array_equal(noisy.state.weights, NETWORK.weights + noisy.state.velocity)
 
 
 def test_an_error_in_the_backward_pass_takes_the_noise_off_the_weights_too():

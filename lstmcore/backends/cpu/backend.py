@@ -111,7 +111,7 @@ class CpuBackend:
         check_forward(network, batch)
         x = batch.inputs
         workspace.inputs, workspace.batch = [], batch
-        for layer, w in zip(workspace.layers, network.pieces, strict=True):
+        for layer, w in zip(workspace.layers, network.parameters, strict=True):
             workspace.inputs.append(x)
             x = layer.forward(x, batch, w)
         return x
@@ -132,11 +132,11 @@ class CpuBackend:
         error = np.ascontiguousarray(signal, network.dtype)
         for k in reversed(range(len(workspace.layers))):
             error = workspace.layers[k].backward(
-                error, workspace.inputs[k], batch, network.pieces[k], gradients[k], delta_limit, k > 0
+                error, workspace.inputs[k], batch, network.parameters[k], gradients[k], delta_limit, k > 0
             )
 
-    def update(self, weights: Array, deltas: Array, gradient: Array, sgd: SGD) -> None:
+    def update(self, weights: Array, velocity: Array, gradient: Array, sgd: SGD) -> None:
         """Take a step in place: v ← μ v − η g, w ← w + v."""
-        check_update(weights, deltas, gradient, sgd)
+        check_update(weights, velocity, gradient, sgd)
         real = weights.dtype.type
-        momentum_update(weights, deltas, gradient, real(sgd.learning_rate), real(sgd.momentum))
+        momentum_update(weights, velocity, gradient, real(sgd.learning_rate), real(sgd.momentum))

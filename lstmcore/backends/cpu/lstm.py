@@ -1,7 +1,7 @@
 """The LSTM layer on a CPU, top to bottom: a row of gates, steps, a pass in one call, a layer with its memory.
 
 Shapes stand in brackets behind each argument: N packed frames, n sequences (the rows of the first step),
-T steps, P inputs, E units.  Packed arrays hold step after step, ``counts[t]`` rows each (see
+T steps, P inputs, E units.  Packed arrays hold step after step, ``batch_sizes[t]`` rows each (see
 `lstmcore.batches`).  ``h`` and ``c`` begin with one block more, of n rows: the initial state.
 
     gates   | step 0 | step 1 | step 2 |              row `now` of a step here ...
@@ -59,7 +59,7 @@ class States(NamedTuple):
 class Steps(NamedTuple):
     """Some steps of a batch."""
 
-    counts: Array  # sequences alive at each step of the batch [T]
+    batch_sizes: Array  # sequences alive at each step of the batch [T]
     first: Any  # the first of them
     last: Any  # behind the last of them
     start: Any  # rows of the first ...
@@ -115,13 +115,13 @@ def steps_forward(
     states: Any,  # States: net inputs of the gates become activations; out: c and h
 ) -> None:
     """Compute some steps of an LSTM layer."""
-    counts, gates, c, h = steps.counts, states.gates, states.c, states.h
+    batch_sizes, gates, c, h = steps.batch_sizes, states.gates, states.c, states.h
     peepholes = split_peepholes(p)
     now = steps.start
-    before = 0 if steps.first == 0 else counts[0] + now - counts[steps.first - 1]
+    before = 0 if steps.first == 0 else batch_sizes[0] + now - batch_sizes[steps.first - 1]
     for t in range(steps.first, steps.last):
-        alive = counts[t]
-        after = counts[0] + now
+        alive = batch_sizes[t]
+        after = batch_sizes[0] + now
         add_product(h[before : before + alive], recurrent, gates[now : now + alive], t)
         for s in range(alive):
             gates_forward(split_gates(gates[now + s]), c[before + s], peepholes, c[after + s], h[after + s])
@@ -187,15 +187,15 @@ def steps_backward(
     dp: Array,  # gradient of the peepholes, added to [3, E]
 ) -> None:
     """Back-propagate through some steps of an LSTM layer."""
-    counts, gates, c, h = steps.counts, states.gates, states.c, states.h
+    batch_sizes, gates, c, h = steps.batch_sizes, states.gates, states.c, states.h
     peepholes = split_peepholes(p)
     now = steps.end
-    next_alive = counts[steps.last] if steps.last < counts.shape[0] else 0
+    next_alive = batch_sizes[steps.last] if steps.last < batch_sizes.shape[0] else 0
     for t in range(steps.last - 1, steps.first - 1, -1):
-        alive = counts[t]
+        alive = batch_sizes[t]
         now -= alive
-        after = counts[0] + now
-        before = 0 if t == 0 else after - counts[t - 1]
+        after = batch_sizes[0] + now
+        before = 0 if t == 0 else after - batch_sizes[t - 1]
         if next_alive > 0 and recurrent.shape[1] == 0:
             add_row_product(gates[now + 1], r, e[now])
         elif next_alive > 0:
@@ -217,7 +217,7 @@ def steps_backward(
 @kernel
 def layer_forward(
     x: Array,  # inputs [N, P]
-    counts: Array,  # sequences alive at each step [T]
+    batch_sizes: Array,  # sequences alive at each step [T]
     w: Array,  # input weights [4E, P]
     b: Array,  # bias weights [4E]
     r: Array,  # recurrent weights [4E, E]
@@ -237,17 +237,17 @@ def layer_forward(
     recurrent = pack_transposed(r, recurrent_memory, recurrent_width)
     for j in range(b.shape[0]):
         begin[j] = bias * b[j]
-    for s in range(counts[0]):
+    for s in range(batch_sizes[0]):
         c[s] = 0
         h[s] = 0
     first, start = 0, 0
-    while first < counts.shape[0]:
+    while first < batch_sizes.shape[0]:
         last, end = first, start
-        while last < counts.shape[0] and end - start < _PORTION:
-            end += counts[last]
+        while last < batch_sizes.shape[0] and end - start < _PORTION:
+            end += batch_sizes[last]
             last += 1
         product(x[start:end], panels, begin, gates[start:end])
-        steps_forward(Steps(counts, first, last, start, end), recurrent, p, States(gates, c, h))
+        steps_forward(Steps(batch_sizes, first, last, start, end), recurrent, p, States(gates, c, h))
         first, start = last, end
 
 
@@ -255,7 +255,7 @@ def layer_forward(
 def layer_backward(
     e: Array,  # error of the block outputs, overwritten [N, E]
     x: Array,  # inputs [N, P]
-    counts: Array,  # sequences alive at each step [T]
+    batch_sizes: Array,  # sequences alive at each step [T]
     w: Array,  # input weights [4E, P]
     r: Array,  # recurrent weights [4E, E]
     p: Array,  # peepholes [3, E]
@@ -285,18 +285,18 @@ def layer_backward(
     begin[:] = 0
     wanted = e_below.shape[0] > 0
     panels = pack(w, memory, width) if wanted else unpacked(w, memory, width)
-    if counts[0] == 1 and r.shape[1] * r.itemsize >= VECTOR_BYTES:
+    if batch_sizes[0] == 1 and r.shape[1] * r.itemsize >= VECTOR_BYTES:
         recurrent = unpacked(r, recurrent_memory, recurrent_width)
     else:
         recurrent = pack(r, recurrent_memory, recurrent_width)
     states, scratch = States(gates, c, h), Scratch(carry, h_before)
-    last, end = counts.shape[0], gates.shape[0]
+    last, end = batch_sizes.shape[0], gates.shape[0]
     while last > 0:
         first, start = last, end
         while first > 0 and end - start < _PORTION:
             first -= 1
-            start -= counts[first]
-        steps = Steps(counts, first, last, start, end)
+            start -= batch_sizes[first]
+        steps = Steps(batch_sizes, first, last, start, end)
         steps_backward(e, steps, recurrent, r, p, limit, states, scratch, dp)
         deltas, fresh = gates[start:end], end == gates.shape[0]
         product_over_frames(deltas, h_before[start:end], block, width, fresh, dr)
@@ -324,7 +324,7 @@ class CpuLstm:
         self._cut(batch)
         layer_forward(
             x,
-            batch.counts,
+            batch.batch_sizes,
             *_flat(w, "W", "b", "R"),
             w["p"],
             self._bias,
@@ -342,7 +342,7 @@ class CpuLstm:
         layer_backward(
             error,
             x,
-            batch.counts,
+            batch.batch_sizes,
             *_flat(w, "W", "R"),
             w["p"],
             self._bias,

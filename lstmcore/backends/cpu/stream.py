@@ -116,7 +116,7 @@ class CpuStream:
         self._streams, self._width = streams, panel_width(dtype, streams)
         rows, parts = [], []
         weights_taken, taken = 0, streams * a.input_size
-        for layer, inputs, w in zip(a.layers, a.input_sizes, network.pieces, strict=True):
+        for layer, inputs, w in zip(a.layers, a.input_sizes, network.parameters, strict=True):
             rows.append((_KINDS.index(type(layer)), inputs, layer.size, weights_taken, taken))
             parts.append(_packed(layer, w, self._width, dtype))
             weights_taken += len(parts[-1])

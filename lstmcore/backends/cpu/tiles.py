@@ -126,9 +126,9 @@ class _Writer:
 
     def compare(self, relation: str, bound: Any) -> Any:
         """Return of which lanes the number has this relation to a bound."""
-        counts = ir.VectorType(_INT, self.lanes)
-        lane = ir.Constant(counts, list(range(self.lanes)))
-        return self.builder.icmp_signed(relation, lane, self.splat(bound, counts))
+        batch_sizes = ir.VectorType(_INT, self.lanes)
+        lane = ir.Constant(batch_sizes, list(range(self.lanes)))
+        return self.builder.icmp_signed(relation, lane, self.splat(bound, batch_sizes))
 
     def add_where(self, mask: Any, value: Any, pointer: Any) -> None:
         """Add some lanes of a vector to memory; the others' isn't touched."""

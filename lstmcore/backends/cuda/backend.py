@@ -47,20 +47,20 @@ class CudaWorkspace:
 
     def load(self, batch: Batch) -> None:
         """Copy a batch's inputs, and where its rows belong."""
-        steps, sequences = len(batch.counts), batch.sequences
+        steps, sequences = len(batch.batch_sizes), batch.sequences
         old = self._extent
         if batch.frames > old.frames or sequences > old.sequences or steps > old.steps:
             self._make(
                 Extent(max(old.frames, batch.frames), max(old.sequences, sequences), max(old.steps, steps))
             )
-        offsets = np.concatenate([[0], np.cumsum(batch.counts)])
+        offsets = np.concatenate([[0], np.cumsum(batch.batch_sizes)])
         # A row comes after that of its sequence in the step before, behind the initial states.
-        step = np.repeat(np.arange(steps), batch.counts)
+        step = np.repeat(np.arange(steps), batch.batch_sizes)
         before = (
             np.arange(batch.frames) - offsets[step] + np.where(step > 0, sequences + offsets[step - 1], 0)
         )
         for name, values in {
-            "counts": np.append(batch.counts, 0),
+            "batch_sizes": np.append(batch.batch_sizes, 0),
             "offsets": offsets,
             "before": before,
             "reversed": batch.reverse,
@@ -171,11 +171,11 @@ class CudaBackend:
         )
         gradient[:] = found.copy_to_host()
 
-    def update(self, weights: Array, deltas: Array, gradient: Array, sgd: SGD) -> None:
+    def update(self, weights: Array, velocity: Array, gradient: Array, sgd: SGD) -> None:
         """Take a step in place: v ← μ v − η g, w ← w + v."""
-        check_update(weights, deltas, gradient, sgd)
+        check_update(weights, velocity, gradient, sgd)
         device, real = self.device, weights.dtype.type
-        arrays: list[Any] = [device.to_device(a) for a in (weights, deltas, gradient)]
+        arrays: list[Any] = [device.to_device(a) for a in (weights, velocity, gradient)]
         device.launch(
             device.kernels(weights.dtype).momentum_update,
             min(device.multiprocessors, -(-len(weights) // device.threads)),
@@ -183,7 +183,7 @@ class CudaBackend:
             real(sgd.learning_rate),
             real(sgd.momentum),
         )
-        weights[:], deltas[:] = (a.copy_to_host() for a in arrays[:2])
+        weights[:], velocity[:] = (a.copy_to_host() for a in arrays[:2])
 
     def train_ensemble(
         self, trainers: Sequence[TrainingRun], on_epoch: OnEpoch, on_diverged: OnDiverged | None

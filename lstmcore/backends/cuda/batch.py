@@ -75,7 +75,7 @@ def arrange(
             before += min(length, t - 1)
             if length > t:
                 alive += 1
-        ints[plan.counts + t], ints[plan.offsets + t] = alive, offset
+        ints[plan.batch_sizes + t], ints[plan.offsets + t] = alive, offset
         for s in range(alive):
             sequence = sequence_of(data, chosen, s)
             mirror = lengths[sequence] - 1 - t

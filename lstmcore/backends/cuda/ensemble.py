@@ -149,10 +149,10 @@ class _Ensemble:
             NAMES.index(first.training.objective.name),
         )
         states = [trainer.state for trainer in trainers]
-        shape = len(trainers), architecture.parameters
+        shape = len(trainers), architecture.parameter_count
         self._parameters = Parameters(
             weights=device.to_device(np.stack([s.weights for s in states])),
-            velocity=device.to_device(np.stack([s.deltas for s in states])),
+            velocity=device.to_device(np.stack([s.velocity for s in states])),
             gradient=device.empty(shape, self._dtype),
             best=device.to_device(np.stack([s.best_weights for s in states])),
             weights_before=device.empty(shape, self._dtype),

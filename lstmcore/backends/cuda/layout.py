@@ -32,7 +32,7 @@ def _record(*fields: tuple[Any, ...]) -> np.dtype[Any]:
 
 # Where something begins in the integers, numbers and errors of a team.
 _PLAN_INTS = (
-    ("counts", _INT),  # sequences alive at each step, 0 at the end [T+1]
+    ("batch_sizes", _INT),  # sequences alive at each step, 0 at the end [T+1]
     ("offsets", _INT),  # first packed row of each step, N at the end [T+1]
     ("row", _INT),  # row of all data of each packed row [N]
     ("step", _INT),  # time step of each packed row [N]
@@ -258,7 +258,7 @@ def make_layout(
     plan = np.zeros(1, PLAN)
     found = plan[0]
     found["x"] = x
-    for name in ("counts", "offsets"):
+    for name in ("batch_sizes", "offsets"):
         found[name] = ints.take(extent.steps + 1)
     for name in ("row", "step", "slot", "before", "reversed"):
         found[name] = ints.take(extent.frames)
@@ -291,10 +291,10 @@ def _place_layers(
         if isinstance(layer, LSTM | BLSTM):
             maps += _place_directions(record, layer, extent, ints, work)
         below, x = int(record["error"]), int(record["y"])
-    for piece in architecture.pieces:
-        record = records[piece.layer]
-        record[piece.name.lower()] = piece.offset
-        record["end"] = piece.offset + piece.size
+    for parameter in architecture.parameters:
+        record = records[parameter.layer]
+        record[parameter.name.lower()] = parameter.offset
+        record["end"] = parameter.offset + parameter.size
     return records, np.concatenate(maps)
 
 

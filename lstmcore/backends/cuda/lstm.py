@@ -125,7 +125,7 @@ def lstm_forward(
 ) -> None:
     """Compute a direction of an LSTM layer from zero states."""
     ints, work = memory.ints, memory.work
-    inputs, units, sequences = layer.inputs, layer.units, ints[plan.counts]
+    inputs, units, sequences = layer.inputs, layer.units, ints[plan.batch_sizes]
     view = plan.reversed if direction == BACKWARDS else -1
     gemm(
         Matrix(work, layer.x, inputs, view, False),
@@ -167,13 +167,13 @@ def steps_forward(
     units, outputs, chunk = layer.units, layer.outputs, layer.chunk[FORWARD]
     gates0, c0, h0 = layer.gates[direction], layer.c[direction], layer.h[direction]
     y0, p0 = layer.y + direction * units, layer.p + direction * units
-    counts, offsets, mirrored = plan.counts, plan.offsets, plan.reversed
-    sequences, unit0, count = ints[counts], own.first, own.count
+    batch_sizes, offsets, mirrored = plan.batch_sizes, plan.offsets, plan.reversed
+    sequences, unit0, count = ints[batch_sizes], own.first, own.count
     x0 = panel.resident * panel.width
     out0 = x0 + chunk * units
     before = 0
     for t in range(steps):
-        alive, now = ints[counts + t], ints[offsets + t]
+        alive, now = ints[batch_sizes + t], ints[offsets + t]
         for s0 in range(0, alive, chunk):
             some = min(chunk, alive - s0)
             if s0 > 0:
@@ -247,14 +247,14 @@ def steps_backward(
     gates0, c0 = layer.gates[direction], layer.c[direction]
     e0, p0 = layer.error + direction * units, layer.p + direction * units
     carry0, mirrored = plan.carry, plan.reversed
-    counts, offsets, befores = plan.counts, plan.offsets, plan.before
-    sequences, unit0, count = ints[counts], own.first, own.count
+    batch_sizes, offsets, befores = plan.batch_sizes, plan.offsets, plan.before
+    sequences, unit0, count = ints[batch_sizes], own.first, own.count
     x0 = panel.resident * panel.width
     out0 = x0 + chunk * inner
     for step in range(steps):
         t = steps - 1 - step
-        alive, now = ints[counts + t], ints[offsets + t]
-        alive_later = ints[counts + t + 1]  # 0 behind the last step
+        alive, now = ints[batch_sizes + t], ints[offsets + t]
+        alive_later = ints[batch_sizes + t + 1]  # 0 behind the last step
         for s0 in range(0, alive, chunk):
             some = min(chunk, alive - s0)
             later = max(0, min(alive_later - s0, some))
@@ -334,7 +334,7 @@ def lstm_sums(
     ints, work, found = memory.ints, memory.work, gradient.values
     units, outputs, frames = layer.units, layer.outputs, ints[plan.offsets + steps]
     gates0, c0, b0, rows = layer.gates[direction], layer.c[direction], layer.b, layer.rows[direction]
-    befores, sequences, bias = plan.before, ints[plan.counts], REAL(layer.bias)
+    befores, sequences, bias = plan.before, ints[plan.batch_sizes], REAL(layer.bias)
     inner, p0 = 4 * units, layer.p + direction * units
     for e in range(thread_of(team), 5 * units, threads_of(team)):
         if e < inner:

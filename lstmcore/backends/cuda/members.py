@@ -38,8 +38,8 @@ class Members:
                 if found is not None:
                     sets[id(found)] = found
         self._sets = list(sets.values())
-        counts = [len(one) for one in self._sets]
-        self._first = dict(zip(sets, np.cumsum([0, *counts[:-1]]).tolist(), strict=True))
+        batch_sizes = [len(one) for one in self._sets]
+        self._first = dict(zip(sets, np.cumsum([0, *batch_sizes[:-1]]).tolist(), strict=True))
         self._evaluation_orders()
 
     def data(self) -> tuple[NDArray[Any], ...]:

@@ -193,9 +193,9 @@ def sequence_concordance(
     j: Any,  # which output
 ) -> Any:
     """Return 1 − CCC of an output of a sequence of the batch (`lstmcore.ccc`); write the signal."""
-    counts, offsets, rows, e0 = plan.counts, plan.offsets, plan.row, compared.e
+    batch_sizes, offsets, rows, e0 = plan.batch_sizes, plan.offsets, plan.row, compared.e
     steps, mean = 0, DOUBLE(0)
-    while ints[counts + steps] > slot:
+    while ints[batch_sizes + steps] > slot:
         n = ints[offsets + steps] + slot
         mean += pair(compared, n, ints[rows + n], j)[1]
         steps += 1

@@ -73,5 +73,5 @@ def test_training(case, backend, dtype):
         after = expected["epochs"].get(str(report.epoch))
         if after is not None:
             assert_near(trainer.state.weights, flat(after["weights"]), dtype)
-            assert_near(trainer.state.deltas, [v for part in after["weight_deltas"] for v in part], dtype)
+            assert_near(trainer.state.velocity, [v for part in after["weight_deltas"] for v in part], dtype)
     assert trainer.finished

@@ -18,6 +18,7 @@ from lstmcore.experiments.jobs.alone import alone
 from lstmcore.experiments.progress import Quiet
 from lstmcore.experiments.run.experiment import run_experiment
 from lstmcore.experiments.run.folder import LOCK
+from lstmcore.experiments.run.session import Session
 from lstmcore.experiments.studies.ablation import run_ablations
 from lstmcore.experiments.studies.search import run_search
 from tests.experiments.run.test_run import Listener, contents, run
@@ -98,10 +99,10 @@ def test_every_command_that_has_a_folder_waits_for_its_turn(tiny, what):
         alone(tiny / "out" / LOCK, tiny / "out", waiting.note, waiting.stop.is_set),
         pytest.raises(Interrupted),
     ):
-        what(config, tiny / "out", workers=1, progress=waiting, stop=waiting.stop)
+        what(config, Session(tiny / "out", 1, waiting, waiting.stop))
     assert len(waiting.notes) == 1
     assert f"process {os.getpid()} on " in waiting.notes[0]
-    what(config, tiny / "out", workers=1, progress=Quiet(), stop=threading.Event())
+    what(config, Session(tiny / "out", workers=1))
     assert (tiny / "out" / "config.toml").exists()
 
 

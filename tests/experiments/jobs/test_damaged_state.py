@@ -49,9 +49,9 @@ def cut(name):
     ("damage", "message"),
     [
         (cut("weights"), r"state: weights: an array of shape \(10,\)"),
-        (cut("deltas"), r"state: deltas: an array of shape \(10,\)"),
+        (cut("deltas"), r"state: velocity: an array of shape \(10,\)"),
         (cut("best_weights"), r"state: best_weights: an array of shape \(10,\)"),
-        (lambda t, f: ({**t, "deltas": t["deltas"].astype(float)}, f), r"state: deltas: .*float64"),
+        (lambda t, f: ({**t, "deltas": t["deltas"].astype(float)}, f), r"state: velocity: .*float64"),
         (lambda t, f: ({**t, "deltas": np.full_like(t["deltas"], np.nan)}, f), "not finite"),
         (lambda t, f: ({"weights": t["weights"]}, f), "expected what a TrainingState has"),
         (lambda t, f: ({**t, "more": t["weights"]}, f), "expected what a TrainingState has"),
@@ -123,7 +123,7 @@ def test_a_run_with_a_damaged_state_says_so_and_comes_to_the_same(tiny, monkeypa
     assert len(told.notes) == 1
     assert told.notes[0].startswith(f"{state}: ")
     assert told.notes[0].endswith("; fold 0, trial 0 is trained from the start")
-    assert "deltas" in told.notes[0]
+    assert "velocity" in told.notes[0]
     assert contents(tiny / "cut") == contents(tiny / "whole")
 
 

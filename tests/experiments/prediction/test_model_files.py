@@ -42,7 +42,7 @@ SINGLE = {
 
 def arrays(outputs: int = 2) -> dict[str, Any]:
     rng = np.random.default_rng(0)
-    parameters = Architecture(3, (LSTM(2), Linear(outputs))).parameters
+    parameters = Architecture(3, (LSTM(2), Linear(outputs))).parameter_count
     return {
         "weights": rng.uniform(-0.5, 0.5, (2, parameters)).astype(np.float32),
         "input_mean": np.zeros((2, 3)),

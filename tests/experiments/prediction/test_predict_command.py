@@ -101,7 +101,8 @@ def test_a_wrong_system_is_told_before_anything_is_computed_by_plot_too(songs, f
 
 def test_a_model_that_wants_features_nobody_computes_is_refused_at_once(songs, fs1_run, monkeypatch):
     predictor = open_predictor(fs1_run)
-    model = Model(predictor.model.description | {"feature_names": ["loudness"]}, predictor.model.tensors)
+    about = predictor.model.about.model_copy(update={"feature_names": ["loudness"]})
+    model = Model(about, predictor.model.tensors)
     monkeypatch.setattr("lstmcore.experiments.prediction.songs.load_model", lambda _: model)
     with pytest.raises(ValueError, match="the model wants a feature 'loudness'; expected one of FS1"):
         open_predictor(fs1_run)
@@ -119,7 +120,7 @@ def test_the_predictions_are_those_of_the_model(songs, fs1_run):
 
 
 def test_a_song_whose_prediction_is_no_number_costs_the_others_nothing(songs, fs1_run, monkeypatch):
-    def predict(model, features, system, engine):
+    def predict(model, features, system, engine, times):
         assert len(features) == 2
         if calls.append(1) or len(calls) == 1:
             raise ValueError("frame 0 holds inf")

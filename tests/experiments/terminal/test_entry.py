@@ -85,11 +85,11 @@ sys.meta_path.insert(0, Interrupt())
     [
         ("typer", ("main", "doctor")),
         ("lstmcore.experiments.errors", ("main", "convert", "a", "b")),
-        ("numba", ("main", "convert", "a", "b")),
+        ("numpy", ("main", "convert", "a", "b")),
         ("lstmcore.experiments.config", ("main_run", "quickstart.toml")),
         ("pydantic", ("main_run", "quickstart.toml")),
         ("lstmcore.experiments.currennt.console", ("main_currennt", "--train", "true")),
-        ("lstmcore", ("main_currennt", "--train", "true")),
+        ("lstmcore.errors", ("main_currennt", "--train", "true")),
         ("lstmcore.experiments.currennt.training", ("main_currennt", "--ff_input_file", "a.nc")),
     ],
 )

@@ -26,7 +26,7 @@ def tanh(hidden, inputs, outputs):
 def test_parameters_are_counted_as_the_network_has_them():
     for architecture in (lstm([4, 3], 5, 2), tanh([4, 3], 5, 2)):
         network = initial_network(5, architecture.layers, np.random.default_rng(0))
-        assert architecture.parameters == network.weights.size
+        assert architecture.parameter_count == network.weights.size
 
 
 def test_one_layer_by_hand():
@@ -38,11 +38,11 @@ def test_one_layer_by_hand():
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=3), st.integers(1, 300), st.integers(1, 2))
 def test_no_other_first_layer_comes_nearer(hidden, inputs, outputs):
     sizes = frame_wise_sizes(hidden, inputs, outputs)
-    wanted = lstm(hidden, inputs, outputs).parameters
+    wanted = lstm(hidden, inputs, outputs).parameter_count
 
     def distance(first):
         proportional = [max(1, round(size * first / hidden[0])) for size in hidden]
-        return abs(tanh(proportional, inputs, outputs).parameters - wanted)
+        return abs(tanh(proportional, inputs, outputs).parameter_count - wanted)
 
     assert len(sizes) == len(hidden)
     others = [n for n in (sizes[0] - 1, sizes[0] + 1) if n > 0]
