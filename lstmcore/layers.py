@@ -71,7 +71,7 @@ class LSTM(Layer):
 
     def parameters(self, input_size: int) -> dict[str, tuple[int, ...]]:
         """Names and shapes of the parameters, in the order of the vector."""
-        return _lstm_pieces(input_size, self.size, self.size)
+        return _lstm_parameters(input_size, self.size, self.size)
 
 
 @dataclass(frozen=True)
@@ -92,10 +92,10 @@ class BLSTM(Layer):
 
     def parameters(self, input_size: int) -> dict[str, tuple[int, ...]]:
         """Names and shapes of the parameters, in the order of the vector."""
-        return _lstm_pieces(input_size, self.size, self.size // 2)
+        return _lstm_parameters(input_size, self.size, self.size // 2)
 
 
-def _lstm_pieces(inputs: int, units: int, direction: int) -> dict[str, tuple[int, ...]]:
+def _lstm_parameters(inputs: int, units: int, direction: int) -> dict[str, tuple[int, ...]]:
     gates = len(GATES)
     return {
         "W": (gates, units, inputs),
