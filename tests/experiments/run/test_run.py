@@ -280,6 +280,21 @@ def test_a_folder_from_before_a_key_came_is_the_same_experiments(tiny):
     assert before.keys() == contents(tiny / "out").keys()
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("name = [", r"config\.toml: can't be read"),
+        ("other = 1", "another experiment; different: data is None"),
+    ],
+)
+def test_a_folder_whose_configuration_is_damaged_is_refused(tiny, content, message):
+    (tiny / "out").mkdir()
+    (tiny / "out" / "config.toml").write_text(content)
+    with pytest.raises(InputError, match=message):
+        run(tiny)
+    assert (tiny / "out" / "config.toml").read_text() == content
+
+
 def test_another_experiments_folder_is_refused(tiny):
     run(tiny)
     before = contents(tiny / "out")
