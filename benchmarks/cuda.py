@@ -56,7 +56,7 @@ sgemm, copy: share of the epoch that these would take at the measured rates"""
 
 
 def ensemble_rows(frames: int, rounds: int, rates: Rates, workers: int) -> list[dict[str, Any]]:
-    """Time 50 networks; return a row a peer."""
+    """Time 50 networks; return one row per peer."""
     networks = [paper_network(seed=k) for k in range(NETWORKS)]
     work = Work(songs(UPDATES * TOGETHER, frames), TOGETHER, RATE, NOISE)
     candidates: dict[str, Any] = {
@@ -76,7 +76,7 @@ def ensemble_rows(frames: int, rounds: int, rates: Rates, workers: int) -> list[
 
 
 def one_network_rows(frames: int, rounds: int, rates: Rates) -> list[dict[str, Any]]:
-    """Time one network at several numbers of songs side by side; return a row a number and peer."""
+    """Time one network at several numbers of songs side by side; return one row per number and peer."""
     rows = []
     for together in ALONE:
         networks, work = [paper_network()], Work(songs(UPDATES * together, frames), together, RATE, NOISE)

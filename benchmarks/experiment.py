@@ -179,7 +179,7 @@ def measure(plan: Plan, runs: dict[str, Run], rounds: int) -> tuple[dict[str, Ti
 
 
 def one_case(name: str, plan: Plan, runs: dict[str, Run], rounds: int) -> list[dict[str, Any]]:
-    """Check, then time one network and number of songs in a batch; return a row a candidate."""
+    """Check, then time one network and number of songs in a batch; return one row per candidate."""
     differs = difference(plan)
     if not differs <= TOLERANCE:
         raise SystemExit(f"{name}: validation errors after an epoch differ by {differs:.1e}")

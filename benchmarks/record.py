@@ -38,7 +38,7 @@ VARIATIONS = {
 
 
 def scores_plot(rows: list[dict[str, Any]]) -> str:
-    """Draw the scores by song, a row a set and a column a metric, as an svg element."""
+    """Draw the scores by song, one row per set and one column per metric, as an svg element."""
     table = pd.DataFrame(rows)
     table = table[table["scope"] == "per_song"]
     groups = [name for name in SETS if name in set(table["set"])]

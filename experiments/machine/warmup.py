@@ -210,7 +210,7 @@ def _parts() -> Iterator[tuple[str, Callable[[], None]]]:
                 yield f"{backend}: {kind}, {precision}", partial(_train, backend, precision, kind)
     for backend in _gpu_backends():
         for precision in PRECISIONS:
-            yield f"{backend}: networks together, {precision}", partial(_train_together, backend, precision)
+            yield f"{backend}: networks together, {precision}", partial(_train_ensemble, backend, precision)
     for precision in PRECISIONS:
         yield f"streaming, {precision}", partial(_stream, precision)
     yield "procedural music", _synthesise
@@ -226,7 +226,7 @@ def _gpu_backends() -> list[str]:
     return ["cuda"]
 
 
-def _train_together(backend: str, precision: str) -> None:
+def _train_ensemble(backend: str, precision: str) -> None:
     """Train two of the experiments' networks in one call, with every objective."""
     layers = [LSTM(_UNITS), LSTM(_UNITS), Linear(_UNITS)]
     network = initial_network(_INPUTS, layers, np.random.default_rng(1), dtype=precision)

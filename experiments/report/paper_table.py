@@ -130,7 +130,7 @@ def print_paper_table(rows: list[PaperRow], console: Console) -> None:
 
 
 def write_paper_table(path: Path, rows: list[PaperRow]) -> None:
-    """Write the table as CSV: a row a set, metric, row of the paper and target."""
+    """Write the table as CSV: one row per set, metric, row of the paper and target."""
     import pandas as pd
 
     lines = []

@@ -1,4 +1,4 @@
-"""How long each stage of a run took: ``stages.csv`` in the run's folder, a row a stage.
+"""How long each stage of a run took: ``stages.csv`` in the run's folder, one row per stage.
 
 A run that is resumed adds its rows; ``computed`` is how many of the stage's pieces were computed
 then, the others having been there.

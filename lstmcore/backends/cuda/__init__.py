@@ -1,1 +1,1 @@
-"""The CUDA backend: kernels of numba.cuda, one launch an epoch for many networks."""
+"""The CUDA backend: kernels of numba.cuda, one launch per epoch for many networks."""

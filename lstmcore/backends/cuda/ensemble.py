@@ -1,4 +1,4 @@
-"""Training of many independent networks on a GPU, all in one launch an epoch.
+"""Training of many independent networks on a GPU, all in one launch per epoch.
 
     train_ensemble(trainers, on_epoch)
 
