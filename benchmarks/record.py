@@ -19,9 +19,8 @@ import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lstmcore.experiments.datasets import TARGETS
 from lstmcore.experiments.files import write_text
-from lstmcore.experiments.report.plots import COLOURS, STYLE, learning_curves, svg_element
+from lstmcore.experiments.report.plots import STYLE, colours, learning_curves, svg_element
 from lstmcore.experiments.report.table import HEADINGS, SETS
 
 RECORDS = Path(__file__).parent / "records"
@@ -41,6 +40,7 @@ def scores_plot(rows: list[dict[str, Any]]) -> str:
     """Draw the scores by song, one row per set and one column per metric, as an svg element."""
     table = pd.DataFrame(rows)
     table = table[table["scope"] == "per_song"]
+    targets = list(dict.fromkeys(table["target"]))
     groups = [name for name in SETS if name in set(table["set"])]
     with matplotlib.rc_context(STYLE):
         most = max(table.groupby("set")["system"].nunique())
@@ -50,10 +50,12 @@ def scores_plot(rows: list[dict[str, Any]]) -> str:
             part = table[table["set"] == group]
             systems = list(dict.fromkeys(part["system"]))
             for axis, (metric, heading) in zip(line, HEADINGS.items(), strict=True):
-                for k, target in enumerate(TARGETS):
+                for k, (target, colour) in enumerate(colours(targets).items()):
                     found = part[(part["metric"] == metric) & (part["target"] == target)].set_index("system")
-                    places = [n + (k - 0.5) * 0.25 for n in range(len(systems))]
-                    axis.plot(found.loc[systems, "mean"], places, "o", color=COLOURS[target], label=target)
+                    places = [
+                        n + (k - (len(targets) - 1) / 2) * 0.5 / len(targets) for n in range(len(systems))
+                    ]
+                    axis.plot(found.loc[systems, "mean"], places, "o", color=colour, label=target)
                 axis.set_yticks(range(len(systems)), systems if axis is line[0] else [])
                 axis.set_ylim(len(systems) - 0.5, -0.5)
                 axis.set_title(f"{heading}, {SETS[group].split(' (')[0]}", loc="left", fontsize=9)

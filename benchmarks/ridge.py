@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmcore.experiments.config import load_experiment
-from lstmcore.experiments.datasets import TARGETS, Song, load_dataset
+from lstmcore.experiments.datasets import Song, load_dataset
 from lstmcore.experiments.progress import Quiet
 from lstmcore.experiments.scoring.metrics import Score, score
 from lstmcore.experiments.scoring.regression import Frames
@@ -53,7 +53,7 @@ def cross_validated(cut: Split, as_networks: bool) -> tuple[list[Song], list[Arr
 
 def report(what: str, rows: list[Score]) -> None:
     """Print scores, one line per target."""
-    for target in TARGETS:
+    for target in dict.fromkeys(row.target for row in rows):
         found = {(r.metric, r.scope): r for r in rows if r.target == target}
         pooled = " / ".join(f"{found[m, 'pooled'].mean:.3f}" for m in ("r", "rmse", "ccc"))
         by_song = found["rmse", "per_song"]
@@ -70,8 +70,8 @@ if __name__ == "__main__":
     data = load_dataset(experiment.data, workers=1, progress=Quiet(), stop=threading.Event())
     cut = split(data.development, experiment.folds)
     for trained_on, as_networks in (("all other folds", False), ("the networks' folds", True)):
-        rows = score("ridge", "cross_validation", *cross_validated(cut, as_networks))
+        rows = score("ridge", "cross_validation", data.targets, *cross_validated(cut, as_networks))
         report(f"trained on {trained_on}", rows)
     if songs := data.official_test:
-        rows = score("ridge", "official_test", songs, predicted(cut.others(None), songs))
+        rows = score("ridge", "official_test", data.targets, songs, predicted(cut.others(None), songs))
         report(f"official test set, {len(songs)} songs", rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from difflib import get_close_matches
 
 
@@ -22,6 +23,11 @@ def all_told(errors: list[str], what: str) -> InputError:
     if len(errors) == 1:
         return InputError(errors[0])
     return InputError("\n  ".join([f"{len(errors)} {what}:", *errors]))
+
+
+def listed(words: Sequence[str]) -> str:
+    """Write words one after the other: ``a``; ``a and b``; ``a, b and c``."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def did_you_mean(word: str, known: list[str]) -> str:

@@ -9,6 +9,7 @@ from lstmcore.experiments.config.keys import value_of, with_values
 from lstmcore.experiments.config.loading import load_experiment
 from lstmcore.experiments.config.sections import (
     DEAM_SCALE,
+    DEAM_TARGETS,
     Data,
     Ensemble,
     Experiment,
@@ -21,6 +22,7 @@ from lstmcore.experiments.config.sections import (
 
 __all__ = [
     "DEAM_SCALE",
+    "DEAM_TARGETS",
     "Data",
     "Ensemble",
     "Experiment",

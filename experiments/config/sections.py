@@ -19,6 +19,7 @@ from lstmcore.experiments.errors import InputError
 
 LONGEST_SECONDS = 3600.0  # of lead-in and smoothing: longer than any song that is rated
 DEAM_SCALE = [-1.0, 1.0]
+DEAM_TARGETS = ("arousal", "valence")
 
 
 class ProceduralData(Section):
@@ -75,6 +76,11 @@ class Data(Section):
     official_test_above: int | Literal["none"] = 2000
     procedural: ProceduralData = ProceduralData()
 
+    @property
+    def target_names(self) -> tuple[str, ...]:
+        """Names of what is annotated and predicted, in the order of the networks' outputs."""
+        return DEAM_TARGETS
+
     @model_validator(mode="before")
     @classmethod
     def _number_or_none(cls, values: Any) -> Any:
@@ -128,7 +134,7 @@ class NetworkConfig(Section):
 
     ``cell = "feedforward"`` makes a network without memory: tanh layers in the same proportions
     with as many parameters as the LSTM layers that ``hidden`` names.  ``bidirectional`` gives half of
-    each layer's units to each direction of time.  ``targets`` says whether one network predicts both
+    each layer's units to each direction of time.  ``targets`` says whether one network predicts all
     targets (``joint``) or one each (``single``).
     """
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmcore.experiments.config import Quality
+from lstmcore.experiments.config import DEAM_TARGETS, Quality
 from lstmcore.experiments.datasets.annotations import read_raters
 from lstmcore.experiments.datasets.deam_layout import PER_RATER, rater_file
-from lstmcore.experiments.datasets.song import TARGETS, Agreement
+from lstmcore.experiments.datasets.song import Agreement, SongId
 from lstmcore.experiments.errors import InputError, all_told
 
-Agreements = dict[int, dict[str, Agreement]]
+Agreements = dict[SongId, dict[str, Agreement]]
 """By song, then by target."""
 
 
@@ -95,7 +95,7 @@ def measure_agreement(
     found: Agreements = {}
     wrong: list[str] = []
     for song in songs:
-        files = {target: root / rater_file(target, song) for target in TARGETS}
+        files = {target: root / rater_file(target, song) for target in DEAM_TARGETS}
         missing = [path for path in files.values() if not path.is_file()]
         if missing:
             wrong += [f"{missing[0]}: no such file; data.quality needs it for song {song}"] if needed else []

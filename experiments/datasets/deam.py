@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lstmcore.experiments.config import DEAM_SCALE, Data
+from lstmcore.experiments.config import DEAM_SCALE, DEAM_TARGETS, Data
 from lstmcore.experiments.datasets.agreement import Agreements, Selection, measure_agreement, select
 from lstmcore.experiments.datasets.annotations import (
     Curve,
@@ -26,7 +26,7 @@ from lstmcore.experiments.datasets.annotations import (
 )
 from lstmcore.experiments.datasets.deam_layout import averaged_file
 from lstmcore.experiments.datasets.feature_tables import FeatureSource, Table
-from lstmcore.experiments.datasets.song import TARGETS, Dataset, Song
+from lstmcore.experiments.datasets.song import Dataset, Song
 from lstmcore.experiments.errors import InputError, all_told
 
 
@@ -46,14 +46,14 @@ class Annotations:
             raise InputError(f"data.root = {str(root)!r}: no such folder")
         self._root, self._config = root, config
         self.notes: list[str] = []
-        files = {t: root / averaged_file(t) for t in TARGETS}
+        files = {t: root / averaged_file(t) for t in DEAM_TARGETS}
         self._averaged = {t: read_dynamic(file, config.scale) for t, file in files.items()}
         self._own = self._averaged
         self.hop = _one_hop({file: self._averaged[t] for t, file in files.items()})
         if config.targets is not None:
-            own = {t: root / getattr(config.targets, t) for t in TARGETS}
+            own = {t: root / getattr(config.targets, t) for t in DEAM_TARGETS}
             self._own = {t: read_dynamic(file, config.scale) for t, file in own.items()}
-            self.hop = _one_hop({own[t]: self._own[t] for t in TARGETS} | self._test_curves(files))
+            self.hop = _one_hop({own[t]: self._own[t] for t in DEAM_TARGETS} | self._test_curves(files))
         for curves in (self._averaged, self._own):
             _both_targets(curves)
 
@@ -145,7 +145,7 @@ def _one_hop(files: dict[Path, dict[int, Curve]]) -> float | None:
 def _both_targets(curves: dict[str, dict[int, Curve]]) -> None:
     only = sorted(curves["arousal"].keys() ^ curves["valence"].keys())
     if only:
-        has, lacks = TARGETS if only[0] in curves["arousal"] else TARGETS[::-1]
+        has, lacks = DEAM_TARGETS if only[0] in curves["arousal"] else DEAM_TARGETS[::-1]
         raise InputError(f"song {only[0]} has {has} annotations and no {lacks} annotations")
 
 
@@ -210,9 +210,10 @@ def assemble(annotations: Annotations, source: FeatureSource, config: Data, note
         source.name,
         [*notes, *_notes(annotations, config, joined, beyond, source.name), *left_out],
         agreements,
-        annotations.selection.dropped,
+        [*annotations.selection.dropped],
         hop_seconds=None if hop is None else hop / 1000,
         scale=(config.scale[0], config.scale[1]),
+        targets=config.target_names,
     )
 
 

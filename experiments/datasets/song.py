@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lstmcore.experiments.config import DEAM_TARGETS
 from lstmcore.experiments.datasets.normal_scores import NormalScores
 
-TARGETS = ("arousal", "valence")
+SongId = int | str
+"""What a data set calls a song: a number, or a name where not all of its songs have numbers."""
+
+
+def song_order(song: SongId) -> tuple[int, str]:
+    """Key to sort songs by: numbers as numbers, then names."""
+    return (song, "") if isinstance(song, int) else (sys.maxsize, song)
 
 
 @dataclass(frozen=True)
@@ -21,19 +29,19 @@ class Song:
     Parameters
     ----------
     song_id
-        The data set's number of the song.
+        What the data set calls the song.
     times
         Time stamp of each frame in seconds, shape (frames,).
     features
         Shape (frames, features).
     targets
-        Arousal and valence in the annotation's own scale, shape (frames, 2), or None.
+        In the annotation's own scale, shape (frames, targets), or None.
     lead_in
         Features of the frames right before the first, shape (frames before, features): what is heard
         before anything is to be predicted.  None is the same as no frame.
     """
 
-    song_id: int
+    song_id: SongId
     times: NDArray[np.float64]
     features: NDArray[np.float64]
     targets: NDArray[np.float64] | None = None
@@ -80,7 +88,7 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Dataset:
-    """The songs of an experiment, each group in the order of its song numbers.
+    """The songs of an experiment, each group in the order of `song_order`.
 
     Parameters
     ----------
@@ -99,7 +107,7 @@ class Dataset:
     agreements
         Agreement of the raters by song, then by target, of the songs whose raters' answers are there.
     dropped
-        Numbers of the songs that were left out of ``development`` for the quality of their annotations.
+        Songs that were left out of ``development`` for the quality of their annotations.
     normal_scores
         What made the features of all songs, if ``data.normal_scores`` asks for it.
     hop_seconds
@@ -108,6 +116,8 @@ class Dataset:
         Lowest and highest value that an annotation can have.
     synthetic
         Whether songs and raters are a program's.
+    targets
+        Names of the columns of the songs' ``targets``, at least one.
     """
 
     development: list[Song]
@@ -116,9 +126,10 @@ class Dataset:
     feature_names: list[str]
     feature_set: str
     notes: list[str]
-    agreements: dict[int, dict[str, Agreement]] = field(default_factory=dict)
-    dropped: list[int] = field(default_factory=list)
+    agreements: dict[SongId, dict[str, Agreement]] = field(default_factory=dict)
+    dropped: list[SongId] = field(default_factory=list)
     normal_scores: NormalScores | None = None
     hop_seconds: float | None = 0.5
     scale: tuple[float, float] = (-1.0, 1.0)
     synthetic: bool = False
+    targets: tuple[str, ...] = DEAM_TARGETS

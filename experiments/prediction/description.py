@@ -147,6 +147,14 @@ class Description(_Part):
         return self
 
     @property
+    def target_names(self) -> list[str]:
+        """Names of what the networks predict; numbered where nobody told them."""
+        if self.targets is not None:
+            return self.targets
+        single = [network.target for network in self.networks if network.target is not None]
+        return list(dict.fromkeys(single)) or [f"output_{k + 1}" for k in range(self.layers[-1].size)]
+
+    @property
     def networks_a_member(self) -> int:
         """How many networks make one member of a system: one, or one for each target."""
         of_each = {network.target for network in self.networks}

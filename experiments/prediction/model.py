@@ -3,8 +3,8 @@
 ``model.json`` says what the networks are and what they want (`Description`); ``networks.safetensors``
 holds, stacked over networks, ``weights``, ``input_mean``, ``input_scale``,
 ``target_mean`` and ``target_scale``; and ``quantiles`` where features are ranked first
-(`NormalScores`).  With single targets, the networks of a system are first those of arousal, then as
-many of valence.  The second file carries digests of both: what was changed on the disk is refused.
+(`NormalScores`).  With single targets, the networks of a system are first those of the first target,
+then as many of the next.  The second file carries digests of both: what was changed on the disk is refused.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from lstmcore import Architecture, Backend, Network, Standardiser, Workspace, get_backend, predict
 from lstmcore.experiments.config import Experiment
-from lstmcore.experiments.datasets import TARGETS, Dataset
+from lstmcore.experiments.datasets import Dataset
 from lstmcore.experiments.datasets.normal_scores import NormalScores
 from lstmcore.experiments.errors import InputError, did_you_mean
 from lstmcore.experiments.files import write_json
@@ -67,7 +67,7 @@ def save_model(
         "gate_order": "z i f o",
         "feature_set": dataset.feature_set,
         "feature_names": dataset.feature_names,
-        "targets": list(TARGETS),
+        "targets": list(dataset.targets),
         "target_range": list(dataset.scale),
         "hop_seconds": dataset.hop_seconds,
         "smoothing_seconds": experiment.predictions.smoothing,
@@ -150,7 +150,7 @@ class Model:
         *,
         times: NDArray[np.floating] | None = None,
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Predict arousal and valence of one song, smoothed if the experiment wanted that.
+        """Predict the targets of one song, smoothed if the experiment wanted that.
 
         Networks that were trained with a lead-in get the first frame for as long before the song.
 

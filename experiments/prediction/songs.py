@@ -1,4 +1,4 @@
-"""Arousal and valence over time of songs that a trained ensemble has never met."""
+"""Emotion over time of songs that a trained ensemble has never met."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from lstmcore import Backend, get_backend
-from lstmcore.experiments.datasets import TARGETS
 from lstmcore.experiments.datasets.feature_tables import settings_at
 from lstmcore.experiments.errors import InputError, did_you_mean
 from lstmcore.experiments.files import replacing
@@ -28,8 +27,6 @@ from lstmcore.features import (
 )
 from lstmcore.features.errors import printable
 from lstmcore.features.settings import DEFAULT
-
-COLUMNS = ("file", "time", *TARGETS, *(f"{target}_spread" for target in TARGETS))
 
 
 @dataclass(frozen=True)
@@ -58,8 +55,14 @@ class Predictor:
         """Name of the features that songs are described by."""
         return self.model.about.feature_set
 
+    @property
+    def columns(self) -> list[str]:
+        """Columns of its tables: file, time (s), each target, and the spread of each."""
+        targets = self.model.about.target_names
+        return ["file", "time", *targets, *(f"{target}_spread" for target in targets)]
+
     def table(self, result: Extraction) -> pd.DataFrame:
-        """Predict a song from its features: one row per window, with `COLUMNS`.
+        """Predict a song from its features: one row per window, with `columns`.
 
         Raises
         ------
@@ -73,7 +76,7 @@ class Predictor:
         if not (np.isfinite(mean).all() and np.isfinite(spread).all()):
             raise AudioError(result.path, "its prediction isn't finite; features of music are expected")
         values = [printable(result.path), times, *mean.T, *spread.T]
-        return pd.DataFrame(dict(zip(COLUMNS, values, strict=True)))
+        return pd.DataFrame(dict(zip(self.columns, values, strict=True)))
 
 
 def open_predictor(run: Path, system: str | None = None, backend: str = "cpu") -> Predictor:
@@ -123,7 +126,7 @@ class Predicted:
     Parameters
     ----------
     table
-        file, time (s, start of the window), arousal and valence in the annotation's scale
+        file, time (s, start of the window), each target in the annotation's scale
         (DEAM: −1 to 1), and their spread over the networks averaged.
     errors
         One error for each file that can't be used, in the order of the files.
@@ -179,7 +182,7 @@ def predict_files(
                 errors.append(AudioError(result.path, str(error)))
             except ValueError as error:  # the engine's, of features that it doesn't take
                 errors.append(AudioError(result.path, f"can't be predicted: {error}"))
-    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(COLUMNS))
+    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=predictor.columns)
     return Predicted(table, errors)
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lstmcore.experiments.datasets import TARGETS
+from lstmcore.experiments.config import DEAM_TARGETS
 from lstmcore.experiments.files import write_csv
 from lstmcore.experiments.report.table import HEADINGS, cell, keyed, systems_of
 from lstmcore.experiments.scoring.metrics import Score
@@ -97,7 +97,7 @@ def paper_table(scores: list[Score]) -> list[PaperRow]:
             for row, system in names.items():
                 ours = None
                 if system is not None:
-                    arousal, valence = (by_key[part, system, "per_song", t, metric] for t in TARGETS)
+                    arousal, valence = (by_key[part, system, "per_song", t, metric] for t in DEAM_TARGETS)
                     ours = (arousal, valence)
                 rows.append(PaperRow(part, metric, row, system, ours, TABLE_1.get((part, metric, row))))
     return rows
@@ -106,7 +106,7 @@ def paper_table(scores: list[Score]) -> list[PaperRow]:
 def cells_of(row: PaperRow) -> list[str]:
     """Write a row: ours and theirs for arousal, then for valence."""
     cells = []
-    for k, _ in enumerate(TARGETS):
+    for k, _ in enumerate(DEAM_TARGETS):
         ours = None if row.ours is None else keyed([row.ours[k]])
         cells.append("–" if ours is None else cell(ours, *next(iter(ours))))
         cells.append("–" if row.theirs is None else "{:.3f} ± {:.3f}".format(*row.theirs[k]))
@@ -121,7 +121,11 @@ def title_of(rows: list[PaperRow], part: str) -> str:
 
 def print_paper_table(rows: list[PaperRow], console: Console) -> None:
     """Print the table; nothing if there are no rows."""
-    columns = ["", "", *(f"{target}\n{whose}" for target in TARGETS for whose in ("ours", "the paper's"))]
+    columns = [
+        "",
+        "",
+        *(f"{target}\n{whose}" for target in DEAM_TARGETS for whose in ("ours", "the paper's")),
+    ]
     for part in dict.fromkeys(row.part for row in rows):
         cells = [(False, [HEADINGS[r.metric], r.row, *cells_of(r)]) for r in rows if r.part == part]
         Sheet(title_of(rows, part), columns, cells, labels=2, together=2).print(console)
@@ -135,7 +139,7 @@ def write_paper_table(path: Path, rows: list[PaperRow]) -> None:
 
     lines = []
     for row in rows:
-        for k, target in enumerate(TARGETS):
+        for k, target in enumerate(DEAM_TARGETS):
             ours = (row.ours[k].mean, row.ours[k].std) if row.ours else (None, None)
             theirs = row.theirs[k] if row.theirs else (None, None)
             lines.append((row.part, row.metric, row.row, row.system, target, *ours, *theirs))

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader
 
-from lstmcore.experiments.config import Experiment
-from lstmcore.experiments.datasets import TARGETS
+from lstmcore.experiments.config import Data, Experiment
+from lstmcore.experiments.errors import listed
 from lstmcore.experiments.files import write_text
 from lstmcore.experiments.report.paper_table import PAPER, TEST_ALPHA, PaperRow, cells_of, title_of
 from lstmcore.experiments.report.plots import learning_curves, song_curves
@@ -51,15 +51,19 @@ def write_report(
     """
     loader = PackageLoader("lstmcore.experiments.report", ".")
     template = Environment(loader=loader, autoescape=True).get_template("report.html.j2")
+    targets = experiment.data.target_names
     page = template.render(
         experiment=experiment,
         config=experiment.to_toml(),
         facts=facts,
-        targets=TARGETS,
+        targets=targets,
+        told=listed(targets),
+        pair=" with ".join(targets) if len(targets) == 2 else "",
+        names=targets if len(targets) == 2 else ("the first", "the second"),
         metrics=[HEADINGS[m] for m in METRICS],
         tables=score_sheets(scores),
         undefined=undefined_note(scores),
-        songs=_songs(predictions, next(iter(facts["ensembles"])), experiment.data.scale),
+        songs=_songs(predictions, next(iter(facts["ensembles"])), experiment.data),
         quality=quality,
         titles=TITLES,
         alpha_of_paper=TEST_ALPHA if paper else {},
@@ -92,11 +96,11 @@ def _subtasks(experiment: Experiment) -> str:
     return "; ".join(f"{n} ({SUBTASKS[n]}): {', '.join(names)}" for n, names in answers.items() if names)
 
 
-def _songs(predictions: list[Predictions], system: str, scale: list[float]) -> list[str]:
+def _songs(predictions: list[Predictions], system: str, data: Data) -> list[str]:
     """Draw the first songs of the best test set there is, by one chosen ensemble."""
     found = {p.group: p for p in predictions if p.system == system}
     shown = found.get("official_test") or found["team_test"]
-    return [song_curves(song, shown, scale) for song in shown.songs[:SONGS_SHOWN]]
+    return [song_curves(song, shown, data.target_names, data.scale) for song in shown.songs[:SONGS_SHOWN]]
 
 
 def _learning(history: pd.DataFrame) -> list[str]:

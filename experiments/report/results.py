@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lstmcore.experiments.datasets import TARGETS, Dataset
+from lstmcore.experiments.datasets import Dataset
 from lstmcore.experiments.files import write_json
 from lstmcore.experiments.jobs.job import Job, Result
 from lstmcore.experiments.scoring.ensemble import Choice
@@ -19,13 +20,13 @@ if TYPE_CHECKING:  # takes as long to import as all else together, and training 
     import pandas as pd
 
 
-def predictions_table(predictions: list[Predictions]) -> pd.DataFrame:
+def predictions_table(predictions: list[Predictions], targets: Sequence[str]) -> pd.DataFrame:
     """Make the table of predictions: one row per song, time stamp and system.
 
     Returns
     -------
     DataFrame
-        song_id, time (s), system, arousal, valence, and the spread of both over the
+        song_id, time (s), system, each of the targets, and the spread of each over the
         networks averaged (empty for a baseline).
     """
     import pandas as pd
@@ -34,9 +35,9 @@ def predictions_table(predictions: list[Predictions]) -> pd.DataFrame:
     for p in predictions:
         for k, song in enumerate(p.songs):
             columns: dict[str, Any] = {"song_id": song.song_id, "time": song.times, "system": p.system}
-            for n, target in enumerate(TARGETS):
+            for n, target in enumerate(targets):
                 columns[target] = p.values[k][:, n]
-            for n, target in enumerate(TARGETS):
+            for n, target in enumerate(targets):
                 columns[f"{target}_spread"] = np.nan if p.spread is None else p.spread[k][:, n]
             parts.append(pd.DataFrame(columns))
     return pd.concat(parts, ignore_index=True)

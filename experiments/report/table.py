@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from lstmcore.experiments.datasets import TARGETS
 from lstmcore.experiments.scoring.metrics import METRICS, SCOPES, Score
 from lstmcore.experiments.terminal.sheet import Sheet
 
@@ -64,8 +63,8 @@ def print_tables(scores: list[Score], console: Console) -> None:
 
 def score_sheets(scores: list[Score]) -> list[Sheet]:
     """Make two tables of each set that has songs: by song and pooled."""
-    by_key = keyed(scores)
-    columns = ["system", *(f"{target}\n{HEADINGS[metric]}" for target in TARGETS for metric in METRICS)]
+    by_key, targets = keyed(scores), list(dict.fromkeys(s.target for s in scores))
+    columns = ["system", *(f"{target}\n{HEADINGS[metric]}" for target in targets for metric in METRICS)]
     sheets = []
     for group, title in SETS.items():
         systems = systems_of(scores, group)
@@ -74,7 +73,7 @@ def score_sheets(scores: list[Score]) -> list[Sheet]:
             rows = [
                 (
                     False,
-                    [system, *(cell(by_key, group, system, scope, t, m) for t in TARGETS for m in METRICS)],
+                    [system, *(cell(by_key, group, system, scope, t, m) for t in targets for m in METRICS)],
                 )
                 for system in systems
             ]

@@ -126,13 +126,13 @@ def _conclude(folder: Path, experiment: Experiment, sides: list[FeatureSetResult
     progress.stage("ensemble, scores and report", 1)
     main = sides[0].data
     predictions = predict_sides(sides)
-    scores = [s for p in predictions for s in p.scores()]
+    scores = [s for p in predictions for s in p.scores(main.dataset.targets)]
     history = history_table([j for side in sides for j in side.jobs], [r for s in sides for r in s.results])
     facts = facts_of(sides)
     quality = annotation_quality(experiment, main.dataset, main.split, predictions)
     paper = paper_table(scores) if experiment.published else []
     write_csv(folder / "history.csv", history, 9)
-    write_csv(folder / "predictions.csv", predictions_table(predictions), 6)
+    write_csv(folder / "predictions.csv", predictions_table(predictions, main.dataset.targets), 6)
     write_json(folder / "ensemble.json", facts)
     write_quality(folder, quality, main.dataset, main.split)
     for side in sides:

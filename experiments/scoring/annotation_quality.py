@@ -1,4 +1,4 @@
-"""How far the annotations can be trusted: agreement of raters, and how arousal goes with valence.
+"""How far the annotations can be trusted: agreement of raters, and how one target goes with another.
 
 The paper suspects both of its low scores for valence: raters of the official test songs hardly
 agree (mean Cronbach's α .29), and arousal correlates with valence in the development
@@ -14,9 +14,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstmcore.experiments.config import Experiment
-from lstmcore.experiments.datasets import TARGETS, Dataset, Song
+from lstmcore.experiments.datasets import Dataset, Song, SongId, song_order
 from lstmcore.experiments.files import write_csv, write_json
-from lstmcore.experiments.scoring.carried_correlation import CarriedRow, Misled, carried, judge
+from lstmcore.experiments.scoring.carried_correlation import (
+    CarriedRow,
+    Misled,
+    Pair,
+    carried,
+    judge,
+    pairs_of,
+)
 from lstmcore.experiments.scoring.metrics import pearson
 from lstmcore.experiments.scoring.statistics import (
     FEWEST_SONGS,
@@ -60,7 +67,7 @@ class AgreementRow:
 
 @dataclass(frozen=True)
 class CorrelationRow:
-    """Pearson's r of arousal with valence, over all frames of a set or over the means of its songs.
+    """Pearson's r of one target with another, over all frames of a set or over the means of its songs.
 
     ``low`` and ``high`` bound its 95 % bootstrap interval; None where it can't be computed.
     """
@@ -71,6 +78,8 @@ class CorrelationRow:
     r: float | None
     low: float | None
     high: float | None
+    first: str
+    second: str
 
 
 @dataclass(frozen=True)
@@ -84,18 +93,20 @@ class DifferenceRow:
     high: float | None
     differ: bool | None
     sentence: str
+    first: str
+    second: str
 
 
 @dataclass(frozen=True)
 class AnnotationQuality:
-    """How good the annotations of an experiment are."""
+    """How good the annotations of an experiment are; of one target, without anything on pairs."""
 
     agreement: list[AgreementRow]
     correlation: list[CorrelationRow]
     differences: list[DifferenceRow]
     carried: list[CarriedRow]
     misled: list[Misled]
-    dropped: list[int]
+    dropped: list[SongId]
 
     def as_json(self) -> dict[str, Any]:
         """Return what JSON can hold."""
@@ -127,9 +138,16 @@ def annotation_quality(
         "official_test": dataset.official_test,
     }
     generator = np.random.default_rng(seed_for(experiment.seed, "annotation quality"))
-    rows, differences = _correlations({name: songs for name, songs in sets.items() if songs}, generator)
-    found, misled = _misled(predictions, differences, generator)
-    return AnnotationQuality(_agreement(dataset, split), rows, differences, found, misled, dataset.dropped)
+    sets = {name: songs for name, songs in sets.items() if songs}
+    quality = AnnotationQuality(_agreement(dataset, split), [], [], [], [], dataset.dropped)
+    for pair in pairs_of(dataset.targets):
+        rows, differences = _correlations(sets, pair, generator)
+        found, misled = _misled(predictions, pair, differences, generator)
+        quality.correlation.extend(rows)
+        quality.differences.extend(differences)
+        quality.carried.extend(found)
+        quality.misled.extend(misled)
+    return quality
 
 
 def write_quality(folder: Path, quality: AnnotationQuality, dataset: Dataset, split: Split) -> None:
@@ -149,7 +167,7 @@ def _song_table(dataset: Dataset, split: Split) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {"song_id": song, "set": place[song], "target": t, "raters": one.raters, "alpha": one.alpha}
-            for song, targets in sorted(dataset.agreements.items())
+            for song, targets in sorted(dataset.agreements.items(), key=lambda item: song_order(item[0]))
             for t, one in targets.items()
         ]
     )
@@ -167,10 +185,10 @@ def _agreement(dataset: Dataset, split: Split) -> list[AgreementRow]:
         ("official_test", "after", [song.song_id for song in dataset.official_test]),
     ]
     if dataset.dropped:
-        sets.insert(0, ("development", "before", sorted([*after, *dataset.dropped])))
+        sets.insert(0, ("development", "before", sorted([*after, *dataset.dropped], key=song_order)))
     rows = []
     for name, selection, songs in sets:
-        for target in TARGETS:
+        for target in dataset.targets:
             found = [dataset.agreements[song][target] for song in songs if song in dataset.agreements]
             alphas = [one.alpha for one in found if one.alpha is not None]
             if found:
@@ -182,15 +200,14 @@ def _agreement(dataset: Dataset, split: Split) -> list[AgreementRow]:
 
 
 def _misled(
-    predictions: list[Predictions], differences: list[DifferenceRow], generator: np.random.Generator
+    predictions: list[Predictions],
+    pair: Pair,
+    differences: list[DifferenceRow],
+    generator: np.random.Generator,
 ) -> tuple[list[CarriedRow], list[Misled]]:
     """Measure the average of all networks on every set, and judge the test sets."""
     system = next(p.system for p in predictions if p.system.startswith(ALL_NETWORKS))
-    found = {
-        p.group: carried(p.system, p.group, p.songs, p.values, generator)
-        for p in predictions
-        if p.system == system
-    }
+    found = {p.group: carried(p, pair, generator) for p in predictions if p.system == system}
     home = found["cross_validation"]
     verdicts = []
     for difference in differences:
@@ -201,20 +218,20 @@ def _misled(
 
 
 def _correlations(
-    sets: dict[str, list[Song]], generator: np.random.Generator
+    sets: dict[str, list[Song]], pair: Pair, generator: np.random.Generator
 ) -> tuple[list[CorrelationRow], list[DifferenceRow]]:
     rows: list[CorrelationRow] = []
     differences: list[DifferenceRow] = []
     for over in ("frames", "songs"):
         found = {}
         for name, songs in sets.items():
-            parts = [song.annotation for song in songs]
+            parts = [song.annotation[:, pair.columns] for song in songs]
             if over == "songs":
                 parts = [part.mean(0, keepdims=True) for part in parts]
             whole = np.concatenate(parts)
             drawn = bootstrap_correlations(parts, generator)
-            bounds = percentile_interval(drawn, LEVEL) or (None, None)
-            row = CorrelationRow(name, over, len(songs), pearson(*whole.T), *bounds)
+            low, high = percentile_interval(drawn, LEVEL) or (None, None)
+            row = CorrelationRow(name, over, len(songs), pearson(*whole.T), low, high, *pair.names)
             found[name] = (row, drawn)
             rows.append(row)
         training, drawn = found.pop("training")
@@ -229,14 +246,15 @@ def _difference(
     training: CorrelationRow, test: CorrelationRow, interval: tuple[float | None, float | None]
 ) -> DifferenceRow:
     low, high = interval
+    names = test.first, test.second
     where = f"{TITLES[test.set]} ({'all frames' if test.over == 'frames' else 'means of songs'})"
     if training.r is None or test.r is None or low is None or high is None:
         fewest = min(test.songs, training.songs)
         sentence = (
-            f"{where}: whether arousal and valence correlate as in the training songs can't be told from "
-            f"{fewest} songs; it takes {FEWEST_SONGS} at least, whose means differ."
+            f"{where}: whether {test.first} and {test.second} correlate as in the training songs can't be "
+            f"told from {fewest} songs; it takes {FEWEST_SONGS} at least, whose means differ."
         )
-        return DifferenceRow(test.set, test.over, None, None, None, None, sentence)
+        return DifferenceRow(test.set, test.over, None, None, None, None, sentence, *names)
     differ = not low <= 0 <= high
     difference = training.r - test.r
     verdict = (
@@ -245,8 +263,8 @@ def _difference(
         else "that they differ can't be told, for the interval holds 0"
     )
     sentence = (
-        f"{where}: arousal correlates with valence with r = {test.r:.2f} in {test.songs} songs, and "
-        f"with r = {training.r:.2f} in the {training.songs} training songs. Difference {difference:.2f}, "
+        f"{where}: {test.first} correlates with {test.second} with r = {test.r:.2f} in {test.songs} songs, "
+        f"and with r = {training.r:.2f} in the {training.songs} training songs. Difference {difference:.2f}, "
         f"95 % interval {low:.2f} to {high:.2f}: {verdict}."
     )
-    return DifferenceRow(test.set, test.over, difference, low, high, differ, sentence)
+    return DifferenceRow(test.set, test.over, difference, low, high, differ, sentence, *names)

@@ -1,7 +1,7 @@
 """Baselines: what a prediction is worth without a network.
 
 ================= ==========================================================================
-global_mean       the mean arousal and valence of the training songs, everywhere
+global_mean       the mean annotation of the training songs, everywhere
 song_mean_oracle  each song's own mean: the best flat line, known only afterwards
 linear_regression the challenge's multiple linear regression, frame by frame, same features
 ridge             the same with a penalty on large weights, chosen among the training songs
@@ -35,7 +35,7 @@ def predict_baselines(training: list[Song], songs: list[Song]) -> dict[str, Pred
     Returns
     -------
     dict
-        Name of the baseline to a prediction for each song, shape (frames, 2).
+        Name of the baseline to a prediction for each song, shape (frames, targets).
     """
     frames = Frames(training)
     regressions = {"linear_regression": frames.least_squares(), "ridge": frames.ridge()}

@@ -1,7 +1,7 @@
 """The ensemble: which networks are averaged.
 
-Networks are chosen on the team's own test set by RMSE or by CCC (mean over arousal and
-valence), in one of two ways.
+Networks are chosen on the team's own test set by RMSE or by CCC (mean over
+targets), in one of two ways.
 
 best_k
     Networks are ranked by their own score; the first k are averaged, for every k, and the
@@ -61,7 +61,7 @@ def choose(predictions: Frames, songs: list[Song], metric: str, config: Ensemble
     Parameters
     ----------
     predictions
-        Of all networks, shape (networks, frames, 2).
+        Of all networks, shape (networks, frames, targets).
     songs
         The team's test songs.
     metric

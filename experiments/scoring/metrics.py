@@ -10,13 +10,13 @@ nothing about the course of a song), and the number of such songs is reported.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmcore.experiments.datasets import TARGETS, Song
+from lstmcore.experiments.datasets import Song
 
 Curve = NDArray[np.float64]
 
@@ -80,17 +80,25 @@ class Score:
         return asdict(self)
 
 
-def score(system: str, group: str, songs: list[Song], predictions: list[NDArray[np.float64]]) -> list[Score]:
+def score(
+    system: str,
+    group: str,
+    targets: Sequence[str],
+    songs: list[Song],
+    predictions: list[NDArray[np.float64]],
+) -> list[Score]:
     """Score one system on one set of songs.
 
     Parameters
     ----------
     system, group
         Names of the system and the set.
+    targets
+        Names of what is annotated.
     songs
         Annotated songs.
     predictions
-        Of each song, shape (frames, 2).
+        Of each song, shape (frames, targets).
 
     Returns
     -------
@@ -98,10 +106,10 @@ def score(system: str, group: str, songs: list[Song], predictions: list[NDArray[
         For each target, metric and scope.
     """
     rows = []
-    for target in TARGETS:
+    for k, target in enumerate(targets):
         for scope in SCOPES:
             for metric in METRICS:
-                values = _values(metric, scope, target, songs, predictions)
+                values = _values(metric, scope, k, songs, predictions)
                 undefined = sum(v is None for v in values)
                 numbers = np.array([0.0 if v is None else v for v in values])
                 std = float(numbers.std(ddof=1)) if scope == "per_song" and len(numbers) > 1 else None
@@ -111,10 +119,9 @@ def score(system: str, group: str, songs: list[Song], predictions: list[NDArray[
 
 
 def _values(
-    metric: str, scope: str, target: str, songs: list[Song], predictions: list[NDArray[np.float64]]
+    metric: str, scope: str, k: int, songs: list[Song], predictions: list[NDArray[np.float64]]
 ) -> list[float | None]:
-    """Return the metric of each song, or of all frames together as the only value."""
-    k = TARGETS.index(target)
+    """Return the metric of each song, or of all frames together as the only value, for a target."""
     pairs = [(p[:, k], song.annotation[:, k]) for song, p in zip(songs, predictions, strict=True)]
     if scope == "pooled":
         pairs = [(np.concatenate([p for p, _ in pairs]), np.concatenate([a for _, a in pairs]))]
@@ -122,7 +129,8 @@ def _values(
 
 
 def criterion(metric: str, scope: str, songs: list[Song], predictions: list[NDArray[np.float64]]) -> float:
-    """One number to choose by: the metric's mean over both targets, turned so that higher is better."""
-    values = [v or 0.0 for target in TARGETS for v in _values(metric, scope, target, songs, predictions)]
+    """One number to choose by: the metric's mean over targets, turned so that higher is better."""
+    targets = range(predictions[0].shape[1])
+    values = [v or 0.0 for k in targets for v in _values(metric, scope, k, songs, predictions)]
     mean = float(np.mean(values))
     return -mean if metric == "rmse" else mean

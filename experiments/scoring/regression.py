@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmcore import Standardiser
-from lstmcore.experiments.datasets import TARGETS, Song
+from lstmcore.experiments.datasets import Song
 from lstmcore.experiments.training.sets import standardiser_of
 
 Array = NDArray[np.float64]
@@ -65,15 +65,15 @@ class Frames:
     """
 
     def __init__(self, songs: list[Song]) -> None:
-        self._inputs = standardiser_of(songs)
+        self._inputs, self._targets = standardiser_of(songs), songs[0].annotation.shape[1]
         count = min(GROUPS, len(songs))
         self._groups = [_factor(songs[k::count], self._inputs) for k in range(count)]
         self._sizes = [sum(song.frames for song in songs[k::count]) for k in range(count)]
 
     def least_squares(self) -> Regression:
         """Ordinary least squares; of several solutions the one with the least norm."""
-        weights, level = _Solver(self._groups).without_penalty()
-        return Regression(self._inputs, weights, level, (0.0,) * len(TARGETS))
+        weights, level = _Solver(self._groups, self._targets).without_penalty()
+        return Regression(self._inputs, weights, level, (0.0,) * self._targets)
 
     def ridge(self) -> Regression:
         """Fit a ridge regression.
@@ -81,13 +81,13 @@ class Frames:
         Its penalty, one for each target, is that of `PENALTIES` with the least squared error on groups of
         songs left out in turn; of one song alone, which can't tell, the largest.
         """
-        errors = np.zeros((len(PENALTIES), len(TARGETS)))
+        errors = np.zeros((len(PENALTIES), self._targets))
         for k, left_out in enumerate(self._groups if len(self._groups) > 1 else []):
-            others = _Solver([group for n, group in enumerate(self._groups) if n != k])
+            others = _Solver([group for n, group in enumerate(self._groups) if n != k], self._targets)
             frames = sum(self._sizes) - self._sizes[k]
             errors += [_squared_error(left_out, *others.solve(frames * p)) for p in PENALTIES]
         best = len(PENALTIES) - 1 - errors[::-1].argmin(0)  # of equals the largest
-        solver, frames = _Solver(self._groups), sum(self._sizes)
+        solver, frames = _Solver(self._groups, self._targets), sum(self._sizes)
         fits = [solver.solve(frames * penalty) for penalty in PENALTIES[best]]
         weights = np.column_stack([fit[0][:, k] for k, fit in enumerate(fits)])
         level = np.array([fit[1][k] for k, fit in enumerate(fits)])
@@ -96,7 +96,7 @@ class Frames:
 
 def _factor(songs: list[Song], inputs: Standardiser) -> Array:
     """Factor R of the rows (1, standardised features, targets) of songs; RᵀR is their product."""
-    factor: Array = np.empty((0, 1 + songs[0].features.shape[1] + len(TARGETS)))
+    factor: Array = np.empty((0, 1 + songs[0].features.shape[1] + songs[0].annotation.shape[1]))
     waiting: list[Array] = []
     for number, song in enumerate(songs):
         ones = np.ones(song.frames)
@@ -117,14 +117,14 @@ def _triangular(parts: Sequence[Array]) -> Array:
 class _Solver:
     """Solves for the weights of frames that are given as factors."""
 
-    def __init__(self, factors: Sequence[Array]) -> None:
+    def __init__(self, factors: Sequence[Array], targets: int) -> None:
         whole = _triangular(factors)
-        targets = whole.shape[1] - len(TARGETS)
-        self._features, self._targets = whole[0, 1:targets], whole[0, targets:]
+        first = whole.shape[1] - targets
+        self._features, self._targets = whole[0, 1:first], whole[0, first:]
         self._size = whole[0, 0]
         # Below the first row are the deviations from the means, for the first column is 1 everywhere.
-        left, self._singular, self._right = np.linalg.svd(whole[1:, 1:targets], full_matrices=False)
-        self._projected = left.T @ whole[1:, targets:]
+        left, self._singular, self._right = np.linalg.svd(whole[1:, 1:first], full_matrices=False)
+        self._projected = left.T @ whole[1:, first:]
 
     def without_penalty(self) -> tuple[Array, Array]:
         """Weights and level of least squares; directions below the tolerance have no weight."""

@@ -8,16 +8,17 @@ cross-validation.
 
 Each network's predictions are smoothed, if ``predictions.smoothing`` says so, before
 ensembles are chosen, averaged and scored; the baselines' are left as they are.  With single
-targets, "network" here means a pair of them.
+targets, "network" here means one of each target.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from lstmcore.experiments.datasets import Song
+from lstmcore.experiments.datasets import Song, song_order
 from lstmcore.experiments.jobs.job import Result
 from lstmcore.experiments.scoring.baselines import predict_baselines
 from lstmcore.experiments.scoring.ensemble import Choice, Frames, choose, split_songs
@@ -39,7 +40,7 @@ class Predictions:
     songs
         The songs.
     values
-        Arousal and valence of each song, shape (frames, 2).
+        The targets of each song, shape (frames, targets).
     spread
         Standard deviation over the networks averaged, likewise; None for a baseline.
     """
@@ -50,9 +51,9 @@ class Predictions:
     values: list[Frames]
     spread: list[Frames] | None = None
 
-    def scores(self) -> list[Score]:
-        """Score the predictions against the songs' annotations."""
-        return score(self.system, self.group, self.songs, self.values)
+    def scores(self, targets: Sequence[str]) -> list[Score]:
+        """Score the predictions against the songs' annotations, which have these names."""
+        return score(self.system, self.group, targets, self.songs, self.values)
 
 
 def choose_ensembles(data: TrialData, networks: list[Result]) -> dict[str, Choice]:
@@ -96,7 +97,7 @@ def predict_all(data: TrialData, networks: list[Result], choices: dict[str, Choi
 
 
 def member_predictions(data: TrialData, networks: list[Result], group: str, songs: list[Song]) -> Frames:
-    """Smoothed predictions of all members for the songs of a set, shape (members, frames, 2)."""
+    """Smoothed predictions of all members for the songs of a set, shape (members, frames, targets)."""
     stacked = np.stack([network.tensors[group] for network in networks])
     members = join_targets(stacked, networks_a_member(data.experiment))
     seconds, ends = data.experiment.predictions.smoothing, np.cumsum([song.frames for song in songs])
@@ -106,7 +107,7 @@ def member_predictions(data: TrialData, networks: list[Result], group: str, song
 
 
 def _average(system: str, group: str, songs: list[Song], stacked: Frames) -> Predictions:
-    """Average networks, shape (networks, frames, 2)."""
+    """Average networks, shape (networks, frames, targets)."""
     values, spread = split_songs(stacked.mean(0), songs), split_songs(stacked.std(0), songs)
     return Predictions(system, group, songs, values, spread)
 
@@ -135,11 +136,11 @@ def cross_validated_networks(data: TrialData, networks: list[Result]) -> Predict
 
 
 def _joined(parts: list[Predictions]) -> Predictions:
-    """Put the folds together, songs in the order of their numbers."""
+    """Put the folds together, songs in the data set's order."""
     songs = [song for part in parts for song in part.songs]
     values = [v for part in parts for v in part.values]
     spread = [s for part in parts for s in part.spread or []]
-    order = sorted(range(len(songs)), key=lambda k: songs[k].song_id)
+    order = sorted(range(len(songs)), key=lambda k: song_order(songs[k].song_id))
     return Predictions(
         parts[0].system,
         parts[0].group,

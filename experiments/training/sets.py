@@ -25,7 +25,7 @@ from lstmcore import (
     TrainingSettings,
 )
 from lstmcore.experiments.config import Experiment, Pretraining, Training
-from lstmcore.experiments.datasets import TARGETS, Song
+from lstmcore.experiments.datasets import Song
 from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.training.frame_wise import frame_wise_sizes
 
@@ -38,7 +38,7 @@ def hidden_layers(experiment: Experiment, inputs: int) -> tuple[Layer, ...]:
     """Hidden layers of a network, from the input on."""
     config = experiment.network
     if config.cell == "feedforward":
-        outputs = len(TARGETS) if config.targets == "joint" else 1
+        outputs = len(experiment.data.target_names) if config.targets == "joint" else 1
         return tuple(Tanh(size, config.bias) for size in frame_wise_sizes(config.hidden, inputs, outputs))
     kind = BLSTM if config.bidirectional else LSTM
     return tuple(kind(size, config.bias) for size in config.hidden)

@@ -1,12 +1,13 @@
 """Trial jobs: one network, trained on the other folds and stopped by its own, or by one of the others.
 
 Inputs and targets are standardised to the training songs of the fold.  With single targets, a
-trial of a fold is two jobs: a network for arousal and one for valence, which make one member of
-an ensemble.
+trial of a fold is as many jobs: a network for each target, which together make one member of an
+ensemble.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -30,7 +31,7 @@ from lstmcore import (
     stream,
 )
 from lstmcore.experiments.config import Experiment
-from lstmcore.experiments.datasets import TARGETS, Dataset, Song
+from lstmcore.experiments.datasets import Dataset, Song
 from lstmcore.experiments.jobs.job import Job, Result, Tensors, name_of
 from lstmcore.experiments.seeds import seed_for
 from lstmcore.experiments.training.folds import Split
@@ -98,7 +99,7 @@ class TrialData:
         return self._sets.get(key, lambda: self._make_sets(fold, trial, target))
 
     def _make_sets(self, fold: int, trial: int, target: str | None) -> FoldSets:
-        columns = slice(None) if target is None else slice(k := TARGETS.index(target), k + 1)
+        columns = slice(None) if target is None else slice(k := self.dataset.targets.index(target), k + 1)
         songs, watched = self.split.training(fold, trial), self.split.watched(fold, trial)
         left_out = frozenset((fold, self.split.watched_fold(fold, trial)))
         heard = self._heard.get(left_out, lambda: self._make_heard(songs))
@@ -125,18 +126,22 @@ def network_seed(experiment: Experiment, fold: int, trial: int, target: str | No
     """Root of all random numbers of one network, which is of one target or, with None, of all."""
     if target is None:
         return seed_for(experiment.seed, "network", fold, trial)
-    return seed_for(experiment.seed, "network of one target", fold, trial, TARGETS.index(target))
+    return seed_for(
+        experiment.seed, "network of one target", fold, trial, experiment.data.target_names.index(target)
+    )
 
 
 def architecture_of(experiment: Experiment, inputs: int) -> Architecture:
-    """Hidden layers and a linear output for arousal and valence together, or for one of them."""
-    output = Linear(len(TARGETS) // networks_a_member(experiment), experiment.network.bias)
+    """Hidden layers and a linear output for all targets together, or for one of them."""
+    output = Linear(
+        len(experiment.data.target_names) // networks_a_member(experiment), experiment.network.bias
+    )
     return Architecture(inputs, (*hidden_layers(experiment, inputs), output))
 
 
 def networks_a_member(experiment: Experiment) -> int:
     """How many networks make one member of an ensemble: one, or one for each target."""
-    return 1 if experiment.network.targets == "joint" else len(TARGETS)
+    return 1 if experiment.network.targets == "joint" else len(experiment.data.target_names)
 
 
 def join_targets(predictions: NDArray[np.float64], networks: int) -> NDArray[np.float64]:
@@ -145,8 +150,8 @@ def join_targets(predictions: NDArray[np.float64], networks: int) -> NDArray[np.
     Parameters
     ----------
     predictions
-        Shape (networks, frames, outputs), with single targets all networks of arousal first,
-        then those of valence in the same order.
+        Shape (networks, frames, outputs), with single targets all networks of the first target first,
+        then those of the next in the same order.
     networks
         How many make one member; of 1, all are left as they are.
 
@@ -161,11 +166,11 @@ def join_targets(predictions: NDArray[np.float64], networks: int) -> NDArray[np.
 def network_jobs(data: TrialData, folds: Sequence[int] | None = None) -> list[Job]:
     """Make a job for each fold that validates, or some of them, and each trial.
 
-    With single targets, arousal's come first.
+    With single targets, those of the first come first.
     """
     folds = data.split.cross_validation if folds is None else folds
     trials = range(data.experiment.ensemble.trials)
-    targets = [None] if networks_a_member(data.experiment) == 1 else TARGETS
+    targets = [None] if data.experiment.network.targets == "joint" else data.dataset.targets
     return [_job(data, fold, trial, target) for target in targets for fold in folds for trial in trials]
 
 
@@ -184,7 +189,7 @@ def _job(data: TrialData, fold: int, trial: int, target: str | None) -> Job:
     }
     if experiment.folds.stopping != "same":
         inputs["watched"] = [song.digest for song in data.split.watched(fold, trial)]
-    of_target = "" if target is None else f"-{target}"
+    of_target = "" if target is None else "-" + re.sub(r"[^\w.]", "_", target, flags=re.ASCII)
     name = name_of(f"network-fold{fold:02}-trial{trial}{of_target}", inputs)
     title = ", ".join([f"fold {fold}", f"trial {trial}", *([] if target is None else [target])])
     of_job = (data, fold, trial, target)

@@ -29,7 +29,7 @@ FORMATS = ("html", "png", "svg", "pdf")
 
 @dataclass(frozen=True)
 class Sources:
-    """Where arousal and valence of a song come from.
+    """Where the emotion of a song comes from.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Arousal and valence of one song over time: annotated, or predicted and written to a table."""
+"""Emotion of one song over time: annotated, or predicted and written to a table."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lstmcore.experiments.datasets import TARGETS
+from lstmcore.experiments.config import DEAM_TARGETS
 from lstmcore.experiments.datasets.annotations import finite_number, read_csv, read_dynamic, read_raters
 from lstmcore.experiments.datasets.deam_layout import AVERAGED, averaged_file, rater_file
 from lstmcore.experiments.errors import InputError, did_you_mean
 from lstmcore.features.errors import printable
 
-_NEEDED = ("time", *TARGETS)
+_SPREAD = "_spread"
+_NO_TARGETS = ("song_id", "file", "time", "system")
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def read_annotations(source: Path, song: str) -> Curves:
 def _annotation_files(source: Path) -> dict[str, Path]:
     if source.is_dir():
         for folder in (source / AVERAGED, source):
-            files = {target: folder / f"{target}.csv" for target in TARGETS}
+            files = {target: folder / f"{target}.csv" for target in DEAM_TARGETS}
             if any(path.is_file() for path in files.values()):
                 return files
         raise InputError(
@@ -95,7 +96,7 @@ def _annotation_files(source: Path) -> dict[str, Path]:
         )
     if not source.exists():
         raise InputError(f"{source}: no such file or folder")
-    named = [target for target in TARGETS if target in source.name.lower()]
+    named = [target for target in DEAM_TARGETS if target in source.name.lower()]
     if len(named) != 1:
         raise InputError(
             f"{source}: the name of a file of annotations says which they are: "
@@ -153,18 +154,28 @@ def read_predictions(path: Path, audio: Path, song: str | None, system: str | No
     times = _numbers(file, rows, "time")
     if (np.diff(times) <= 0).any():
         raise InputError(f"{file}: the times of this song don't rise; expected each of them once")
-    return name, {target: _curve(file, rows, times, target) for target in TARGETS}
+    return name, {target: _curve(file, rows, times, target) for target in targets_in(table)}
 
 
 def curves_of(table: pd.DataFrame) -> Curves:
     """Curves of one song from a table that `lstmcore.experiments.prediction.songs.predict_files` gives."""
     times = table["time"].to_numpy()
-    return {t: Curve(times, table[t].to_numpy(), table[f"{t}_spread"].to_numpy()) for t in TARGETS}
+    return {t: Curve(times, table[t].to_numpy(), table[t + _SPREAD].to_numpy()) for t in targets_in(table)}
+
+
+def targets_in(table: pd.DataFrame) -> list[str]:
+    """Names of what a table of predictions has: the columns with a spread beside them, or else all others."""
+    return _targets_of([str(name) for name in table.columns])
+
+
+def _targets_of(columns: list[str]) -> list[str]:
+    spread = [name for name in columns if name + _SPREAD in columns]
+    return spread or [name for name in columns if name not in _NO_TARGETS]
 
 
 def _read_table(path: Path) -> pd.DataFrame:
     header, *rows = read_csv(path)
-    missing = [name for name in _NEEDED if name not in header]
+    missing = [] if "time" in header else ["time"]
     if not {"song_id", "file"} & {*header}:
         missing.insert(0, "song_id (or file)")
     if missing:
@@ -172,6 +183,8 @@ def _read_table(path: Path) -> pd.DataFrame:
             f"{path}, line 1: no column {', '.join(missing)}; found {', '.join(header[:8])}; "
             "expected predictions.csv of a run or the output of lstmcore predict"
         )
+    if not _targets_of(header):
+        raise InputError(f"{path}, line 1: no column of a target; found {', '.join(header[:8])}")
     for line, row in enumerate(rows, 2):
         if len(row) != len(header):
             raise InputError(f"{path}, line {line}: {len(row)} columns; the header has {len(header)}")
@@ -207,7 +220,7 @@ def _no_song(song: str, known: list[str]) -> str:
 
 def _curve(path: Path, rows: pd.DataFrame, times: NDArray[np.float64], target: str) -> Curve:
     values = _numbers(path, rows, target)
-    column = f"{target}_spread"
+    column = target + _SPREAD
     if column not in rows or not rows[column].str.strip().any():  # empty for a baseline
         return Curve(times, values)
     return Curve(times, values, _numbers(path, rows, column))

@@ -12,8 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
-from lstmcore.experiments.datasets import TARGETS
-from lstmcore.experiments.report.plots import COLOURS, FEW, STYLE, limits
+from lstmcore.experiments.report.plots import FEW, STYLE, colours, limits
 from lstmcore.experiments.report.song.curves import Curve, Curves
 from lstmcore.experiments.report.song.sound import Spectrogram, Waveform
 from lstmcore.features import TIME_COLUMN
@@ -46,7 +45,7 @@ class SongPicture:
     features
         ``frameTime`` (s) and at least the columns of `FEATURES`.
     annotations, predictions
-        Arousal and valence; empty where there are none.
+        Curves by target; empty where there are none.
     system
         What the predictions are called in the legend.
     scale
@@ -64,7 +63,7 @@ class SongPicture:
     @property
     def targets(self) -> list[str]:
         """Targets that there is a curve of."""
-        return [t for t in TARGETS if t in self.annotations or t in self.predictions]
+        return list({**self.predictions, **self.annotations})
 
 
 def draw_song(picture: SongPicture) -> Figure:
@@ -78,8 +77,8 @@ def draw_song(picture: SongPicture) -> Figure:
     Returns
     -------
     Figure
-        Axes from top to bottom: the sound, the four features, and arousal and valence if there
-        are annotations or predictions. All share one axis of time in seconds.
+        Axes from top to bottom: the sound, the four features, and each target that there are
+        annotations or predictions of. All share one axis of time in seconds.
     """
     heights = [_SOUND, *[_FEATURE] * len(FEATURES), *[_EMOTION] * len(picture.targets)]
     with matplotlib.rc_context(STYLE):
@@ -164,17 +163,17 @@ def _draw_feature(axis: Any, features: pd.DataFrame, column: str) -> None:
 
 def _draw_emotion(axis: Any, picture: SongPicture, target: str) -> None:
     annotation, prediction = picture.annotations.get(target), picture.predictions.get(target)
+    colour = colours(picture.targets)[target]
     if annotation is not None:
         _draw_curve(axis, annotation, _GREY, "annotation", "raters")
     if prediction is not None:
-        _draw_curve(axis, prediction, COLOURS[target], picture.system, "networks")
+        _draw_curve(axis, prediction, colour, picture.system, "networks")
     curves = [curve for curve in (annotation, prediction) if curve is not None]
     shown = [part for one in curves for part in (one.values, one.edge(-1), one.edge(1))]
     low, high = limits(picture.scale, *shown)
     axis.set_ylim(low, high)
-    middle = 0.0 if picture.scale is None else sum(picture.scale) / 2
-    if low < middle < high:
-        axis.axhline(middle, color=_GREY, linewidth=0.6)
+    if picture.scale is not None:
+        axis.axhline(sum(picture.scale) / 2, color=_GREY, linewidth=0.6)
     axis.set_title(target, loc="left", fontsize=10)
     axis.set_ylabel("no unit" if picture.scale is None else f"{picture.scale[0]:g} to {picture.scale[1]:g}")
     _put_legend(axis)

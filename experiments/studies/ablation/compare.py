@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmcore.experiments.datasets import TARGETS, Song
+from lstmcore.experiments.datasets import Song, SongId
 from lstmcore.experiments.scoring.ensemble import split_songs
 from lstmcore.experiments.scoring.metrics import ccc, rmse
 from lstmcore.experiments.scoring.statistics import (
@@ -41,7 +41,7 @@ class SongScores:
     Parameters
     ----------
     songs
-        Numbers of the songs.
+        The songs.
     folds
         Fold of each song, shape (songs,).
     values
@@ -49,18 +49,21 @@ class SongScores:
     sums
         `pooled_sums` of each song and target, for each of the ensembles that the scores are means of;
         shape (ensembles, songs, targets, 6).
+    targets
+        Their names.
     """
 
-    songs: list[int]
+    songs: list[SongId]
     folds: NDArray[np.int64]
     values: Array
     sums: Array
+    targets: tuple[str, ...]
 
-    def of(self, songs: list[int]) -> SongScores:
+    def of(self, songs: list[SongId]) -> SongScores:
         """Return the scores of some of the songs, in the order given."""
         place = {song: k for k, song in enumerate(self.songs)}
         rows = [place[song] for song in songs]
-        return SongScores(songs, self.folds[rows], self.values[rows], self.sums[:, rows])
+        return SongScores(songs, self.folds[rows], self.values[rows], self.sums[:, rows], self.targets)
 
     def weighted(self, weights: Array) -> Array:
         """Score samples of songs.
@@ -109,7 +112,11 @@ def cross_validated(trained: Trained, size: int | None = None) -> SongScores:
         songs += own
         folds += [fold] * len(own)
     return SongScores(
-        [song.song_id for song in songs], np.array(folds), np.concatenate(values), np.concatenate(sums, 1)
+        [song.song_id for song in songs],
+        np.array(folds),
+        np.concatenate(values),
+        np.concatenate(sums, 1),
+        trained.data.dataset.targets,
     )
 
 
@@ -125,7 +132,7 @@ def _by_song(songs: list[Song], curves: list[Array]) -> Array:
 
     return np.array(
         [
-            [both(c[:, k], s.annotation[:, k]) for k in range(len(TARGETS))]
+            [both(c[:, k], s.annotation[:, k]) for k in range(c.shape[1])]
             for s, c in zip(songs, curves, strict=True)
         ]
     )
@@ -134,7 +141,7 @@ def _by_song(songs: list[Song], curves: list[Array]) -> Array:
 def _sums(songs: list[Song], curves: list[Array]) -> Array:
     return np.array(
         [
-            [pooled_sums(c[:, k], s.annotation[:, k]) for k in range(len(TARGETS))]
+            [pooled_sums(c[:, k], s.annotation[:, k]) for k in range(c.shape[1])]
             for s, c in zip(songs, curves, strict=True)
         ]
     )
@@ -200,7 +207,7 @@ def compare(
     same = bool(np.array_equal(a.values, b.values))
     rows = []
     for m, (metric, scope) in enumerate(METRICS):
-        for k, target in enumerate(TARGETS):
+        for k, target in enumerate(base.targets):
             interval = percentile_interval(drawn_differences[:, k, m], LEVEL) if enough else None
             low, high = interval or (None, None)
             t, p = corrected_t_test(fold_differences[:, k, m], test_share) or (None, None)

@@ -7,7 +7,6 @@ from typing import Any
 
 from rich.console import Console
 
-from lstmcore.experiments.datasets import TARGETS
 from lstmcore.experiments.files import write_csv
 from lstmcore.experiments.report.page import Page
 from lstmcore.experiments.scoring.statistics import LEVEL, RESAMPLES
@@ -120,7 +119,7 @@ def print_ablations(ablated: Ablated, console: Console) -> None:
 def _sheet(ablated: Ablated, metric: str) -> Sheet:
     rows = []
     for name in ablated.names():
-        for target in TARGETS:
+        for target in ablated.experiment.data.target_names:
             key = (name, metric, target)
             row = next((r for r in ablated.rows if (r.ablation, r.metric, r.target) == key), None)
             if row is None:

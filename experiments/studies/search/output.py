@@ -10,6 +10,7 @@ from rich.console import Console
 
 from lstmcore.experiments.config import Experiment
 from lstmcore.experiments.config.variations import SearchStep
+from lstmcore.experiments.errors import listed
 from lstmcore.experiments.files import write_csv
 from lstmcore.experiments.progress import duration
 from lstmcore.experiments.report.page import Page
@@ -104,7 +105,12 @@ def _lead(searched: Searched) -> str:
 
 def _criterion(searched: Searched) -> str:
     scope = "all frames of a fold" if searched.search.scope == "pooled" else "mean over songs"
-    return f"{HEADINGS[searched.search.criterion]} ({scope}, mean of arousal and valence)"
+    return f"{HEADINGS[searched.search.criterion]} ({scope}, {_targets(searched)})"
+
+
+def _targets(searched: Searched) -> str:
+    names = searched.experiment.data.target_names
+    return f"mean of {listed(names)}" if len(names) > 1 else names[0]
 
 
 def _chosen_row(searched: Searched) -> int:

@@ -363,7 +363,7 @@ TABLE = "song_id,time,system,arousal,valence\n"
         ),
         (
             ["--predictions", "wrong.csv"],
-            "wrong.csv, line 1: no column song_id (or file), valence; found time",
+            "wrong.csv, line 1: no column song_id (or file); found time",
         ),
         (["--predictions", "short.csv"], "short.csv, line 3: 2 columns; the header has 5"),
         (

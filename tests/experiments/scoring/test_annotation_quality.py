@@ -2,6 +2,7 @@
 
 import json
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -283,3 +284,35 @@ def test_what_a_run_says_of_its_annotations(rated):
     assert {row["set"] for row in quality["carried"]} == {"cross_validation", "team_test", "official_test"}
     assert [row["misled"] for row in quality["misled"]] == [None, None]
     assert "official test set: whether the networks are misled by it can&#39;t be told." in page
+
+
+def with_targets(songs, names):
+    """Give songs the columns of targets that are named: a for arousal, v for valence."""
+    columns = [{"a": 0, "v": 1}[name[0]] for name in names]
+    return [replace(song, targets=song.annotation[:, columns]) for song in songs]
+
+
+def quality_of_targets(names):
+    rng = np.random.default_rng(8)
+    songs = with_targets(songs_with_correlation(0.7, 1, rng, 80), names)
+    dataset = Dataset(songs, [], [], ["f"], "song_means", [], targets=tuple(names))
+    cut = split(songs, Folds(count=4, team_test=3))
+    sets = {"cross_validation": cut.others(None), "team_test": cut.team_test_songs}
+    predictions = [Predictions("lstm_all", g, s, [song.annotation for song in s]) for g, s in sets.items()]
+    experiment = Experiment(name="x", data=Data(source="procedural"))
+    return annotation_quality(experiment, dataset, cut, predictions)
+
+
+def test_one_target_has_no_correlation_with_another():
+    quality = quality_of_targets(["arousal"])
+    assert quality.correlation == quality.differences == quality.carried == quality.misled == []
+
+
+def test_of_three_targets_each_pair_is_correlated():
+    quality = quality_of_targets(["arousal", "valence", "anew"])
+    frames = {(row.first, row.second): row.r for row in quality.correlation if row.over == "frames"}
+    assert frames["arousal", "anew"] == pytest.approx(1)
+    assert frames["arousal", "valence"] == pytest.approx(frames["valence", "anew"])
+    said = [row.sentence for row in quality.differences if (row.first, row.second) == ("valence", "anew")]
+    assert "valence correlates with anew with" in said[0]
+    assert len(quality.misled) == 3

@@ -7,6 +7,8 @@ from scipy import stats
 from lstmcore.experiments.datasets import Song
 from lstmcore.experiments.scoring.metrics import ccc, criterion, pearson, rmse, score
 
+TARGETS = ("arousal", "valence")
+
 
 def song(number, targets):
     targets = np.asarray(targets, float)
@@ -56,7 +58,7 @@ def test_r_of_a_constant_is_undefined(value, other):
 
 
 def test_by_song_is_mean_and_deviation_over_songs_and_pooled_is_all_frames():
-    rows = score("s", "team_test", SONGS, PREDICTIONS)
+    rows = score("s", "team_test", TARGETS, SONGS, PREDICTIONS)
     assert len(rows) == 12
     errors = [rmse(p[:, 1], s.annotation[:, 1]) for p, s in zip(PREDICTIONS, SONGS, strict=True)]
     found = by(rows, target="valence", metric="rmse", scope="per_song")
@@ -70,7 +72,7 @@ def test_by_song_is_mean_and_deviation_over_songs_and_pooled_is_all_frames():
 
 def test_undefined_r_counts_as_zero_and_is_counted():
     flat = [np.full_like(PREDICTIONS[0], 0.1), *PREDICTIONS[1:]]
-    found = by(score("s", "g", SONGS, flat), target="arousal", metric="r", scope="per_song")
+    found = by(score("s", "g", TARGETS, SONGS, flat), target="arousal", metric="r", scope="per_song")
     others = [pearson(p[:, 0], s.annotation[:, 0]) for p, s in zip(flat[1:], SONGS[1:], strict=True)]
     assert found.undefined == 1
     assert found.mean == pytest.approx(sum(others) / 4)
@@ -82,7 +84,7 @@ def test_criterion_is_better_when_higher():
         for scope in ("pooled", "per_song"):
             assert criterion(metric, scope, SONGS, exact) > criterion(metric, scope, SONGS, PREDICTIONS)
     both = [
-        by(score("", "", SONGS, PREDICTIONS), target=t, metric="ccc", scope="pooled").mean
-        for t in ("arousal", "valence")
+        by(score("", "", TARGETS, SONGS, PREDICTIONS), target=t, metric="ccc", scope="pooled").mean
+        for t in TARGETS
     ]
     assert criterion("ccc", "pooled", SONGS, PREDICTIONS) == pytest.approx(np.mean(both))

@@ -98,7 +98,7 @@ def scores_of(annotations, curves, folds):
     ]
     sums = [[pooled_sums(c[:, k], a[:, k]) for k in (0, 1)] for a, c in zip(annotations, curves, strict=True)]
     songs = list(range(1, len(curves) + 1))
-    return SongScores(songs, np.array(folds), np.array(values), np.array([sums]))
+    return SongScores(songs, np.array(folds), np.array(values), np.array([sums]), ("arousal", "valence"))
 
 
 @pytest.fixture(scope="module")
