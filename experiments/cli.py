@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
-from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
-from lstmcore.experiments.terminal.command_line import Command, Version
+from lstmcore.experiments.prediction.cli import (
+    MODEL_HELP,
+    MODEL_METAVAR,
+    commands as prediction_commands,
+    warn_of_model,
+)
+from lstmcore.experiments.terminal.command_line import BackendName, Command, Version, Workers
 from lstmcore.experiments.terminal.process import run_command
 from lstmcore.experiments.terminal.telling import errors_told, tell_of_songs
 
@@ -30,11 +34,6 @@ SetharesWeight = Literal["product", "min"]
 VassilakisWeight = Literal["2015", "published"]
 Spectra = Literal["mean", "window"]
 
-Workers = Annotated[
-    int | None,
-    typer.Option(min=1, help="Jobs side by side; by default one per processor.", show_default=False),
-]
-
 ExperimentFile = Annotated[
     Path,
     typer.Argument(
@@ -45,9 +44,6 @@ ExperimentFile = Annotated[
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", help="Replace a value, such as training.learning_rate=1e-5.", metavar="KEY=VALUE"),
-]
-BackendName = Annotated[
-    str | None, typer.Option(help="What computes the networks: cpu, cuda or reference.", show_default=False)
 ]
 ResultsFolder = Annotated[
     Path | None,
@@ -198,60 +194,7 @@ def example(
         print(f"written: {written}; to run it: lstmcore-run {written}")
 
 
-@app.command(cls=Command)
-def predict(
-    model: Annotated[Path, typer.Argument(help="Folder of a finished run.", metavar="RUN")],
-    audio: Annotated[
-        list[Path],
-        typer.Argument(
-            help="Songs, and folders that are searched with all below them.",
-            metavar="AUDIO...",
-            # A song without permission to read is named in the end, like any other that can't be used.
-            readable=False,
-        ),
-    ],
-    out: Annotated[
-        Path | None, typer.Option(help="File to write, .csv; by default printed.", metavar="FILE.csv")
-    ] = None,
-    system: Annotated[
-        str | None, typer.Option(help="Which ensemble, such as lstm_ccc; by default the first.")
-    ] = None,
-    workers: Workers = None,
-    backend: BackendName = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
-) -> None:
-    """Predict arousal and valence of songs over time.
-
-    As often as the model's songs were annotated and in their scale: with DEAM twice a second, from -1 to 1.
-    A model that learnt from synthetic music says so.  Songs that can't be used are named in the end (exit
-    code 1); the others are predicted.
-
-    Example: lstmcore predict runs/quickstart-1a2b3c4d music/ --out curves.csv
-
-    FS1 features are computed by openSMILE, whose Python package is licensed for
-    non-commercial use only.
-    """
-    from lstmcore.experiments.environment import processors
-    from lstmcore.experiments.extraction import find_songs
-    from lstmcore.experiments.prediction import open_predictor, predict_files, prediction_table
-    from lstmcore.experiments.progress import new_progress
-
-    _warn_of_model(model)
-    progress = new_progress(quiet)
-    with errors_told(None, progress):
-        predictor = open_predictor(model, system, backend or "cpu")
-        songs = find_songs(audio)
-        with prediction_table(out) as write:
-            progress.stage("songs", len(songs))
-            predicted = predict_files(
-                predictor,
-                songs,
-                workers=workers or processors(),
-                on_done=lambda done: progress.advance(fresh=done.error is None and not done.stored),
-            )
-            progress.close()
-            write(predicted.table)
-    tell_of_songs(predicted.errors, len(songs))
+app.registered_commands += prediction_commands.registered_commands
 
 
 @app.command(cls=Command)
@@ -390,7 +333,7 @@ def plot(
         ),
     ] = None,
     model: Annotated[
-        Path | None, typer.Option(help="A finished run, to predict AUDIO now.", metavar="RUN")
+        Path | None, typer.Option(help=f"{MODEL_HELP}, to predict AUDIO now.", metavar=MODEL_METAVAR)
     ] = None,
     system: Annotated[
         str | None, typer.Option(help="Which system or ensemble; by default the first.")
@@ -414,7 +357,7 @@ def plot(
     from lstmcore.experiments.progress import new_progress
 
     if model is not None:
-        _warn_of_model(model)
+        warn_of_model(model)
     progress = new_progress(quiet)
     with errors_told(None, progress):
         from lstmcore.experiments.report.song import Sources, plot_song
@@ -538,16 +481,6 @@ def warmup(quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing.")
             warmth = warm_up(display)
         if not quiet:
             print("\n".join(warmth.as_lines()))
-
-
-def _warn_of_model(run: Path) -> None:
-    """Warn on stderr of what a person should know about a model before its predictions."""
-    from lstmcore.experiments.errors import InputError
-    from lstmcore.experiments.prediction.description import model_folder, read_description
-
-    with suppress(InputError):  # what is wrong with it is reported when it is read to be used
-        for warning in read_description(model_folder(run) / "model.json").warnings():
-            print(f"warning: {run}: {warning}", file=sys.stderr)
 
 
 def _print_result(result: Run) -> None:

@@ -161,7 +161,9 @@ def test_no_file_is_too_long_to_read():
 
 
 def test_the_hall_is_clear():
+    shipped = {"configurations", "models"}  # no rooms: what comes along as data
     entries = [p for p in (ROOT / "experiments").iterdir() if not p.name.startswith("__")]  # but the door
+    entries = [p for p in entries if p.name not in shipped]
     assert len(entries) <= 20
 
 

@@ -72,6 +72,14 @@ class TrainedOn(_Part):
     unlabelled_songs: int = Field(ge=0)
 
 
+class Card(_Part):
+    """What a list of models says of one, a line each: what it is, its data, and the licence of these."""
+
+    summary: str
+    data: str
+    licence: str
+
+
 class Description(_Part):
     """Content of ``model.json``; keys that aren't needed to predict may be missing."""
 
@@ -92,6 +100,8 @@ class Description(_Part):
     networks: list[Place] = Field(min_length=1)
     systems: dict[str, Annotated[list[int], Field(min_length=1)]] = Field(min_length=1)
     notes: list[str] = Field(default=[])
+    cautions: list[str] = Field(default=[])
+    card: Card | None = None
 
     @model_validator(mode="after")
     def _features_are_those_of_the_set(self) -> Description:
@@ -168,10 +178,11 @@ class Description(_Part):
     def warnings(self) -> list[str]:
         """Return what a person should know before believing a prediction."""
         if self.trained_on is None or not self.trained_on.synthetic:
-            return []
+            return self.cautions
         return [
             "this model learnt from synthetic music (a program's songs and raters): "
-            "what it says of real songs means nothing"
+            "what it says of real songs means nothing",
+            *self.cautions,
         ]
 
 

@@ -15,6 +15,7 @@ from lstmcore.experiments.datasets.feature_tables import settings_at
 from lstmcore.experiments.errors import InputError, did_you_mean
 from lstmcore.experiments.files import replacing
 from lstmcore.experiments.prediction.model import Model, load_model
+from lstmcore.experiments.prediction.shipped import find_model
 from lstmcore.features import (
     FEATURE_SETS,
     TIME_COLUMN,
@@ -79,13 +80,13 @@ class Predictor:
         return pd.DataFrame(dict(zip(self.columns, values, strict=True)))
 
 
-def open_predictor(run: Path, system: str | None = None, backend: str = "cpu") -> Predictor:
-    """Read the model of a run, and see that it can predict songs, before any is looked at.
+def open_predictor(model: Path | None = None, system: str | None = None, backend: str = "cpu") -> Predictor:
+    """Read a model, and see that it can predict songs, before any is looked at.
 
     Parameters
     ----------
-    run
-        Folder of the run, or its ``model`` folder.
+    model
+        Folder of a run or model, or the name of one that comes with lstmcore; the ready-made one if None.
     system
         Which ensemble; the model's first if None.
     backend
@@ -104,19 +105,20 @@ def open_predictor(run: Path, system: str | None = None, backend: str = "cpu") -
         If there is no such backend, or it can't be used here.
     """
     engine = get_backend(backend)
-    folder = run / "model" if (run / "model").is_dir() else run
-    model = load_model(folder)
-    wanted = model.about.feature_set
+    found = find_model(model)
+    folder, loaded = found.folder, load_model(found.folder)
+    about = loaded.about
+    wanted = about.feature_set
     if wanted not in FEATURE_SETS:
         raise InputError(f"{folder}: the model wants {wanted} features, which can't be computed from audio")
-    unknown = [name for name in model.about.feature_names if name not in columns(wanted)]
+    unknown = [name for name in about.feature_names if name not in columns(wanted)]
     if unknown:
         raise InputError(f"{folder}: the model wants a feature {unknown[0]!r}; expected one of {wanted}")
-    systems = list(model.about.systems)
+    systems = list(about.systems)
     if system is not None and system not in systems:
         hint = did_you_mean(system, systems)
         raise InputError(f"{folder}: no system {system!r}; expected one of {', '.join(systems)}{hint}")
-    return Predictor(model, system or systems[0], engine, settings_at(str(folder), model.about.hop_seconds))
+    return Predictor(loaded, system or systems[0], engine, settings_at(str(folder), about.hop_seconds))
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,15 @@ Version = Annotated[
     ),
 ]
 
+Workers = Annotated[
+    int | None,
+    typer.Option(min=1, help="Jobs side by side; by default one per processor.", show_default=False),
+]
+
+BackendName = Annotated[
+    str | None, typer.Option(help="What computes the networks: cpu, cuda or reference.", show_default=False)
+]
+
 
 class Command(TyperCommand):
     """A command that sees where the shell has taken a value apart."""

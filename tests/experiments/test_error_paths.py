@@ -90,7 +90,7 @@ def test_features(songs, tmp_path, out):
 
 
 def test_predict(songs, fs1_run, tmp_path):
-    line = ["predict", fs1_run, *songs, "--out", tmp_path / "p.csv", "--workers", 2]
+    line = ["predict", *songs, "--model", fs1_run, "--out", tmp_path / "p.csv", "--workers", 2]
     done = ended("main()", *line, cache=tmp_path / "cache")
     assert done.returncode == 1
     assert done.stderr.endswith("1 of 9 songs can't be used\n")

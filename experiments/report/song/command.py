@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.files import write_text, write_whole
-from lstmcore.experiments.prediction.description import model_folder, read_description
+from lstmcore.experiments.prediction.shipped import find_model
 from lstmcore.experiments.prediction.songs import Predictor, open_predictor, predict_files
 from lstmcore.experiments.progress import Progress
 from lstmcore.experiments.report.plots import STYLE, svg_element
@@ -38,7 +38,7 @@ class Sources:
     predictions
         ``predictions.csv``, a run, or what ``lstmcore predict`` wrote.
     model
-        A run whose model predicts the song now.
+        A run or model, or the name of a shipped model, which predicts the song now.
     system
         Which ensemble of `predictions` or `model`; the first if None.
     song
@@ -154,7 +154,7 @@ def _scale(sources: Sources) -> tuple[float, float] | None:
     if run is None or not (run / "model").is_dir() | (run == sources.model):
         return None
     try:
-        ends = read_description(model_folder(run) / "model.json").target_range
+        ends = find_model(run).describe().target_range
     except InputError:  # predictions can be drawn all the same
         return None
     return None if ends is None else (ends[0], ends[1])

@@ -54,10 +54,10 @@ def test_from_procedural_audio_to_a_table_and_to_the_prediction_of_a_song(tmp_pa
     assert len(json.loads((tmp_path / "run" / "model" / "model.json").read_text())["feature_names"]) == 260
 
     (audio,) = (tmp_path / "cache" / "procedural").rglob("2001.flac")
-    again = invoke(app, "predict", tmp_path / "run", audio, audio, "--out", tmp_path / "p.csv")
+    again = invoke(app, "predict", audio, audio, "--model", tmp_path / "run", "--out", tmp_path / "p.csv")
     assert again.exit_code == 0, again.output
     assert again.stderr.count("learnt from synthetic music") == 1
-    again = invoke(app, "predict", tmp_path / "run", audio, "--out", tmp_path / "p.csv")
+    again = invoke(app, "predict", audio, "--model", tmp_path / "run", "--out", tmp_path / "p.csv")
     predicted = pd.read_csv(tmp_path / "p.csv")
     assert list(predicted.columns[:4]) == ["file", "time", "arousal", "valence"]
     # The model begins at the audio's start here and at the first annotation there: not equal, but close.

@@ -183,7 +183,8 @@ def test_features_from_audio_have_the_hop_of_the_annotations(tmp_path, tiny, mon
     assert result.exit_code == 0, result.output
     assert load_model(tiny / "out" / "model").about.hop_seconds == 0.75
     song = tiny / "data" / "MEMD_audio" / "1.wav"
-    result = CliRunner().invoke(app, ["predict", str(tiny / "out"), str(song), "--out", str(tiny / "p.csv")])
+    line = ["predict", str(song), "--model", str(tiny / "out"), "--out", str(tiny / "p.csv")]
+    result = CliRunner().invoke(app, line)
     assert result.exit_code == 0, result.output
     assert "synthetic" not in result.output
     assert np.diff(pd.read_csv(tiny / "p.csv")["time"]).tolist() == [0.75] * 5

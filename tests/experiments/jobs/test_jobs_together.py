@@ -213,7 +213,7 @@ def cuda_is_there() -> bool:
 def test_without_a_gpu_the_way_out_is_told_before_anything_is_done(tiny, command):
     path = tiny / "tiny.toml"
     path.write_text(path.read_text() + SEARCH)
-    names = ("run", "song.wav") if command == "predict" else (path,)
+    names = ("song.wav", "--model", "run") if command == "predict" else (path,)
     arguments = [command, *map(str, names), "--backend", "cuda", "--out", str(tiny / "out")]
     result = CliRunner().invoke(app, arguments)
     assert (result.exit_code, isinstance(result.exception, SystemExit)) == (2, True)

@@ -14,6 +14,7 @@ from lstmcore import LSTM, Architecture, Linear
 from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.jobs.job import Result, load_result, save_result
 from lstmcore.experiments.prediction.model import Model, load_model, write_model
+from lstmcore.features import feature_names
 from tests.shared_data import SHARED, needs_cases
 
 FEATURES = ["f0", "f1", "f2"]
@@ -51,6 +52,18 @@ def arrays(outputs: int = 2) -> dict[str, Any]:
         "target_scale": np.full((2, outputs), 0.3),
         "quantiles": np.sort(rng.standard_normal((11, 3)), axis=0),
     }
+
+
+def write_tiny_model(folder: Path, **keys: Any) -> None:
+    """Write a model of random weights that predicts audio."""
+    names, rng = list(feature_names("FS1")), np.random.default_rng(0)
+    parameters = Architecture(len(names), (LSTM(2), Linear(2))).parameter_count
+    wide = {"input_mean": np.zeros((2, len(names))), "input_scale": np.full((2, len(names)), 1e3)}
+    weights = {"weights": rng.uniform(-0.5, 0.5, (2, parameters)).astype(np.float32)}
+    tensors = {name: array for name, array in arrays().items() if name != "quantiles"} | wide | weights
+    about = DESCRIPTION | {"feature_set": "FS1", "feature_names": names} | keys
+    folder.mkdir(parents=True, exist_ok=True)
+    write_model(folder, about, tensors)
 
 
 @pytest.fixture(scope="module")

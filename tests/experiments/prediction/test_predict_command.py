@@ -17,8 +17,8 @@ from lstmcore.features import FeatureStore, extract_features
 GOLDEN = Path(__file__).parents[2] / "golden" / "features"
 
 
-def invoke(*arguments):
-    return CliRunner().invoke(app, ["predict", *map(str, arguments)])
+def invoke(run, *arguments):
+    return CliRunner().invoke(app, ["predict", *map(str, arguments), "--model", str(run)])
 
 
 @pytest.fixture

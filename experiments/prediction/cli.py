@@ -1,0 +1,136 @@
+"""The commands of models: ``lstmcore predict`` and ``lstmcore models``."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lstmcore.experiments.terminal.command_line import BackendName, Command, Workers
+from lstmcore.experiments.terminal.telling import errors_told, tell_of_songs
+
+commands = typer.Typer()
+
+MODEL_HELP = "The folder of a finished run or of a model, or the name of one that comes with lstmcore"
+MODEL_METAVAR = "RUN|FOLDER|NAME"
+
+
+@commands.command(cls=Command)
+def predict(
+    audio: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Songs, and folders that are searched with all below them.",
+            metavar="SONG...",
+            # A song without permission to read is named in the end, like any other that can't be used.
+            readable=False,
+        ),
+    ],
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            help=f"{MODEL_HELP} (lstmcore models); by default that one.",
+            metavar=MODEL_METAVAR,
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File to write, .csv; by default printed.", metavar="FILE.csv")
+    ] = None,
+    system: Annotated[
+        str | None, typer.Option(help="Which ensemble, such as lstm_ccc; by default the first.")
+    ] = None,
+    workers: Workers = None,
+    backend: BackendName = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+) -> None:
+    """Predict arousal and valence of songs over time.
+
+    By the ready-made model that comes with lstmcore, or by one of yours: as often as its songs were
+    annotated and in their scale, with DEAM twice a second, from -1 to 1.  What a model doesn't know it says.
+    Songs that can't be used are named in the end (exit code 1); the others are predicted.
+
+    Example: lstmcore predict music/ --model runs/quickstart-1a2b3c4d --out curves.csv
+
+    FS1 features are computed by openSMILE, whose Python package is licensed for
+    non-commercial use only.
+    """
+    from lstmcore.experiments.environment import processors
+    from lstmcore.experiments.extraction import find_songs
+    from lstmcore.experiments.prediction import open_predictor, predict_files, prediction_table
+    from lstmcore.experiments.progress import new_progress
+
+    progress = new_progress(quiet)
+    with errors_told(None, progress):
+        _refuse_model_before_songs(audio)
+        warn_of_model(model)
+        predictor = open_predictor(model, system, backend or "cpu")
+        songs = find_songs(audio)
+        with prediction_table(out) as write:
+            progress.stage("songs", len(songs))
+            predicted = predict_files(
+                predictor,
+                songs,
+                workers=workers or processors(),
+                on_done=lambda done: progress.advance(fresh=done.error is None and not done.stored),
+            )
+            progress.close()
+            write(predicted.table)
+    tell_of_songs(predicted.errors, len(songs))
+
+
+@commands.command(cls=Command)
+def models(
+    name: Annotated[
+        Path | None,
+        typer.Argument(
+            help=f"{MODEL_HELP}: its card is printed; none: all that come with it are listed.",
+            metavar="NAME",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """List the models that come along, or print a model's card.
+
+    A card says what the model learnt from, under which licence these data are, its scores, and what it
+    doesn't know.
+
+    Example: lstmcore models
+    """
+    from lstmcore.experiments.prediction.shipped import print_card, print_models
+
+    with errors_told(None):
+        if name is None:
+            print_models()
+        else:
+            print_card(name)
+
+
+def _refuse_model_before_songs(audio: list[Path]) -> None:
+    """Refuse ``lstmcore predict RUN SONG…``, as it was once written, with the line that is right now."""
+    from lstmcore.experiments.errors import InputError
+    from lstmcore.experiments.prediction.shipped import is_model
+    from lstmcore.features.errors import printable
+
+    run = audio[0]
+    if is_model(run):
+        songs = printable(audio[1]) if len(audio) > 1 else "SONG"
+        more = " …" if len(audio) > 2 else ""
+        raise InputError(
+            f"{printable(run)}: is a model and no song; expected: "
+            f"lstmcore predict {songs}{more} --model {printable(run)}"
+        )
+
+
+def warn_of_model(model: Path | None) -> None:
+    """Warn on stderr of what a person should know about a model before its predictions."""
+    from lstmcore.experiments.errors import InputError
+    from lstmcore.experiments.prediction.shipped import find_model
+
+    with suppress(InputError):  # what is wrong with it is reported when it is read to be used
+        found = find_model(model)
+        for warning in found.describe().warnings():
+            print(f"warning: {found.name}: {warning}", file=sys.stderr)
