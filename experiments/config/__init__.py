@@ -10,6 +10,7 @@ from lstmcore.experiments.config.loading import load_experiment
 from lstmcore.experiments.config.sections import (
     DEAM_SCALE,
     DEAM_TARGETS,
+    WINDOW_SECONDS,
     Data,
     Ensemble,
     Experiment,
@@ -23,6 +24,7 @@ from lstmcore.experiments.config.sections import (
 __all__ = [
     "DEAM_SCALE",
     "DEAM_TARGETS",
+    "WINDOW_SECONDS",
     "Data",
     "Ensemble",
     "Experiment",

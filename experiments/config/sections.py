@@ -20,6 +20,7 @@ from lstmcore.experiments.errors import InputError
 LONGEST_SECONDS = 3600.0  # of lead-in and smoothing: longer than any song that is rated
 DEAM_SCALE = [-1.0, 1.0]
 DEAM_TARGETS = ("arousal", "valence")
+WINDOW_SECONDS = 45.0  # the length of DEAM's excerpts
 
 
 class ProceduralData(Section):
@@ -57,6 +58,9 @@ class Data(Section):
     ``normal_scores`` puts in place of each feature's value the standard normal quantile of its rank.
     ``lead_in``: networks hear so many seconds before a song's first annotation, as raters did; their error
     there doesn't count, though errors by frame are of all frames.
+    ``window_seconds``: of features ``song_means``, over how long a window means are taken of songs that have
+    frames and no row in the table of means.
+    ``leave_out``: names of features that networks don't get, or patterns of names, with ``*``.
     ``scale``: lowest and highest value that an annotation can have.
     ``official_test_above``: songs with a larger number are the official test set; ``"none"``: there is none.
     """
@@ -65,6 +69,8 @@ class Data(Section):
     root: str | None = None
     features: FeatureSet = "FS1"
     normal_scores: bool = False
+    window_seconds: float = Field(default=WINDOW_SECONDS, gt=0, le=LONGEST_SECONDS)
+    leave_out: list[str] = Field(default=[])
     lead_in: float = Field(default=0.0, ge=0, le=LONGEST_SECONDS)
     scale: list[Annotated[float, Field(ge=-1e9, le=1e9)]] = Field(
         default=DEAM_SCALE, min_length=2, max_length=2
@@ -367,7 +373,7 @@ class Experiment(Section):
 
 
 # Keys that came when there were runs already: at their default they don't change a run's name.
-_LATER = (("data", "scale"),)
+_LATER = (("data", "scale"), ("data", "window_seconds"), ("data", "leave_out"))
 
 
 def _check_search(experiment: Experiment, search: Search) -> None:

@@ -18,9 +18,11 @@ ABLATED = (
     *SEARCHED,
     "data.features",
     "data.lead_in",
+    "data.leave_out",
     "data.normal_scores",
     "data.quality",
     "data.unlabelled",
+    "data.window_seconds",
 )
 """Sections and keys that an ablation may change."""
 

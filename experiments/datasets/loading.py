@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+from collections.abc import Callable
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +29,8 @@ from lstmcore.experiments.datasets.feature_tables import (
 )
 from lstmcore.experiments.datasets.normal_scores import NormalScores
 from lstmcore.experiments.datasets.song import Dataset, Song
-from lstmcore.experiments.errors import InputError, Interrupted, all_told
+from lstmcore.experiments.datasets.window_means import FRAMES, MEAN_NAMES, MEANS, WindowMeans
+from lstmcore.experiments.errors import InputError, Interrupted, all_told, did_you_mean
 from lstmcore.experiments.jobs.alone import alone
 from lstmcore.experiments.progress import Progress
 from lstmcore.features import cache_root
@@ -67,22 +70,23 @@ def load_dataset(config: Data, *, workers: int, progress: Progress, stop: thread
     notes = []
     root = Path(config.root) if config.root is not None else None
     if config.source == "procedural":
-        if config.features != "song_means":
-            smile_version()  # what is missing is reported before music is made
+        smile_version()  # what is missing is reported before music is made
         root = root or _procedural_folder(config.procedural)
         _make_procedural(root, config.procedural, workers, progress, stop)
     assert root is not None  # the configuration has seen to it
     synthetic = config.source == "procedural" or _is_synthetic(root)
     notes += [SYNTHETIC] if synthetic else []
     annotations = Annotations(root, config)
-    if config.features == "song_means":
-        source: FeatureSource = SongMeans(root / SONG_MEANS, annotations.hop)
+    if config.features == MEANS:
+        source: FeatureSource = _song_means(root, config, annotations, workers, progress, stop)
     else:
-        source = _frame_features(root, config, annotations, workers, progress, stop)
+        source = _frame_features(root, config, annotations, set(), workers, progress, stop)
         left_out = sorted(undecodable_files(root).keys() - source.songs())
         if left_out and config.unlabelled != "none":
             notes.append(f"Left out, for their files can't be decoded: {', '.join(map(str, left_out))}.")
     dataset = replace(assemble(annotations, source, config, notes), synthetic=synthetic)
+    if config.leave_out:
+        dataset = _without_features(dataset, config.leave_out)
     return _with_normal_scores(dataset) if config.normal_scores else dataset
 
 
@@ -124,31 +128,56 @@ def _make_procedural(
         raise Interrupted
 
 
-def _frame_features(
+def _song_means(
     root: Path,
     config: Data,
     annotations: Annotations,
     workers: int,
     progress: Progress,
     stop: threading.Event,
+) -> FeatureSource:
+    """Rows of the table of means where it has the song; the others' means are taken over windows."""
+    file, others = root / SONG_MEANS, feature_files(root).keys() | audio_files(root).keys()
+    table = SongMeans(file, annotations.hop) if file.exists() or not others else None
+    has = set() if table is None else table.songs()
+    annotated = {*annotations.development(), *annotations.official_test()}
+    if table is not None and (not (annotated | others) - has or not {*table.names} <= {*MEAN_NAMES}):
+        return table
+    frames = _frame_features(root, config, annotations, has, workers, progress, stop)
+    return WindowMeans(table, frames, config.window_seconds)
+
+
+def _frame_features(
+    root: Path,
+    config: Data,
+    annotations: Annotations,
+    without: set[int],
+    workers: int,
+    progress: Progress,
+    stop: threading.Event,
 ) -> FrameTables:
-    """Feature files where they exist; the other songs' audio is analysed, or read from the store."""
+    """Feature files where they exist; the other songs' audio is analysed, or read from the store.
+
+    Some songs may do without: their means are known.
+    """
     from lstmcore.features import FeatureStore, extract_many
     from lstmcore.features.sets import feature_names
 
+    feature_set = FRAMES if config.features == MEANS else config.features
     files, audio, undecodable = feature_files(root), audio_files(root), undecodable_files(root)
-    wanted = {*annotations.development(), *annotations.official_test()}
+    wanted = {*annotations.development(), *annotations.official_test()} - without
     settings = settings_at("annotations", None if annotations.hop is None else annotations.hop / 1000)
+    in_table = f"a row in {SONG_MEANS}, " if config.features == MEANS else ""
     missing = [  # reported before hours of extraction
         f"song {song} is annotated but there are no {config.features} features of it: expected "
-        f"{root / feature_file(song)} or {root / AUDIO / str(song)}.mp3 (wav, flac, ogg)"
+        f"{in_table}{root / feature_file(song)} or {root / AUDIO / str(song)}.mp3 (wav, flac, ogg)"
         + (f"; {undecodable[song]} can't be decoded" if song in undecodable else "")
         for song in sorted(wanted - files.keys() - audio.keys())
     ]
     needed = wanted.copy()
     if config.unlabelled != "none":
-        wanted |= {song for song in files.keys() | audio.keys() if not annotations.is_test(song)}
-    incomplete = _without_last_columns(files, wanted, config.features)
+        wanted |= {s for s in files.keys() | audio.keys() if not annotations.is_test(s)} - without
+    incomplete = _without_last_columns(files, wanted, feature_set)
     failed = {
         song: f"{files[song]}: has FS1's features, and there is no audio of song {song} to take the others "
         f"of FS2 from; expected {root / AUDIO / str(song)}.mp3 (or wav, flac, ogg)"
@@ -158,12 +187,12 @@ def _frame_features(
     if missing:
         raise all_told(missing, "annotated songs have no features")
     songs = sorted(song for song in wanted - (files.keys() - incomplete) if song in audio)
-    names = list(feature_names(config.features))
+    names = list(feature_names(feature_set))
     extracted: dict[int, tuple[list[int], NDArray[np.float32]]] = {}
-    progress.stage(f"{config.features} features from audio", len(songs))
+    progress.stage(f"{feature_set} features from audio", len(songs))
     with extract_many(
         [audio[song] for song in songs],
-        config.features,
+        feature_set,
         FeatureStore(),
         settings=settings,
         workers=workers,
@@ -181,7 +210,7 @@ def _frame_features(
     if stop.is_set():
         raise Interrupted
     files = {song: file for song, file in files.items() if song in wanted}
-    return FrameTables(config.features, names, files, extracted, failed)
+    return FrameTables(feature_set, names, files, extracted, failed)
 
 
 def _without_last_columns(files: dict[int, Path], wanted: set[int], feature_set: str) -> set[int]:
@@ -194,25 +223,46 @@ def _without_last_columns(files: dict[int, Path], wanted: set[int], feature_set:
     return {song for song, file in files.items() if song in wanted and columns_in(file) == fs1}
 
 
+def _without_features(dataset: Dataset, patterns: list[str]) -> Dataset:
+    """Return a data set without the features that some names or patterns say."""
+    left_out: set[str] = set()
+    for pattern in patterns:
+        found = {n for n in dataset.feature_names if n == pattern or fnmatchcase(n, pattern)}
+        if not found:
+            hint = did_you_mean(pattern, dataset.feature_names)
+            raise InputError(
+                f"data.leave_out: no feature {pattern!r}; expected names, or patterns with *, of the "
+                f"{len(dataset.feature_names)} of {dataset.feature_set}{hint}"
+            )
+        left_out |= found
+    kept = [k for k, name in enumerate(dataset.feature_names) if name not in left_out]
+    if not kept:
+        raise InputError(f"data.leave_out leaves out all {len(dataset.feature_names)} features")
+
+    names = [dataset.feature_names[k] for k in kept]
+    return replace(_changed(dataset, lambda rows: rows[:, kept]), feature_names=names)
+
+
 def _with_normal_scores(dataset: Dataset) -> Dataset:
     """Return a data set with normal scores for features, and what made them."""
     ranked = dataset.unlabelled or dataset.development
     scores = NormalScores.fit([song.features for song in ranked])
 
-    def scored(songs: list[Song]) -> list[Song]:
+    return replace(_changed(dataset, scores.apply), normal_scores=scores)
+
+
+def _changed(dataset: Dataset, change: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> Dataset:
+    """Return a data set with the features of all songs changed, those of lead-ins too."""
+
+    def changed(songs: list[Song]) -> list[Song]:
         return [
-            replace(
-                song,
-                features=scores.apply(song.features),
-                lead_in=None if song.lead_in is None else scores.apply(song.lead_in),
-            )
-            for song in songs
+            replace(s, features=change(s.features), lead_in=None if s.lead_in is None else change(s.lead_in))
+            for s in songs
         ]
 
     return replace(
         dataset,
-        development=scored(dataset.development),
-        unlabelled=scored(dataset.unlabelled),
-        official_test=scored(dataset.official_test),
-        normal_scores=scores,
+        development=changed(dataset.development),
+        unlabelled=changed(dataset.unlabelled),
+        official_test=changed(dataset.official_test),
     )

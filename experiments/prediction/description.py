@@ -96,6 +96,7 @@ class Description(_Part):
     hop_seconds: float | None = Field(default=None, ge=0.001, le=LONGEST_SECONDS)
     smoothing_seconds: Seconds = 0.0
     lead_in_seconds: Seconds = 0.0
+    window_seconds: Annotated[float, Field(gt=0, le=LONGEST_SECONDS)] | None = None
     trained_on: TrainedOn | None = None
     networks: list[Place] = Field(min_length=1)
     systems: dict[str, Annotated[list[int], Field(min_length=1)]] = Field(min_length=1)
@@ -106,8 +107,10 @@ class Description(_Part):
     @model_validator(mode="after")
     def _features_are_those_of_the_set(self) -> Description:
         known = FEATURE_SETS.get(self.feature_set)
-        if known is not None and tuple(self.feature_names) != known:
-            raise ValueError(f"feature_names aren't the {len(known)} of {self.feature_set}, in their order")
+        if known is not None and self.feature_names != [n for n in known if n in {*self.feature_names}]:
+            raise ValueError(
+                f"feature_names aren't of the {len(known)} of {self.feature_set}, in their order"
+            )
         return self
 
     @model_validator(mode="after")

@@ -22,6 +22,7 @@ from lstmcore import Architecture, Backend, Network, Standardiser, Workspace, ge
 from lstmcore.experiments.config import Experiment
 from lstmcore.experiments.datasets import Dataset
 from lstmcore.experiments.datasets.normal_scores import NormalScores
+from lstmcore.experiments.datasets.window_means import MEANS
 from lstmcore.experiments.errors import InputError, did_you_mean
 from lstmcore.experiments.files import write_json
 from lstmcore.experiments.jobs.job import Result, Tensors, load_result, save_result
@@ -72,6 +73,7 @@ def save_model(
         "hop_seconds": dataset.hop_seconds,
         "smoothing_seconds": experiment.predictions.smoothing,
         "lead_in_seconds": experiment.data.lead_in,
+        **({"window_seconds": experiment.data.window_seconds} if dataset.feature_set == MEANS else {}),
         "trained_on": {
             "source": experiment.data.source,
             "synthetic": dataset.synthetic,

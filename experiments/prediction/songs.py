@@ -9,9 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from lstmcore import Backend, get_backend
+from lstmcore.experiments.config import WINDOW_SECONDS
 from lstmcore.experiments.datasets.feature_tables import settings_at
+from lstmcore.experiments.datasets.window_means import FRAMES, MEAN_NAMES, MEANS, window_means
 from lstmcore.experiments.errors import InputError, did_you_mean
 from lstmcore.experiments.files import replacing
 from lstmcore.experiments.prediction.model import Model, load_model
@@ -23,7 +26,6 @@ from lstmcore.features import (
     Extraction,
     FeatureSettings,
     FeatureStore,
-    columns,
     extract_many,
 )
 from lstmcore.features.errors import printable
@@ -53,8 +55,18 @@ class Predictor:
 
     @property
     def feature_set(self) -> str:
-        """Name of the features that songs are described by."""
-        return self.model.about.feature_set
+        """Name of the features that are computed of songs."""
+        wanted = self.model.about.feature_set
+        return FRAMES if wanted == MEANS else wanted
+
+    def inputs(self, features: pd.DataFrame) -> NDArray[np.float64]:
+        """Return what the model hears of a song's features: its columns, or means of them over a window."""
+        about = self.model.about
+        if about.feature_set != MEANS:
+            return features[about.feature_names].to_numpy(np.float64)
+        times, frames = features[TIME_COLUMN].to_numpy(), features.drop(columns=TIME_COLUMN)
+        seconds = about.window_seconds or WINDOW_SECONDS  # models of before didn't say
+        return window_means(times, frames.to_numpy(np.float64), about.feature_names, seconds)
 
     @property
     def columns(self) -> list[str]:
@@ -72,7 +84,7 @@ class Predictor:
         """
         assert result.features is not None
         times = result.features[TIME_COLUMN].to_numpy()
-        rows = result.features[self.model.about.feature_names].to_numpy(np.float64)
+        rows = self.inputs(result.features)
         mean, spread = self.model.predict(rows, self.system, self.backend, times=times)
         if not (np.isfinite(mean).all() and np.isfinite(spread).all()):
             raise AudioError(result.path, "its prediction isn't finite; features of music are expected")
@@ -109,11 +121,13 @@ def open_predictor(model: Path | None = None, system: str | None = None, backend
     folder, loaded = found.folder, load_model(found.folder)
     about = loaded.about
     wanted = about.feature_set
-    if wanted not in FEATURE_SETS:
+    if wanted != MEANS and wanted not in FEATURE_SETS:
         raise InputError(f"{folder}: the model wants {wanted} features, which can't be computed from audio")
-    unknown = [name for name in about.feature_names if name not in columns(wanted)]
+    known = MEAN_NAMES if wanted == MEANS else FEATURE_SETS[wanted]
+    unknown = [name for name in about.feature_names if name not in known]
     if unknown:
-        raise InputError(f"{folder}: the model wants a feature {unknown[0]!r}; expected one of {wanted}")
+        of = f"the means of {FRAMES}, {known[0]} …" if wanted == MEANS else wanted
+        raise InputError(f"{folder}: the model wants a feature {unknown[0]!r}; expected one of {of}")
     systems = list(about.systems)
     if system is not None and system not in systems:
         hint = did_you_mean(system, systems)

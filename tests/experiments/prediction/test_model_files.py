@@ -101,7 +101,7 @@ def changed(folder: Path, **changes: Any) -> Path:
 
 def test_an_intact_model_predicts(folder):
     predicted(folder)
-    assert load_model(folder).description == {"format": 1} | DESCRIPTION
+    assert load_model(folder).description == {"format": 1, "cautions": []} | DESCRIPTION
 
 
 def test_a_network_for_each_target(tmp_path):
@@ -146,7 +146,7 @@ OUTPUT = {"kind": "linear", "size": 2, "bias": 1.0}
             {"feature_names": ["a", "b"]},
             r"networks.safetensors: input_mean has shape \(2, 3\); expected \(2, 2\)",
         ),
-        ({"feature_set": "FS1"}, "feature_names aren't the 260 of FS1"),
+        ({"feature_set": "FS1"}, "feature_names aren't of the 260 of FS1, in their order"),
         ({"smothing_seconds": 1.0}, "unknown key 'smothing_seconds'"),
         (
             SINGLE | {"systems": {"a": [1, 0]}},
