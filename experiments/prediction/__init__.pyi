@@ -6,6 +6,7 @@ from .model import (
 )
 from .songs import (
     Predicted as Predicted,
+    PredictedSong as PredictedSong,
     Predictor as Predictor,
     open_predictor as open_predictor,
     predict_files as predict_files,

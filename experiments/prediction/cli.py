@@ -14,6 +14,8 @@ from lstmcore.experiments.terminal.telling import errors_told, tell_of_songs
 
 commands = typer.Typer()
 
+_MOST_WARNINGS = 20  # of songs, on the terminal
+
 MODEL_HELP = "The folder of a finished run or of a model, or the name of one that comes with lstmcore"
 MODEL_METAVAR = "RUN|FOLDER|NAME"
 
@@ -79,6 +81,10 @@ def predict(
             )
             progress.close()
             write(predicted.table)
+    for warning in predicted.warnings[:_MOST_WARNINGS]:
+        print(f"warning: {warning}", file=sys.stderr)
+    if (more := len(predicted.warnings) - _MOST_WARNINGS) > 0:
+        print(f"warning: and {more} more like these; the column novelty is there for all", file=sys.stderr)
     tell_of_songs(predicted.errors, len(songs))
 
 

@@ -21,6 +21,7 @@ _MOST_FRAMES = 100_000  # of a lead-in
 QUANTILES = "quantiles"
 SCALERS = ("input_mean", "input_scale", "target_mean", "target_scale")
 STACKED = ("weights", *SCALERS)
+NOVELTY = tuple(f"novelty_{part}" for part in ("centre", "scale", "axes", "variances", "distances"))
 
 Seconds = Annotated[float, Field(ge=0, le=LONGEST_SECONDS)]
 
@@ -244,25 +245,33 @@ def check_tensors(path: Path, description: Description, tensors: Tensors) -> Non
         If an array is missing or unknown, or has another shape, precision or values than it must.
     """
     missing = sorted({*STACKED} - {*tensors})
-    unknown = sorted({*tensors} - {*STACKED, QUANTILES})
+    if any(name.startswith("novelty_") for name in tensors):
+        missing += sorted({*NOVELTY} - {*tensors})
+    unknown = sorted({*tensors} - {*STACKED, QUANTILES, *NOVELTY})
     if missing or unknown:
         what = f"no {', '.join(missing)}" if missing else f"unknown array {unknown[0]!r}"
         raise InputError(f"{path}: {what}: damaged, or of another version")
     architecture, networks = description.architecture, len(description.networks)
+    inputs = architecture.input_size
     sizes = {
         "weights": architecture.parameter_count,
-        "input": architecture.input_size,
+        "input": inputs,
         "target": architecture.output_size,
     }
     for name, array in tensors.items():
         if array.dtype.name not in PRECISIONS:
             raise InputError(f"{path}: {name} is {array.dtype.name}; expected float32 or float64")
-        wanted = (
-            (networks, sizes[name.partition("_")[0]]) if name in STACKED else (len(array), sizes["input"])
-        )
+        rows = array.shape[0] if array.ndim else 0
+        wanted: tuple[int, ...] = (rows, inputs)
+        if name in STACKED:
+            wanted = (networks, sizes[name.partition("_")[0]])
+        elif name == "novelty_variances":  # of each axis, and of the rest
+            wanted = (sum(tensors["novelty_axes"].shape[:1]) + 1,)
+        elif name in NOVELTY and name != "novelty_axes":
+            wanted = (rows,) if name == "novelty_distances" else (inputs,)
         if array.shape != wanted or not len(array):
             raise InputError(f"{path}: {name} has shape {array.shape}; expected {wanted}")
         if not np.isfinite(array).all():
             raise InputError(f"{path}: {name} holds numbers that aren't finite")
-        if name.endswith("_scale") and not (array > 0).all():
+        if name.endswith(("_scale", "_variances")) and not (array > 0).all():
             raise InputError(f"{path}: {name} holds numbers that aren't above 0")

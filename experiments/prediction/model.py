@@ -1,9 +1,9 @@
 """A trained ensemble on disk: all that predicting needs, and nothing of the data.
 
 ``model.json`` says what the networks are and what they want (`Description`); ``networks.safetensors``
-holds, stacked over networks, ``weights``, ``input_mean``, ``input_scale``,
-``target_mean`` and ``target_scale``; and ``quantiles`` where features are ranked first
-(`NormalScores`).  With single targets, the networks of a system are first those of the first target,
+holds, stacked over networks, ``weights``, ``input_mean``, ``input_scale``, ``target_mean`` and
+``target_scale``; ``quantiles`` where features are ranked first (`NormalScores`); and where the training songs
+lie (`Novelty`).  With single targets, the networks of a system are first those of the first target,
 then as many of the next.  The second file carries digests of both: what was changed on the disk is refused.
 """
 
@@ -19,8 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmcore import Architecture, Backend, Network, Standardiser, Workspace, get_backend, predict
-from lstmcore.experiments.config import Experiment
-from lstmcore.experiments.datasets import Dataset
 from lstmcore.experiments.datasets.normal_scores import NormalScores
 from lstmcore.experiments.datasets.window_means import MEANS
 from lstmcore.experiments.errors import InputError, did_you_mean
@@ -34,34 +32,36 @@ from lstmcore.experiments.prediction.description import (
     check_tensors,
     read_description,
 )
+from lstmcore.experiments.prediction.novelty import Novelty, novelty_of
 from lstmcore.experiments.scoring.ensemble import Choice
 from lstmcore.experiments.training.smoothing import smoothed
-from lstmcore.experiments.training.trial import architecture_of, join_targets, networks_a_member
+from lstmcore.experiments.training.trial import TrialData, architecture_of, join_targets, networks_a_member
 
 _ROUNDING_SECONDS = 0.0015  # of two time stamps in whole milliseconds
 _PLACE = ("fold", "trial", "target")
 
 
-def save_model(
-    folder: Path, experiment: Experiment, dataset: Dataset, choices: dict[str, Choice], networks: list[Result]
-) -> None:
+def save_model(folder: Path, data: TrialData, choices: dict[str, Choice], networks: list[Result]) -> None:
     """Write the networks of all chosen ensembles.
 
     Parameters
     ----------
     folder
         Where to; it is made.
-    experiment, dataset
-        Say what the networks are and what their inputs mean.
+    data
+        Says what the networks are, what their inputs mean, and what they learnt from.
     choices, networks
         The ensembles, and the results of all network jobs.
     """
+    experiment, dataset = data.experiment, data.dataset
     firsts = range(0, len(networks), len(networks) // networks_a_member(experiment))  # of each target
     members = {name: [f + k for f in firsts for k in choice.members] for name, choice in choices.items()}
     used = sorted({k for network_numbers in members.values() for k in network_numbers})
     tensors = {name: np.stack([networks[k].tensors[name] for k in used]) for name in STACKED}
     if dataset.normal_scores is not None:
         tensors[QUANTILES] = dataset.normal_scores.quantiles
+    if (novelty := novelty_of(data.split)) is not None:
+        tensors |= novelty.as_tensors()
     description = {
         "experiment": experiment.name,
         "layers": layers_as_json(architecture_of(experiment, len(dataset.feature_names))),
@@ -117,6 +117,25 @@ def layers_as_json(architecture: Architecture) -> list[dict[str, Any]]:
     rates = [layer.learning_rate for layer in architecture.layers]
     own = [{} if rate is None else {"learning_rate": rate} for rate in rates]
     return [layer | rate for layer, rate in zip(layers, own, strict=True)]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a song lies to those that a model learnt from.
+
+    Parameters
+    ----------
+    distance
+        From them; about 1 is usual.  None if the model doesn't know.
+    novelty
+        Share of them that lie nearer to the others, 0 to 1.
+    outside
+        Share of the song's values that are outside of all that were ranked, and count as the nearest of them.
+    """
+
+    distance: float | None
+    novelty: float | None
+    outside: float
 
 
 @dataclass(frozen=True)
@@ -182,10 +201,8 @@ class Model:
             If the backend can't be used here.
         """
         about, networks = self.about, self.members(system)
-        features = self._checked(features)
+        features = self._scored(self._checked(features))
         self._check_times(len(features), times)
-        if QUANTILES in self.tensors:
-            features = NormalScores(self.tensors[QUANTILES]).apply(features)
         # A model converted from CURRENNT has neither lead-in nor smoothing, nor a hop.
         hop = about.hop_seconds
         before = 0 if hop is None else int(about.lead_in_seconds / hop + 1e-9)
@@ -208,6 +225,24 @@ class Model:
             )
         return curves.mean(0), curves.std(0)
 
+    def standing(self, features: NDArray[np.floating]) -> Standing:
+        """Compare a song with those that the model learnt from.
+
+        Parameters
+        ----------
+        features
+            As for `predict`.
+        """
+        rows, outside = self._checked(features), 0.0
+        if QUANTILES in self.tensors:
+            known = self.tensors[QUANTILES]
+            outside = float(((rows < known[0]) | (rows > known[-1])).mean())
+        novelty = Novelty.of(self.tensors)
+        if novelty is None:
+            return Standing(None, None, outside)
+        distance = float(novelty.distance(self._scored(rows).mean(0)[None])[0])
+        return Standing(distance, novelty.share_nearer(distance), outside)
+
     def members(self, system: str | None) -> list[int]:
         """Numbers of the networks of a system; of the first if None."""
         systems = self.about.systems
@@ -215,6 +250,9 @@ class Model:
             hint = did_you_mean(system, list(systems))
             raise InputError(f"no system {system!r}; expected one of {', '.join(systems)}{hint}")
         return systems[system or next(iter(systems))]
+
+    def _scored(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        return NormalScores(self.tensors[QUANTILES]).apply(rows) if QUANTILES in self.tensors else rows
 
     def _checked(self, features: NDArray[np.floating]) -> NDArray[np.float64]:
         names, rows = self.about.feature_names, np.asarray(features, np.float64)

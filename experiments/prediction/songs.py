@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,8 @@ from lstmcore.experiments.datasets.feature_tables import settings_at
 from lstmcore.experiments.datasets.window_means import FRAMES, MEAN_NAMES, MEANS, window_means
 from lstmcore.experiments.errors import InputError, did_you_mean
 from lstmcore.experiments.files import replacing
-from lstmcore.experiments.prediction.model import Model, load_model
+from lstmcore.experiments.prediction.model import Model, Standing, load_model
+from lstmcore.experiments.prediction.novelty import FAR
 from lstmcore.experiments.prediction.shipped import find_model
 from lstmcore.features import (
     FEATURE_SETS,
@@ -30,6 +31,33 @@ from lstmcore.features import (
 )
 from lstmcore.features.errors import printable
 from lstmcore.features.settings import DEFAULT
+
+_SHORT_SECONDS = 3.0
+_SILENT = 1e-4  # of full scale, root mean square
+_MUCH_OUTSIDE = 0.1  # of a song's values
+_ENERGY = "pcm_RMSenergy_sma_amean"  # which all sets of features are computed with
+
+
+@dataclass(frozen=True)
+class PredictedSong:
+    """What a model says of a song.
+
+    Parameters
+    ----------
+    table
+        One row per window, with the predictor's `columns`.
+    distance
+        From the songs that the model learnt from, about 1 being usual; None if the model doesn't know.
+    novelty
+        Share of those songs that lie nearer to the others than this one does, 0 to 1.
+    warnings
+        Why its curve may mean little, a sentence each.
+    """
+
+    table: pd.DataFrame
+    distance: float | None
+    novelty: float | None
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -70,12 +98,12 @@ class Predictor:
 
     @property
     def columns(self) -> list[str]:
-        """Columns of its tables: file, time (s), each target, and the spread of each."""
+        """Columns of its tables: file, time (s), each target, the spread of each, and novelty."""
         targets = self.model.about.target_names
-        return ["file", "time", *targets, *(f"{target}_spread" for target in targets)]
+        return ["file", "time", *targets, *(f"{target}_spread" for target in targets), "novelty"]
 
-    def table(self, result: Extraction) -> pd.DataFrame:
-        """Predict a song from its features: one row per window, with `columns`.
+    def song(self, result: Extraction) -> PredictedSong:
+        """Predict a song from its features.
 
         Raises
         ------
@@ -88,8 +116,31 @@ class Predictor:
         mean, spread = self.model.predict(rows, self.system, self.backend, times=times)
         if not (np.isfinite(mean).all() and np.isfinite(spread).all()):
             raise AudioError(result.path, "its prediction isn't finite; features of music are expected")
-        values = [printable(result.path), times, *mean.T, *spread.T]
-        return pd.DataFrame(dict(zip(self.columns, values, strict=True)))
+        standing = self.model.standing(rows)
+        novelty = np.nan if standing.novelty is None else standing.novelty
+        values = [printable(result.path), times, *mean.T, *spread.T, novelty]
+        table = pd.DataFrame(dict(zip(self.columns, values, strict=True)))
+        warnings = tuple(self._warnings(result.features, standing))
+        return PredictedSong(table, standing.distance, standing.novelty, warnings)
+
+    def _warnings(self, features: pd.DataFrame, standing: Standing) -> Iterator[str]:
+        """Say why a song's curve may mean little."""
+        if float(features[_ENERGY].max()) < _SILENT:
+            yield "is silent: its curve says nothing"
+            return
+        seconds = float(features[TIME_COLUMN].iloc[-1]) + self.settings.window_seconds
+        if seconds < _SHORT_SECONDS:
+            yield f"lasts {seconds:.1f} s: a curve of so little music says little"
+        if standing.novelty is not None and standing.novelty > FAR:
+            yield (
+                "lies further from the songs that the model learnt from than "
+                f"{100 * FAR:.0f} % of them do from the others: don't trust its curve"
+            )
+        if standing.outside > _MUCH_OUTSIDE:
+            yield (
+                f"{100 * standing.outside:.0f} % of its features' values are outside of all that the model "
+                "learnt from, and count as the nearest of them"
+            )
 
 
 def open_predictor(model: Path | None = None, system: str | None = None, backend: str = "cpu") -> Predictor:
@@ -143,13 +194,17 @@ class Predicted:
     ----------
     table
         file, time (s, start of the window), each target in the annotation's scale
-        (DEAM: −1 to 1), and their spread over the networks averaged.
+        (DEAM: −1 to 1), their spread over the networks averaged, and the song's novelty
+        (`PredictedSong`).
     errors
         One error for each file that can't be used, in the order of the files.
+    warnings
+        Why the curve of a song may mean little: its file and a sentence.
     """
 
     table: pd.DataFrame
     errors: list[AudioError]
+    warnings: list[str] = field(default_factory=list)
 
 
 def predict_files(
@@ -184,6 +239,7 @@ def predict_files(
     """
     parts: list[pd.DataFrame] = []
     errors: list[AudioError] = []
+    warnings: list[str] = []
     store, wanted = FeatureStore(), predictor.feature_set
     settings = predictor.settings
     with extract_many(audio, wanted, store, settings=settings, workers=workers, on_done=on_done) as results:
@@ -191,7 +247,9 @@ def predict_files(
             try:
                 if result.error is not None:
                     raise result.error
-                parts.append(predictor.table(result))
+                song = predictor.song(result)
+                parts.append(song.table)
+                warnings += [f"{printable(result.path)}: {warning}" for warning in song.warnings]
             except AudioError as error:
                 errors.append(error)
             except InputError as error:
@@ -199,7 +257,7 @@ def predict_files(
             except ValueError as error:  # the engine's, of features that it doesn't take
                 errors.append(AudioError(result.path, f"can't be predicted: {error}"))
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=predictor.columns)
-    return Predicted(table, errors)
+    return Predicted(table, errors, warnings)
 
 
 @contextmanager

@@ -137,7 +137,7 @@ def _conclude(folder: Path, experiment: Experiment, sides: list[FeatureSetResult
     write_quality(folder, quality, main.dataset, main.split)
     for side in sides:
         target = folder / ("model" if side is sides[0] else f"model_{side.features}")
-        save_model(target, side.data.experiment, side.data.dataset, side.choices, side.networks)
+        save_model(target, side.data, side.choices, side.networks)
     if paper:
         write_paper_table(folder / "table_1.csv", paper)
     write_metrics(folder / "metrics.json", scores)

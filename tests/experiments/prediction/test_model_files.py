@@ -51,6 +51,11 @@ def arrays(outputs: int = 2) -> dict[str, Any]:
         "target_mean": np.zeros((2, outputs)),
         "target_scale": np.full((2, outputs), 0.3),
         "quantiles": np.sort(rng.standard_normal((11, 3)), axis=0),
+        "novelty_centre": np.zeros(3),
+        "novelty_scale": np.ones(3),
+        "novelty_axes": np.eye(3)[:1],
+        "novelty_variances": np.array([2.0, 0.5]),
+        "novelty_distances": np.linspace(0.5, 2, 5),
     }
 
 
@@ -60,10 +65,10 @@ def write_tiny_model(folder: Path, **keys: Any) -> None:
     parameters = Architecture(len(names), (LSTM(2), Linear(2))).parameter_count
     wide = {"input_mean": np.zeros((2, len(names))), "input_scale": np.full((2, len(names)), 1e3)}
     weights = {"weights": rng.uniform(-0.5, 0.5, (2, parameters)).astype(np.float32)}
-    tensors = {name: array for name, array in arrays().items() if name != "quantiles"} | wide | weights
+    kept = {name: array for name, array in arrays().items() if name.startswith("target_")}
     about = DESCRIPTION | {"feature_set": "FS1", "feature_names": names} | keys
     folder.mkdir(parents=True, exist_ok=True)
-    write_model(folder, about, tensors)
+    write_model(folder, about, kept | wide | weights)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +93,9 @@ def predicted(model: Path) -> None:
         warnings.simplefilter("ignore", RuntimeWarning)  # of numbers that are too large
         found: Model = load_model(model)
         for system in found.about.systems:
-            mean, spread = found.predict(np.ones((6, len(found.about.feature_names))), system)
+            rows = np.ones((6, len(found.about.feature_names)))
+            mean, spread = found.predict(rows, system)
+            assert 0 <= (found.standing(rows).novelty or 0) <= 1
             assert np.isfinite(mean).all()
             assert np.isfinite(spread).all()
 

@@ -44,7 +44,8 @@ def test_files_that_cannot_be_used_are_told_of_in_the_end_and_the_others_predict
     assert told[1].startswith("error: songs/broken.mp3: cannot be decoded")
     assert told[2] == "2 of 4 songs can't be used"
     table = pd.read_csv("p.csv")
-    assert [*table.columns] == ["file", "time", "arousal", "valence", "arousal_spread", "valence_spread"]
+    spreads = ["arousal_spread", "valence_spread"]
+    assert [*table.columns] == ["file", "time", "arousal", "valence", *spreads, "novelty"]
     assert table["file"].tolist() == ["songs/a.wav"] * 2 + ["songs/below/b.wav"] * 2
     assert np.isfinite(table.drop(columns="file")).all().all()
 
