@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lstmcore.experiments.config import Data, ProceduralData
 from lstmcore.experiments.datasets.deam import Annotations, assemble
-from lstmcore.experiments.datasets.deam_layout import AUDIO, PLAN, SONG_MEANS, feature_file
+from lstmcore.experiments.datasets.deam_layout import AUDIO, METADATA, PLAN, SONG_MEANS, feature_file
 from lstmcore.experiments.datasets.feature_tables import (
     FeatureSource,
     FrameTables,
@@ -25,8 +25,9 @@ from lstmcore.experiments.datasets.feature_tables import (
     settings_at,
     undecodable_files,
 )
+from lstmcore.experiments.datasets.metadata import check_groups, read_metadata
 from lstmcore.experiments.datasets.normal_scores import NormalScores
-from lstmcore.experiments.datasets.song import Dataset, Song
+from lstmcore.experiments.datasets.song import Dataset, Metadata, Song
 from lstmcore.experiments.errors import InputError, Interrupted, all_told
 from lstmcore.experiments.jobs.alone import alone
 from lstmcore.experiments.progress import Progress
@@ -36,7 +37,9 @@ from lstmcore.features.smile import smile_version
 SYNTHETIC = "Synthetic: procedural music and simulated raters, not real songs or listeners."
 
 
-def load_dataset(config: Data, *, workers: int, progress: Progress, stop: threading.Event) -> Dataset:
+def load_dataset(
+    config: Data, *, workers: int, progress: Progress, stop: threading.Event, group: str | None = None
+) -> Dataset:
     """Load the songs of an experiment: make, extract or read what it takes.
 
     Parameters
@@ -49,6 +52,8 @@ def load_dataset(config: Data, *, workers: int, progress: Progress, stop: thread
         Advanced after each song.
     stop
         Set it to end early.
+    group
+        Column of the metadata that ``folds.group`` names; None: no metadata are read.
 
     Returns
     -------
@@ -75,6 +80,10 @@ def load_dataset(config: Data, *, workers: int, progress: Progress, stop: thread
     synthetic = config.source == "procedural" or _is_synthetic(root)
     notes += [SYNTHETIC] if synthetic else []
     annotations = Annotations(root, config)
+    metadata: Metadata = {}
+    if group is not None:  # what is wrong with it is reported before hours of extraction
+        metadata = read_metadata(root / METADATA)
+        check_groups(root / METADATA, metadata, group, annotations.development())
     if config.features == "song_means":
         source: FeatureSource = SongMeans(root / SONG_MEANS, annotations.hop)
     else:
@@ -82,7 +91,8 @@ def load_dataset(config: Data, *, workers: int, progress: Progress, stop: thread
         left_out = sorted(undecodable_files(root).keys() - source.songs())
         if left_out and config.unlabelled != "none":
             notes.append(f"Left out, for their files can't be decoded: {', '.join(map(str, left_out))}.")
-    dataset = replace(assemble(annotations, source, config, notes), synthetic=synthetic)
+    dataset = assemble(annotations, source, config, notes)
+    dataset = replace(dataset, synthetic=synthetic, metadata=metadata)
     return _with_normal_scores(dataset) if config.normal_scores else dataset
 
 

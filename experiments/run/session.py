@@ -11,7 +11,7 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from lstmcore import get_backend
-from lstmcore.experiments.config import Data, Experiment
+from lstmcore.experiments.config import Experiment
 from lstmcore.experiments.datasets import Dataset, load_dataset
 from lstmcore.experiments.environment import processors
 from lstmcore.experiments.jobs.executor import Threads
@@ -105,9 +105,15 @@ class Workplace:
     stop: threading.Event
     backend: str
 
-    def load(self, data: Data) -> Dataset:
-        """Load the songs of a ``data`` section."""
-        return load_dataset(data, workers=self.workers, progress=self.progress, stop=self.stop)
+    def load(self, experiment: Experiment) -> Dataset:
+        """Load the songs of an experiment."""
+        return load_dataset(
+            experiment.data,
+            workers=self.workers,
+            progress=self.progress,
+            stop=self.stop,
+            group=experiment.folds.group,
+        )
 
     def job_runner(self, *, patient: bool = False) -> JobRunner:
         """Return what does the jobs that are left; if patient, one that diverges ends nothing but itself."""

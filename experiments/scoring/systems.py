@@ -4,7 +4,7 @@ In cross-validation a song is predicted by the networks of its own fold, which w
 trained on it (early stopping watched it, unless ``folds.stopping`` names another).  That is the
 system ``lstm_all``: the average of all networks that may predict a song.  The chosen
 ensembles ``lstm_rmse`` and ``lstm_ccc`` mix networks of all folds, so they have no
-cross-validation.
+cross-validation.  Without a team's test set none are chosen.
 
 Each network's predictions are smoothed, if ``predictions.smoothing`` says so, before
 ensembles are chosen, averaged and scored; the baselines' are left as they are.  With single
@@ -57,9 +57,15 @@ class Predictions:
 
 
 def choose_ensembles(data: TrialData, networks: list[Result]) -> dict[str, Choice]:
-    """Choose an ensemble for each criterion, or each run on these features; system name to choice."""
+    """Choose an ensemble for each criterion, or each run on these features; system name to choice.
+
+    Without a team's test set, on which to choose, there is one ensemble: all networks.
+    """
     config = data.experiment.ensemble
     songs = data.split.team_test_songs
+    if not songs:
+        members = len(networks) // networks_a_member(data.experiment)
+        return {ALL_NETWORKS: Choice(list(range(members)), "all", None)}
     stacked = member_predictions(data, networks, "team_test", songs)
     criteria = data.experiment.criteria
     return {system: choose(stacked, songs, metric, config) for system, metric in criteria.items()}
@@ -83,7 +89,7 @@ def predict_all(data: TrialData, networks: list[Result], choices: dict[str, Choi
         By set, then by system; a set without songs is left out.
     """
     found = cross_validation(data, networks)
-    chosen = {name: choice.members for name, choice in choices.items()}
+    chosen = {name: choice.members for name, choice in choices.items() if name != ALL_NETWORKS}
     groups = {"team_test": data.split.team_test_songs, "official_test": data.dataset.official_test}
     for group, songs in groups.items():
         if not songs:

@@ -26,7 +26,7 @@ from lstmcore.experiments.studies.ablation.compare import (
     cross_validated,
 )
 from lstmcore.experiments.studies.ablation.variants import default_ablations
-from lstmcore.experiments.training.folds import Split, split, split_like
+from lstmcore.experiments.training.folds import Split, groups_of, split, split_like
 from lstmcore.experiments.training.pretraining import with_note
 from lstmcore.experiments.training.smoothing import check_smoothing
 from lstmcore.experiments.training.stages import Trained, train_stages
@@ -104,7 +104,7 @@ class _Datasets:
     def of(self, experiment: Experiment) -> Dataset:
         key = experiment.data.model_dump_json()
         if key not in self._found:
-            self._found[key] = self._place.load(experiment.data)
+            self._found[key] = self._place.load(experiment)
         return self._found[key]
 
 
@@ -115,7 +115,8 @@ def _prepare(experiment: Experiment, datasets: _Datasets) -> tuple[_Variant, lis
     """
     alone = experiment.alone()
     dataset = datasets.of(alone)
-    base = _Variant(alone, dataset, split(dataset.development, alone.folds), None)
+    folds = split(dataset.development, alone.folds, groups_of(dataset, alone.folds))
+    base = _Variant(alone, dataset, folds, None)
     notes, variants = list(with_note(alone, dataset).notes), []
     for ablation in experiment.ablation or default_ablations(alone, dataset):
         try:
@@ -131,7 +132,9 @@ def _variant(base: _Variant, ablation: Ablation, datasets: _Datasets) -> _Varian
     experiment = with_values(base.experiment, ablation.set, ablation.unset)
     dataset = datasets.of(experiment)
     check_smoothing(experiment.predictions.smoothing, dataset.hop_seconds)
-    return _Variant(experiment, dataset, split_like(dataset.development, base.split), ablation)
+    groups = groups_of(dataset, experiment.folds)
+    folds = split_like(dataset.development, base.split, groups)
+    return _Variant(experiment, dataset, folds, ablation)
 
 
 class _Findings:

@@ -32,7 +32,7 @@ from lstmcore.experiments.studies.search.searched import (
     search_folder,
     section_of,
 )
-from lstmcore.experiments.training.folds import Split, split
+from lstmcore.experiments.training.folds import Split, groups_of, split
 from lstmcore.experiments.training.pretraining import with_note
 from lstmcore.experiments.training.smoothing import check_smoothing
 from lstmcore.experiments.training.stages import Trained, train_stages
@@ -72,12 +72,13 @@ def run_search(experiment: Experiment, session: Session | None = None) -> Search
         experiment, search_folder(experiment), search_config(experiment), reusable(experiment)
     )
     with opened as place:
-        dataset = place.load(experiment.data)
+        dataset = place.load(experiment)
         for candidate in _smoothings(experiment):  # what is wrong is told before hours of training
             check_smoothing(candidate, dataset.hop_seconds)
         dataset = with_note(experiment, dataset)
         runner = place.job_runner(patient=True)
-        bench = _Bench(experiment, dataset, split(dataset.development, experiment.folds), runner)
+        folds = split(dataset.development, experiment.folds, groups_of(dataset, experiment.folds))
+        bench = _Bench(experiment, dataset, folds, runner)
         tried: list[Tried] = []
         while (proposal := method.propose()) is not None:
             tried.append(bench.evaluate(proposal))
