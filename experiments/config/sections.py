@@ -57,6 +57,7 @@ class Data(Section):
     ``normal_scores`` puts in place of each feature's value the standard normal quantile of its rank.
     ``lead_in``: networks hear so many seconds before a song's first annotation, as raters did; their error
     there doesn't count, though errors by frame are of all frames.
+    ``annotation_delay``: raters answer so many seconds late; features are those of the music so much earlier.
     ``scale``: lowest and highest value that an annotation can have.
     ``official_test_above``: songs with a larger number are the official test set; ``"none"``: there is none.
     """
@@ -66,6 +67,7 @@ class Data(Section):
     features: FeatureSet = "FS1"
     normal_scores: bool = False
     lead_in: float = Field(default=0.0, ge=0, le=LONGEST_SECONDS)
+    annotation_delay: float = Field(default=0.0, ge=0, le=LONGEST_SECONDS)
     scale: list[Annotated[float, Field(ge=-1e9, le=1e9)]] = Field(
         default=DEAM_SCALE, min_length=2, max_length=2
     )
@@ -401,7 +403,7 @@ class Experiment(Section):
 
 
 # Keys that came when there were runs already: at their default they don't change a run's name.
-_LATER = (("data", "scale"), ("folds", "group"))
+_LATER = (("data", "scale"), ("data", "annotation_delay"), ("folds", "group"))
 
 
 def _check_search(experiment: Experiment, search: Search) -> None:
@@ -414,6 +416,11 @@ def _check_search(experiment: Experiment, search: Search) -> None:
     for n, step in enumerate(search.steps):
         for key in step.keys:
             check_key(Experiment, f"search.steps.{n}.key", key, SEARCHED, "searched")
+        if step.range is not None and "data.annotation_delay" in step.keys:
+            raise ValueError(
+                f"search.steps.{n} has a range for data.annotation_delay, which is a multiple of the distance"
+                " of frames; expected values"
+            )
         for place, value in step.examples().items():
             try:
                 with_values(experiment.alone(), dict.fromkeys(step.keys, value))

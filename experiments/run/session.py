@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
 from lstmcore import get_backend
-from lstmcore.experiments.config import Experiment
+from lstmcore.experiments.config import Data, Experiment
 from lstmcore.experiments.datasets import Dataset, load_dataset
 from lstmcore.experiments.environment import processors
 from lstmcore.experiments.jobs.executor import Threads
@@ -19,6 +20,9 @@ from lstmcore.experiments.jobs.job import JobFolder
 from lstmcore.experiments.jobs.runner import JobRunner
 from lstmcore.experiments.progress import Progress, Quiet
 from lstmcore.experiments.run.folder import opened
+
+Datasets = Callable[[Experiment], Dataset]
+"""Gives the songs of an experiment."""
 
 
 @dataclass(frozen=True)
@@ -107,13 +111,25 @@ class Workplace:
 
     def load(self, experiment: Experiment) -> Dataset:
         """Load the songs of an experiment."""
-        return load_dataset(
-            experiment.data,
-            workers=self.workers,
-            progress=self.progress,
-            stop=self.stop,
-            group=experiment.folds.group,
-        )
+        return self._load(experiment.data, experiment.folds.group)
+
+    def _load(self, data: Data, group: str | None) -> Dataset:
+        return load_dataset(data, workers=self.workers, progress=self.progress, stop=self.stop, group=group)
+
+    def datasets(self, keep: int | None = None) -> Datasets:
+        """Return what loads the songs of experiments that differ, each kind once, or keeps some of them only.
+
+        Parameters
+        ----------
+        keep
+            How many are kept, of those that were asked for last; None: all.
+        """
+
+        @lru_cache(keep)
+        def found(data: str, group: str | None) -> Dataset:
+            return self._load(Data.model_validate_json(data), group)
+
+        return lambda experiment: found(experiment.data.model_dump_json(), experiment.folds.group)
 
     def job_runner(self, *, patient: bool = False) -> JobRunner:
         """Return what does the jobs that are left; if patient, one that diverges ends nothing but itself."""

@@ -16,7 +16,7 @@ from lstmcore.experiments.datasets import Dataset
 from lstmcore.experiments.errors import Diverged, InputError
 from lstmcore.experiments.jobs.runner import JobRunner
 from lstmcore.experiments.run.folder import reusable
-from lstmcore.experiments.run.session import Session, Workplace
+from lstmcore.experiments.run.session import Datasets, Session
 from lstmcore.experiments.studies.ablation.ablated import Ablated, ablation_config, ablation_folder
 from lstmcore.experiments.studies.ablation.compare import (
     Comparison,
@@ -76,7 +76,7 @@ def run_ablations(experiment: Experiment, session: Session | None = None) -> Abl
         experiment, ablation_folder(experiment), config, reusable(experiment)
     )
     with opened as place:
-        base, variants, notes = _prepare(experiment, _Datasets(place))
+        base, variants, notes = _prepare(experiment, place.datasets())
         findings = _Findings(base, place.job_runner(patient=True))
         for variant in variants:
             findings.add(variant)
@@ -94,27 +94,13 @@ def run_ablations(experiment: Experiment, session: Session | None = None) -> Abl
         return ablated
 
 
-class _Datasets:
-    """Loads data, each kind once."""
-
-    def __init__(self, place: Workplace) -> None:
-        self._place = place
-        self._found: dict[str, Dataset] = {}
-
-    def of(self, experiment: Experiment) -> Dataset:
-        key = experiment.data.model_dump_json()
-        if key not in self._found:
-            self._found[key] = self._place.load(experiment)
-        return self._found[key]
-
-
-def _prepare(experiment: Experiment, datasets: _Datasets) -> tuple[_Variant, list[_Variant], list[str]]:
+def _prepare(experiment: Experiment, datasets: Datasets) -> tuple[_Variant, list[_Variant], list[str]]:
     """Load the songs of all variants, so that what is wrong is told before hours of training.
 
     What of our own list doesn't fit the data is left out with a note.
     """
     alone = experiment.alone()
-    dataset = datasets.of(alone)
+    dataset = datasets(alone)
     folds = split(dataset.development, alone.folds, groups_of(dataset, alone.folds))
     base = _Variant(alone, dataset, folds, None)
     notes, variants = list(with_note(alone, dataset).notes), []
@@ -128,9 +114,9 @@ def _prepare(experiment: Experiment, datasets: _Datasets) -> tuple[_Variant, lis
     return base, variants, notes
 
 
-def _variant(base: _Variant, ablation: Ablation, datasets: _Datasets) -> _Variant:
+def _variant(base: _Variant, ablation: Ablation, datasets: Datasets) -> _Variant:
     experiment = with_values(base.experiment, ablation.set, ablation.unset)
-    dataset = datasets.of(experiment)
+    dataset = datasets(experiment)
     check_smoothing(experiment.predictions.smoothing, dataset.hop_seconds)
     groups = groups_of(dataset, experiment.folds)
     folds = split_like(dataset.development, base.split, groups)
