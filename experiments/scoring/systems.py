@@ -91,15 +91,28 @@ def predict_all(data: TrialData, networks: list[Result], choices: dict[str, Choi
     found = cross_validation(data, networks)
     chosen = {name: choice.members for name, choice in choices.items() if name != ALL_NETWORKS}
     groups = {"team_test": data.split.team_test_songs, "official_test": data.dataset.official_test}
+    baselines = _baselines(data, None, [song for songs in groups.values() for song in songs])
     for group, songs in groups.items():
         if not songs:
             continue
         stacked = member_predictions(data, networks, group, songs)
         found.append(_average(ALL_NETWORKS, group, songs, stacked))
         found += [_average(system, group, songs, stacked[members]) for system, members in chosen.items()]
-        baselines = predict_baselines(data.split.others(None), songs)
-        found += [Predictions(name, group, songs, values) for name, values in baselines.items()]
+        part = slice(0, len(songs)) if group == "team_test" else slice(-len(songs), None)
+        found += [Predictions(name, group, songs, values[part]) for name, values in baselines.items()]
     return found
+
+
+def _baselines(data: TrialData, fold: int | None, songs: list[Song]) -> dict[str, list[Frames]]:
+    """Predict songs by the baselines, trained on all folds but one and the team's test set."""
+    if not songs:
+        return {}
+    return predict_baselines(
+        data.split.others(fold),
+        songs,
+        hop_seconds=data.dataset.hop_seconds,
+        kept_together=data.split.groups,
+    )
 
 
 def member_predictions(data: TrialData, networks: list[Result], group: str, songs: list[Song]) -> Frames:
@@ -123,7 +136,7 @@ def cross_validation(data: TrialData, networks: list[Result]) -> list[Prediction
     parts: dict[str, list[Predictions]] = {}
     for fold in data.split.cross_validation:
         songs = data.split.validation(fold)
-        baselines = predict_baselines(data.split.others(fold), songs)
+        baselines = _baselines(data, fold, songs)
         for name, values in baselines.items():
             parts.setdefault(name, []).append(Predictions(name, "cross_validation", songs, values))
     return [cross_validated_networks(data, networks), *(_joined(of_all) for of_all in parts.values())]

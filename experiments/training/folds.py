@@ -121,7 +121,7 @@ def split(songs: list[Song], config: Folds, groups: Groups | None = None) -> Spl
             f"{'group' if count == 1 else 'groups'} by folds.group = {config.group!r}; "
             f"expected at least one group a fold: a count of {count} at most"
         )
-    fold_of = _dealt(songs, groups, [0] * config.count)
+    fold_of = dealt(songs, groups, [0] * config.count)
     return Split(_cut(songs, fold_of, config.count), team_test, config.stopping, groups)
 
 
@@ -152,7 +152,7 @@ def split_like(songs: list[Song], other: Split, groups: Groups | None = None) ->
         of_group = {other.groups[song]: k for song, k in fold_of.items()}
         fold_of |= {s.song_id: of_group[groups[s.song_id]] for s in new if groups[s.song_id] in of_group}
         sizes = [sum(fold_of.get(s.song_id) == k for s in songs) for k in range(count)]
-        fold_of |= _dealt([s for s in new if s.song_id not in fold_of], groups, sizes)
+        fold_of |= dealt([s for s in new if s.song_id not in fold_of], groups, sizes)
     else:
         fold_of |= {song.song_id: n % count for n, song in enumerate(new)}
     folds = _cut(songs, fold_of, count)
@@ -162,7 +162,7 @@ def split_like(songs: list[Song], other: Split, groups: Groups | None = None) ->
     return Split(folds, other.team_test, other.stopping, groups or {})
 
 
-def _dealt(songs: list[Song], groups: Groups, sizes: list[int]) -> dict[SongId, int]:
+def dealt(songs: list[Song], groups: Groups, sizes: list[int]) -> dict[SongId, int]:
     """Fold of each song: groups, the largest first, go to the fold with the fewest songs.
 
     Of groups of one size that with the earliest song comes first, and of folds the one with the least number.
