@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from lstmcore.experiments.config.explanations import explain, keys_at, nearest_key
-from lstmcore.experiments.config.variations import SEARCHED
+from lstmcore.experiments.config.variations import SECTIONS
 from lstmcore.experiments.errors import InputError
 
 Whole = TypeVar("Whole", bound=BaseModel)
@@ -92,9 +92,9 @@ def check_key(whole: type[BaseModel], place: str, key: str, allowed: tuple[str, 
         known = keys_at(whole, tuple(parts[:n]))
         if n < 2 and part not in known:
             raise ValueError(f"{place}: unknown key {key!r}{nearest_key(whole, part, known)}")
-    if key not in SEARCHED and any(key == one or key.startswith(f"{one}.") for one in allowed):
+    if key not in SECTIONS and any(key == one or key.startswith(f"{one}.") for one in allowed):
         return
     raise ValueError(
-        f"{place}: {key!r} can't be {what}; expected a key of {', '.join(SEARCHED)}"
+        f"{place}: {key!r} can't be {what}; expected a key of {', '.join(SECTIONS)}"
         + "".join(f", {one}" for one in allowed if "." in one)
     )

@@ -61,6 +61,7 @@ class Data(Section):
     ``window_seconds``: of features ``song_means``, over how long a window means are taken of songs that have
     frames and no row in the table of means.
     ``leave_out``: names of features that networks don't get, or patterns of names, with ``*``.
+    ``annotation_delay``: raters answer so many seconds late; features are those of the music so much earlier.
     ``scale``: lowest and highest value that an annotation can have.
     ``official_test_above``: songs with a larger number are the official test set; ``"none"``: there is none.
     """
@@ -72,6 +73,7 @@ class Data(Section):
     window_seconds: float = Field(default=WINDOW_SECONDS, gt=0, le=LONGEST_SECONDS)
     leave_out: list[str] = Field(default=[])
     lead_in: float = Field(default=0.0, ge=0, le=LONGEST_SECONDS)
+    annotation_delay: float = Field(default=0.0, ge=0, le=LONGEST_SECONDS)
     scale: list[Annotated[float, Field(ge=-1e9, le=1e9)]] = Field(
         default=DEAM_SCALE, min_length=2, max_length=2
     )
@@ -112,27 +114,52 @@ class Data(Section):
 
 
 class Folds(Section):
-    """A song's fold is its index modulo ``count``; fold ``team_test`` is kept out.
+    """A song's fold is its index modulo ``count``; fold ``team_test`` is kept out, unless that is "none".
 
+    ``group``: a column of the data's metadata, such as the artist; songs that have the same there are in the
+    same fold, and folds are then about equal in songs.
     ``stopping``: which fold early stopping watches.  The ``same`` that is scored in cross-validation,
     which flatters, of one song or a few a lot; the ``next``, which isn't trained on then; or ``rotating``,
     each of the others in turn, another in each trial, so that the average of the trials has learnt from all.
     """
 
-    count: int = Field(default=11, ge=3)
-    team_test: int = Field(default=10, ge=0)
+    count: int = Field(default=11, ge=2)
+    team_test: int | Literal["none"] = 10
     stopping: Literal["same", "next", "rotating"] = "same"
+    group: str | None = Field(default=None, min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _number_or_none(cls, values: Any) -> Any:
+        # Said in one sentence; of a union, pydantic would say one for each of its members.
+        kept_out = values.get("team_test", 0) if isinstance(values, dict) else 0
+        if kept_out != "none" and (type(kept_out) is not int or kept_out < 0):
+            raise ValueError(f"team_test is {kept_out!r}; expected a fold's number from 0, or 'none'")
+        return values
 
     @model_validator(mode="after")
     def _in_range(self) -> Folds:
-        if self.team_test >= self.count:
-            raise ValueError(f"team_test is {self.team_test}; expected a fold from 0 to {self.count - 1}")
-        if self.stopping != "same" and self.count < 4:
+        kept_out = 0 if self.team_test == "none" else 1
+        if self.count < 2 + kept_out:
             raise ValueError(
-                f"stopping is {self.stopping!r} and count 3, which leaves no fold to train on; "
-                "expected a count from 4"
+                "count is 2, of which one fold is the team's test set, and the other can't validate what it "
+                "trains; expected a count from 3, or team_test = 'none'"
+            )
+        if self.team_test != "none" and self.team_test >= self.count:
+            raise ValueError(
+                f"team_test is {self.team_test}; expected a fold from 0 to {self.count - 1}, or 'none'"
+            )
+        if self.stopping != "same" and self.turns < 3:
+            raise ValueError(
+                f"stopping is {self.stopping!r} and count {self.count}, which leaves no fold to train on; "
+                f"expected a count from {3 + kept_out}"
             )
         return self
+
+    @property
+    def turns(self) -> int:
+        """How many folds take turns to validate."""
+        return self.count if self.team_test == "none" else self.count - 1
 
 
 class NetworkConfig(Section):
@@ -301,6 +328,15 @@ class Experiment(Section):
         return self
 
     @model_validator(mode="after")
+    def _runs_are_chosen_somewhere(self) -> Experiment:
+        if self.runs and self.folds.team_test == "none":
+            raise ValueError(
+                "folds.team_test is 'none', and the networks of [[runs]] are chosen on the team's test set; "
+                "expected the number of a fold, or no runs"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _published_scores_have_this_scale(self) -> Experiment:
         if self.published is not None and self.data.scale != DEAM_SCALE:
             raise ValueError(
@@ -373,17 +409,30 @@ class Experiment(Section):
 
 
 # Keys that came when there were runs already: at their default they don't change a run's name.
-_LATER = (("data", "scale"), ("data", "window_seconds"), ("data", "leave_out"))
+_LATER = (
+    ("data", "scale"),
+    ("data", "window_seconds"),
+    ("data", "leave_out"),
+    ("data", "annotation_delay"),
+    ("folds", "group"),
+)
 
 
 def _check_search(experiment: Experiment, search: Search) -> None:
     """Raise ValueError for a key that can't be searched, or a value that the configuration refuses."""
-    most = experiment.folds.count - 1
+    most = experiment.folds.turns
     if search.folds is not None and search.folds > most:
-        raise ValueError(f"search.folds is {search.folds}; expected at most {most}, folds.count less one")
+        raise ValueError(
+            f"search.folds is {search.folds}; expected at most {most}, the folds that take turns to validate"
+        )
     for n, step in enumerate(search.steps):
         for key in step.keys:
             check_key(Experiment, f"search.steps.{n}.key", key, SEARCHED, "searched")
+        if step.range is not None and "data.annotation_delay" in step.keys:
+            raise ValueError(
+                f"search.steps.{n} has a range for data.annotation_delay, which is a multiple of the distance"
+                " of frames; expected values"
+            )
         for place, value in step.examples().items():
             try:
                 with_values(experiment.alone(), dict.fromkeys(step.keys, value))

@@ -25,6 +25,7 @@ from lstmcore.experiments.datasets.annotations import (
     whole_number,
 )
 from lstmcore.experiments.datasets.deam_layout import averaged_file
+from lstmcore.experiments.datasets.delay import delay_frames, delayed
 from lstmcore.experiments.datasets.feature_tables import FeatureSource, Table
 from lstmcore.experiments.datasets.song import Dataset, Song
 from lstmcore.experiments.errors import InputError, all_told
@@ -56,6 +57,8 @@ class Annotations:
             self.hop = _one_hop({own[t]: self._own[t] for t in DEAM_TARGETS} | self._test_curves(files))
         for curves in (self._averaged, self._own):
             _both_targets(curves)
+        # What is wrong with it is told before hours of extraction.
+        self.delay_frames = delay_frames(config.annotation_delay, self.hop and self.hop / 1000)
 
     def _test_curves(self, files: dict[str, Path]) -> dict[Path, dict[int, Curve]]:
         """Curves of the official test songs by file: of those that ``data.targets`` doesn't replace."""
@@ -188,12 +191,13 @@ def assemble(annotations: Annotations, source: FeatureSource, config: Data, note
     joined, beyond, wrong = {}, {}, []
     for song in [*development, *test]:
         try:
-            joined[song], beyond[song] = _join(song, annotations, source, config.lead_in)
+            joined[song], beyond[song] = _join(song, annotations, source, config)
         except InputError as error:
             wrong.append(str(error))
     if wrong:
         raise all_told(wrong, "annotated songs can't be used")
     hop, agreements = _hop_of_songs(joined, annotations.hop), annotations.agreements
+    delay_frames(config.annotation_delay, hop and hop / 1000)  # features may be further apart
     unlabelled, left_out = [], []
     for song in _unlabelled(annotations, source, config):
         try:
@@ -291,15 +295,17 @@ def _before(lead_in: float, hop: float | None, first: int) -> list[int]:
     return [stamp for stamp in stamps if stamp >= 0]
 
 
-def _join(song: int, annotations: Annotations, source: FeatureSource, lead_in: float) -> tuple[Song, float]:
+def _join(song: int, annotations: Annotations, source: FeatureSource, config: Data) -> tuple[Song, float]:
     """Join one song, and tell how many seconds its features go on after the last annotation."""
     if song not in source.songs():
         raise InputError(f"song {song} is annotated but there are no {source.name} features of it")
     annotated, targets = joined_targets(*annotations.curves(song))
     if not annotated:
         raise InputError(f"song {song}: arousal and valence have no time stamp in common")
+    lead_in = config.lead_in
     wanted = _before(lead_in, annotations.hop, annotated[0])
     stamps, rows = source.table(song, [*wanted, *annotated])
+    rows = delayed(stamps, rows, annotations.delay_frames, annotations.hop)
     position = {stamp: k for k, stamp in enumerate(stamps)}
     common = [k for k, stamp in enumerate(annotated) if stamp in position]
     if not common:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lstmcore.experiments.config import Data, ProceduralData
 from lstmcore.experiments.datasets.deam import Annotations, assemble
-from lstmcore.experiments.datasets.deam_layout import AUDIO, PLAN, SONG_MEANS, feature_file
+from lstmcore.experiments.datasets.deam_layout import AUDIO, METADATA, PLAN, SONG_MEANS, feature_file
 from lstmcore.experiments.datasets.feature_tables import (
     FeatureSource,
     FrameTables,
@@ -27,8 +27,9 @@ from lstmcore.experiments.datasets.feature_tables import (
     settings_at,
     undecodable_files,
 )
+from lstmcore.experiments.datasets.metadata import check_groups, read_metadata
 from lstmcore.experiments.datasets.normal_scores import NormalScores
-from lstmcore.experiments.datasets.song import Dataset, Song
+from lstmcore.experiments.datasets.song import Dataset, Metadata, Song
 from lstmcore.experiments.datasets.window_means import FRAMES, MEAN_NAMES, MEANS, WindowMeans
 from lstmcore.experiments.errors import InputError, Interrupted, all_told, did_you_mean
 from lstmcore.experiments.jobs.alone import alone
@@ -39,7 +40,9 @@ from lstmcore.features.smile import smile_version
 SYNTHETIC = "Synthetic: procedural music and simulated raters, not real songs or listeners."
 
 
-def load_dataset(config: Data, *, workers: int, progress: Progress, stop: threading.Event) -> Dataset:
+def load_dataset(
+    config: Data, *, workers: int, progress: Progress, stop: threading.Event, group: str | None = None
+) -> Dataset:
     """Load the songs of an experiment: make, extract or read what it takes.
 
     Parameters
@@ -52,6 +55,8 @@ def load_dataset(config: Data, *, workers: int, progress: Progress, stop: thread
         Advanced after each song.
     stop
         Set it to end early.
+    group
+        Column of the metadata that ``folds.group`` names; None: no metadata are read.
 
     Returns
     -------
@@ -77,6 +82,10 @@ def load_dataset(config: Data, *, workers: int, progress: Progress, stop: thread
     synthetic = config.source == "procedural" or _is_synthetic(root)
     notes += [SYNTHETIC] if synthetic else []
     annotations = Annotations(root, config)
+    metadata: Metadata = {}
+    if group is not None:  # what is wrong with it is reported before hours of extraction
+        metadata = read_metadata(root / METADATA)
+        check_groups(root / METADATA, metadata, group, annotations.development())
     if config.features == MEANS:
         source: FeatureSource = _song_means(root, config, annotations, workers, progress, stop)
     else:
@@ -84,7 +93,8 @@ def load_dataset(config: Data, *, workers: int, progress: Progress, stop: thread
         left_out = sorted(undecodable_files(root).keys() - source.songs())
         if left_out and config.unlabelled != "none":
             notes.append(f"Left out, for their files can't be decoded: {', '.join(map(str, left_out))}.")
-    dataset = replace(assemble(annotations, source, config, notes), synthetic=synthetic)
+    dataset = assemble(annotations, source, config, notes)
+    dataset = replace(dataset, synthetic=synthetic, metadata=metadata)
     if config.leave_out:
         dataset = _without_features(dataset, config.leave_out)
     return _with_normal_scores(dataset) if config.normal_scores else dataset

@@ -15,6 +15,8 @@ from lstmcore.experiments.datasets.normal_scores import NormalScores
 
 SongId = int | str
 """What a data set calls a song: a number, or a name where not all of its songs have numbers."""
+Metadata = dict[SongId, dict[str, str]]
+"""What is known of songs beside sound and ratings: by song, then by column."""
 
 
 def song_order(song: SongId) -> tuple[int, str]:
@@ -118,6 +120,8 @@ class Dataset:
         Whether songs and raters are a program's.
     targets
         Names of the columns of the songs' ``targets``, at least one.
+    metadata
+        What else is known of a song, by song and then by column; empty where nothing asks for it.
     """
 
     development: list[Song]
@@ -133,3 +137,4 @@ class Dataset:
     scale: tuple[float, float] = (-1.0, 1.0)
     synthetic: bool = False
     targets: tuple[str, ...] = DEAM_TARGETS
+    metadata: Metadata = field(default_factory=dict)

@@ -17,7 +17,9 @@ from lstmcore.features.sets import FEATURE_SETS
 
 FORMAT = 1
 LONGEST_SECONDS = 3600.0  # of smoothing and lead-in: longer than any song that is rated
-_MOST_FRAMES = 100_000  # of a lead-in
+_MOST_FRAMES = 100_000  # of a lead-in or delay
+BEFORE = ("lead_in_seconds", "annotation_delay_seconds")
+"""For how long a song's first frame is repeated before the song."""
 QUANTILES = "quantiles"
 SCALERS = ("input_mean", "input_scale", "target_mean", "target_scale")
 STACKED = ("weights", *SCALERS)
@@ -98,6 +100,7 @@ class Description(_Part):
     smoothing_seconds: Seconds = 0.0
     lead_in_seconds: Seconds = 0.0
     window_seconds: Annotated[float, Field(gt=0, le=LONGEST_SECONDS)] | None = None
+    annotation_delay_seconds: Seconds = 0.0
     trained_on: TrainedOn | None = None
     networks: list[Place] = Field(min_length=1)
     systems: dict[str, Annotated[list[int], Field(min_length=1)]] = Field(min_length=1)
@@ -116,14 +119,15 @@ class Description(_Part):
 
     @model_validator(mode="after")
     def _times_fit_together(self) -> Description:
-        for key in ("smoothing_seconds", "lead_in_seconds"):
+        for key in ("smoothing_seconds", *BEFORE):
             if getattr(self, key) and self.hop_seconds is None:
                 raise ValueError(f"{key} is {getattr(self, key)} and there is no hop_seconds")
-        if self.hop_seconds is not None and self.lead_in_seconds / self.hop_seconds > _MOST_FRAMES:
-            raise ValueError(
-                f"lead_in_seconds is {self.lead_in_seconds} and hop_seconds {self.hop_seconds}; "
-                f"expected at most {_MOST_FRAMES} frames"
-            )
+        for key in BEFORE:
+            if self.hop_seconds is not None and getattr(self, key) / self.hop_seconds > _MOST_FRAMES:
+                raise ValueError(
+                    f"{key} is {getattr(self, key)} and hop_seconds {self.hop_seconds}; "
+                    f"expected at most {_MOST_FRAMES} frames"
+                )
         if self.target_range is not None and not self.target_range[0] < self.target_range[1]:
             raise ValueError(f"target_range is {self.target_range}; expected two numbers that rise")
         return self

@@ -74,6 +74,7 @@ def save_model(folder: Path, data: TrialData, choices: dict[str, Choice], networ
         "smoothing_seconds": experiment.predictions.smoothing,
         "lead_in_seconds": experiment.data.lead_in,
         **({"window_seconds": experiment.data.window_seconds} if dataset.feature_set == MEANS else {}),
+        "annotation_delay_seconds": experiment.data.annotation_delay,
         "trained_on": {
             "source": experiment.data.source,
             "synthetic": dataset.synthetic,
@@ -173,7 +174,9 @@ class Model:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Predict the targets of one song, smoothed if the experiment wanted that.
 
-        Networks that were trained with a lead-in get the first frame for as long before the song.
+        Networks that were trained with a lead-in get the first frame for as long before the song.  Those that
+        were trained with a delay of the annotations say at each time what raters say then, of music so much
+        earlier: of the first frame as long as there is none.
 
         Parameters
         ----------
@@ -203,10 +206,12 @@ class Model:
         about, networks = self.about, self.members(system)
         features = self._scored(self._checked(features))
         self._check_times(len(features), times)
-        # A model converted from CURRENNT has neither lead-in nor smoothing, nor a hop.
+        # A model converted from CURRENNT has neither lead-in, delay nor smoothing, nor a hop.
         hop = about.hop_seconds
         before = 0 if hop is None else int(about.lead_in_seconds / hop + 1e-9)
-        features = np.concatenate([np.repeat(features[:1], before, 0), features])
+        late = 0 if hop is None else round(about.annotation_delay_seconds / hop)
+        heard = before + len(features)
+        features = np.concatenate([np.repeat(features[:1], before + late, 0), features])[:heard]
         engine = get_backend(backend) if isinstance(backend, str) else backend
         members = [self._network(number, engine) for number in networks]
         workspace = engine.workspace(members[0])

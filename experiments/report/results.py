@@ -75,6 +75,7 @@ def ensemble_facts(
         },
         "folds": [[song.song_id for song in fold] for fold in split.folds],
         "team_test_fold": split.team_test,
+        **({"fold_groups": split.fold_groups} if split.groups else {}),
         "official_test": [song.song_id for song in dataset.official_test],
         "unlabelled_songs": len(dataset.unlabelled),
         "notes": dataset.notes,

@@ -29,8 +29,13 @@ from lstmcore.experiments.run.session import Session, Workplace
 from lstmcore.experiments.run.stopwatch import Stopwatch
 from lstmcore.experiments.scoring.annotation_quality import annotation_quality, write_quality
 from lstmcore.experiments.scoring.metrics import Score
-from lstmcore.experiments.training.folds import split
+from lstmcore.experiments.training.folds import groups_of, split
 from lstmcore.experiments.training.stages import train_stages
+
+NOTHING_CHOSEN = (
+    "There is no team's test set to choose networks on (folds.team_test = 'none'): none are chosen, and the "
+    "model averages all of them (lstm_all)."
+)
 
 
 @dataclass(frozen=True)
@@ -104,7 +109,7 @@ def run_experiment(experiment: Experiment, session: Session | None = None) -> Ru
 
 def _run(experiment: Experiment, place: Workplace) -> Run:
     one_by_one = [experiment.on(features) for features in experiment.feature_sets]
-    datasets = [place.load(e.data) for e in one_by_one]
+    datasets = [place.load(e) for e in one_by_one]
     jobs = place.job_runner()
     sides = [_train(e, dataset, jobs) for e, dataset in zip(one_by_one, datasets, strict=True)]
     return _conclude(place.folder, experiment, sides, place.progress)
@@ -113,7 +118,9 @@ def _run(experiment: Experiment, place: Workplace) -> Run:
 def _train(experiment: Experiment, dataset: Dataset, jobs: JobRunner) -> FeatureSetResult:
     """Train all networks on one feature set and choose among them."""
     which = dataset.feature_set if len(experiment.feature_sets) > 1 else ""
-    folds = split(dataset.development, experiment.folds)
+    if experiment.folds.team_test == "none":
+        dataset = replace(dataset, notes=[*dataset.notes, NOTHING_CHOSEN])
+    folds = split(dataset.development, experiment.folds, groups_of(dataset, experiment.folds))
     trained = train_stages(experiment, dataset, folds, jobs, which=which)
     choices = choose_systems(trained.data, trained.networks)
     return FeatureSetResult(**vars(trained), choices=choices)

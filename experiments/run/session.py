@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
@@ -19,6 +20,9 @@ from lstmcore.experiments.jobs.job import JobFolder
 from lstmcore.experiments.jobs.runner import JobRunner
 from lstmcore.experiments.progress import Progress, Quiet
 from lstmcore.experiments.run.folder import opened
+
+Datasets = Callable[[Experiment], Dataset]
+"""Gives the songs of an experiment."""
 
 
 @dataclass(frozen=True)
@@ -105,9 +109,27 @@ class Workplace:
     stop: threading.Event
     backend: str
 
-    def load(self, data: Data) -> Dataset:
-        """Load the songs of a ``data`` section."""
-        return load_dataset(data, workers=self.workers, progress=self.progress, stop=self.stop)
+    def load(self, experiment: Experiment) -> Dataset:
+        """Load the songs of an experiment."""
+        return self._load(experiment.data, experiment.folds.group)
+
+    def _load(self, data: Data, group: str | None) -> Dataset:
+        return load_dataset(data, workers=self.workers, progress=self.progress, stop=self.stop, group=group)
+
+    def datasets(self, keep: int | None = None) -> Datasets:
+        """Return what loads the songs of experiments that differ, each kind once, or keeps some of them only.
+
+        Parameters
+        ----------
+        keep
+            How many are kept, of those that were asked for last; None: all.
+        """
+
+        @lru_cache(keep)
+        def found(data: str, group: str | None) -> Dataset:
+            return self._load(Data.model_validate_json(data), group)
+
+        return lambda experiment: found(experiment.data.model_dump_json(), experiment.folds.group)
 
     def job_runner(self, *, patient: bool = False) -> JobRunner:
         """Return what does the jobs that are left; if patient, one that diverges ends nothing but itself."""

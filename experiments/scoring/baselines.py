@@ -5,6 +5,7 @@ global_mean       the mean annotation of the training songs, everywhere
 song_mean_oracle  each song's own mean: the best flat line, known only afterwards
 linear_regression the challenge's multiple linear regression, frame by frame, same features
 ridge             the same with a penalty on large weights, chosen among the training songs
+ridge_memory      a ridge on the frame, the mean of the last 10 s and that since the start
 ================= ==========================================================================
 """
 
@@ -14,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmcore.experiments.datasets import Song
-from lstmcore.experiments.scoring.regression import Frames
+from lstmcore.experiments.scoring.regression import Frames, memory
+from lstmcore.experiments.training.folds import Groups
 
 Predictions = list[NDArray[np.float64]]
 
@@ -22,7 +24,16 @@ WITHOUT_FEATURES = ("global_mean", "song_mean_oracle")
 """The baselines that are the same for any features."""
 
 
-def predict_baselines(training: list[Song], songs: list[Song]) -> dict[str, Predictions]:
+MEMORY_SECONDS = 10.0
+
+
+def predict_baselines(
+    training: list[Song],
+    songs: list[Song],
+    *,
+    hop_seconds: float | None = 0.5,
+    kept_together: Groups | None = None,
+) -> dict[str, Predictions]:
     """Predict songs by every baseline.
 
     Parameters
@@ -31,14 +42,23 @@ def predict_baselines(training: list[Song], songs: list[Song]) -> dict[str, Pred
         Annotated songs to learn from.
     songs
         Annotated songs to predict; their annotation is used by the oracle alone.
+    hop_seconds
+        Between two frames; None where no song has two.
+    kept_together
+        Group of each training song, of which none is parted when a penalty is chosen.
 
     Returns
     -------
     dict
         Name of the baseline to a prediction for each song, shape (frames, targets).
     """
-    frames = Frames(training)
-    regressions = {"linear_regression": frames.least_squares(), "ridge": frames.ridge()}
+    frames = Frames(training, kept_together=kept_together)
+    window = 1 if hop_seconds is None else max(1, round(MEMORY_SECONDS / hop_seconds))
+    regressions = {
+        "linear_regression": frames.least_squares(),
+        "ridge": frames.ridge(),
+        "ridge_memory": Frames(training, memory(window), kept_together).ridge(),
+    }
     mean = np.concatenate([song.annotation for song in training]).mean(0)
     return {
         "global_mean": [np.tile(mean, (song.frames, 1)) for song in songs],

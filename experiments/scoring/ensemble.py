@@ -39,9 +39,9 @@ class Choice:
     members
         Positions among all networks, in the order they were chosen.
     criterion
-        ``rmse`` or ``ccc``, or the runs whose networks these are together.
+        ``rmse`` or ``ccc``, or the runs whose networks these are together; ``all`` for all networks.
     value
-        The ensemble's score on the team's test set; None for networks put together.
+        The ensemble's score on the team's test set; None for networks put together, and for all.
     """
 
     members: list[int]

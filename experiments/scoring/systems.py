@@ -4,7 +4,7 @@ In cross-validation a song is predicted by the networks of its own fold, which w
 trained on it (early stopping watched it, unless ``folds.stopping`` names another).  That is the
 system ``lstm_all``: the average of all networks that may predict a song.  The chosen
 ensembles ``lstm_rmse`` and ``lstm_ccc`` mix networks of all folds, so they have no
-cross-validation.
+cross-validation.  Without a team's test set none are chosen.
 
 Each network's predictions are smoothed, if ``predictions.smoothing`` says so, before
 ensembles are chosen, averaged and scored; the baselines' are left as they are.  With single
@@ -57,9 +57,15 @@ class Predictions:
 
 
 def choose_ensembles(data: TrialData, networks: list[Result]) -> dict[str, Choice]:
-    """Choose an ensemble for each criterion, or each run on these features; system name to choice."""
+    """Choose an ensemble for each criterion, or each run on these features; system name to choice.
+
+    Without a team's test set, on which to choose, there is one ensemble: all networks.
+    """
     config = data.experiment.ensemble
     songs = data.split.team_test_songs
+    if not songs:
+        members = len(networks) // networks_a_member(data.experiment)
+        return {ALL_NETWORKS: Choice(list(range(members)), "all", None)}
     stacked = member_predictions(data, networks, "team_test", songs)
     criteria = data.experiment.criteria
     return {system: choose(stacked, songs, metric, config) for system, metric in criteria.items()}
@@ -83,17 +89,30 @@ def predict_all(data: TrialData, networks: list[Result], choices: dict[str, Choi
         By set, then by system; a set without songs is left out.
     """
     found = cross_validation(data, networks)
-    chosen = {name: choice.members for name, choice in choices.items()}
+    chosen = {name: choice.members for name, choice in choices.items() if name != ALL_NETWORKS}
     groups = {"team_test": data.split.team_test_songs, "official_test": data.dataset.official_test}
+    baselines = _baselines(data, None, [song for songs in groups.values() for song in songs])
     for group, songs in groups.items():
         if not songs:
             continue
         stacked = member_predictions(data, networks, group, songs)
         found.append(_average(ALL_NETWORKS, group, songs, stacked))
         found += [_average(system, group, songs, stacked[members]) for system, members in chosen.items()]
-        baselines = predict_baselines(data.split.others(None), songs)
-        found += [Predictions(name, group, songs, values) for name, values in baselines.items()]
+        part = slice(0, len(songs)) if group == "team_test" else slice(-len(songs), None)
+        found += [Predictions(name, group, songs, values[part]) for name, values in baselines.items()]
     return found
+
+
+def _baselines(data: TrialData, fold: int | None, songs: list[Song]) -> dict[str, list[Frames]]:
+    """Predict songs by the baselines, trained on all folds but one and the team's test set."""
+    if not songs:
+        return {}
+    return predict_baselines(
+        data.split.others(fold),
+        songs,
+        hop_seconds=data.dataset.hop_seconds,
+        kept_together=data.split.groups,
+    )
 
 
 def member_predictions(data: TrialData, networks: list[Result], group: str, songs: list[Song]) -> Frames:
@@ -117,7 +136,7 @@ def cross_validation(data: TrialData, networks: list[Result]) -> list[Prediction
     parts: dict[str, list[Predictions]] = {}
     for fold in data.split.cross_validation:
         songs = data.split.validation(fold)
-        baselines = predict_baselines(data.split.others(fold), songs)
+        baselines = _baselines(data, fold, songs)
         for name, values in baselines.items():
             parts.setdefault(name, []).append(Predictions(name, "cross_validation", songs, values))
     return [cross_validated_networks(data, networks), *(_joined(of_all) for of_all in parts.values())]

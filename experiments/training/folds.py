@@ -1,12 +1,21 @@
-"""Folds by a modulus: the song at index k of the development set belongs to fold k mod count."""
+"""Folds by a modulus: the song at index k of the development set belongs to fold k mod count.
+
+With ``folds.group``, songs of one group are in one fold: the largest group first, each goes to the fold that
+has the fewest songs so far.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from lstmcore.experiments.config import Folds
-from lstmcore.experiments.datasets import Song
+from lstmcore.experiments.datasets import Dataset, Song, SongId
 from lstmcore.experiments.errors import InputError
+
+Groups = Mapping[SongId, str]
+"""A song's group, by the song."""
 
 
 @dataclass(frozen=True)
@@ -18,15 +27,18 @@ class Split:
     folds
         Songs of each fold.
     team_test
-        Number of the fold that is kept out as the team's own test set.
+        Number of the fold that is kept out as the team's own test set; None: all take turns to validate.
     stopping
         Whether early stopping watches the ``same`` fold that is scored, the ``next``, or, ``rotating``,
         each of the others in turn, another in each trial.
+    groups
+        Group of each song, of which none is in two folds; empty where songs are dealt out one by one.
     """
 
     folds: tuple[tuple[Song, ...], ...]
-    team_test: int
+    team_test: int | None
     stopping: str = "same"
+    groups: Groups = field(default_factory=dict)
 
     @property
     def cross_validation(self) -> list[int]:
@@ -35,8 +47,13 @@ class Split:
 
     @property
     def team_test_songs(self) -> list[Song]:
-        """Songs of the fold that is kept out."""
-        return list(self.folds[self.team_test])
+        """Songs of the fold that is kept out, if one is."""
+        return [] if self.team_test is None else list(self.folds[self.team_test])
+
+    @property
+    def fold_groups(self) -> list[dict[str, int]]:
+        """How many songs of which groups each fold has; an empty list without groups."""
+        return [dict(Counter(self.groups[s.song_id] for s in fold)) for fold in self.folds if self.groups]
 
     def validation(self, fold: int) -> list[Song]:
         """Songs that are scored when it is this fold's turn."""
@@ -64,27 +81,64 @@ class Split:
         return [song for k in self.cross_validation if k != fold for song in self.folds[k]]
 
 
-def split(songs: list[Song], config: Folds) -> Split:
+def groups_of(dataset: Dataset, config: Folds) -> Groups:
+    """Group of each development song in the column that ``folds.group`` names; empty if it names none."""
+    if config.group is None:
+        return {}
+    return {song.song_id: dataset.metadata[song.song_id][config.group] for song in dataset.development}
+
+
+def split(songs: list[Song], config: Folds, groups: Groups | None = None) -> Split:
     """Cut songs into folds.
+
+    Parameters
+    ----------
+    songs
+        In the order in which they are dealt out.
+    config
+        The section ``folds``.
+    groups
+        Songs that aren't to be parted; None or empty: they are dealt out one by one.
 
     Raises
     ------
     InputError
-        If there are more folds than songs.
+        If there are more folds than songs or groups.
     """
+    team_test = None if config.team_test == "none" else config.team_test
     if len(songs) < config.count:
         raise InputError(
             f"folds.count is {config.count} and there are {len(songs)} development songs; "
             "expected at least one song a fold"
         )
-    folds = tuple(tuple(songs[k :: config.count]) for k in range(config.count))
-    return Split(folds, config.team_test, config.stopping)
+    if not groups:
+        folds = tuple(tuple(songs[k :: config.count]) for k in range(config.count))
+        return Split(folds, team_test, config.stopping)
+    count = len({groups[song.song_id] for song in songs})
+    if count < config.count:
+        raise InputError(
+            f"folds.count is {config.count} and the development songs have {count} "
+            f"{'group' if count == 1 else 'groups'} by folds.group = {config.group!r}; "
+            f"expected at least one group a fold: a count of {count} at most"
+        )
+    fold_of = dealt(songs, groups, [0] * config.count)
+    return Split(_cut(songs, fold_of, config.count), team_test, config.stopping, groups)
 
 
-def split_like(songs: list[Song], other: Split) -> Split:
+def split_like(songs: list[Song], other: Split, groups: Groups | None = None) -> Split:
     """Cut songs into the folds of another split.
 
-    A song that the other has keeps its fold; the rest is dealt out in turn.
+    A song that the other has keeps its fold, and so does a song of a group that the other has; the rest is
+    dealt out in turn, or, where there are groups, group by group.
+
+    Parameters
+    ----------
+    songs
+        In the order in which new ones are dealt out.
+    other
+        The split to follow.
+    groups
+        Group of each of the songs, if `other` has groups.
 
     Raises
     ------
@@ -94,9 +148,43 @@ def split_like(songs: list[Song], other: Split) -> Split:
     count = len(other.folds)
     fold_of = {song.song_id: k for k, fold in enumerate(other.folds) for song in fold}
     new = [song for song in songs if song.song_id not in fold_of]
-    fold_of |= {song.song_id: n % count for n, song in enumerate(new)}
-    folds = tuple(tuple(s for s in songs if fold_of[s.song_id] == k) for k in range(count))
+    if groups:
+        of_group = {other.groups[song]: k for song, k in fold_of.items()}
+        fold_of |= {s.song_id: of_group[groups[s.song_id]] for s in new if groups[s.song_id] in of_group}
+        sizes = [sum(fold_of.get(s.song_id) == k for s in songs) for k in range(count)]
+        fold_of |= dealt([s for s in new if s.song_id not in fold_of], groups, sizes)
+    else:
+        fold_of |= {song.song_id: n % count for n, song in enumerate(new)}
+    folds = _cut(songs, fold_of, count)
     for k, fold in enumerate(folds):
         if not fold:
             raise InputError(f"fold {k} is left without songs; expected at least one song a fold")
-    return Split(folds, other.team_test, other.stopping)
+    return Split(folds, other.team_test, other.stopping, groups or {})
+
+
+def dealt(songs: list[Song], groups: Groups, sizes: list[int]) -> dict[SongId, int]:
+    """Fold of each song: groups, the largest first, go to the fold with the fewest songs.
+
+    Of groups of one size that with the earliest song comes first, and of folds the one with the least number.
+
+    Parameters
+    ----------
+    songs, groups
+        The songs to deal out, and all songs' groups.
+    sizes
+        Songs that the folds have already.
+    """
+    members: dict[str, list[SongId]] = {}
+    for song in songs:
+        members.setdefault(groups[song.song_id], []).append(song.song_id)
+    sizes = list(sizes)
+    fold_of: dict[SongId, int] = {}
+    for group in sorted(members.values(), key=len, reverse=True):  # which keeps the order of equals
+        fold = sizes.index(min(sizes))
+        sizes[fold] += len(group)
+        fold_of |= dict.fromkeys(group, fold)
+    return fold_of
+
+
+def _cut(songs: list[Song], fold_of: Mapping[SongId, int], count: int) -> tuple[tuple[Song, ...], ...]:
+    return tuple(tuple(s for s in songs if fold_of[s.song_id] == k) for k in range(count))

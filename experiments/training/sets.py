@@ -138,17 +138,31 @@ def objective_of(experiment: Experiment) -> Objective:
     return OBJECTIVES["weightedsse" if experiment.data.lead_in else experiment.training.objective]
 
 
-def standardiser_of(songs: list[Song]) -> Standardiser:
+def features_of(song: Song, columns: slice) -> NDArray[np.float64]:
+    """Return some columns of a song's features."""
+    return song.features[:, columns]
+
+
+def standardiser_of(
+    songs: list[Song], values: Callable[[Song, slice], NDArray[np.float64]] = features_of
+) -> Standardiser:
     """Means and scales of the features of all frames of some songs.
 
     Some columns at a time, which gives the same bits as all at once: the rows of a matrix are added one after
     the other, column by column, as long as there are two columns.
+
+    Parameters
+    ----------
+    songs
+        At least one.
+    values
+        Makes as many columns of some of a song's features.
     """
     width = songs[0].features.shape[1]
     parts = []
     for columns in np.array_split(np.arange(width), max(1, width // _COLUMNS)):
         some = slice(columns[0], columns[-1] + 1)
-        parts.append(Standardiser.fit(np.concatenate([song.features[:, some] for song in songs])))
+        parts.append(Standardiser.fit(np.concatenate([values(song, some) for song in songs])))
     return Standardiser(np.concatenate([p.mean for p in parts]), np.concatenate([p.scale for p in parts]))
 
 

@@ -16,7 +16,7 @@ from lstmcore.experiments.datasets import Dataset
 from lstmcore.experiments.errors import Diverged, InputError
 from lstmcore.experiments.jobs.runner import JobRunner
 from lstmcore.experiments.run.folder import reusable
-from lstmcore.experiments.run.session import Session, Workplace
+from lstmcore.experiments.run.session import Datasets, Session
 from lstmcore.experiments.studies.ablation.ablated import Ablated, ablation_config, ablation_folder
 from lstmcore.experiments.studies.ablation.compare import (
     Comparison,
@@ -26,7 +26,7 @@ from lstmcore.experiments.studies.ablation.compare import (
     cross_validated,
 )
 from lstmcore.experiments.studies.ablation.variants import default_ablations
-from lstmcore.experiments.training.folds import Split, split, split_like
+from lstmcore.experiments.training.folds import Split, groups_of, split, split_like
 from lstmcore.experiments.training.pretraining import with_note
 from lstmcore.experiments.training.smoothing import check_smoothing
 from lstmcore.experiments.training.stages import Trained, train_stages
@@ -76,7 +76,7 @@ def run_ablations(experiment: Experiment, session: Session | None = None) -> Abl
         experiment, ablation_folder(experiment), config, reusable(experiment)
     )
     with opened as place:
-        base, variants, notes = _prepare(experiment, _Datasets(place))
+        base, variants, notes = _prepare(experiment, place.datasets())
         findings = _Findings(base, place.job_runner(patient=True))
         for variant in variants:
             findings.add(variant)
@@ -94,28 +94,15 @@ def run_ablations(experiment: Experiment, session: Session | None = None) -> Abl
         return ablated
 
 
-class _Datasets:
-    """Loads data, each kind once."""
-
-    def __init__(self, place: Workplace) -> None:
-        self._place = place
-        self._found: dict[str, Dataset] = {}
-
-    def of(self, experiment: Experiment) -> Dataset:
-        key = experiment.data.model_dump_json()
-        if key not in self._found:
-            self._found[key] = self._place.load(experiment.data)
-        return self._found[key]
-
-
-def _prepare(experiment: Experiment, datasets: _Datasets) -> tuple[_Variant, list[_Variant], list[str]]:
+def _prepare(experiment: Experiment, datasets: Datasets) -> tuple[_Variant, list[_Variant], list[str]]:
     """Load the songs of all variants, so that what is wrong is told before hours of training.
 
     What of our own list doesn't fit the data is left out with a note.
     """
     alone = experiment.alone()
-    dataset = datasets.of(alone)
-    base = _Variant(alone, dataset, split(dataset.development, alone.folds), None)
+    dataset = datasets(alone)
+    folds = split(dataset.development, alone.folds, groups_of(dataset, alone.folds))
+    base = _Variant(alone, dataset, folds, None)
     notes, variants = list(with_note(alone, dataset).notes), []
     for ablation in experiment.ablation or default_ablations(alone, dataset):
         try:
@@ -127,11 +114,13 @@ def _prepare(experiment: Experiment, datasets: _Datasets) -> tuple[_Variant, lis
     return base, variants, notes
 
 
-def _variant(base: _Variant, ablation: Ablation, datasets: _Datasets) -> _Variant:
+def _variant(base: _Variant, ablation: Ablation, datasets: Datasets) -> _Variant:
     experiment = with_values(base.experiment, ablation.set, ablation.unset)
-    dataset = datasets.of(experiment)
+    dataset = datasets(experiment)
     check_smoothing(experiment.predictions.smoothing, dataset.hop_seconds)
-    return _Variant(experiment, dataset, split_like(dataset.development, base.split), ablation)
+    groups = groups_of(dataset, experiment.folds)
+    folds = split_like(dataset.development, base.split, groups)
+    return _Variant(experiment, dataset, folds, ablation)
 
 
 class _Findings:

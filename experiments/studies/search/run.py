@@ -14,13 +14,13 @@ import numpy as np
 
 from lstmcore.experiments.config import Experiment, value_of, with_values
 from lstmcore.experiments.config.variations import Search
-from lstmcore.experiments.datasets import Dataset
+from lstmcore.experiments.datasets.delay import delay_frames
 from lstmcore.experiments.errors import Diverged
 from lstmcore.experiments.files import write_text
 from lstmcore.experiments.jobs.job import Result
 from lstmcore.experiments.jobs.runner import JobRunner
 from lstmcore.experiments.run.folder import reusable
-from lstmcore.experiments.run.session import Session
+from lstmcore.experiments.run.session import Datasets, Session
 from lstmcore.experiments.scoring.ensemble import split_songs
 from lstmcore.experiments.scoring.metrics import criterion
 from lstmcore.experiments.scoring.systems import member_predictions
@@ -32,10 +32,12 @@ from lstmcore.experiments.studies.search.searched import (
     search_folder,
     section_of,
 )
-from lstmcore.experiments.training.folds import Split, split
+from lstmcore.experiments.training.folds import groups_of, split
 from lstmcore.experiments.training.pretraining import with_note
 from lstmcore.experiments.training.smoothing import check_smoothing
 from lstmcore.experiments.training.stages import Trained, train_stages
+
+_DATASETS = 2  # that are kept in memory, of candidates that differ in their features
 
 
 def run_search(experiment: Experiment, session: Session | None = None) -> Searched:
@@ -72,12 +74,14 @@ def run_search(experiment: Experiment, session: Session | None = None) -> Search
         experiment, search_folder(experiment), search_config(experiment), reusable(experiment)
     )
     with opened as place:
-        dataset = place.load(experiment.data)
+        datasets = place.datasets(keep=_DATASETS)
+        dataset = datasets(experiment.alone())
         for candidate in _smoothings(experiment):  # what is wrong is told before hours of training
             check_smoothing(candidate, dataset.hop_seconds)
+        for seconds in _delays(experiment):
+            delay_frames(seconds, dataset.hop_seconds)
         dataset = with_note(experiment, dataset)
-        runner = place.job_runner(patient=True)
-        bench = _Bench(experiment, dataset, split(dataset.development, experiment.folds), runner)
+        bench = _Bench(experiment, datasets, place.job_runner(patient=True))
         tried: list[Tried] = []
         while (proposal := method.propose()) is not None:
             tried.append(bench.evaluate(proposal))
@@ -93,10 +97,9 @@ def run_search(experiment: Experiment, session: Session | None = None) -> Search
 class _Bench:
     """Tries configurations on the same songs and folds."""
 
-    def __init__(self, experiment: Experiment, dataset: Dataset, folds: Split, runner: JobRunner) -> None:
+    def __init__(self, experiment: Experiment, datasets: Datasets, runner: JobRunner) -> None:
         self._experiment, self._search = experiment.alone(), section_of(experiment)
-        self._dataset, self._split, self._runner = dataset, folds, runner
-        self._folds = folds.cross_validation[: self._search.folds]
+        self._datasets, self._runner = datasets, runner
 
     def evaluate(self, proposal: Proposal) -> Tried:
         """Train what is proposed and score it on its folds."""
@@ -105,17 +108,18 @@ class _Bench:
         values = _values(experiment, self._search)
         before = self._runner.computed
         which = ", ".join(f"{key} {value}" for key, value in self._told(proposal).items())
+        dataset = self._datasets(experiment)
+        cut = split(dataset.development, experiment.folds, groups_of(dataset, experiment.folds))
+        folds = cut.cross_validation[: self._search.folds]
         try:
-            trained = train_stages(
-                experiment, self._dataset, self._split, self._runner, which=which, folds=self._folds
-            )
+            trained = train_stages(experiment, dataset, cut, self._runner, which=which, folds=folds)
         except Diverged:
             return Tried(proposal.step, values, [])
         best = [result.facts["history"][-1]["best_epoch"] for result in trained.networks]
         return Tried(
             proposal.step,
             values,
-            [self._score(trained, fold) for fold in self._folds],
+            [self._score(trained, fold) for fold in folds],
             len(trained.jobs),
             len(trained.jobs) - (self._runner.computed - before),
             float(np.mean(best)),
@@ -128,7 +132,7 @@ class _Bench:
         return {step.name: proposal.values[step.keys[0]] for step in steps}
 
     def _score(self, trained: Trained, fold: int) -> float:
-        songs = self._split.validation(fold)
+        songs = trained.data.split.validation(fold)
         networks = [n for n in trained.networks if n.facts["fold"] == fold]
         curves = split_songs(member_predictions(trained.data, networks, "validation", songs).mean(0), songs)
         value = criterion(self._search.criterion, self._search.scope, songs, curves)
@@ -157,6 +161,12 @@ def _smoothings(experiment: Experiment) -> list[float]:
     tried = [float(value) for step in steps for value in step.values or []]
     least = [float(step.range.low) or 1e-3 for step in steps if step.range is not None]
     return [experiment.predictions.smoothing, *tried, *least]
+
+
+def _delays(experiment: Experiment) -> list[float]:
+    """All delays of the annotations that may be tried."""
+    steps = [step for step in section_of(experiment).steps if "data.annotation_delay" in step.keys]
+    return [float(value) for step in steps for value in step.values or []]
 
 
 def _chosen(experiment: Experiment, method: Method) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from lstmcore.experiments.config import Experiment, load_experiment
 from lstmcore.experiments.errors import InputError
 from tests.shared_data import CONFIGURATIONS
 
+RUNS = "[[runs]]\nname = 'a'\nfeatures = 'FS1'\ncriterion = 'rmse'\n"
 SHIPPED = sorted(CONFIGURATIONS.glob("*.toml"))
 MINIMAL = 'name = "x"\n[data]\nsource = "procedural"\n'
 
@@ -88,7 +89,13 @@ def test_the_reference_backend_computes_in_double(tmp_path):
         ),
         (MINIMAL + "[network]\nhidden = []\n", [], "network.hidden"),
         (MINIMAL + "[network]\nhidden = [0]\n", [], r"network.hidden.0 is 0; expected"),
-        (MINIMAL + "[folds]\ncount = 2\n", [], "folds.count is 2; expected greater than or equal to 3"),
+        (MINIMAL + "[folds]\ncount = 2\n", [], "folds.count is 2, of which one fold is the team's"),
+        (MINIMAL + "[folds]\ncount = 1\n", [], "folds.count is 1; expected greater than or equal to 2"),
+        (MINIMAL + "[folds]\nteam_test = true\n", [], "folds.team_test is True; expected a fold's number fr"),
+        (MINIMAL + "[folds]\nteam_test = -1\n", [], "folds.team_test is -1; expected a fold's number from 0"),
+        (MINIMAL, ["folds={count=2, team_test='none', stopping='next'}"], "expected a count from 3"),
+        (MINIMAL + "[folds]\ngroup = ''\n", [], "folds.group is ''; expected"),
+        (MINIMAL + RUNS, ["folds.team_test=none"], r"the networks of \[\[runs\]\] are chosen on the team's"),
         (MINIMAL + "[folds]\nteam_test = 11\n", [], "folds.team_test is 11; expected a fold from 0 to 10"),
         (MINIMAL, ["folds={count=3, team_test=2, stopping='next'}"], "folds.stopping is 'next' and count 3"),
         (MINIMAL, ["folds={count=3, team_test=2, stopping='rotating'}"], "folds.stopping is 'rotating' and"),
@@ -201,4 +208,5 @@ def test_all_mistakes_are_told_at_once(tmp_path):
 def test_a_key_that_came_later_does_not_rename_runs_that_were_made_before():
     (quickstart,) = [path for path in SHIPPED if path.stem == "quickstart"]
     assert load_experiment(quickstart, []).fingerprint == "33d8857a"
-    assert load_experiment(quickstart, ["data.scale=[0, 1]"]).fingerprint != "33d8857a"
+    for changed in ("data.scale=[0, 1]", "data.annotation_delay=1", "folds.group=artist"):
+        assert load_experiment(quickstart, [changed]).fingerprint != "33d8857a"

@@ -120,9 +120,11 @@ def test_every_run_is_a_system_of_the_table(finished):
         systems = list(dict.fromkeys(s.system for s in run.scores if s.set == group))
         ours = ["lstm_all FS2", "lstm_all FS1", *RUNS]
         assert systems[:6] == ours
-        regressions = {f"{name} {on}" for name in ("linear_regression", "ridge") for on in ("FS1", "FS2")}
+        regressions = {
+            f"{name} {on}" for name in ("linear_regression", "ridge", "ridge_memory") for on in ("FS1", "FS2")
+        }
         assert {*systems[6:]} == {"global_mean", "song_mean_oracle"} | regressions
-        assert len(systems) == 12
+        assert len(systems) == 14
     validated = {s.system for s in run.scores if s.set == "cross_validation"}
     assert not validated & {*RUNS}
 

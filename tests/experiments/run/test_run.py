@@ -77,7 +77,7 @@ def test_what_a_run_leaves(tiny):
     assert all(set(row) == ROW for row in rows)
     assert rows == [s.as_row() for s in result.scores]
     systems = {(row["set"], row["system"]) for row in rows}
-    baselines = {"global_mean", "song_mean_oracle", "linear_regression", "ridge"}
+    baselines = {"global_mean", "song_mean_oracle", "linear_regression", "ridge", "ridge_memory"}
     assert systems == {
         *(("cross_validation", s) for s in {"lstm_all"} | baselines),
         *(

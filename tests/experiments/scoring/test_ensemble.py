@@ -96,6 +96,40 @@ def test_each_of_the_other_folds_may_stop_a_trial_in_turn():
     assert together == {s.song_id for s in cut.others(0)}  # the average learns from all other folds
 
 
+GROUPS = dict(enumerate("aabbbbcdddefgggg"))
+
+
+def test_groups_stay_together_in_folds_of_about_equal_size():
+    cut = split([song(k) for k in range(16)], Folds(count=4, team_test=3, group="artist"), GROUPS)
+    # b and g have four songs, d three, a two, c, e and f one: each goes where the fewest are, b before g.
+    assert [[s.song_id for s in fold] for fold in cut.folds] == [
+        [2, 3, 4, 5],
+        [12, 13, 14, 15],
+        [7, 8, 9, 10],
+        [0, 1, 6, 11],
+    ]
+    assert cut.fold_groups == [{"b": 4}, {"g": 4}, {"d": 3, "e": 1}, {"a": 2, "c": 1, "f": 1}]
+    assert cut.team_test_songs == list(cut.folds[3])
+
+
+def test_groups_of_one_song_each_are_dealt_out_as_songs_are():
+    songs = [song(k) for k in range(10)]
+    alone = split(songs, Folds(count=4, team_test=1, group="id"), {k: f"{k}" for k in range(10)})
+    assert alone.folds == split(songs, Folds(count=4, team_test=1)).folds
+
+
+def test_more_folds_than_groups():
+    message = r"folds.count is 8 and the development songs have 7 groups by folds.group = 'artist'; expected"
+    with pytest.raises(InputError, match=message):
+        split([song(k) for k in range(16)], Folds(count=8, team_test=0, group="artist"), GROUPS)
+
+
+def test_all_folds_may_take_turns():
+    cut = split([song(k) for k in range(6)], Folds(count=2, team_test="none"))
+    assert (cut.cross_validation, cut.team_test_songs) == ([0, 1], [])
+    assert [s.song_id for s in cut.training(0)] == [1, 3, 5]
+
+
 def test_more_folds_than_songs():
     with pytest.raises(InputError, match=r"folds.count is 11 and there are 5 development songs"):
         split(SONGS, Folds())

@@ -1,6 +1,7 @@
 """The regressions among the baselines: against textbook formulas, and on dependent columns."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from scipy.linalg import lstsq
 from lstmcore.experiments.datasets import Song
 from lstmcore.experiments.scoring import regression
 from lstmcore.experiments.scoring.baselines import predict_baselines
-from lstmcore.experiments.scoring.regression import PENALTIES, Frames
+from lstmcore.experiments.scoring.regression import PENALTIES, Frames, memory
 from tests.experiments.run.test_run import run
 
 
@@ -30,7 +31,7 @@ def with_columns(song, columns):
 
 
 def design_of(songs, fitted):
-    return np.concatenate([fitted.inputs.apply(song.features) for song in songs])
+    return np.concatenate([fitted.inputs[0].apply(song.features) for song in songs])
 
 
 def test_least_squares_is_least_squares():
@@ -140,6 +141,85 @@ def test_so_little_that_nothing_can_be_left_out():
     two = Frames(songs_of(2, 5)).ridge()
     assert np.isfinite(two.weights).all()
     assert Frames(songs_of(1, 5)).ridge().penalties == (PENALTIES[-1],) * 2
+
+
+def seen(song, window):
+    """Frame, mean of the last frames and mean so far, one frame after the other."""
+    heard, before = song.heard, song.frames_before
+    rows = range(before, before + song.frames)
+    return np.array(
+        [[*heard[t], *heard[max(0, t + 1 - window) : t + 1].mean(0), *heard[: t + 1].mean(0)] for t in rows]
+    )
+
+
+@pytest.mark.parametrize("lead_in", [None, 3])
+def test_memory_is_the_last_frames_and_all_so_far(lead_in):
+    songs = songs_of(9, 4)
+    if lead_in:
+        songs = [replace(s, lead_in=s.features[::-1][:lead_in] + 1) for s in songs]
+    fitted = Frames(songs[:8], memory(5)).ridge()
+    columns = np.concatenate([seen(song, 5) for song in songs])
+    z = (columns - columns[:-20].mean(0)) / columns[:-20].std(0)
+    targets = np.concatenate([song.targets for song in songs[:8]])
+    for k, penalty in enumerate(fitted.penalties):
+        weights, level = ridge_by_normal_equations(z[:-20], targets, penalty)
+        expected = z[-20:] @ weights[:, k] + level[k]
+        np.testing.assert_allclose(fitted.predict(songs[8])[:, k], expected, rtol=1e-8)
+
+
+def test_the_ridge_with_memory_has_ten_seconds():
+    songs = songs_of(9, 4, frames=50)
+    found = predict_baselines(songs[:8], songs[8:], hop_seconds=0.25)["ridge_memory"][0]
+    np.testing.assert_array_equal(found, Frames(songs[:8], memory(40)).ridge().predict(songs[8]))
+    alone = predict_baselines(songs[:8], songs[8:], hop_seconds=None)["ridge_memory"][0]
+    np.testing.assert_array_equal(alone, Frames(songs[:8], memory(1)).ridge().predict(songs[8]))
+
+
+def test_it_knows_what_a_regression_on_frames_cannot():
+    """The target is the mean of what was heard so far."""
+    rng = np.random.default_rng(5)
+    songs = []
+    for k in range(20):
+        x = rng.standard_normal((60, 3))
+        y = np.cumsum(x[:, :2], axis=0) / np.arange(1, 61)[:, None]
+        songs.append(Song(k, np.arange(60) / 2, x, y + 0.01 * rng.standard_normal(y.shape)))
+    found = predict_baselines(songs[:15], songs[15:])
+    error = {
+        name: np.concatenate([p - s.targets for p, s in zip(found[name], songs[15:], strict=True)]).std()
+        for name in ("ridge", "ridge_memory")
+    }
+    assert error["ridge_memory"] < 0.02 < 0.1 < error["ridge"]
+
+
+def test_a_penalty_is_chosen_without_songs_of_the_same_group():
+    """Songs of a group are told by a feature of their own, which says nothing of other groups."""
+    rng = np.random.default_rng(6)
+    songs, artists = [], {}
+    for artist in range(12):
+        level = rng.standard_normal(2)
+        for _ in range(5):
+            x = rng.standard_normal((10, 13))
+            x[:, artist] += 10
+            artists[len(songs)] = str(artist)
+            songs.append(Song(len(songs), np.arange(10) / 2, x, level + 0.3 * rng.standard_normal((10, 2))))
+    alone = Frames(songs).ridge().penalties
+    together = Frames(songs, kept_together=artists).ridge().penalties
+    assert max(alone) < 0.1 < 1 < min(together)
+    # Of one group only, which can't be left out, songs are.
+    one = dict.fromkeys(artists, "one")
+    assert Frames(songs, kept_together=one).ridge().penalties == alone
+
+
+def test_the_largest_penalty_is_the_mean_and_the_least_is_least_squares():
+    songs = songs_of(10, 6)
+    fitted = Frames(songs)
+    mean = np.concatenate([song.targets for song in songs]).mean(0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(regression, "PENALTIES", PENALTIES[-1:])
+        np.testing.assert_allclose(fitted.ridge().predict(songs[0]), np.tile(mean, (20, 1)), atol=1e-4)
+        patch.setattr(regression, "PENALTIES", PENALTIES[:1])
+        expected = fitted.least_squares().predict(songs[0])
+        np.testing.assert_allclose(fitted.ridge().predict(songs[0]), expected, atol=1e-4)
 
 
 def test_the_ridge_is_in_scores_predictions_and_report(tiny):

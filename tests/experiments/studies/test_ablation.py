@@ -249,6 +249,18 @@ def test_songs_keep_their_folds_and_new_ones_are_dealt_out():
     assert cut.team_test == 2
 
 
+def test_songs_that_an_ablation_adds_go_where_their_group_is():
+    from lstmcore.experiments.config import Folds
+    from lstmcore.experiments.training.folds import split
+
+    groups = dict(enumerate("aabbccaadde"))
+    base = split([song(n) for n in range(6)], Folds(count=3, team_test=2, group="artist"), groups)
+    assert [[s.song_id for s in fold] for fold in base.folds] == [[0, 1], [2, 3], [4, 5]]
+    cut = split_like([song(n) for n in range(11)], base, groups)
+    assert [[s.song_id for s in fold] for fold in cut.folds] == [[0, 1, 6, 7], [2, 3, 8, 9], [4, 5, 10]]
+    assert cut.fold_groups == [{"a": 4}, {"b": 2, "d": 2}, {"c": 2, "e": 1}]
+
+
 def invoke(*arguments):
     return CliRunner().invoke(app, ["ablate", *map(str, arguments)])
 
