@@ -55,7 +55,7 @@ def scores_plot(rows: list[dict[str, Any]]) -> str:
                     places = [
                         n + (k - (len(targets) - 1) / 2) * 0.5 / len(targets) for n in range(len(systems))
                     ]
-                    axis.plot(found.loc[systems, "mean"], places, "o", color=colour, label=target)
+                    axis.plot(found["mean"].reindex(systems), places, "o", color=colour, label=target)
                 axis.set_yticks(range(len(systems)), systems if axis is line[0] else [])
                 axis.set_ylim(len(systems) - 0.5, -0.5)
                 axis.set_title(f"{heading}, {SETS[group].split(' (')[0]}", loc="left", fontsize=9)

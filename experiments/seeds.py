@@ -11,6 +11,7 @@ PURPOSES = {
     "network of one target": 2,
     "annotation quality": 3,
     "ablation": 4,
+    "raters' ceiling": 5,
 }
 
 

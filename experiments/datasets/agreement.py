@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmcore.experiments.config import DEAM_TARGETS, Quality
-from lstmcore.experiments.datasets.annotations import read_raters
+from lstmcore.experiments.datasets.annotations import Raters, read_raters
 from lstmcore.experiments.datasets.deam_layout import PER_RATER, rater_file
 from lstmcore.experiments.datasets.song import Agreement, SongId
 from lstmcore.experiments.errors import InputError, all_told
@@ -101,7 +101,7 @@ def measure_agreement(
             wrong += [f"{missing[0]}: no such file; data.quality needs it for song {song}"] if needed else []
             continue
         try:
-            found[song] = {target: _agreement(path) for target, path in files.items()}
+            found[song] = {target: agreement_of(read_raters(path)) for target, path in files.items()}
         except InputError as error:
             wrong.append(str(error))
     if wrong and needed:
@@ -111,9 +111,9 @@ def measure_agreement(
     return found
 
 
-def _agreement(path: Path) -> Agreement:
-    answers = read_raters(path).answers
-    return Agreement(len(answers), cronbach_alpha(answers))
+def agreement_of(raters: Raters) -> Agreement:
+    """Return how well the raters of a song agree on a target."""
+    return Agreement(len(raters.answers), cronbach_alpha(raters.answers), raters)
 
 
 def select(songs: list[int], agreements: Agreements, rule: Quality) -> Selection:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmcore.experiments.config import DEAM_TARGETS
+from lstmcore.experiments.datasets.annotations import Raters
 from lstmcore.experiments.datasets.normal_scores import NormalScores
 
 SongId = int | str
@@ -82,10 +83,14 @@ class Song:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How many raters annotated one target of a song, and their Cronbach's α (None: undefined)."""
+    """How many raters annotated one target of a song, and their Cronbach's α (None: undefined).
+
+    ``answers`` are what each of them said.
+    """
 
     raters: int
     alpha: float | None
+    answers: Raters | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

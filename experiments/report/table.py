@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
+from lstmcore.experiments.scoring.ceiling import CEILING, EXPLAINED
 from lstmcore.experiments.scoring.metrics import METRICS, SCOPES, Score
 from lstmcore.experiments.terminal.sheet import Sheet
 
@@ -22,8 +23,10 @@ def systems_of(scores: list[Score], group: str) -> list[str]:
 
 
 def cell(scores: dict[tuple[str, ...], Score], *key: str) -> str:
-    """Write one score: mean ± standard deviation over songs, or the pooled value."""
-    found = scores[key]
+    """Write one score: mean ± standard deviation over songs, or the pooled value; “–” if there is none."""
+    found = scores.get(key)
+    if found is None:
+        return "–"
     text = _number(found.mean) if found.std is None else f"{_number(found.mean)} ± {_number(found.std)}"
     return text + ("*" if found.undefined else "")
 
@@ -52,13 +55,18 @@ def undefined_note(scores: list[Score]) -> str:
     return f"* r of a constant curve is undefined and counted as 0; songs: {counts}"
 
 
+def ceiling_note(scores: list[Score]) -> str:
+    """Explain the rows of raters; empty if there are none."""
+    return EXPLAINED if any(s.system in CEILING for s in scores) else ""
+
+
 def print_tables(scores: list[Score], console: Console) -> None:
     """Print the scores of each set, by song and pooled; one table per target where the terminal is narrow."""
     for sheet in score_sheets(scores):
         sheet.print(console)
-    note = undefined_note(scores)
-    if note:
-        console.print(note, markup=False)
+    for note in (undefined_note(scores), ceiling_note(scores)):
+        if note:
+            console.print(note, markup=False, highlight=False)
 
 
 def score_sheets(scores: list[Score]) -> list[Sheet]:

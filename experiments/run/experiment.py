@@ -28,6 +28,7 @@ from lstmcore.experiments.run.folder import default_folder, named_places
 from lstmcore.experiments.run.session import Session, Workplace
 from lstmcore.experiments.run.stopwatch import Stopwatch
 from lstmcore.experiments.scoring.annotation_quality import annotation_quality, write_quality
+from lstmcore.experiments.scoring.ceiling import ceiling
 from lstmcore.experiments.scoring.metrics import Score
 from lstmcore.experiments.training.folds import groups_of, split
 from lstmcore.experiments.training.stages import train_stages
@@ -134,6 +135,7 @@ def _conclude(folder: Path, experiment: Experiment, sides: list[FeatureSetResult
     main = sides[0].data
     predictions = predict_sides(sides)
     scores = [s for p in predictions for s in p.scores(main.dataset.targets)]
+    scores += ceiling(main.dataset, {p.group: p.songs for p in predictions}, experiment.seed)
     history = history_table([j for side in sides for j in side.jobs], [r for s in sides for r in s.results])
     facts = facts_of(sides)
     quality = annotation_quality(experiment, main.dataset, main.split, predictions)
