@@ -12,6 +12,7 @@ PURPOSES = {
     "annotation quality": 3,
     "ablation": 4,
     "raters' ceiling": 5,
+    "told apart": 6,
 }
 
 

@@ -33,6 +33,7 @@ from lstmcore.experiments.scoring.statistics import (
     percentile_interval,
 )
 from lstmcore.experiments.scoring.systems import ALL_NETWORKS, Predictions
+from lstmcore.experiments.scoring.told_apart import ApartRow, told_apart
 from lstmcore.experiments.seeds import seed_for
 from lstmcore.experiments.training.folds import Split
 
@@ -106,6 +107,7 @@ class AnnotationQuality:
     differences: list[DifferenceRow]
     carried: list[CarriedRow]
     misled: list[Misled]
+    apart: list[ApartRow]
     dropped: list[SongId]
 
     def as_json(self) -> dict[str, Any]:
@@ -138,8 +140,9 @@ def annotation_quality(
         "official_test": dataset.official_test,
     }
     generator = np.random.default_rng(seed_for(experiment.seed, "annotation quality"))
+    others = np.random.default_rng(seed_for(experiment.seed, "told apart"))
     sets = {name: songs for name, songs in sets.items() if songs}
-    quality = AnnotationQuality(_agreement(dataset, split), [], [], [], [], dataset.dropped)
+    quality = AnnotationQuality(_agreement(dataset, split), [], [], [], [], [], dataset.dropped)
     for pair in pairs_of(dataset.targets):
         rows, differences = _correlations(sets, pair, generator)
         found, misled = _misled(predictions, pair, differences, generator)
@@ -147,6 +150,10 @@ def annotation_quality(
         quality.differences.extend(differences)
         quality.carried.extend(found)
         quality.misled.extend(misled)
+        system = found[0].system
+        quality.apart.extend(
+            told_apart(p, pair, TITLES[p.group], others) for p in predictions if p.system == system
+        )
     return quality
 
 

@@ -18,8 +18,10 @@ from lstmcore.experiments.datasets.deam_layout import rater_file
 from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.progress import Quiet
 from lstmcore.experiments.scoring.annotation_quality import annotation_quality
+from lstmcore.experiments.scoring.carried_correlation import pairs_of
 from lstmcore.experiments.scoring.statistics import RESAMPLES, bootstrap_correlations
 from lstmcore.experiments.scoring.systems import Predictions
+from lstmcore.experiments.scoring.told_apart import told_apart
 from lstmcore.experiments.training.folds import split
 
 RULE = ("data.quality.min_raters=5", "data.quality.min_alpha=0.6")
@@ -246,6 +248,45 @@ def test_whether_networks_are_misled_is_said(r_test, slope, misled, words):
     assert row.low < row.error < row.high
 
 
+@pytest.mark.parametrize(
+    ("slope", "apart", "words"),
+    [
+        (0.8, False, "r = 1.00, the annotations with 0."),  # the same curve on another scale
+        (None, True, "it tells the two apart."),
+    ],
+)
+def test_whether_networks_tell_targets_apart_is_said(slope, apart, words):
+    dataset, quality = quality_of(0.7, 0.7, slope=slope)
+    assert [row.set for row in quality.apart] == ["cross_validation", "team_test", "official_test"]
+    for row in quality.apart:
+        assert row.apart is apart
+        assert words in row.sentence
+        assert ("isn't shown" in row.sentence) is not apart
+    row = quality.apart[2]
+    values = np.concatenate(predicted(dataset.official_test, slope))
+    truth = np.concatenate([song.annotation for song in dataset.official_test])
+    assert row.predicted == pytest.approx(np.corrcoef(values.T)[0, 1])
+    if slope is None:
+        differences = [np.subtract(*((v - v.mean(0)) / v.std(0)).T) for v in (values, truth)]
+        assert row.difference == pytest.approx(np.corrcoef(*differences)[0, 1])
+        assert 0 < row.low < row.difference < row.high
+
+
+def test_one_curve_with_chance_for_a_difference_tells_nothing_apart():
+    rng = np.random.default_rng(3)
+    songs = songs_with_correlation(0.7, 1, rng, 60)
+    common = [song.annotation.mean(1, keepdims=True) for song in songs]
+    values = [c + 0.05 * rng.standard_normal((len(c), 2)) for c in common]
+    (pair,) = pairs_of(["arousal", "valence"])
+    row = told_apart(Predictions("lstm_all", "official_test", songs, values), pair, "test", rng)
+    assert row.predicted > 0.9
+    assert row.apart is False
+    assert row.low < 0 < row.high
+    few = told_apart(Predictions("lstm_all", "official_test", songs[:9], values[:9]), pair, "test", rng)
+    assert few.apart is None
+    assert "whether it tells the two apart can't be told." in few.sentence
+
+
 def test_the_bootstrap_is_seeded_and_draws_whole_songs():
     assert quality_of(0.5, 0.2)[1] == quality_of(0.5, 0.2)[1]
     assert quality_of(0.5, 0.2)[1] != quality_of(0.5, 0.2, seed=2)[1]
@@ -284,6 +325,8 @@ def test_what_a_run_says_of_its_annotations(rated):
     assert {row["set"] for row in quality["carried"]} == {"cross_validation", "team_test", "official_test"}
     assert [row["misled"] for row in quality["misled"]] == [None, None]
     assert "official test set: whether the networks are misled by it can&#39;t be told." in page
+    assert [row["apart"] for row in quality["apart"]] == [None] * 3
+    assert "Do the networks tell the two apart? lstm_all" in page
 
 
 def with_targets(songs, names):
