@@ -367,7 +367,7 @@ class View(StrEnum):
 
 @app.command(cls=Command)
 def plot(
-    audio: Annotated[Path, typer.Argument(help="A song: WAV, FLAC, OGG or MP3.", metavar="AUDIO")],
+    audio: Annotated[Path, typer.Argument(help="A song: MP3, WAV, FLAC, M4A, …", metavar="AUDIO")],
     out: Annotated[
         Path | None,
         typer.Option(

@@ -24,6 +24,7 @@ from lstmcore.experiments.datasets.feature_tables import (
     feature_files,
     settings_at,
     undecodable_files,
+    why_undecodable,
 )
 from lstmcore.experiments.datasets.normal_scores import NormalScores
 from lstmcore.experiments.datasets.song import Dataset, Song
@@ -79,9 +80,11 @@ def load_dataset(config: Data, *, workers: int, progress: Progress, stop: thread
         source: FeatureSource = SongMeans(root / SONG_MEANS, annotations.hop)
     else:
         source = _frame_features(root, config, annotations, workers, progress, stop)
-        left_out = sorted(undecodable_files(root).keys() - source.songs())
+        undecodable = undecodable_files(root)
+        left_out = sorted(undecodable.keys() - source.songs())
         if left_out and config.unlabelled != "none":
-            notes.append(f"Left out, for their files can't be decoded: {', '.join(map(str, left_out))}.")
+            why, songs = why_undecodable(undecodable[k] for k in left_out), ", ".join(map(str, left_out))
+            notes.append(f"Left out, for their files {why}: {songs}.")
     dataset = replace(assemble(annotations, source, config, notes), synthetic=synthetic)
     return _with_normal_scores(dataset) if config.normal_scores else dataset
 
@@ -142,7 +145,7 @@ def _frame_features(
     missing = [  # reported before hours of extraction
         f"song {song} is annotated but there are no {config.features} features of it: expected "
         f"{root / feature_file(song)} or {root / AUDIO / str(song)}.mp3 (wav, flac, ogg)"
-        + (f"; {undecodable[song]} can't be decoded" if song in undecodable else "")
+        + (f"; {undecodable[song]} {why_undecodable([undecodable[song]])}" if song in undecodable else "")
         for song in sorted(wanted - files.keys() - audio.keys())
     ]
     needed = wanted.copy()
