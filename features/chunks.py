@@ -19,6 +19,7 @@ from lstmcore.features.tags import read_at, tag_length
 _MOST_BEHIND = 4096  # bytes behind the sound that are nothing known
 _USUAL = frozenset([b"fmt ", b"data", b"fact", b"LIST", b"bext", b"id3 ", b"ID3 ", b"cue ", b"smpl", b"PEAK"])
 _MPEG = (0x50, 0x55)  # codings of a WAV file: MPEG audio of layers 1 and 2, and 3
+_GUESSES = (range(0x7F000000, 0x7F000100), range(0x7FFF0000, 0x80001001), range(0xFFFF0000, 1 << 65))
 _JOINED = frozenset([b"RIFF", b"RIFX", b"RF64", b"FORM", b"riff", b"caff"])
 
 
@@ -103,10 +104,11 @@ def chunk_parts(file: BinaryIO, where: range, size: int) -> list[Part]:
 
 def _chunked(file: BinaryIO, where: range, size: int, layout: _Layout) -> list[Part]:
     pieces: list[Piece] = []
-    begin, at, length64, coding = where.start, where.start + layout.first, None, 0
+    begin, at, coding = where.start, where.start + layout.first, 0
+    long: _Chunk | None = None  # that which tells lengths of 64 bits, in an RF64 file
     while (chunk := _chunk(file, at, layout)) is not None and chunk.name != layout.sound:
         if chunk.name == b"ds64":
-            length64 = int.from_bytes(read_at(file, chunk.body + 8, 8), "little")
+            long = chunk
         if chunk.name == b"fmt ":
             coding = int.from_bytes(read_at(file, chunk.body, 2), layout.order)
         at, padded = _behind(file, chunk, layout)
@@ -115,8 +117,8 @@ def _chunked(file: BinaryIO, where: range, size: int, layout: _Layout) -> list[P
             begin = at
     if chunk is None:
         raise Unknown(f"no chunk {layout.sound.decode()!r} is found in it")
-    if length64 is not None and chunk.length == 0xFFFFFFFF:
-        chunk = chunk._replace(length=length64)
+    if long is not None and chunk.length == 0xFFFFFFFF:
+        chunk = chunk._replace(length=int.from_bytes(read_at(file, long.body + 8, 8), "little"))
     present = max(0, size - chunk.body)
     is_open = _is_open(file, chunk, present, layout)
     told = 1.0 if is_open else max(1.0, chunk.length / max(1, present))
@@ -125,6 +127,10 @@ def _chunked(file: BinaryIO, where: range, size: int, layout: _Layout) -> list[P
         return [replace(part, told=told) for part in mpeg_parts(file, sound, size)]
     if is_open:
         length = where.stop - chunk.body + (layout.header if layout.with_header else 0)
+        if long is not None and begin <= long.begin:  # the other length stays the largest, as it must be
+            lengths = (where.stop - where.start - 8).to_bytes(8, "little") + length.to_bytes(8, "little")
+            pieces += [range(begin, long.body), lengths, range(long.body + 16, chunk.body)]
+            return [Part((*pieces, range(chunk.body, where.stop)))]
         filled = min(length, 256**layout.length_bytes - 1).to_bytes(layout.length_bytes, layout.order)
         name = range(begin, chunk.begin + layout.name_bytes)
         return [Part((*pieces, name, filled, range(chunk.body, where.stop)))]
@@ -175,7 +181,7 @@ def _is_open(file: BinaryIO, chunk: _Chunk, present: int, layout: _Layout) -> bo
         return present > 0 and (following is None or following.length > present)
     if layout.length_bytes == 8:
         return chunk.length >= 1 << 62
-    near = 0x7FFF0000 <= chunk.length <= 0x80001000 or chunk.length >= 0xFFFF0000
+    near = any(chunk.length in guess for guess in _GUESSES)
     return near and chunk.length > present
 
 
