@@ -35,6 +35,7 @@ class _Layout:
     with_header: bool = False  # whether lengths count name and length, too
     multiple: int = 2  # padding makes a chunk's end one
     sound_last: bool = False  # whether libsndfile takes all that follows for sound, too
+    skips_padding: bool = True  # whether libsndfile knows of it
 
     @property
     def header(self) -> int:
@@ -44,7 +45,7 @@ class _Layout:
 _RIFF = _Layout("little", b"data", 12)
 _LAYOUTS = {
     b"RIFF": _RIFF,
-    b"RF64": _RIFF,
+    b"RF64": replace(_RIFF, skips_padding=False),
     b"RIFX": _Layout("big", b"data", 12),
     b"riff": _Layout("little", b"data", 40, 16, 8, with_header=True, multiple=8, sound_last=True),
     b"caff": _Layout("big", b"data", 8, length_bytes=8, multiple=1),
@@ -105,20 +106,23 @@ def chunk_parts(file: BinaryIO, where: range, size: int) -> list[Part]:
 def _chunked(file: BinaryIO, where: range, size: int, layout: _Layout) -> list[Part]:
     pieces: list[Piece] = []
     begin, at, coding = where.start, where.start + layout.first, 0
-    long: _Chunk | None = None  # that which tells lengths of 64 bits, in an RF64 file
+    long = range(0)  # where an RF64 file tells its lengths: of all, and of the sound
     while (chunk := _chunk(file, at, layout)) is not None and chunk.name != layout.sound:
         if chunk.name == b"ds64":
-            long = chunk
+            long = range(chunk.body, chunk.body + 16)
+            pieces += [range(begin, long.start), long]
+            begin = long.stop
         if chunk.name == b"fmt ":
             coding = int.from_bytes(read_at(file, chunk.body, 2), layout.order)
         at, padded = _behind(file, chunk, layout)
-        if not padded:
-            pieces += [range(begin, at), bytes(-(chunk.end - chunk.begin) % layout.multiple)]
+        if padded != layout.skips_padding:
+            padding = bytes(-(chunk.end - chunk.begin) % layout.multiple) if layout.skips_padding else b""
+            pieces += [range(begin, chunk.end), padding]
             begin = at
     if chunk is None:
         raise Unknown(f"no chunk {layout.sound.decode()!r} is found in it")
-    if long is not None and chunk.length == 0xFFFFFFFF:
-        chunk = chunk._replace(length=int.from_bytes(read_at(file, long.body + 8, 8), "little"))
+    if long and chunk.length == 0xFFFFFFFF:
+        chunk = chunk._replace(length=int.from_bytes(read_at(file, long.start + 8, 8), "little"))
     present = max(0, size - chunk.body)
     is_open = _is_open(file, chunk, present, layout)
     told = 1.0 if is_open else max(1.0, chunk.length / max(1, present))
@@ -127,10 +131,10 @@ def _chunked(file: BinaryIO, where: range, size: int, layout: _Layout) -> list[P
         return [replace(part, told=told) for part in mpeg_parts(file, sound, size)]
     if is_open:
         length = where.stop - chunk.body + (layout.header if layout.with_header else 0)
-        if long is not None and begin <= long.begin:  # the other length stays the largest, as it must be
+        if long:  # the other length is the largest and has to stay that
             lengths = (where.stop - where.start - 8).to_bytes(8, "little") + length.to_bytes(8, "little")
-            pieces += [range(begin, long.body), lengths, range(long.body + 16, chunk.body)]
-            return [Part((*pieces, range(chunk.body, where.stop)))]
+            pieces = [lengths if piece == long else piece for piece in pieces]
+            return [Part((*pieces, range(begin, where.stop)))]
         filled = min(length, 256**layout.length_bytes - 1).to_bytes(layout.length_bytes, layout.order)
         name = range(begin, chunk.begin + layout.name_bytes)
         return [Part((*pieces, name, filled, range(chunk.body, where.stop)))]
