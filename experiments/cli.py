@@ -412,6 +412,7 @@ def plot(
     non-commercial use only; the four need nothing of it.
     """
     from lstmcore.experiments.progress import new_progress
+    from lstmcore.features.errors import printable
 
     if model is not None:
         _warn_of_model(model)
@@ -422,7 +423,7 @@ def plot(
         sources = Sources(tuple(annotations or ()), predictions, model, system, song_id)
         written = plot_song(audio, out, sources, view.value, progress)
         progress.close()
-        print(f"picture: {written}")
+        print(f"picture: {printable(written)}")
 
 
 @app.command(cls=Command)
