@@ -310,7 +310,7 @@ class View(StrEnum):
 
 @app.command(cls=Command)
 def plot(
-    audio: Annotated[Path, typer.Argument(help="A song: WAV, FLAC, OGG or MP3.", metavar="AUDIO")],
+    audio: Annotated[Path, typer.Argument(help="A song: MP3, WAV, FLAC, M4A, …", metavar="AUDIO")],
     out: Annotated[
         Path | None,
         typer.Option(
@@ -355,6 +355,7 @@ def plot(
     non-commercial use only; the four need nothing of it.
     """
     from lstmcore.experiments.progress import new_progress
+    from lstmcore.features.errors import printable
 
     if model is not None:
         warn_of_model(model)
@@ -365,7 +366,7 @@ def plot(
         sources = Sources(tuple(annotations or ()), predictions, model, system, song_id)
         written = plot_song(audio, out, sources, view.value, progress)
         progress.close()
-        print(f"picture: {written}")
+        print(f"picture: {printable(written)}")
 
 
 @app.command(cls=Command)

@@ -3,15 +3,17 @@
 Any sample rate and number of channels; MP3, Ogg (Vorbis, Opus, FLAC), FLAC, WAV and other
 files of plain sound in which it can be told whether something is missing (`lstmcore.features.chunks`).
 libsndfile decodes them, but is only given parts that are what their headers say: it goes by
-the first header it meets.  Channels are kept: mixing them down is left to whoever computes,
-in floating point, because a mean rounded back to 16 bits changes jitter and shimmer visibly.
+the first header it meets.  What it doesn't know is left to FFmpeg (`lstmcore.features.media`).
+
+Channels are kept: mixing them down is left to whoever computes, in floating point, because a
+mean rounded back to 16 bits changes jitter and shimmer visibly.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -21,8 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmcore.features.chunks import chunk_parts
+from lstmcore.features.containers import Length, check_container
 from lstmcore.features.errors import AudioError
-from lstmcore.features.formats import unread_format
+from lstmcore.features.formats import FORMAT_BYTES, Foreign, foreign_format
+from lstmcore.features.media import INSTALL, Media, media_reader, open_media
 from lstmcore.features.mpeg import mpeg_parts
 from lstmcore.features.ogg import UNMARKED, ogg_parts
 from lstmcore.features.pieces import Damaged, Part, PiecedFile, Unknown, check_length
@@ -39,7 +43,6 @@ _BLOCK_FRAMES = 1 << 16
 _UNKNOWN_FRAMES = 1 << 62  # what libsndfile says of a file that doesn't tell, such as FLAC written to a pipe
 _LOUDEST = 10.0  # full scale is 1; decoders and mixes go beyond it, but not by 20 dB
 _BUFFER_BYTES = 1 << 16
-_BEGIN_BYTES = 64  # enough to know a format
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +96,7 @@ def read_audio(path: str | os.PathLike[str]) -> Audio:
     Parameters
     ----------
     path
-        WAV, FLAC, OGG or MP3 file.
+        MP3, WAV, FLAC, Ogg and more; with FFmpeg also M4A, WMA, WebM and videos.
 
     Returns
     -------
@@ -117,7 +120,7 @@ def open_audio(path: str | os.PathLike[str]) -> Iterator[AudioStream]:
     Parameters
     ----------
     path
-        WAV, FLAC, OGG or MP3 file.
+        MP3, WAV, FLAC, Ogg and more; with FFmpeg also M4A, WMA, WebM and videos.
 
     Returns
     -------
@@ -131,9 +134,13 @@ def open_audio(path: str | os.PathLike[str]) -> Iterator[AudioStream]:
     """
     check_file(path)
     with _readable(path) as file, ExitStack() as decoder:
-        parts = _parts(path, file)
-        stream = _format(path, file, parts)
-        yield replace(stream, blocks=_blocks(path, file, parts, stream.dtype, decoder))
+        found = _parts(path, file)
+        if isinstance(found, Foreign):
+            stream = decoder.enter_context(_open_foreign(path, file, found))
+        else:
+            stream = _format(path, file, found)
+            stream = replace(stream, blocks=_blocks(path, file, found, stream.dtype, decoder))
+        yield replace(stream, blocks=_usable(path, stream))
 
 
 @contextmanager
@@ -146,18 +153,18 @@ def _readable(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         yield file
 
 
-def _parts(path: str | os.PathLike[str], file: BinaryIO) -> list[Part]:
-    """Return what decoders are given of a file, part by part."""
+def _parts(path: str | os.PathLike[str], file: BinaryIO) -> list[Part] | Foreign:
+    """Return what libsndfile is given of a file, part by part, or which format it is that it doesn't know."""
     try:
         size = file.seek(0, os.SEEK_END)
         where = bounds(file, size)
-        begin = read_at(file, where.start, _BEGIN_BYTES)
+        begin = read_at(file, where.start, FORMAT_BYTES)
         if begin.startswith(b"OggS"):
             return ogg_parts(file, where)
         if begin.startswith(b"fLaC"):
             return [Part((where,))]
-        if found := unread_format(begin):
-            raise _undecodable(path, f"it is {found}")
+        if foreign := foreign_format(begin):
+            return foreign
         if parts := chunk_parts(file, where, size) or mpeg_parts(file, where, size):
             return parts
     except Damaged as error:
@@ -167,6 +174,52 @@ def _parts(path: str | os.PathLike[str], file: BinaryIO) -> list[Part]:
     except OSError as error:
         raise unreadable(path, error) from error
     raise _undecodable(path, "the decoder finds no audio in it")
+
+
+@contextmanager
+def _open_foreign(path: str | os.PathLike[str], file: BinaryIO, foreign: Foreign) -> Iterator[AudioStream]:
+    """Open a file that FFmpeg decodes, once it is known to be whole."""
+    if foreign.demuxer is None:
+        raise _undecodable(path, f"it is {foreign.name}")
+    if media_reader() is None:
+        found = f"it is {foreign.name}, which FFmpeg decodes, and there is none here"
+        raise AudioError(path, f"cannot be decoded, {found}; expected: {INSTALL}")
+    with ExitStack() as stack:
+        try:
+            size = file.seek(0, os.SEEK_END)
+            told = check_container(file, bounds(file, size), size, foreign.demuxer)
+            media = stack.enter_context(open_media(path, file, foreign.demuxer))
+        except Damaged as error:
+            raise _damaged(path, f"cannot be decoded, it is {foreign.name}: {error}") from error
+        except Unknown as error:
+            found = f"cannot be decoded, it is {foreign.name}, and {error}"
+            raise AudioError(path, f"{found}; sound that can be decoded is expected") from error
+        except OSError as error:
+            if error.filename is not None:  # another file
+                raise
+            raise unreadable(path, error) from error
+        told = told if told.seconds else Length(media.seconds)
+        blocks = stack.enter_context(closing(_trimmed(path, foreign, media, told)))
+        yield AudioStream(media.rate, media.channels, np.dtype(np.float32), blocks)
+
+
+def _trimmed(
+    path: str | os.PathLike[str], foreign: Foreign, media: Media, told: Length
+) -> Generator[NDArray[Any]]:
+    """Leave out what an encoder added, and see whether there is as much as is announced."""
+    frames, end = 0, round(told.seconds * media.rate)
+    try:
+        for block in media.blocks:
+            kept = block[: max(0, end - frames)] if told.trimmed else block
+            frames += len(block)
+            if len(kept):
+                yield kept
+    except Damaged as error:
+        beyond = f" beyond {frames / media.rate:.2f} s" if frames else ""
+        raise _damaged(path, f"cannot be decoded{beyond}, it is {foreign.name}: {error}") from error
+    except OSError as error:
+        raise unreadable(path, error) from error
+    _check(path, frames / media.rate, told.seconds)
 
 
 def _format(path: str | os.PathLike[str], file: BinaryIO, parts: list[Part]) -> AudioStream:
@@ -238,21 +291,24 @@ def _blocks(
     dtype: np.dtype[Any],
     decoder: ExitStack,
 ) -> Iterator[NDArray[Any]]:
-    decoded = 0
     for part in parts:
         if part.endless is not None:
             _check_trimmed(path, file, part)
-        for block in _blocks_of(path, file, part, dtype, decoder):
-            if not (np.isfinite(block.min()) and np.isfinite(block.max())):
-                reason = "some samples are not finite (NaN or infinity)"
-                raise AudioError(path, f"{reason}; finite samples are expected")
-            if dtype != np.int16 and (loudest := float(np.abs(block).max())) > _LOUDEST:
-                reason = (
-                    f"a sample is {loudest:.4g}, where full scale is 1: are they integers as floating point?"
-                )
-                raise AudioError(path, f"{reason} At most about 1 is expected")
-            decoded += len(block)
-            yield block
+        yield from _blocks_of(path, file, part, dtype, decoder)
+
+
+def _usable(path: str | os.PathLike[str], stream: AudioStream) -> Iterator[NDArray[Any]]:
+    """Pass blocks on, and refuse samples that can't be sound, or none."""
+    decoded = 0
+    for block in stream.blocks:
+        if not (np.isfinite(block.min()) and np.isfinite(block.max())):
+            reason = "some samples are not finite (NaN or infinity)"
+            raise AudioError(path, f"{reason}; finite samples are expected")
+        if stream.dtype != np.int16 and (loudest := float(np.abs(block).max())) > _LOUDEST:
+            reason = f"a sample is {loudest:.4g}, where full scale is 1: are they integers as floating point?"
+            raise AudioError(path, f"{reason} At most about 1 is expected")
+        decoded += len(block)
+        yield block
     if decoded == 0:
         raise AudioError(path, "the file holds no samples; at least about a second is expected")
 
@@ -352,7 +408,7 @@ def _failed(
     return _undecodable(path, f"libsndfile says: {error.error_string.rstrip('.')}", beyond)
 
 
-def _damaged(path: str | os.PathLike[str], damage: Damaged) -> AudioError:
+def _damaged(path: str | os.PathLike[str], damage: Damaged | str) -> AudioError:
     return AudioError(path, f"{damage}; a whole file is expected")
 
 

@@ -19,6 +19,7 @@ from lstmcore.features.tags import read_at, tag_length
 _MOST_BEHIND = 4096  # bytes behind the sound that are nothing known
 _USUAL = frozenset([b"fmt ", b"data", b"fact", b"LIST", b"bext", b"id3 ", b"ID3 ", b"cue ", b"smpl", b"PEAK"])
 _MPEG = (0x50, 0x55)  # codings of a WAV file: MPEG audio of layers 1 and 2, and 3
+_GUESSES = (range(0x7F000000, 0x7F000100), range(0x7FFF0000, 0x80001001), range(0xFFFF0000, 1 << 65))
 _JOINED = frozenset([b"RIFF", b"RIFX", b"RF64", b"FORM", b"riff", b"caff"])
 
 
@@ -34,6 +35,7 @@ class _Layout:
     with_header: bool = False  # whether lengths count name and length, too
     multiple: int = 2  # padding makes a chunk's end one
     sound_last: bool = False  # whether libsndfile takes all that follows for sound, too
+    skips_padding: bool = True  # whether libsndfile knows of it
 
     @property
     def header(self) -> int:
@@ -43,7 +45,7 @@ class _Layout:
 _RIFF = _Layout("little", b"data", 12)
 _LAYOUTS = {
     b"RIFF": _RIFF,
-    b"RF64": _RIFF,
+    b"RF64": replace(_RIFF, skips_padding=False),
     b"RIFX": _Layout("big", b"data", 12),
     b"riff": _Layout("little", b"data", 40, 16, 8, with_header=True, multiple=8, sound_last=True),
     b"caff": _Layout("big", b"data", 8, length_bytes=8, multiple=1),
@@ -103,20 +105,24 @@ def chunk_parts(file: BinaryIO, where: range, size: int) -> list[Part]:
 
 def _chunked(file: BinaryIO, where: range, size: int, layout: _Layout) -> list[Part]:
     pieces: list[Piece] = []
-    begin, at, length64, coding = where.start, where.start + layout.first, None, 0
+    begin, at, coding = where.start, where.start + layout.first, 0
+    long = range(0)  # where an RF64 file tells its lengths: of all, and of the sound
     while (chunk := _chunk(file, at, layout)) is not None and chunk.name != layout.sound:
         if chunk.name == b"ds64":
-            length64 = int.from_bytes(read_at(file, chunk.body + 8, 8), "little")
+            long = range(chunk.body, chunk.body + 16)
+            pieces += [range(begin, long.start), long]
+            begin = long.stop
         if chunk.name == b"fmt ":
             coding = int.from_bytes(read_at(file, chunk.body, 2), layout.order)
         at, padded = _behind(file, chunk, layout)
-        if not padded:
-            pieces += [range(begin, at), bytes(-(chunk.end - chunk.begin) % layout.multiple)]
+        if padded != layout.skips_padding:
+            padding = bytes(-(chunk.end - chunk.begin) % layout.multiple) if layout.skips_padding else b""
+            pieces += [range(begin, chunk.end), padding]
             begin = at
     if chunk is None:
         raise Unknown(f"no chunk {layout.sound.decode()!r} is found in it")
-    if length64 is not None and chunk.length == 0xFFFFFFFF:
-        chunk = chunk._replace(length=length64)
+    if long and chunk.length == 0xFFFFFFFF:
+        chunk = chunk._replace(length=int.from_bytes(read_at(file, long.start + 8, 8), "little"))
     present = max(0, size - chunk.body)
     is_open = _is_open(file, chunk, present, layout)
     told = 1.0 if is_open else max(1.0, chunk.length / max(1, present))
@@ -125,6 +131,10 @@ def _chunked(file: BinaryIO, where: range, size: int, layout: _Layout) -> list[P
         return [replace(part, told=told) for part in mpeg_parts(file, sound, size)]
     if is_open:
         length = where.stop - chunk.body + (layout.header if layout.with_header else 0)
+        if long:  # the other length is the largest and has to stay that
+            lengths = (where.stop - where.start - 8).to_bytes(8, "little") + length.to_bytes(8, "little")
+            pieces = [lengths if piece == long else piece for piece in pieces]
+            return [Part((*pieces, range(begin, where.stop)))]
         filled = min(length, 256**layout.length_bytes - 1).to_bytes(layout.length_bytes, layout.order)
         name = range(begin, chunk.begin + layout.name_bytes)
         return [Part((*pieces, name, filled, range(chunk.body, where.stop)))]
@@ -175,7 +185,7 @@ def _is_open(file: BinaryIO, chunk: _Chunk, present: int, layout: _Layout) -> bo
         return present > 0 and (following is None or following.length > present)
     if layout.length_bytes == 8:
         return chunk.length >= 1 << 62
-    near = 0x7FFF0000 <= chunk.length <= 0x80001000 or chunk.length >= 0xFFFF0000
+    near = any(chunk.length in guess for guess in _GUESSES)
     return near and chunk.length > present
 
 

@@ -69,7 +69,7 @@ def extract_features(
     Parameters
     ----------
     path
-        WAV, FLAC, OGG or MP3 file, any rate and number of channels, at least about 1.04 s.
+        Audio file, any rate and number of channels, at least about 1.04 s.
     feature_set
         "FS1": the 260 features of the DEAM data set, computed by openSMILE, which is
         licensed for non-commercial use.  "FS2": these and sensory dissonance, roughness,

@@ -7,62 +7,102 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import NamedTuple
 
-READABLE_SUFFIXES = (
+SNDFILE_SUFFIXES = (
     *(".mp3", ".mp2", ".mp1", ".mpga"),
     *(".ogg", ".oga", ".opus", ".flac"),
     *(".wav", ".rf64", ".w64", ".aif", ".aiff", ".aifc", ".caf", ".au", ".snd"),
 )
-"""Ends of the names of files that can be decoded."""
+"""Ends of the names of files that libsndfile decodes."""
 
-SOUND_SUFFIXES = (
-    *READABLE_SUFFIXES,
-    *(".m4a", ".m4b", ".aac", ".wma", ".webm", ".weba", ".mka", ".spx", ".ra", ".amr", ".ac3", ".dts"),
+MEDIA_SUFFIXES = (
+    *(".m4a", ".m4b", ".aac", ".wma", ".webm", ".weba", ".mka", ".ac3", ".eac3", ".dts", ".amr", ".ra"),
     *(".alac", ".wv", ".ape", ".tta", ".tak", ".mpc", ".dsf", ".dff"),
+    *(".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".avi", ".wmv", ".asf", ".mpg", ".mpeg", ".vob", ".flv"),
 )
+"""Ends of the names of files that FFmpeg decodes: other sound, and videos, which have some."""
+
+SOUND_SUFFIXES = (*SNDFILE_SUFFIXES, *MEDIA_SUFFIXES, ".spx")
 """Ends of the names of files that hold sound, whether or not it can be decoded."""
 
+FORMAT_BYTES = 512
+"""Of a file's beginning: enough to know its format."""
+
 _APPLE_DOUBLE = b"\x00\x05\x16\x07"
+_TS_PACKET_BYTES = 188
+_LATEST_AC3 = 10  # versions above it are E-AC-3's
+
+
+class Foreign(NamedTuple):
+    """A format that libsndfile doesn't know.
+
+    Parameters
+    ----------
+    name
+        For people.
+    demuxer
+        FFmpeg's name of what takes it apart; None if it can't be read at all.
+    """
+
+    name: str
+    demuxer: str | None = None
+
+
+_MPEG4 = Foreign("MPEG-4 (M4A, MP4: AAC or ALAC)", "mov")
+_AAC = Foreign("AAC", "aac")
+_MPEG_TS = Foreign("an MPEG transport stream", "mpegts")
 _OTHERS = {
-    b"\x1aE\xdf\xa3": "Matroska or WebM",
-    b"0&\xb2u\x8ef\xcf\x11": "Windows Media (WMA)",
-    b"wvpk": "WavPack",
-    b"MAC ": "Monkey's Audio",
-    b"MPCK": "Musepack",
-    b"MP+": "Musepack",
-    b"TTA1": "True Audio",
-    b"tBaK": "TAK",
-    b"DSD ": "DSD",
-    b"FRM8": "DSD",
-    b"#!AMR": "AMR",
-    b".RMF": "RealMedia",
-    b".ra\xfd": "RealAudio",
-    b"\x0bw": "AC-3",
-    b"MThd": "MIDI (notes, not sound)",
-    b"NIST_1A": "NIST Sphere",
-    b"Creative Voice File": "a Creative voice file",
-    _APPLE_DOUBLE: "notes of a Mac's about another file (AppleDouble)",
+    b"\x1aE\xdf\xa3": Foreign("Matroska or WebM", "matroska"),
+    b"0&\xb2u\x8ef\xcf\x11": Foreign("Windows Media (WMA)", "asf"),
+    b"\x00\x00\x01\xba": Foreign("an MPEG video", "mpeg"),
+    b"FLV\x01": Foreign("Flash video", "flv"),
+    b"wvpk": Foreign("WavPack", "wv"),
+    b"MAC ": Foreign("Monkey's Audio", "ape"),
+    b"MPCK": Foreign("Musepack", "mpc8"),
+    b"MP+": Foreign("Musepack", "mpc"),
+    b"TTA1": Foreign("True Audio", "tta"),
+    b"tBaK": Foreign("TAK", "tak"),
+    b"DSD ": Foreign("DSD", "dsf"),
+    b"FRM8": Foreign("DSD", "iff"),
+    b"#!AMR": Foreign("AMR", "amr"),
+    b".RMF": Foreign("RealMedia", "rm"),
+    b".ra\xfd": Foreign("RealAudio", "rm"),
+    b"\x7f\xfe\x80\x01": Foreign("DTS", "dts"),
+    b"MThd": Foreign("MIDI (notes, not sound)"),
+    b"NIST_1A": Foreign("NIST Sphere", "nistsphere"),
+    b"Creative Voice File": Foreign("a Creative voice file", "voc"),
+    b"#EXTM3U": Foreign("a list of files (M3U)"),
+    _APPLE_DOUBLE: Foreign("notes of a Mac's about another file (AppleDouble)"),
 }
+_MPEG4_BOXES = (b"ftyp", b"moov", b"mdat", b"wide")  # QuickTime's older files begin with any of them
 
 
-def unread_format(begin: bytes) -> str | None:
-    """Name a format that can't be decoded.
+def foreign_format(begin: bytes) -> Foreign | None:
+    """Name a format that libsndfile doesn't know.
 
     Parameters
     ----------
     begin
-        The first bytes of a file, 32 or more.
+        The first `FORMAT_BYTES` of a file, or all of a shorter one.
 
     Returns
     -------
-    str or None
+    Foreign or None
         What it is; None if that isn't known.
     """
-    if begin[4:8] == b"ftyp":
-        return "MPEG-4 (M4A: AAC or ALAC)"
+    if begin[4:8] in _MPEG4_BOXES:
+        return _MPEG4
     if begin[:1] == b"\xff" and len(begin) > 1 and begin[1] & 0xF6 == 0xF0:
-        return "AAC"
-    return next((name for magic, name in _OTHERS.items() if begin.startswith(magic)), None)
+        return _AAC
+    if begin[:2] == b"\x0bw" and len(begin) > 5:
+        version = begin[5] >> 3
+        return Foreign("E-AC-3", "eac3") if version > _LATEST_AC3 else Foreign("AC-3", "ac3")
+    if begin[:4] == b"RIFF" and begin[8:12] == b"AVI ":
+        return Foreign("an AVI video", "avi")
+    if len(begin) > 2 * _TS_PACKET_BYTES and begin[: 2 * _TS_PACKET_BYTES + 1 : _TS_PACKET_BYTES] == b"GGG":
+        return _MPEG_TS
+    return next((found for magic, found in _OTHERS.items() if begin.startswith(magic)), None)
 
 
 def is_companion(path: str | os.PathLike[str]) -> bool:

@@ -5,10 +5,14 @@ One vector makes the optimiser one loop, an ensemble a matrix, a checkpoint an a
 
 from __future__ import annotations
 
+import json
 import math
+import os
+import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from numbers import Integral
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,10 +20,13 @@ from numpy.typing import DTypeLike, NDArray
 
 from lstmcore.checks import PRECISIONS, kind, plain, precision, real, whole
 from lstmcore.errors import EngineError
-from lstmcore.layers import Layer
+from lstmcore.layers import LAYERS, Layer
 from lstmcore.seeds import generator_of
 
 __all__ = ["PRECISIONS", "Architecture", "Network", "Parameter", "initial_network"]
+
+
+_FORMAT = 1  # of saved networks
 
 
 @dataclass(frozen=True)
@@ -160,6 +167,76 @@ class Network:
     def copy(self) -> Network:
         """Return a network with its own copy of the weights."""
         return Network(self.architecture, self.weights.copy())
+
+    def __repr__(self) -> str:
+        layers = " → ".join(f"{type(layer).__name__}({layer.size})" for layer in self.architecture.layers)
+        sizes = f"{self.architecture.input_size} → {layers}"
+        return f"<Network {sizes}; {self.architecture.parameter_count} weights, {self.dtype}>"
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network to a file, whole or not at all.
+
+        Parameters
+        ----------
+        path
+            The file; an older one is replaced.  It is a NumPy archive, whatever its name: ``weights``, and
+            ``architecture`` as JSON.
+
+        Raises
+        ------
+        OSError
+            If it can't be written.
+
+        Examples
+        --------
+        >>> network = initial_network(3, [LSTM(2), Linear(1)], 1)  # doctest: +SKIP
+        >>> network.save("song.npz")  # doctest: +SKIP
+        >>> Network.load("song.npz")  # doctest: +SKIP
+        <Network 3 → LSTM(2) → Linear(1); 57 weights, float32>
+        """
+        layers = [{"kind": layer.kind, **asdict(layer)} for layer in self.architecture.layers]
+        text = json.dumps({"format": _FORMAT, "input_size": self.architecture.input_size, "layers": layers})
+        target = Path(path)
+        with tempfile.TemporaryDirectory(prefix=".lstmcore-", dir=target.parent) as folder:
+            whole_file = Path(folder, "network.npz")
+            np.savez(whole_file, weights=self.weights, architecture=np.array(text))
+            whole_file.replace(target)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Network:
+        """Read a network that `save` has written.
+
+        Parameters
+        ----------
+        path
+            The file.
+
+        Returns
+        -------
+        Network
+            With the same weights, to the bit.
+
+        Raises
+        ------
+        EngineError
+            If the file can't be read, is damaged, or holds something else.
+        """
+        try:
+            with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                weights, text = arrays["weights"], str(arrays["architecture"])
+            told = json.loads(text)
+            if told["format"] != _FORMAT:
+                raise EngineError(f"{path}: format {told['format']!r}; expected {_FORMAT}")
+            kinds = {layer["kind"]: LAYERS[layer["kind"]] for layer in told["layers"]}
+            layers = [kinds[layer.pop("kind")](**layer) for layer in told["layers"]]
+            return cls(Architecture(told["input_size"], tuple(layers)), weights)
+        except OSError as error:
+            raise EngineError(f"{path}: can't be read: {error.strerror or error}") from error
+        except EngineError as error:
+            where = "" if str(error).startswith(str(path)) else f"{path}: "
+            raise EngineError(f"{where}{error}") from error
+        except Exception as error:  # whatever zipfile, NumPy and json say of damage
+            raise EngineError(f"{path}: damaged, or no network that Network.save has written") from error
 
 
 def initial_network(

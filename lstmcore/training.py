@@ -87,6 +87,12 @@ class Trainer:
         self._gradient = np.zeros_like(w)
         self._sum = None if training.settings.stochastic else np.zeros_like(w)
 
+    def __repr__(self) -> str:
+        p = self._progress
+        best = f"best error {p.best_error:.6g} in epoch {p.best_epoch}" if math.isfinite(p.best_error) else ""
+        told = [f"epoch {p.epoch}", *([best] if best else []), f"backend {self.backend.name}"]
+        return f"<Trainer of {self._network!r}: {', '.join(told)}>"
+
     @property
     def progress(self) -> Progress:
         """How far training has come."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+DATA = ROOT / "tests" / "data"
 CONFIGURATIONS = ROOT / "experiments" / "configurations"
 SHARED = Path(os.environ.get("LSTMCORE_SHARED", ROOT.parent / "shared"))
 REQUIRED = os.environ.get("LSTMCORE_REQUIRE_SHARED", "") not in ("", "0")

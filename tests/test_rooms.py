@@ -14,7 +14,7 @@ NUMBERS = {"numpy", "numba", "llvmlite", "scipy"}
 # What each room may import from outside.
 FOREIGN = {
     "lstmcore": NUMBERS | {"lazy_loader"},
-    "features": NUMBERS | {"lazy_loader", "soundfile", "opensmile", "pandas", "platformdirs"},
+    "features": NUMBERS | {"av", "lazy_loader", "soundfile", "opensmile", "pandas", "platformdirs"},
     "experiments": {
         *("click", "filelock", "jinja2", "lazy_loader", "matplotlib", "numba", "numpy", "optuna", "pandas"),
         "platformdirs",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
@@ -13,7 +14,8 @@ from lstmcore.experiments.datasets.annotations import LARGEST, finite_number, re
 from lstmcore.experiments.datasets.deam_layout import AUDIO, FEATURES
 from lstmcore.experiments.errors import InputError
 from lstmcore.features import FeatureSettings
-from lstmcore.features.formats import READABLE_SUFFIXES, SOUND_SUFFIXES
+from lstmcore.features.formats import MEDIA_SUFFIXES, SNDFILE_SUFFIXES, SOUND_SUFFIXES
+from lstmcore.features.media import INSTALL, readable_suffixes
 
 # Milliseconds of each row, and the rows.
 Table = tuple[list[int], NDArray[np.float64]]
@@ -153,12 +155,19 @@ def feature_files(root: Path) -> dict[int, Path]:
 
 def audio_files(root: Path) -> dict[int, Path]:
     """Files ``MEMD_audio/<song_id>.mp3`` (or any other that can be decoded) by song."""
-    return _numbered(root / AUDIO, READABLE_SUFFIXES)
+    folder = root / AUDIO
+    return _numbered(folder, readable_suffixes()) | _numbered(folder, SNDFILE_SUFFIXES)  # rather than a video
 
 
 def undecodable_files(root: Path) -> dict[int, Path]:
     """Files beside them that hold sound, too, but can't be decoded, by song."""
-    return _numbered(root / AUDIO, tuple(set(SOUND_SUFFIXES) - set(READABLE_SUFFIXES)))
+    return _numbered(root / AUDIO, tuple(set(SOUND_SUFFIXES) - set(readable_suffixes())))
+
+
+def why_undecodable(files: Iterable[Path]) -> str:
+    """Say that they can't be decoded, and what would help, if anything."""
+    helps = any(path.suffix.lower() in MEDIA_SUFFIXES for path in files)
+    return "can't be decoded" + (f" without FFmpeg ({INSTALL})" if helps else "")
 
 
 def _numbered(folder: Path, suffixes: tuple[str, ...]) -> dict[int, Path]:

@@ -26,6 +26,7 @@ from lstmcore.experiments.datasets.feature_tables import (
     feature_files,
     settings_at,
     undecodable_files,
+    why_undecodable,
 )
 from lstmcore.experiments.datasets.metadata import check_groups, read_metadata
 from lstmcore.experiments.datasets.normal_scores import NormalScores
@@ -90,9 +91,11 @@ def load_dataset(
         source: FeatureSource = _song_means(root, config, annotations, workers, progress, stop)
     else:
         source = _frame_features(root, config, annotations, set(), workers, progress, stop)
-        left_out = sorted(undecodable_files(root).keys() - source.songs())
+        undecodable = undecodable_files(root)
+        left_out = sorted(undecodable.keys() - source.songs())
         if left_out and config.unlabelled != "none":
-            notes.append(f"Left out, for their files can't be decoded: {', '.join(map(str, left_out))}.")
+            why, songs = why_undecodable(undecodable[k] for k in left_out), ", ".join(map(str, left_out))
+            notes.append(f"Left out, for their files {why}: {songs}.")
     dataset = assemble(annotations, source, config, notes)
     dataset = replace(dataset, synthetic=synthetic, metadata=metadata)
     if config.leave_out:
@@ -181,7 +184,7 @@ def _frame_features(
     missing = [  # reported before hours of extraction
         f"song {song} is annotated but there are no {config.features} features of it: expected "
         f"{in_table}{root / feature_file(song)} or {root / AUDIO / str(song)}.mp3 (wav, flac, ogg)"
-        + (f"; {undecodable[song]} can't be decoded" if song in undecodable else "")
+        + (f"; {undecodable[song]} {why_undecodable([undecodable[song]])}" if song in undecodable else "")
         for song in sorted(wanted - files.keys() - audio.keys())
     ]
     needed = wanted.copy()

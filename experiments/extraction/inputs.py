@@ -10,7 +10,7 @@ from pathlib import Path
 from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.extraction.folders import sound_files
 from lstmcore.features.errors import printable
-from lstmcore.features.formats import READABLE_SUFFIXES
+from lstmcore.features.media import readable_suffixes
 
 
 def find_songs(audio: Iterable[Path], files_from: Path | None = None) -> dict[Path, str]:
@@ -49,7 +49,7 @@ def find_songs(audio: Iterable[Path], files_from: Path | None = None) -> dict[Pa
         where = [*map(str, given), *([] if files_from is None else [f"the list {files_from}"])]
         found = f"{', '.join(where)}: no audio" if where else "no audio is given"
         raise InputError(
-            f"{found}; files, folders with {' '.join(READABLE_SUFFIXES)}, or a list are expected"
+            f"{found}; files, folders with {' '.join(readable_suffixes())}, or a list are expected"
         )
     return songs
 

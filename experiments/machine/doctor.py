@@ -30,6 +30,7 @@ _SMILE_LICENCE = "licensed for private, research and educational use only"
 _DISPENSABLE = {"opensmile": "without it FS1, and so FS2, can't be computed; all else works"}
 _WITHOUT_SMILE = "uninstall opensmile; all but FS1 and FS2 works without"
 _SOME_FEATURES = ("avx", "avx2", "avx512f", "fma", "neon")
+_TONE = Path(__file__).with_name("tone.m4a")  # half a second
 _FIND_CACHED = """
 import sys, numpy as np
 from lstmcore.backends.cpu.feedforward import tanh_forward
@@ -211,7 +212,28 @@ def _of_a_tone(folder: Path) -> Iterator[Finding]:
             how = install_package("soundfile", upgrade=True)
             advice = f"a newer libsndfile (from 1.1 for MP3) is needed: {how}"
             yield Finding("audio", suffix.upper(), str(error), "broken", advice)
+    yield _media(_TONE)
     yield _smile(folder / "tone.wav")
+
+
+def _media(tone: Path) -> Finding:
+    """Decode an M4A file, or say what decodes it."""
+    from lstmcore.features import read_audio
+    from lstmcore.features.media import media_reader, reader_version
+    from lstmcore.installing import install_extra
+
+    name, reader = "M4A, WMA, WebM, video", media_reader()
+    if reader is None:
+        advice = f"if wanted: {install_extra('media')}, or install the program ffmpeg"
+        return Finding("audio", name, "can't be read: neither PyAV nor ffmpeg is installed", "absent", advice)
+    version = reader_version(reader)
+    try:
+        audio = read_audio(tone)
+    except (ValueError, RuntimeError, OSError) as error:
+        other = "ffmpeg" if reader == "PyAV" else "PyAV"
+        advice = f"another version of {reader} may do, or {other} in its place"
+        return Finding("audio", name, f"{version}: {error}", "broken", advice)
+    return Finding("audio", name, f"{audio.seconds:.2f} s of a tone decoded by {version}")
 
 
 def _smile(tone: Path) -> Finding:

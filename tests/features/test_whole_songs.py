@@ -395,6 +395,46 @@ def test_a_caf_and_an_au_file_written_to_a_pipe(
         np.testing.assert_array_equal(samples_of(tmp_path / "a.au", au[:8] + length + au[12:]), song)
 
 
+def with_lengths(content: bytes, lengths: dict[bytes, bytes], before: int = 0) -> bytes:
+    """Put other lengths behind the first of each name, and something behind it."""
+    for name, length in lengths.items():
+        at = content.index(name) + len(name) + before
+        content = content[:at] + length + content[at + len(length) :]
+    return content
+
+
+@pytest.mark.parametrize("unknown", [0, (1 << 32) - 1, (1 << 64) - 1])
+@pytest.mark.parametrize("before", [b"", LIST, LIST + b"\0"], ids=["", "without padding", "with padding"])
+def test_an_rf64_file_written_to_a_pipe(
+    unknown: int, before: bytes, tmp_path: Path, write: Write, song: NDArray[np.int16]
+) -> None:
+    rf64 = write("b.rf64", song, format="RF64").read_bytes()
+    assert rf64[12:16] == b"ds64"
+    assert rf64[rf64.index(b"data") + 4 :][:4] == b"\xff" * 4
+    lengths = 3 * unknown.to_bytes(8, "little")  # of the file, of the sound, and the number of samples
+    content = with_lengths(rf64, {b"ds64\x1c\0\0\0": lengths})
+    at = rf64.index(b"data")
+    for whole in (rf64, content):
+        found = samples_of(tmp_path / "a.wav", whole[:at] + before + whole[at:])
+        np.testing.assert_array_equal(found, song)
+
+
+def test_a_w64_file_written_to_a_pipe(tmp_path: Path, write: Write, song: NDArray[np.int16]) -> None:
+    w64 = write("b.w64", song, format="W64").read_bytes()
+    for length in (b"\xff" * 8, b"\xff" * 7 + b"\x7f"):
+        content = with_lengths(w64, {b"riff": b"\xff" * 8, b"data": length}, 12)
+        np.testing.assert_array_equal(samples_of(tmp_path / "a.w64", content), song)
+
+
+@pytest.mark.parametrize(("whole", "length"), [(0, 0), (0x7F000050, 0x7F000008), (0xFFFFFFFF, 0xFFFFFFFF)])
+def test_an_aiff_file_written_to_a_pipe(
+    whole: int, length: int, tmp_path: Path, write: Write, song: NDArray[np.int16]
+) -> None:
+    aiff = write("b.aiff", song).read_bytes()
+    content = with_lengths(aiff, {b"FORM": whole.to_bytes(4), b"SSND": length.to_bytes(4)})
+    np.testing.assert_array_equal(samples_of(tmp_path / "a.aiff", content), song)
+
+
 @pytest.mark.parametrize("scale", [32768.0, 128.0, 1e30])
 def test_samples_far_beyond_full_scale_are_refused(
     scale: float, tmp_path: Path, write: Write, song: NDArray[np.int16]

@@ -58,7 +58,7 @@ def plot_song(audio: Path, out: Path | None, sources: Sources, view: str, progre
     Parameters
     ----------
     audio
-        WAV, FLAC, OGG or MP3 file.
+        Any file that `lstmcore.features.read_audio` reads.
     out
         The picture; its suffix is the format (`FORMATS`). The stem and .png, in the
         current folder, if None.

@@ -255,19 +255,30 @@ def test_a_missing_root_is_named(tiny):
         load(tiny, "data.root=nowhere")
 
 
-@needs_cases
-def test_the_tables_that_failed_in_use(tiny):
+MANY = "9" * 5000  # digits: Python refuses to read so long a number
+FAILED = {
+    "songlist-1-IndexError.csv": "title,song_id,x\na,1,2\nb,2,a,1,2\nb,2,3\n3\n",
+    "set-1-ValueError.csv": f"1_000data.development_songs\t=[{MANY}1,2]",
+    "toml-1-ValueError.toml": f'name = "x"\n[data]\nsource = "procedural"\nprocedural.unlabelled = {MANY}\n',
+}
+
+
+@pytest.mark.parametrize("place", ["made", pytest.param("in use", marks=needs_cases)])
+def test_the_tables_that_failed_in_use(tiny, place):
     """A list of songs, an experiment and a value for --set, each with what is wrong in it."""
-    cases = SHARED / "cases"
-    (tiny / "data" / "list.csv").write_bytes((cases / "songlist-1-IndexError.csv").read_bytes())
+    folder = tiny if place == "made" else SHARED / "cases"
+    if place == "made":
+        for name, content in FAILED.items():
+            (folder / name).write_text(content)
+    (tiny / "data" / "list.csv").write_bytes((folder / "songlist-1-IndexError.csv").read_bytes())
     with pytest.raises(InputError, match=r"list\.csv, line 3: 5 columns; the header has 3"):
         load(tiny, "data.development_songs=list.csv")
     with pytest.raises(InputError, match=r"toml-1-ValueError\.toml: not valid TOML: Exceeds the limit"):
-        load_experiment(cases / "toml-1-ValueError.toml", [])
+        load_experiment(folder / "toml-1-ValueError.toml", [])
     with pytest.raises(InputError, match=r"--set 1_000data.development_songs: can't be read: Exceeds"):
-        load(tiny, (cases / "set-1-ValueError.csv").read_text())
+        load(tiny, (folder / "set-1-ValueError.csv").read_text())
     with pytest.raises(InputError, match=r"set-1-ValueError\.csv: there is a header and nothing below it"):
-        SongMeans(cases / "set-1-ValueError.csv")
+        SongMeans(folder / "set-1-ValueError.csv")
 
 
 @pytest.mark.deam

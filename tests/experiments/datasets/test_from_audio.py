@@ -9,6 +9,7 @@ import soundfile
 from typer.testing import CliRunner
 
 from lstmcore.experiments.cli import app, run_app
+from lstmcore.experiments.datasets.feature_tables import audio_files, undecodable_files, why_undecodable
 from lstmcore.features import feature_names
 
 PROCEDURAL = """
@@ -113,16 +114,28 @@ def test_files_that_cannot_be_decoded_are_named_and_others_than_mp3_are_found(ti
     rows = [";".join([str(15 + k / 2), *["0.5"] * 260]) for k in range(4)]
     for song in [*range(2, 10), 2001, 2002]:
         (tiny / "data" / "features" / f"{song}.csv").write_text("\n".join([header, *rows]) + "\n")
+    monkeypatch.setattr("lstmcore.features.media.media_reader", lambda: None)
     apple = tiny / "data" / "MEMD_audio" / "1.m4a"
     apple.write_bytes(b"\0\0\0\x20ftypM4A ")
     options = ["--set", "data.features=FS1", "--out"]
     result = invoke(run_app, tiny / "tiny.toml", *options, tiny / "out")
     assert result.exit_code == 2
     assert "song 1 is annotated but there are no FS1 features of it" in result.output
-    assert f"{apple} can't be decoded" in result.output
+    assert f"{apple} can't be decoded without FFmpeg (pip install 'av>=14', or" in result.output
     apple.rename(apple.with_name("1000.m4a"))
     samples = np.random.default_rng(0).uniform(-0.5, 0.5, 20 * 22050)
     soundfile.write(tiny / "data" / "MEMD_audio" / "1.aiff", samples, 22050)
     result = invoke(run_app, tiny / "tiny.toml", *options, tiny / "out")
     assert result.exit_code == 0, result.output
-    assert "Left out, for their files can't be decoded: 1000." in result.output
+    helps = " without FFmpeg (pip install 'av>=14', or the program ffmpeg)"
+    assert f"Left out, for their files can't be decoded{helps}: 1000." in result.output
+
+
+def test_m4a_files_are_songs_and_come_after_formats_that_need_no_ffmpeg(tiny):
+    folder = tiny / "data" / "MEMD_audio"
+    folder.mkdir()
+    for name in ("1.m4a", "2.mp3", "2.mp4", "3.spx"):
+        (folder / name).touch()
+    found = {song: path.name for song, path in audio_files(tiny / "data").items()}
+    assert found == {1: "1.m4a", 2: "2.mp3"}
+    assert why_undecodable(undecodable_files(tiny / "data").values()) == "can't be decoded"

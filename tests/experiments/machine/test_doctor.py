@@ -3,6 +3,7 @@
 import importlib.metadata
 import json
 import re
+import shutil
 import subprocess
 import sys
 
@@ -210,3 +211,28 @@ def test_training_that_goes_elsewhere_is_seen(monkeypatch):
     honest = CpuBackend.update
     monkeypatch.setattr(CpuBackend, "update", lambda self, w, d, g, sgd: honest(self, w, d, 1.5 * g, sgd))
     assert agreement.training_difference("reference", "float64") > 1e-3
+
+
+@pytest.mark.parametrize("reader", ["PyAV", "ffmpeg"])
+def test_what_decodes_media_is_tried_and_named(monkeypatch, reader):
+    if reader == "PyAV":
+        pytest.importorskip("av", reason="PyAV is not installed")
+    elif shutil.which("ffmpeg") is None:
+        pytest.skip("the program ffmpeg isn't here")
+    for module in ("media", "audio"):
+        monkeypatch.setattr(f"lstmcore.features.{module}.media_reader", lambda: reader)
+    found = doctor._media(doctor._TONE)
+    assert found.state == "ok"
+    assert re.search(rf"^0\.50 s of a tone decoded by (the program )?{reader} \S+", found.value)
+
+
+def test_without_ffmpeg_media_are_absent_and_with_a_broken_one_broken(monkeypatch, tmp_path):
+    monkeypatch.setattr("lstmcore.features.media.media_reader", lambda: None)
+    found = doctor._media(doctor._TONE)
+    assert (found.state, doctor.is_healthy([found])) == ("absent", True)
+    assert re.search(r"pip install .*av>=.*, or install the program ffmpeg", found.advice)
+    for module in ("media", "audio"):
+        monkeypatch.setattr(f"lstmcore.features.{module}.media_reader", lambda: "ffmpeg")
+    monkeypatch.setattr("lstmcore.features.media._program", lambda: str(tmp_path / "ffmpeg"))
+    found = doctor._media(doctor._TONE)
+    assert (found.state, "PyAV in its place" in found.advice) == ("broken", True)

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,9 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from lstmcore import LSTM, Architecture, Linear
 from lstmcore.experiments.errors import InputError
-from lstmcore.experiments.jobs.job import Result, load_result, save_result
 from lstmcore.experiments.prediction.model import Model, load_model, write_model
 from lstmcore.features import feature_names
-from tests.shared_data import SHARED, needs_cases
+from tests.shared_data import DATA, SHARED, needs_cases
 
 FEATURES = ["f0", "f1", "f2"]
 ROWS = np.random.default_rng(1).standard_normal((6, 3))
@@ -313,20 +313,23 @@ def test_no_change_of_the_bytes_ends_in_a_traceback(data, folder, tmp_path_facto
     assert not told or str(model) in told or "damaged" in told
 
 
-CASES = SHARED / "cases" / "models"
+HERE = DATA / "cases"
+CASES = json.loads((HERE / "models.json").read_text())
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_model_that_failed_in_use(name: str, tmp_path: Path) -> None:
+    (tmp_path / "networks.safetensors").write_bytes((HERE / "networks.safetensors").read_bytes())
+    (tmp_path / "model.json").write_text(CASES[name])
+    where = re.escape(str(tmp_path / "model.json"))
+    with pytest.raises(InputError, match=rf"{where}: (layers|systems|networks|lead_in_seconds)"):
+        predicted(tmp_path)
 
 
 @needs_cases
-def test_the_models_that_failed_in_use(tmp_path):
-    cases = sorted(CASES.iterdir())
-    assert cases
-    for case in cases:
-        folder = case
-        if case.is_file():
-            folder = tmp_path / case.name
-            intact = load_result(CASES / "1-KeyError" / "networks.safetensors")
-            assert isinstance(intact, Result)
-            save_result(folder / "networks.safetensors", intact)
-            (folder / "model.json").write_bytes(case.read_bytes())
-        with pytest.raises(InputError, match=r"model\.json: (layers|systems|networks|lead_in_seconds)"):
-            predicted(folder)
+def test_the_models_that_failed_in_use_are_those() -> None:
+    folder = SHARED / "cases" / "models"
+    texts = [path.read_text() for path in [*folder.glob("*/model.json"), *folder.glob("*-model.json")]]
+    assert sorted(texts) == sorted(CASES.values())
+    for path in folder.glob("*/networks.safetensors"):
+        assert path.read_bytes() == (HERE / "networks.safetensors").read_bytes()

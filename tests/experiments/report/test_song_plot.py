@@ -1,7 +1,10 @@
 """``lstmcore plot``: what the figure shows, each format, and what is said about input that doesn't fit."""
 
 import errno
+import os
+import shutil
 import tempfile
+from pathlib import Path
 from types import SimpleNamespace
 
 import matplotlib.colors
@@ -26,8 +29,10 @@ from lstmcore.experiments.report.song.sound import (
     waveform,
 )
 from lstmcore.features import AudioError, FeatureStore, extract_features
+from lstmcore.features.errors import printable
 from tests.experiments.conftest import DYNAMIC, write_dynamic
 from tests.experiments.prediction.test_model_files import DESCRIPTION, arrays
+from tests.features.media_files import encode
 
 RATE = 22050
 PER_RATER = "annotations/annotations per each rater/dynamic (per second annotations)"
@@ -280,6 +285,28 @@ def test_the_suffix_is_the_format(place, audio, name, magic):
 def test_the_default_is_a_png_in_the_current_folder(place, audio):
     assert invoke(audio, "--view", "spectrogram").exit_code == 0
     assert [path.name for path in place.glob("7.*")] == ["7.png"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names of files are text there")
+@pytest.mark.parametrize("name", [b"caf\xe9", b"two\nlines", b"x" * 251, b'"<b>&'])
+def test_a_song_of_any_name_has_its_picture(place, audio, name):
+    try:
+        song = shutil.copy(audio, os.fsdecode(name + b".wav"))
+    except OSError as error:
+        pytest.skip(f"this system has no such names: {error.strerror}")
+    for given, written in ([], name + b".png"), (["--out", "of it.html"], b"of it.html"):
+        result = invoke(f"./{song}", *given)
+        assert result.exit_code == 0, result.output
+        assert result.stdout == f"picture: {printable(os.fsdecode(written))}\n"
+        assert Path(os.fsdecode(written)).exists()
+
+
+def test_the_picture_of_an_m4a_file_is_that_of_the_same_sound(place, audio):
+    samples, rate = soundfile.read(audio, dtype="int16", always_2d=True)
+    media = encode(place / "7.m4a", samples, codec="alac", rate=rate)
+    for view in (waveform, spectrogram):
+        for found, expected in zip(vars(view(media)).values(), vars(view(audio)).values(), strict=True):
+            np.testing.assert_array_equal(found, expected)
 
 
 def test_a_single_file_of_annotations_says_its_target(place, audio):
