@@ -88,20 +88,19 @@ def score_table(rows: list[dict[str, Any]]) -> str:
     """Set the cross-validated scores of the networks and what they are to be compared with as Markdown."""
     rows = [row for row in rows if row["set"] == "cross_validation"]
     found = {(row["system"], row["target"], row["metric"], row["scope"]): row for row in rows}
-    targets = list(dict.fromkeys(row["target"] for row in rows))
-    headings = [f"{target}: {METRICS[k]}" for target in targets for k in METRICS]
     lines = [
         f"In cross-validation of {max(row['songs'] for row in rows)} songs, each predicted by networks that "
         "didn't learn from it; the model averages networks of all folds:",
         "",
-        f"| system | {' | '.join(headings)} |",
-        f"| --- |{' --- |' * len(headings)}",
+        f"| target | system | {' | '.join(METRICS.values())} |",
+        f"| --- | --- |{' --- |' * len(METRICS)}",
     ]
-    for system in SYSTEMS:
-        keys = [(system, target, *metric) for target in targets for metric in METRICS]
-        if all(key in found for key in keys):
-            means = [f"{found[key]['mean']:.3f}" for key in keys]
-            lines.append(f"| `{system}` | {' | '.join(means)} |")
+    for target in dict.fromkeys(row["target"] for row in rows):
+        for system in SYSTEMS:
+            keys = [(system, target, *metric) for metric in METRICS]
+            if all(key in found for key in keys):
+                means = [f"{found[key]['mean']:.3f}" for key in keys]
+                lines.append(f"| {target} | `{system}` | {' | '.join(means)} |")
     return "\n".join(lines)
 
 
