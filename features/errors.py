@@ -52,6 +52,27 @@ class AudioError(ValueError):
         return f"{printable(self.path)}: {self.reason}"
 
 
+class TooShortError(AudioError):
+    """A sound is shorter than the window that a row of features describes.
+
+    Parameters
+    ----------
+    path, reason
+        As in `AudioError`.
+    seconds
+        How long the sound is.
+    beyond_window
+        Seconds that it must be longer than a window.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], reason: str, seconds: float, beyond_window: float
+    ) -> None:
+        super().__init__(path, reason)
+        self.args = (os.fspath(path), reason, seconds, beyond_window)
+        self.seconds, self.beyond_window = seconds, beyond_window
+
+
 class ExtractionStopped(RuntimeError):
     """The extraction was asked to stop before it was done; nothing was computed or kept."""
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from lstmcore.features.audio import DECODING
 from lstmcore.features.decoded import Decoded, decode
-from lstmcore.features.errors import AudioError
+from lstmcore.features.errors import AudioError, TooShortError
 from lstmcore.features.grid import grid_table
 from lstmcore.features.scratch import scratch_folder
 from lstmcore.features.sets import feature_names
@@ -153,10 +153,10 @@ def rows_of(audio: Decoded, settings: FeatureSettings = DEFAULT) -> int:
     return rows
 
 
-def _too_short(audio: Decoded, settings: FeatureSettings) -> AudioError:
+def _too_short(audio: Decoded, settings: FeatureSettings) -> TooShortError:
     least = settings.window_seconds + _BEYOND_WINDOW_SECONDS
     reason = f"too short, {audio.seconds:.2f} s; at least about {least:.2f} s are expected"
-    return AudioError(audio.source, reason)
+    return TooShortError(audio.source, reason, audio.seconds, _BEYOND_WINDOW_SECONDS)
 
 
 def _bring_conf(room: Path) -> Path:

@@ -19,8 +19,10 @@ LONGEST_SECONDS = 60.0
 LONGEST_SPECTRUM_SECONDS = 2.0
 """Peaks are thousands in longer ones, and all pairs of them are summed over."""
 
+SHORTEST_WINDOW_SECONDS = 0.1
+
 _SHORTEST_SECONDS = {
-    "window_seconds": 0.1,
+    "window_seconds": SHORTEST_WINDOW_SECONDS,
     "hop_seconds": STEP_SECONDS,
     "density_seconds": 0.1,
     "tempo_seconds": 1.0,

@@ -84,10 +84,16 @@ class Card(_Part):
 
 
 class Description(_Part):
-    """Content of ``model.json``; keys that aren't needed to predict may be missing."""
+    """Content of ``model.json``; keys that aren't needed to predict may be missing.
+
+    ``version`` is lstmcore's that wrote it; ``window_seconds``, of features ``song_means``, the length of the
+    windows that means are taken over; ``cautions`` are told before each prediction, and ``card`` in the list
+    of models.
+    """
 
     format: Literal[1]
     experiment: str = ""
+    version: str | None = None
     layers: list[LayerDescription] = Field(min_length=1)
     layer_names: list[str] | None = None
     objective: str | None = None

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from lstmcore import Architecture, Backend, Network, Standardiser, Workspace, get_backend, predict
 from lstmcore.experiments.datasets.normal_scores import NormalScores
 from lstmcore.experiments.datasets.window_means import MEANS
+from lstmcore.experiments.environment import version_of
 from lstmcore.experiments.errors import InputError, did_you_mean
 from lstmcore.experiments.files import write_json
 from lstmcore.experiments.jobs.job import Result, Tensors, load_result, save_result
@@ -64,6 +65,7 @@ def save_model(folder: Path, data: TrialData, choices: dict[str, Choice], networ
         tensors |= novelty.as_tensors()
     description = {
         "experiment": experiment.name,
+        "version": version_of("lstmcore"),
         "layers": layers_as_json(architecture_of(experiment, len(dataset.feature_names))),
         "gate_order": "z i f o",
         "feature_set": dataset.feature_set,
@@ -329,6 +331,12 @@ def load_model(folder: Path) -> Model:
         raise InputError(f"{file}: can't be read: {error.strerror or error}") from None
     if result is None:
         raise InputError(f"{file}: missing or damaged")
-    check_tensors(file, about, result.tensors)
+    tensors = in_single(result.tensors)
+    check_tensors(file, about, tensors)
     _check_pair(folder, result.facts)
-    return Model(about, result.tensors)
+    return Model(about, tensors)
+
+
+def in_single(tensors: Tensors) -> Tensors:
+    """Return a model's arrays as networks take them: what was stored in half precision in single."""
+    return {n: a.astype(np.float32) if a.dtype == np.float16 else a for n, a in tensors.items()}

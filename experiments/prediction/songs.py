@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,10 +29,11 @@ from lstmcore.features import (
     Extraction,
     FeatureSettings,
     FeatureStore,
+    extract_features,
     extract_many,
 )
-from lstmcore.features.errors import printable
-from lstmcore.features.settings import DEFAULT
+from lstmcore.features.errors import TooShortError, printable
+from lstmcore.features.settings import DEFAULT, SHORTEST_WINDOW_SECONDS, STEP_SECONDS
 
 _SHORT_SECONDS = 3.0
 _SILENT = 1e-4  # of full scale, root mean square
@@ -87,6 +90,36 @@ class Predictor:
         wanted = self.model.about.feature_set
         return FRAMES if wanted == MEANS else wanted
 
+    def features_of(
+        self, path: Path, store: FeatureStore | None = None, stop: threading.Event | None = None
+    ) -> pd.DataFrame:
+        """Compute, or find, the features of a song.
+
+        Means have a window of their own: of a sound that is too short for a row of features they are taken
+        over all of it.
+
+        Parameters
+        ----------
+        path
+            The file.
+        store, stop
+            As in `lstmcore.features.extract_features`.
+
+        Raises
+        ------
+        AudioError
+            If the file can't be used.
+        """
+        try:
+            return extract_features(path, self.feature_set, store, settings=self.settings, stop=stop)
+        except TooShortError as error:
+            if self.model.about.feature_set != MEANS:
+                raise
+            steps = math.floor((error.seconds - error.beyond_window) / STEP_SECONDS + 1e-9)
+            window = max(steps * STEP_SECONDS, SHORTEST_WINDOW_SECONDS)
+            settings = replace(self.settings, window_seconds=round(window, 2))
+            return extract_features(path, self.feature_set, store, settings=settings, stop=stop)
+
     def inputs(self, features: pd.DataFrame) -> NDArray[np.float64]:
         """Return what the model hears of a song's features: its columns, or means of them over a window."""
         about = self.model.about
@@ -130,7 +163,7 @@ class Predictor:
             return
         seconds = float(features[TIME_COLUMN].iloc[-1]) + self.settings.window_seconds
         if seconds < _SHORT_SECONDS:
-            yield f"lasts {seconds:.1f} s: a curve of so little music says little"
+            yield f"lasts {seconds:.1f} s at most: a curve of so little music says little"
         if standing.novelty is not None and standing.novelty > FAR:
             yield (
                 "lies further from the songs that the model learnt from than "
@@ -245,6 +278,8 @@ def predict_files(
     with extract_many(audio, wanted, store, settings=settings, workers=workers, on_done=on_done) as results:
         for result in results:
             try:
+                if isinstance(result.error, TooShortError):
+                    result = replace(result, features=predictor.features_of(result.path, store), error=None)
                 if result.error is not None:
                     raise result.error
                 song = predictor.song(result)

@@ -1,6 +1,7 @@
 """Features ``song_means`` of songs without a row in the table: window means of FS1, and what is left out."""
 
 import math
+import pickle
 import threading
 
 import numpy as np
@@ -17,6 +18,7 @@ from lstmcore.experiments.prediction.model import load_model
 from lstmcore.experiments.progress import Quiet
 from lstmcore.experiments.run import Session, run_experiment
 from lstmcore.features import extract_features, feature_names
+from tests.experiments.prediction.test_model_files import write_tiny_model
 
 ANNOTATED = [*range(1, 10), 2001, 2002]
 FS1 = feature_names("FS1")
@@ -158,3 +160,32 @@ def test_a_model_of_song_means_predicts_audio_of_any_length(tiny, monkeypatch):
     write_table(tiny, [*ANNOTATED, 11], MEAN_NAMES)
     (song,) = [s for s in load(tiny, *options).unlabelled if s.song_id == 12]
     np.testing.assert_array_equal(song.features, predictor.inputs(frames))
+
+
+@pytest.mark.parametrize("seconds", [0.15, 0.3, 0.777, 1.0, 1.03])
+def test_a_sound_shorter_than_a_row_of_features_has_the_mean_of_all_of_it(tmp_path, monkeypatch, seconds):
+    monkeypatch.setenv("LSTMCORE_CACHE", str(tmp_path / "cache"))
+    write_tiny_model(tmp_path / "means", feature_set="song_means", feature_names=list(MEAN_NAMES))
+    write_tiny_model(tmp_path / "frames")
+    time = np.arange(round(44100 * seconds)) / 44100
+    soundfile.write(tmp_path / "a.wav", 0.5 * np.sin(2 * np.pi * 440 * time), 44100)
+    predictor = open_predictor(tmp_path / "means")
+    predicted = predict_files(predictor, [tmp_path / "a.wav"], workers=1)
+    assert predicted.errors == []
+    assert predicted.table["time"].tolist() == [0.0]
+    rows = predictor.features_of(tmp_path / "a.wav")
+    assert rows["pcm_RMSenergy_sma_amean"].item() == pytest.approx(0.5 / np.sqrt(2), rel=0.15)
+    of_frames = predict_files(open_predictor(tmp_path / "frames"), [tmp_path / "a.wav"], workers=1)
+    (error,) = of_frames.errors
+    assert f"too short, {seconds:.2f} s; at least about 1.04 s" in str(error)
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+
+
+def test_a_sound_of_a_tenth_of_a_second_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("LSTMCORE_CACHE", str(tmp_path / "cache"))
+    write_tiny_model(tmp_path / "means", feature_set="song_means", feature_names=list(MEAN_NAMES))
+    soundfile.write(tmp_path / "a.wav", np.full(4410, 0.1), 44100)
+    predicted = predict_files(open_predictor(tmp_path / "means"), [tmp_path / "a.wav"], workers=1)
+    assert [str(error).split(": ")[1] for error in predicted.errors] == [
+        "too short, 0.10 s; at least about 0.14 s are expected"
+    ]

@@ -62,7 +62,7 @@ def arrays(outputs: int = 2) -> dict[str, Any]:
 
 def write_tiny_model(folder: Path, **keys: Any) -> None:
     """Write a model of random weights that predicts audio."""
-    names, rng = list(feature_names("FS1")), np.random.default_rng(0)
+    names, rng = keys.get("feature_names", list(feature_names("FS1"))), np.random.default_rng(0)
     parameters = Architecture(len(names), (LSTM(2), Linear(2))).parameter_count
     wide = {"input_mean": np.zeros((2, len(names))), "input_scale": np.full((2, len(names)), 1e3)}
     weights = {"weights": rng.uniform(-0.5, 0.5, (2, parameters)).astype(np.float32)}
