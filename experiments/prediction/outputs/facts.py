@@ -138,6 +138,15 @@ def parse_scale(text: str) -> Scale:
     return scale
 
 
+def check_scale(facts: Facts, wanted: Scale | None) -> None:
+    """Refuse to map predictions of an unknown scale to another; an InputError says so."""
+    if wanted is not None and facts.scale is None:
+        raise InputError(
+            f"--scale: the model {facts.model} doesn't say which scale its annotations had; "
+            "expected a model that does, or no --scale"
+        )
+
+
 def rescaled(table: pd.DataFrame, facts: Facts, wanted: Scale | None) -> pd.DataFrame:
     """Map predictions linearly from the model's scale to another.
 
@@ -155,13 +164,9 @@ def rescaled(table: pd.DataFrame, facts: Facts, wanted: Scale | None) -> pd.Data
     InputError
         If the model's scale isn't known.
     """
-    if wanted is None:
+    check_scale(facts, wanted)
+    if wanted is None or facts.scale is None:
         return table
-    if facts.scale is None:
-        raise InputError(
-            f"--scale: the model {facts.model} doesn't say which scale its annotations had; "
-            "expected a model that does, or no --scale"
-        )
     factor = (wanted[1] - wanted[0]) / (facts.scale[1] - facts.scale[0])
     mapped = table.copy()
     for target in facts.targets:

@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 
 from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.files import write_text, write_whole
+from lstmcore.experiments.prediction.batch import predict_files
 from lstmcore.experiments.prediction.shipped import find_model
-from lstmcore.experiments.prediction.songs import Predictor, open_predictor, predict_files
+from lstmcore.experiments.prediction.songs import Predictor, open_predictor
 from lstmcore.experiments.progress import Progress
 from lstmcore.experiments.report.plots import STYLE, svg_element
 from lstmcore.experiments.report.song.curves import Curves, curves_of, read_annotations, read_predictions
