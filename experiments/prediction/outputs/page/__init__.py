@@ -114,9 +114,10 @@ class _Written:
     def _frame(self) -> list[bytes]:
         """Return what stands before and after the songs."""
         environment = Environment(loader=PackageLoader(_HERE, "."), autoescape=True)
-        files = resources.files(_HERE)
+        files, targets = resources.files(_HERE), self._facts.targets
         text = environment.get_template("songs.html.j2").render(
             facts=self._facts,
+            named=" and ".join([", ".join(targets[:-1]), targets[-1]][len(targets) == 1 :]),
             about=_in_script(self._facts.as_json() | {"columns": self._columns}).decode(),
             style=files.joinpath("songs.css").read_text(encoding="utf-8"),
             script=files.joinpath("songs.js").read_text(encoding="utf-8"),

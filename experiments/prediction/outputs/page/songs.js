@@ -10,7 +10,7 @@
   const ROW = 28;
   const plane = element("plane"), tip = element("tip"), list = element("list"), rows = element("rows");
   const across = element("across"), up = element("up"), whole = element("whole");
-  const order = element("order"), falling = element("falling"), search = element("search");
+  const order = element("order"), descending = element("descending"), search = element("search");
   let shown = songs.map((_, k) => k);  // numbers of the songs in the list, in its order
   let chosen = 0;
 
@@ -224,8 +224,9 @@
       const key = k => valueOf(k, order.value) ?? -Infinity;
       shown.sort((a, b) => key(a) - key(b));
     }
-    if (falling.checked) shown.reverse();
-    element("found").textContent = shown.length === songs.length ? "" : `${shown.length} of ${songs.length}`;
+    if (descending.checked) shown.reverse();
+    const count = shown.length === songs.length ? "" : `${shown.length} of ${songs.length}; `;
+    element("found").textContent = `${count}beside each: ${words(columnShown())}`;
     rows.style.height = `${shown.length * ROW}px`;
     list.scrollTop = 0;
     if (shown.length && !shown.includes(chosen)) choose(shown[0], false);
@@ -234,12 +235,14 @@
     drawPlane();
   }
 
+  const columnShown = () => order.value === "file" ? columns.find(isMean) : order.value;
+
   // Only the rows that can be seen are there.
   function drawRows() {
     const first = Math.max(0, Math.floor(list.scrollTop / ROW) - 5);
     const last = Math.min(shown.length, first + Math.ceil(list.clientHeight / ROW) + 10);
     const made = [];
-    const column = order.value === "file" ? columns.find(isMean) : order.value;
+    const column = columnShown();
     for (let n = first; n < last; n++) {
       const k = shown[n];
       const row = document.createElement("div");
@@ -336,7 +339,7 @@
     pen.strokeStyle = colour("--line");
     pen.fillStyle = colour("--pale");
     pen.textAlign = "right";
-    for (const tick of ticks(low, high, 4)) {
+    for (const tick of ticks(low, high, 5)) {
       pen.beginPath(); pen.moveTo(left, atY(tick)); pen.lineTo(width - right, atY(tick)); pen.stroke();
       pen.fillText(round(tick), left - 6, atY(tick) + 4);
     }
@@ -380,7 +383,7 @@
   up.addEventListener("change", drawPlane);
   whole.addEventListener("change", drawPlane);
   order.addEventListener("change", sift);
-  falling.addEventListener("change", sift);
+  descending.addEventListener("change", sift);
   search.addEventListener("input", sift);
   const redraw = () => { drawRows(); drawPlane(); drawSong(); };
   window.addEventListener("resize", redraw);
