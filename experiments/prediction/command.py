@@ -124,6 +124,7 @@ def facts_of(predictor: Predictor) -> Facts:
         version=lstmcore.__version__,
         hop_seconds=predictor.settings.hop_seconds,
         window_seconds=predictor.settings.window_seconds,
+        heard_seconds=predictor.heard_seconds,
         scale=None if about.target_range is None else (about.target_range[0], about.target_range[1]),
         cautions=tuple(about.warnings()),
     )
@@ -184,7 +185,7 @@ def predict_songs(
                 assert result.error is not None
                 said.errors.append(result.error)
                 continue
-            said.warnings += result.warnings
+            said.warnings.extend(result.warnings)
             song, path = result.song, result.path
             table = rescaled(song.table, facts, wishes.scale)
             try:

@@ -86,13 +86,20 @@ class Predictor:
         wanted = self.model.about.feature_set
         return FRAMES if wanted == MEANS else wanted
 
-    def inputs(self, features: pd.DataFrame) -> NDArray[np.float64]:
-        """Return what the model hears of a song's features: its columns, or means of them over a window."""
+    @property
+    def heard_seconds(self) -> float | None:
+        """Length of the sound around each frame that the model hears means over; None: it hears frames."""
         about = self.model.about
         if about.feature_set != MEANS:
+            return None
+        return about.window_seconds or WINDOW_SECONDS  # models of before didn't say
+
+    def inputs(self, features: pd.DataFrame) -> NDArray[np.float64]:
+        """Return what the model hears of a song's features: its columns, or means of them over a window."""
+        about, seconds = self.model.about, self.heard_seconds
+        if seconds is None:
             return features[about.feature_names].to_numpy(np.float64)
         times, frames = features[TIME_COLUMN].to_numpy(), features.drop(columns=TIME_COLUMN)
-        seconds = about.window_seconds or WINDOW_SECONDS  # models of before didn't say
         return window_means(times, frames.to_numpy(np.float64), about.feature_names, seconds)
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +11,7 @@ import pandas as pd
 from lstmcore.experiments.errors import InputError
 
 Scale = tuple[float, float]
-FILE, TIME, END, LABEL = "file", "time", "end", "label"
+FILE, TIME, END, LABEL, NOVELTY = "file", "time", "end", "label", "novelty"
 _OF_TIME = (FILE, TIME, END, LABEL)
 
 
@@ -36,6 +37,8 @@ class Facts:
         Distance of the time stamps, and length of the sound that each describes.
     scale
         Lowest and highest value of the annotations; None: unknown.
+    heard_seconds
+        Length of the sound around each window that the model hears of, if it is another than that.
     delay_seconds
         How far the annotations lag behind the music, as the model's training took it.
     cautions
@@ -51,6 +54,7 @@ class Facts:
     hop_seconds: float
     window_seconds: float
     scale: Scale | None = None
+    heard_seconds: float | None = None
     delay_seconds: float = 0.0
     cautions: tuple[str, ...] = ()
 
@@ -61,9 +65,11 @@ class Facts:
             "seconds from the beginning of the song to the beginning of a window of "
             f"{self.window_seconds:g} s; the clock is that of the annotations"
         )
+        if self.heard_seconds is not None:
+            text = f"{text}; values are of the {self.heard_seconds:g} s around it"
         if not self.delay_seconds:
             return text
-        return f"{text}, which lag {self.delay_seconds:g} s behind the music"
+        return f"{text}; annotations lag {self.delay_seconds:g} s behind the music"
 
     def as_json(self) -> dict[str, Any]:
         """Keys and values for the head of a file."""
@@ -100,6 +106,7 @@ class Facts:
             END: "seconds from the beginning of the song to the end of what the row describes; "
             "values are means from its time to its end",
             LABEL: "what the file of times calls it",
+            NOVELTY: "share of the songs learnt from that lie nearer to the others of them than this one",
         }
         if column in known:
             return known[column]
@@ -116,8 +123,19 @@ class Facts:
 
 
 def value_columns(table: pd.DataFrame) -> list[str]:
-    """Columns that hold a number for each time stamp."""
+    """Columns that hold numbers, be they of time stamps or of the whole song."""
     return [str(name) for name in table.columns if name not in _OF_TIME]
+
+
+def curve_columns(table: pd.DataFrame) -> list[str]:
+    """Columns that hold a number for each time stamp."""
+    return [name for name in value_columns(table) if name != NOVELTY]
+
+
+def novelty_in(table: pd.DataFrame) -> float | None:
+    """Novelty of the song of a table, if the model knows it."""
+    value = float(table[NOVELTY].iloc[0]) if NOVELTY in table else float("nan")
+    return value if math.isfinite(value) else None
 
 
 def parse_scale(text: str) -> Scale:

@@ -17,7 +17,15 @@ import pandas as pd
 from pympi import Eaf, TextGrid
 from pympi.Elan import to_string
 
-from lstmcore.experiments.prediction.outputs.facts import END, LABEL, TIME, Facts, value_columns
+from lstmcore.experiments.prediction.outputs.facts import (
+    END,
+    LABEL,
+    NOVELTY,
+    TIME,
+    Facts,
+    curve_columns,
+    novelty_in,
+)
 from lstmcore.features.audio import open_audio
 
 Writer = Callable[[Path, pd.DataFrame, Facts], bytes]
@@ -64,12 +72,18 @@ def _stamp(seconds: float) -> str:
     return f"{minutes // 60:02}:{minutes % 60:02}:{rest // 1000:02},{rest % 1000:03}"
 
 
+def _said(table: pd.DataFrame, facts: Facts) -> str:
+    """All that is known of a song's predictions, as one line."""
+    novelty = novelty_in(table)
+    return facts.line() if novelty is None else f"{facts.line()}; novelty of the song {novelty:.3f}"
+
+
 def textgrid(path: Path, table: pd.DataFrame, facts: Facts) -> bytes:
     """Write a TextGrid of Praat's: a tier of intervals for each column, and one that says what they are."""
     places = spans(table, facts)
     end = places[-1][1]
     grid = TextGrid(xmax=end)
-    for name in value_columns(table):
+    for name in curve_columns(table):
         tier = grid.add_tier(name.replace('"', '""'))
         for (begin, until), value in zip(places, table[name], strict=True):
             tier.add_interval(begin, until, f"{value:.4f}", check=False)
@@ -77,7 +91,7 @@ def textgrid(path: Path, table: pd.DataFrame, facts: Facts) -> bytes:
         tier = grid.add_tier(LABEL)
         for (begin, until), label in zip(places, table[LABEL], strict=True):
             tier.add_interval(begin, until, label, check=False)
-    grid.add_tier("lstmcore").add_interval(0, end, facts.line(), check=False)
+    grid.add_tier("lstmcore").add_interval(0, end, _said(table, facts), check=False)
     with tempfile.TemporaryDirectory() as folder:  # it writes to names only
         file = Path(folder, "grid")
         grid.to_file(file)
@@ -90,10 +104,10 @@ def eaf(path: Path, table: pd.DataFrame, facts: Facts) -> bytes:
     file.remove_tier("default")
     kind = mimetypes.guess_type(path.name)[0] or "audio/x-wav"
     file.add_linked_file(path.absolute().as_uri(), mimetype=kind)
-    for key, value in facts.as_json().items():
+    for key, value in (facts.as_json() | {NOVELTY: novelty_in(table)}).items():
         file.add_property(f"lstmcore:{key}", value)
     places = [(round(1000 * begin), round(1000 * end)) for begin, end in spans(table, facts)]
-    for name in value_columns(table):
+    for name in curve_columns(table):
         file.add_tier(name, ann=facts.model)
         for (begin, end), value in zip(places, table[name], strict=True):
             file.add_annotation(name, begin, end, f"{value:.4f}")
@@ -109,10 +123,10 @@ def sonic_visualiser(path: Path, table: pd.DataFrame, facts: Facts) -> bytes:
     with open_audio(path) as stream:
         rate = stream.rate
     frames = [round(rate * float(time)) for time in table[TIME]]
-    names = value_columns(table)
+    names = curve_columns(table)
     labels = list(table[LABEL]) if LABEL in table else [""] * len(table)
     root = ElementTree.Element("sv")
-    root.append(ElementTree.Comment(f" {facts.line().replace('--', '- -')} "))
+    root.append(ElementTree.Comment(f" {_said(table, facts).replace('--', '- -')} "))
     data, display = ElementTree.SubElement(root, "data"), ElementTree.SubElement(root, "display")
     for number, name in enumerate(names):
         values = table[name].to_numpy(np.float64)

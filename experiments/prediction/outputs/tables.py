@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, Protocol
 
 import pandas as pd
 
-from lstmcore.experiments.prediction.outputs.facts import FILE, LABEL, TIME, Facts
+from lstmcore.experiments.prediction.outputs.facts import FILE, LABEL, NOVELTY, TIME, Facts
 
 DECIMALS = 6
 
@@ -44,13 +44,13 @@ def csv_metadata(urls: Sequence[str], columns: Iterable[str], facts: Facts) -> d
 
 
 def song_as_json(table: pd.DataFrame) -> dict[str, Any]:
-    """One song: its file, and a list of numbers for each other column; of a summary the numbers.
+    """One song: a list of numbers for each column; of what belongs to the whole song the number.
 
     What isn't finite is null.
     """
-    whole = TIME not in table
-    columns = {str(name): [_plain(value) for value in table[name]] for name in table.columns if name != FILE}
-    return {FILE: table[FILE].iloc[0]} | {name: v[0] if whole else v for name, v in columns.items()}
+    columns = {str(name): [_plain(value) for value in table[name]] for name in table.columns}
+    of_song = [name for name in columns if name in (FILE, NOVELTY) or TIME not in table]
+    return columns | {name: columns[name][0] for name in of_song}
 
 
 def _plain(value: Any) -> Any:

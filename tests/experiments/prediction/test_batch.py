@@ -58,6 +58,15 @@ def test_a_second_run_computes_nothing_and_says_the_same(songs, fs1_run, monkeyp
     pd.testing.assert_frame_equal(first.sort_values(["file", "time"], ignore_index=True), second)
 
 
+def test_what_is_said_of_a_song_is_said_again(songs, fs1_run):
+    predictor = open_predictor(fs1_run)
+    first, again = (batch.predict_files(predictor, [Path("songs/b/c.wav")], workers=1) for _ in range(2))
+    pd.testing.assert_frame_equal(first.table, again.table)
+    assert first.table["novelty"].between(0, 1).all()
+    assert first.warnings == again.warnings
+    assert first.warnings[0].startswith("songs/b/c.wav: lasts 1.5 s: a curve of so little music")
+
+
 def test_another_ensemble_or_model_has_curves_of_its_own(songs, fs1_run):
     predictor = open_predictor(fs1_run, "lstm_rmse")
     about, tensors = predictor.model.about, predictor.model.tensors
@@ -97,10 +106,10 @@ def test_results_come_in_the_order_of_the_files_and_are_told_of_as_they_end(song
     ended = []
     with predict_many(open_predictor(fs1_run), paths, workers=2, on_done=ended.append) as results:
         found = list(results)
-    assert [song.path for song in found] == paths
-    assert {song.path for song in ended} == {*paths}
-    assert [song.error is None for song in found] == [True, False, True, True]
-    assert [len(song.table) for song in found if song.table is not None] == [6, 2, 4]
+    assert [one.path for one in found] == paths
+    assert {one.path for one in ended} == {*paths}
+    assert [one.error is None for one in found] == [True, False, True, True]
+    assert [len(one.song.table) for one in found if one.song is not None] == [6, 2, 4]
 
 
 def test_a_folder_of_files_in_another_scale(songs, fs1_run):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.files import replacing
-from lstmcore.experiments.prediction.outputs.facts import FILE, TIME, Facts
+from lstmcore.experiments.prediction.outputs.facts import FILE, NOVELTY, TIME, Facts, novelty_in
 from lstmcore.experiments.prediction.outputs.summary import summary_row
 from lstmcore.features.errors import printable
 
@@ -37,8 +37,8 @@ _STEPS = 255
 class Page(Protocol):
     """A page that songs are added to."""
 
-    def add(self, table: pd.DataFrame) -> None:
-        """Add the predictions of a song."""
+    def add(self, table: pd.DataFrame, warnings: Sequence[str] = ()) -> None:
+        """Add the predictions of a song, and why they may mean little."""
 
 
 @contextmanager
@@ -86,7 +86,7 @@ def check_page(path: Path) -> None:
 
 
 class _NoPage:
-    def add(self, table: pd.DataFrame) -> None:
+    def add(self, table: pd.DataFrame, warnings: Sequence[str] = ()) -> None:
         """Forget it."""
 
 
@@ -95,16 +95,17 @@ class _Written:
         self._file, self._facts, self._points = file, facts, points
         self._columns: list[str] = []
 
-    def add(self, table: pd.DataFrame) -> None:
+    def add(self, table: pd.DataFrame, warnings: Sequence[str] = ()) -> None:
         summary = summary_row(table, self._facts)
         if not self._columns:
-            self._columns = [str(name) for name in summary.columns if name != FILE]
+            unknown = {FILE} if novelty_in(table) is not None else {FILE, NOVELTY}
+            self._columns = [str(name) for name in summary.columns if name not in unknown]
             self._file.write(self._frame()[0])
         else:
             self._file.write(b",\n")
         numbers = [_short(summary[name].iloc[0]) for name in self._columns]
         ends, curve = _packed(table, self._facts.targets, self._points)
-        self._file.write(_in_script([table[FILE].iloc[0], numbers, ends, curve]))
+        self._file.write(_in_script([table[FILE].iloc[0], numbers, ends, curve, *warnings]))
 
     def finish(self) -> None:
         """Write what comes after the songs, if there are any."""

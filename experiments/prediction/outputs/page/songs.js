@@ -3,7 +3,8 @@
   const element = id => document.getElementById(id);
   const about = JSON.parse(element("about").textContent);
   const songs = JSON.parse(element("songs").textContent).map(
-    ([file, numbers, ends, curve]) => ({ file, numbers, ends, curve, sought: file.toLowerCase() }));
+    ([file, numbers, ends, curve, ...warnings]) => (
+      { file, numbers, ends, curve, warnings, sought: file.toLowerCase() }));
   const targets = about.targets;
   const columns = about.columns;
   const place = new Map(columns.map((name, k) => [name, k]));
@@ -302,6 +303,8 @@
   function drawSong() {
     const song = songs[chosen];
     element("name").textContent = `${song.file}, ${clock(song.numbers[place.get("seconds")])}`;
+    element("warnings").replaceChildren(...song.warnings.map(
+      text => Object.assign(document.createElement("p"), { className: "note", textContent: text })));
     element("curves").replaceChildren(...targets.map((target, k) => {
       const box = document.createElement("div"), canvas = document.createElement("canvas");
       box.className = "curve";

@@ -2,6 +2,7 @@
 
 import json
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -58,7 +59,7 @@ def test_csv_needs_no_wishes_to_be_read_and_is_described_beside(tmp_path):
     assert [column["titles"] for column in about["tableSchema"]["columns"]] == list(read.columns)
     meaning = {column["titles"]: column["dc:description"] for column in about["tableSchema"]["columns"]}
     assert "beginning of a window of 1 s" in meaning["time"]
-    assert "lag 2.5 s behind the music" in meaning["time"]
+    assert "annotations lag 2.5 s behind the music" in meaning["time"]
     assert meaning[TENSION] == "tension, 1 to 9"
     assert about["notes"] == [FACTS.as_json()]
 
@@ -167,6 +168,28 @@ def test_sonic_visualiser(tmp_path):
     assert (models[0].get("minimum"), models[0].get("maximum")) == ("1.000000", "9.000000")
     points = [(int(p.get("frame")), float(p.get("value")), p.get("label")) for p in sets[1]]
     assert points == [(0, 5, 'the "first"'), (8000, 6.5, "<b> & c"), (20_000, 3, "")]
+
+
+def test_novelty_belongs_to_the_whole_song(tmp_path):
+    tables = {SONG: table().assign(novelty=0.75)}
+    assert json.loads(write(tmp_path / "p.jsonl", tables=tables).read_text())["novelty"] == 0.75
+    grid = textgrid.openTextgrid(
+        str(write(tmp_path / "p.TextGrid", tables=tables)), includeEmptyIntervals=False
+    )
+    assert "novelty" not in grid.tierNames
+    assert grid.getTier("lstmcore").entries[0].label.endswith("; novelty of the song 0.750")
+    file = Eaf(write(tmp_path / "p.eaf", tables=tables))
+    assert dict(file.properties)["lstmcore:novelty"] == "0.75"
+    assert "novelty" not in file.get_tier_names()
+    tables[SONG]["novelty"] = np.nan  # the model doesn't know it
+    assert json.loads(write(tmp_path / "p.jsonl", tables=tables).read_text())["novelty"] is None
+    assert pd.read_csv(write(tmp_path / "p.csv", tables=tables))["novelty"].isna().all()
+    assert "novelty of" not in write(tmp_path / "p.svl", tables=tables).read_text()
+
+
+def test_models_that_hear_means_say_over_how_long():
+    facts = replace(FACTS, heard_seconds=45.0)
+    assert "of a window of 1 s; the clock is that of the annotations; values are of the 45 s" in facts.line()
 
 
 @pytest.mark.parametrize("wanted", FORMATS)

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,17 @@ def test_a_song_is_a_summary_and_a_curve(tmp_path):
     assert not parts[1].any()  # the spread is what it always is
 
 
+def test_warnings_and_novelty_are_there_if_there_are_any(tmp_path):
+    with open_page(tmp_path / "p.html", FACTS, 2) as page:
+        page.add(table().assign(novelty=0.75), ["is silent: its curve says nothing"])
+        page.add(table().assign(novelty=0.5))
+    about, songs = (content((tmp_path / "p.html").read_text(), name) for name in ("about", "songs"))
+    assert [song[4:] for song in songs] == [["is silent: its curve says nothing"], []]
+    assert [song[1][about["columns"].index("novelty")] for song in songs] == [0.75, 0.5]
+    text = written(tmp_path / "q.html", [table().assign(novelty=np.nan)])
+    assert "novelty" not in content(text, "about")["columns"]
+
+
 def test_curves_are_as_long_as_so_many_songs_allow(tmp_path):
     long = table().iloc[np.zeros(1000, int)].reset_index(drop=True).assign(time=np.arange(1000) / 2)
     long[TENSION] = np.arange(1000.0)
@@ -65,7 +77,7 @@ def test_names_do_no_harm(tmp_path):
     text = written(tmp_path / "p.html", [table().assign(file=evil)])
     assert [song[0] for song in content(text, "songs")] == [evil]
     assert "alert(1)</script>" not in text
-    facts = FACTS.__class__(**{**vars(FACTS), "model": evil, "cautions": ("a < b",)})
+    facts = replace(FACTS, model=evil, cautions=("a < b",))
     with open_page(tmp_path / "q.html", facts, 1) as page:
         page.add(table())
     text = (tmp_path / "q.html").read_text()

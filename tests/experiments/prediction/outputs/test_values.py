@@ -1,5 +1,7 @@
 """Another scale, values at given times, one row per song."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -33,7 +35,7 @@ def test_values_and_spreads_are_mapped_and_nothing_else():
 
 
 def test_a_model_of_unknown_scale_has_no_other():
-    unknown = FACTS.of_scale(None).__class__(**{**vars(FACTS), "scale": None})
+    unknown = replace(FACTS, scale=None)
     with pytest.raises(InputError, match="the model mine doesn't say which scale"):
         rescaled(table(), unknown, (0.0, 1.0))
     pd.testing.assert_frame_equal(rescaled(table(), unknown, None), table())
