@@ -5,6 +5,7 @@ import xml.etree.ElementTree as ET
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from praatio import textgrid
 from pympi import Eaf
 
 from lstmcore.experiments.errors import InputError
+from lstmcore.experiments.prediction.cli import OutputFormat
 from lstmcore.experiments.prediction.outputs.facts import Facts
 from lstmcore.experiments.prediction.outputs.opening import FORMATS, destination, open_output
 from lstmcore.experiments.prediction.outputs.summary import summary_row
@@ -173,14 +175,13 @@ def test_sonic_visualiser(tmp_path):
 def test_novelty_belongs_to_the_whole_song(tmp_path):
     tables = {SONG: table().assign(novelty=0.75)}
     assert json.loads(write(tmp_path / "p.jsonl", tables=tables).read_text())["novelty"] == 0.75
-    grid = textgrid.openTextgrid(
-        str(write(tmp_path / "p.TextGrid", tables=tables)), includeEmptyIntervals=False
-    )
+    file = write(tmp_path / "p.TextGrid", tables=tables)
+    grid = textgrid.openTextgrid(str(file), includeEmptyIntervals=False)
     assert "novelty" not in grid.tierNames
     assert grid.getTier("lstmcore").entries[0].label.endswith("; novelty of the song 0.750")
-    file = Eaf(write(tmp_path / "p.eaf", tables=tables))
-    assert dict(file.properties)["lstmcore:novelty"] == "0.75"
-    assert "novelty" not in file.get_tier_names()
+    elan = Eaf(write(tmp_path / "p.eaf", tables=tables))
+    assert dict(elan.properties)["lstmcore:novelty"] == "0.75"
+    assert "novelty" not in elan.get_tier_names()
     tables[SONG]["novelty"] = np.nan  # the model doesn't know it
     assert json.loads(write(tmp_path / "p.jsonl", tables=tables).read_text())["novelty"] is None
     assert pd.read_csv(write(tmp_path / "p.csv", tables=tables))["novelty"].isna().all()
@@ -253,6 +254,10 @@ def test_destinations_that_make_no_sense(out, wanted, songs, summary, message):
     with pytest.raises(InputError) as told:
         destination(None if out is None else Path(out), wanted, songs, summary=summary)
     assert message in str(told.value)
+
+
+def test_the_command_knows_the_same_formats():
+    assert get_args(OutputFormat) == FORMATS
 
 
 def test_facts_of_a_model_that_says_little():
