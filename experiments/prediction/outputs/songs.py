@@ -60,7 +60,7 @@ def subtitles(path: Path, table: pd.DataFrame, facts: Facts) -> bytes:
     for number, ((begin, end), (_, row)) in enumerate(
         zip(spans(table, facts), table.iterrows(), strict=True), 1
     ):
-        lines = [f"{target} {row[target]:.2f}" for target in facts.targets]
+        lines = [f"{target} {row[target]:z.2f}" for target in facts.targets]
         title = [row[LABEL]] if row.get(LABEL) else []
         blocks.append("\n".join([str(number), f"{_stamp(begin)} --> {_stamp(end)}", *title, *lines, ""]))
     return "\n".join(blocks).encode()
@@ -86,7 +86,7 @@ def textgrid(path: Path, table: pd.DataFrame, facts: Facts) -> bytes:
     for name in curve_columns(table):
         tier = grid.add_tier(name.replace('"', '""'))
         for (begin, until), value in zip(places, table[name], strict=True):
-            tier.add_interval(begin, until, f"{value:.4f}", check=False)
+            tier.add_interval(begin, until, f"{value:z.4f}", check=False)
     if LABEL in table:
         tier = grid.add_tier(LABEL)
         for (begin, until), label in zip(places, table[LABEL], strict=True):
@@ -110,7 +110,7 @@ def eaf(path: Path, table: pd.DataFrame, facts: Facts) -> bytes:
     for name in curve_columns(table):
         file.add_tier(name, ann=facts.model)
         for (begin, end), value in zip(places, table[name], strict=True):
-            file.add_annotation(name, begin, end, f"{value:.4f}")
+            file.add_annotation(name, begin, end, f"{value:z.4f}")
     if LABEL in table:
         file.add_tier(LABEL)
         for (begin, end), label in zip(places, table[LABEL], strict=True):
