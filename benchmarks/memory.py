@@ -78,7 +78,7 @@ def run(root: str, folder: str, stopping: str, hidden: list[int], trials: int) -
             self.held: list[float] = []
             self._stage = "read"
 
-        def stage(self, name: str, total: int) -> None:
+        def stage(self, name: str, total: int, unit: str = "") -> None:
             self.most[self._stage] = resident("VmHWM")
             self._stage = next((key for key in STAGES if name.startswith(key)), "read")
             Path("/proc/self/clear_refs").write_text("5")  # the mark begins anew

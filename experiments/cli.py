@@ -302,10 +302,11 @@ def features(
 
 
 class View(StrEnum):
-    """What the top panel of ``lstmcore plot`` shows."""
+    """What ``lstmcore plot`` shows: sound above features and curves, or curves and a plane."""
 
     WAVEFORM = "waveform"
     SPECTROGRAM = "spectrogram"
+    EMOTION = "emotion"
 
 
 @app.command(cls=Command)
@@ -341,15 +342,22 @@ def plot(
     song_id: Annotated[
         str | None, typer.Option(help="The song in annotations and predictions; by default AUDIO's stem.")
     ] = None,
-    view: Annotated[View, typer.Option(help="The top panel.")] = View.WAVEFORM,
+    view: Annotated[
+        View,
+        typer.Option(
+            help="The top panel; or emotion: only the curves, over the waveform, and the path through the "
+            "plane of two targets."
+        ),
+    ] = View.WAVEFORM,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
     """Draw a song: sound, features, arousal and valence.
 
     On one axis of time: waveform or spectrogram, the four features that FS2 adds, annotations and
-    predictions with their spread.
+    predictions with their spread.  Or, with --view emotion, what one shows to others; without any curves
+    given, by the ready-made model.
 
-    Example: lstmcore plot song.mp3 --model runs/quickstart-1a2b3c4d
+    Example: lstmcore plot song.mp3 --view emotion --model runs/quickstart-1a2b3c4d
 
     A model's FS1 features are computed by openSMILE, whose Python package is licensed for
     non-commercial use only; the four need nothing of it.

@@ -16,14 +16,15 @@ if TYPE_CHECKING:
 
 _BARS = 8  # stages shown; a search has more than a terminal has lines
 _WIDE = 100  # columns of a terminal that has room for a long bar
+_SILENT_SECONDS = 60.0  # that lines may be away in a stage whose pieces have a unit
 _LINES = 12  # networks shown; on a GPU all are trained at once
 
 
 class Progress(Protocol):
     """Shows stages, what is done in them, and epochs; its methods may be called from any thread."""
 
-    def stage(self, name: str, total: int) -> None:
-        """Begin a stage of `total` pieces of work."""
+    def stage(self, name: str, total: int, unit: str = "") -> None:
+        """Begin a stage of `total` pieces of work; of those that have a unit it is told how many a second."""
 
     def advance(self, text: str = "", *, fresh: bool = True) -> None:
         """One more piece is done; `fresh` says that it was computed now, not found done."""
@@ -41,7 +42,7 @@ class Progress(Protocol):
 class Quiet:
     """Says nothing."""
 
-    def stage(self, name: str, total: int) -> None:
+    def stage(self, name: str, total: int, unit: str = "") -> None:
         """Say nothing."""
 
     def advance(self, text: str = "", *, fresh: bool = True) -> None:
@@ -62,16 +63,16 @@ class PlainLines:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._name, self._total, self._done, self._fresh = "", 0, 0, 0
+        self._name, self._total, self._done, self._fresh, self._unit = "", 0, 0, 0, ""
         self._running: set[str] = set()
-        self._started = time.monotonic()
+        self._started = self._told = time.monotonic()
 
-    def stage(self, name: str, total: int) -> None:
+    def stage(self, name: str, total: int, unit: str = "") -> None:
         """Print the stage and how much there is to do."""
         with self._lock:
-            self._name, self._total, self._done, self._fresh = name, total, 0, 0
+            self._name, self._total, self._done, self._fresh, self._unit = name, total, 0, 0, unit
             self._running.clear()
-            self._started = time.monotonic()
+            self._started = self._told = time.monotonic()
             self._print(f"{name}: {total} to do" if total else f"{name}: nothing to do")
 
     def advance(self, text: str = "", *, fresh: bool = True) -> None:
@@ -81,11 +82,14 @@ class PlainLines:
             self._fresh += fresh
             self._running.discard(_job_of(text))
             tenth = max(1, self._total // 10)
-            if text or self._done == self._total or self._done % tenth == 0:
+            late = bool(self._unit) and time.monotonic() - self._told > _SILENT_SECONDS
+            if text or self._done == self._total or self._done % tenth == 0 or late:
+                self._told = time.monotonic()
                 detail = f" {text}" if text else ""
                 remaining = self._total - self._done
                 left = time_left(self._started, self._fresh, remaining, len(self._running))
-                self._print(f"  {self._done}/{self._total}{detail}{'; ' if left else ''}{left}")
+                said = [part for part in (left, pace(self._started, self._fresh, self._unit)) if part]
+                self._print(f"  {self._done}/{self._total}{detail}{'; ' if said else ''}{', '.join(said)}")
 
     def epoch(self, job: str, report: EpochReport) -> None:
         """Note who is in training; epochs are too many for lines."""
@@ -124,7 +128,7 @@ class Live:
             progress.TimeElapsedColumn(),
             progress.TextColumn("{task.fields[left]}"),
         )
-        self._started, self._fresh, self._remaining = time.monotonic(), 0, 0
+        self._started, self._fresh, self._remaining, self._unit = time.monotonic(), 0, 0, ""
         self._running: dict[str, str] = {}
         self._task: TaskID | None = None
         self._display = Display(console=console, get_renderable=self._renderable, refresh_per_second=4)
@@ -140,7 +144,7 @@ class Live:
             lines[_LINES - 1 :] = [f"  and {len(lines) - _LINES + 1} more"]
         return Group(self._bars, *(Text(line, no_wrap=True, overflow="ellipsis") for line in lines))
 
-    def stage(self, name: str, total: int) -> None:
+    def stage(self, name: str, total: int, unit: str = "") -> None:
         """Begin a new bar."""
         with self._lock:
             self._running.clear()
@@ -148,6 +152,7 @@ class Live:
             for old in self._bars.task_ids[:-_BARS]:
                 self._bars.update(old, visible=False)
             self._started, self._fresh, self._remaining = time.monotonic(), 0, total
+            self._unit = unit
 
     def advance(self, text: str = "", *, fresh: bool = True) -> None:
         """Move the bar; a finished job loses its line."""
@@ -157,7 +162,8 @@ class Live:
                 self._fresh += fresh
                 self._remaining -= 1
                 left = time_left(self._started, self._fresh, self._remaining, len(self._running))
-                self._bars.update(self._task, advance=1, left=left)
+                said = [part for part in (left, pace(self._started, self._fresh, self._unit)) if part]
+                self._bars.update(self._task, advance=1, left=", ".join(said))
 
     def epoch(self, job: str, report: EpochReport) -> None:
         """Show the errors of a network in training."""
@@ -207,6 +213,12 @@ def time_left(started: float, fresh: int, remaining: int, running: int = 0) -> s
     if not fresh or not remaining or remaining <= running:
         return ""
     return f"about {duration((time.monotonic() - started) / fresh * remaining)} left"
+
+
+def pace(started: float, fresh: int, unit: str) -> str:
+    """Say how many pieces of work were done a second since `started` (monotonic): "1.5 songs/s"."""
+    seconds = time.monotonic() - started
+    return f"{fresh / seconds:.2g} {unit}/s" if unit and fresh and seconds else ""
 
 
 def duration(seconds: float) -> str:

@@ -9,12 +9,9 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,13 +22,10 @@ from lstmcore.features.fs2 import extract_fs2, fs2_version
 from lstmcore.features.sets import columns, feature_names
 from lstmcore.features.settings import DEFAULT, FeatureSettings
 from lstmcore.features.store import FeatureKey, FeatureStore, digest_of
-from lstmcore.features.waiting import Ends
+from lstmcore.features.waiting import SideBySide
 
 if TYPE_CHECKING:
     import pandas
-
-
-_AHEAD = 4  # files a worker may be ahead of the caller: bounds the memory of a long list
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,23 +184,19 @@ def extract_many(
     ...     tables = {result.path: result.features for result in results}
     """
     feature_names(feature_set)
-    count = (os.cpu_count() or 1) if workers is None else workers
-    if count < 1:
-        raise ValueError(f"{count} workers; 1 or more are expected")
-    closing = threading.Event()
 
-    def one(path: str | os.PathLike[str]) -> Extraction:
+    def one(path: str | os.PathLike[str], closing: threading.Event) -> Extraction:
         try:
             table, stored = _found_or_computed(path, feature_set, store, settings, closing)
         except Exception as error:  # noqa: BLE001 - whatever one file does to a decoder, others go on
-            return Extraction(Path(path), None, _of_this_file(path, error))
+            return Extraction(Path(path), None, error_of_file(path, error))
         return Extraction(Path(path), table, None, stored)
 
-    return _Extractions(iter(paths), one, count, on_done, stop or threading.Event(), closing)
+    return SideBySide(paths, one, workers, on_done, stop)
 
 
-def _of_this_file(path: str | os.PathLike[str], error: Exception) -> AudioError:
-    """Return what is wrong with a file; raise an error that isn't about it."""
+def error_of_file(path: str | os.PathLike[str], error: Exception) -> AudioError:
+    """Return what is wrong with a file whose analysis failed; raise an error that isn't about it."""
     if isinstance(error, AudioError):
         return error
     if isinstance(error, OSError):
@@ -220,57 +210,3 @@ def _of_this_file(path: str | os.PathLike[str], error: Exception) -> AudioError:
     failed = AudioError(path, f"its analysis fails, {said}; a file that can be decoded is expected")
     failed.__cause__ = error
     return failed
-
-
-class _Extractions(AbstractContextManager[Iterator[Extraction]]):
-    """Threads that extract, from ``with`` to its end.
-
-    Not a generator that holds the pool: one that somebody's error leaves behind is ended by the
-    garbage collector, in whichever thread that happens to run, and joining threads there hangs.
-    """
-
-    def __init__(
-        self,
-        paths: Iterator[str | os.PathLike[str]],
-        one: Callable[[str | os.PathLike[str]], Extraction],
-        workers: int,
-        on_done: Callable[[Extraction], None] | None,
-        stop: threading.Event,
-        closing: threading.Event,
-    ) -> None:
-        self._paths, self._one, self._workers = paths, one, workers
-        self._on_done, self._stop, self._closing = on_done, stop, closing
-
-    def __enter__(self) -> Iterator[Extraction]:
-        self._pool = ThreadPoolExecutor(self._workers, "features")
-        return self._in_order()
-
-    def __exit__(self, *_: object) -> None:
-        self._closing.set()
-        self._pool.shutdown(wait=True, cancel_futures=True)
-
-    def _in_order(self) -> Iterator[Extraction]:
-        """Yield results in order; holds nothing that would have to be closed."""
-        queue: deque[Future[Extraction]] = deque()
-        ended: set[Future[Extraction]] = set()
-        ends: Ends[Extraction] = Ends()
-
-        def submit(number: int) -> None:
-            for path in islice(self._paths, number):
-                queue.append(ends.watch(self._pool.submit(self._one, path)))
-
-        submit(_AHEAD * self._workers)
-        while queue and not self._stop.is_set():
-            future = ends.next()
-            if future is None:
-                continue
-            ended.add(future)
-            result = future.result()  # a full disk, say, ends it all at once
-            if self._on_done is not None:
-                self._on_done(result)
-            while queue and queue[0] in ended and not self._stop.is_set():
-                ended.remove(queue[0])
-                yield queue.popleft().result()
-                if self._closing.is_set():
-                    raise RuntimeError("results of extract_many were asked for after its with block")
-                submit(1)

@@ -23,6 +23,7 @@ FOREIGN = {
             "pyarrow",
             "pydantic",
             "pydantic_core",
+            "pympi",
             "rich",
             "safetensors",
             "scipy",

@@ -64,7 +64,7 @@ def _with_listed(given: list[Path], files_from: Path | None) -> Iterator[Path]:
             yield Path(os.fsdecode(line))
 
 
-def table_names(songs: dict[Path, str], suffix: str) -> dict[Path, str]:
+def table_names(songs: dict[Path, str], suffix: str, one_holds_all: bool = True) -> dict[Path, str]:
     """Name a table for each song: the song's name with another suffix.
 
     Songs that differ in their audio suffix alone, ``song.wav`` and ``song.mp3``, keep it:
@@ -76,6 +76,8 @@ def table_names(songs: dict[Path, str], suffix: str) -> dict[Path, str]:
         From `find_songs`.
     suffix
         Of the tables, such as ".csv".
+    one_holds_all
+        Whether one such file could hold all songs.
 
     Returns
     -------
@@ -100,7 +102,9 @@ def table_names(songs: dict[Path, str], suffix: str) -> dict[Path, str]:
         if table in owners:
             both = " and ".join(map(printable, (owners[table], path)))
             both += f" would both be written to {printable(stem + suffix)}"
-            hint = "give the folder above both instead of what is in it, or write one table for all"
-            raise InputError(f"{both}; {hint}, --out FILE{suffix}")
+            hint = "give the folder above both instead of what is in it"
+            if one_holds_all:
+                hint += f", or write one table for all, --out FILE{suffix}"
+            raise InputError(f"{both}; {hint}")
         tables[path], owners[table] = table, path
     return tables

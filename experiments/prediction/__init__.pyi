@@ -1,3 +1,9 @@
+from .batch import (
+    Predicted as Predicted,
+    SongResult as SongResult,
+    predict_files as predict_files,
+    predict_many as predict_many,
+)
 from .model import (
     Model as Model,
     load_model as load_model,
@@ -5,10 +11,7 @@ from .model import (
     write_model as write_model,
 )
 from .songs import (
-    Predicted as Predicted,
     PredictedSong as PredictedSong,
     Predictor as Predictor,
     open_predictor as open_predictor,
-    predict_files as predict_files,
-    prediction_table as prediction_table,
 )

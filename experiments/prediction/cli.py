@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -17,6 +17,9 @@ commands = typer.Typer()
 _MOST_WARNINGS = 20  # of songs, on the terminal
 
 MODEL_HELP = "The folder of a finished run or of a model, or the name of one that comes with lstmcore"
+# As in lstmcore.experiments.prediction.outputs, which brings pandas with it: too much for --help.
+OutputFormat = Literal["csv", "json", "jsonl", "srt", "textgrid", "eaf", "svl"]
+
 MODEL_METAVAR = "RUN|FOLDER|NAME"
 
 
@@ -40,20 +43,53 @@ def predict(
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="File to write, .csv; by default printed.", metavar="FILE.csv")
+        Path | None,
+        typer.Option(
+            help="File to write; its suffix says the format: .csv, .json and .jsonl hold all songs, .srt, "
+            ".TextGrid, .eaf and .svl one. Or a folder, for a file for each song. By default printed.",
+            metavar="FILE|FOLDER",
+        ),
     ] = None,
+    format_: Annotated[
+        OutputFormat | None,
+        typer.Option("--format", help="By default what --out says, else csv.", show_default=False),
+    ] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option(
+            help="A page of all songs to write as well: a plane with a point for each, search, curves.",
+            metavar="FILE.html",
+        ),
+    ] = None,
+    scale: Annotated[
+        str | None,
+        typer.Option(help="Scale that values are mapped to, such as 0..1.", metavar="A..B"),
+    ] = None,
+    times: Annotated[
+        Path | None,
+        typer.Option(
+            help="Only the values at the times in a file, or means over its intervals: a time or interval in "
+            "seconds on each line.",
+            metavar="FILE",
+        ),
+    ] = None,
+    summary: Annotated[bool, typer.Option("--summary", help="One row per song: mean, slope, peaks.")] = False,
     system: Annotated[
         str | None, typer.Option(help="Which ensemble, such as lstm_ccc; by default the first.")
     ] = None,
     workers: Workers = None,
     backend: BackendName = None,
+    no_store: Annotated[
+        bool, typer.Option("--no-store", help="Compute all anew, and keep nothing in the cache.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
     """Predict arousal and valence of songs over time.
 
     By the ready-made model that comes with lstmcore, or by one of yours: as often as its songs were
     annotated and in their scale, with DEAM twice a second, from -1 to 1.  What a model doesn't know it says.
-    Songs that can't be used are named in the end (exit code 1); the others are predicted.
+    Songs that can't be used are named in the end (exit code 1); the others are predicted.  What was predicted
+    before is found again, by a song's content and the model, and not computed again.
 
     Example: lstmcore predict music/ --model runs/quickstart-1a2b3c4d --out curves.csv
 
@@ -62,30 +98,24 @@ def predict(
     """
     from lstmcore.experiments.environment import processors
     from lstmcore.experiments.extraction import find_songs
-    from lstmcore.experiments.prediction import open_predictor, predict_files, prediction_table
+    from lstmcore.experiments.prediction import open_predictor
+    from lstmcore.experiments.prediction.command import Options, predict_songs, wishes_of
     from lstmcore.experiments.progress import new_progress
+    from lstmcore.features import cache_root
 
     progress = new_progress(quiet)
-    with errors_told(None, progress):
+    with errors_told(None if no_store else cache_root(), progress):
         _refuse_model_before_songs(audio)
         warn_of_model(model)
-        predictor = open_predictor(model, system, backend or "cpu")
         songs = find_songs(audio)
-        with prediction_table(out) as write:
-            progress.stage("songs", len(songs))
-            predicted = predict_files(
-                predictor,
-                songs,
-                workers=workers or processors(),
-                on_done=lambda done: progress.advance(fresh=done.error is None and not done.stored),
-            )
-            progress.close()
-            write(predicted.table)
-    for warning in predicted.warnings[:_MOST_WARNINGS]:
+        wishes = wishes_of(Options(out, format_, page, scale, times, summary, not no_store), len(songs))
+        predictor = open_predictor(model, system, backend or "cpu")
+        told = predict_songs(predictor, songs, wishes, workers=workers or processors(), progress=progress)
+    for warning in told.warnings[:_MOST_WARNINGS]:
         print(f"warning: {warning}", file=sys.stderr)
-    if (more := len(predicted.warnings) - _MOST_WARNINGS) > 0:
+    if (more := len(told.warnings) - _MOST_WARNINGS) > 0:
         print(f"warning: and {more} more like these; the column novelty is there for all", file=sys.stderr)
-    tell_of_songs(predicted.errors, len(songs))
+    tell_of_songs(told.errors, len(songs))
 
 
 @commands.command(cls=Command)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,6 @@ from lstmcore.experiments.config import WINDOW_SECONDS
 from lstmcore.experiments.datasets.feature_tables import settings_at
 from lstmcore.experiments.datasets.window_means import FRAMES, MEAN_NAMES, MEANS, window_means
 from lstmcore.experiments.errors import InputError, did_you_mean
-from lstmcore.experiments.files import replacing
 from lstmcore.experiments.prediction.model import Model, Standing, load_model
 from lstmcore.experiments.prediction.novelty import FAR
 from lstmcore.experiments.prediction.shipped import find_model
@@ -30,7 +28,6 @@ from lstmcore.features import (
     FeatureSettings,
     FeatureStore,
     extract_features,
-    extract_many,
 )
 from lstmcore.features.errors import TooShortError, printable
 from lstmcore.features.settings import DEFAULT, SHORTEST_WINDOW_SECONDS, STEP_SECONDS
@@ -77,12 +74,15 @@ class Predictor:
         What computes the networks.
     settings
         How the features are computed: at the model's hop.
+    name
+        What the model is called.
     """
 
     model: Model
     system: str
     backend: Backend
     settings: FeatureSettings = DEFAULT
+    name: str = ""
 
     @property
     def feature_set(self) -> str:
@@ -120,13 +120,20 @@ class Predictor:
             settings = replace(self.settings, window_seconds=round(window, 2))
             return extract_features(path, self.feature_set, store, settings=settings, stop=stop)
 
-    def inputs(self, features: pd.DataFrame) -> NDArray[np.float64]:
-        """Return what the model hears of a song's features: its columns, or means of them over a window."""
+    @property
+    def heard_seconds(self) -> float | None:
+        """Length of the sound around each frame that the model hears means over; None: it hears frames."""
         about = self.model.about
         if about.feature_set != MEANS:
+            return None
+        return about.window_seconds or WINDOW_SECONDS  # models of before didn't say
+
+    def inputs(self, features: pd.DataFrame) -> NDArray[np.float64]:
+        """Return what the model hears of a song's features: its columns, or means of them over a window."""
+        about, seconds = self.model.about, self.heard_seconds
+        if seconds is None:
             return features[about.feature_names].to_numpy(np.float64)
         times, frames = features[TIME_COLUMN].to_numpy(), features.drop(columns=TIME_COLUMN)
-        seconds = about.window_seconds or WINDOW_SECONDS  # models of before didn't say
         return window_means(times, frames.to_numpy(np.float64), about.feature_names, seconds)
 
     @property
@@ -191,7 +198,7 @@ def open_predictor(model: Path | None = None, system: str | None = None, backend
     Returns
     -------
     Predictor
-        For `predict_files`.
+        For `lstmcore.experiments.prediction.predict_many`.
 
     Raises
     ------
@@ -216,117 +223,5 @@ def open_predictor(model: Path | None = None, system: str | None = None, backend
     if system is not None and system not in systems:
         hint = did_you_mean(system, systems)
         raise InputError(f"{folder}: no system {system!r}; expected one of {', '.join(systems)}{hint}")
-    return Predictor(loaded, system or systems[0], engine, settings_at(str(folder), about.hop_seconds))
-
-
-@dataclass(frozen=True)
-class Predicted:
-    """Predictions of songs, and the errors of those that can't be used.
-
-    Parameters
-    ----------
-    table
-        file, time (s, start of the window), each target in the annotation's scale
-        (DEAM: −1 to 1), their spread over the networks averaged, and the song's novelty
-        (`PredictedSong`).
-    errors
-        One error for each file that can't be used, in the order of the files.
-    warnings
-        Why the curve of a song may mean little: its file and a sentence.
-    """
-
-    table: pd.DataFrame
-    errors: list[AudioError]
-    warnings: list[str] = field(default_factory=list)
-
-
-def predict_files(
-    predictor: Predictor,
-    audio: Iterable[Path],
-    *,
-    workers: int,
-    on_done: Callable[[Extraction], None] | None = None,
-) -> Predicted:
-    """Predict audio files; one that can't be used costs the others nothing.
-
-    Parameters
-    ----------
-    predictor
-        From `open_predictor`.
-    audio
-        Files.
-    workers
-        Files analysed side by side.
-    on_done
-        Called after each file.
-
-    Returns
-    -------
-    Predicted
-        Rows of the files that can be used, and the errors of the others.
-
-    Raises
-    ------
-    OSError
-        If a file can't be written (disk full).
-    """
-    parts: list[pd.DataFrame] = []
-    errors: list[AudioError] = []
-    warnings: list[str] = []
-    store, wanted = FeatureStore(), predictor.feature_set
-    settings = predictor.settings
-    with extract_many(audio, wanted, store, settings=settings, workers=workers, on_done=on_done) as results:
-        for result in results:
-            try:
-                if isinstance(result.error, TooShortError):
-                    result = replace(result, features=predictor.features_of(result.path, store), error=None)
-                if result.error is not None:
-                    raise result.error
-                song = predictor.song(result)
-                parts.append(song.table)
-                warnings += [f"{printable(result.path)}: {warning}" for warning in song.warnings]
-            except AudioError as error:
-                errors.append(error)
-            except InputError as error:
-                errors.append(AudioError(result.path, str(error)))
-            except ValueError as error:  # the engine's, of features that it doesn't take
-                errors.append(AudioError(result.path, f"can't be predicted: {error}"))
-    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=predictor.columns)
-    return Predicted(table, errors, warnings)
-
-
-@contextmanager
-def prediction_table(out: Path | None) -> Iterator[Callable[[pd.DataFrame], None]]:
-    """Open the CSV file that predictions go to, before there are any.
-
-    Parameters
-    ----------
-    out
-        The file, or None to print.
-
-    Returns
-    -------
-    context manager of a function
-        It writes a table; the file is there, whole, when the block ends, unless the table has no rows.
-
-    Raises
-    ------
-    InputError
-        If the name is not that of a CSV file.
-    OSError
-        If the file can't be written.
-    """
-    if out is None:
-        yield lambda table: print(_csv(table) if len(table) else "", end="")
-        return
-    if out.is_dir():
-        raise InputError(f"{printable(out)}: is a folder; expected the name of a file, .csv")
-    if out.suffix.lower() != ".csv":
-        found = f"unknown suffix {out.suffix!r}" if out.suffix else "no suffix"
-        raise InputError(f"{printable(out)}: {found}; expected .csv")
-    with replacing(out, even_empty=False) as file:
-        yield lambda table: None if table.empty else file.writelines([_csv(table).encode()])
-
-
-def _csv(table: pd.DataFrame) -> str:
-    return str(table.to_csv(index=False, float_format="%.6f", lineterminator="\n"))
+    settings = settings_at(str(folder), about.hop_seconds)
+    return Predictor(loaded, system or systems[0], engine, settings, found.name)

@@ -37,14 +37,14 @@ class Stopwatch:
         self._rows: list[list[str | int]] = []
         self._begun = 0.0
 
-    def stage(self, name: str, total: int) -> None:
+    def stage(self, name: str, total: int, unit: str = "") -> None:
         """Begin a stage, which ends the one before."""
         with self._lock:
             self._end()
             now = datetime.now(UTC).isoformat(timespec="seconds")
             self._rows.append([now, name, total, 0, "", self._workers])
             self._begun = time.monotonic()
-        self._listener.stage(name, total)
+        self._listener.stage(name, total, unit)
 
     def _end(self) -> None:
         if self._rows and not self._rows[-1][4]:

@@ -13,11 +13,13 @@ from matplotlib.figure import Figure
 
 from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.files import write_text, write_whole
+from lstmcore.experiments.prediction.batch import predict_files
 from lstmcore.experiments.prediction.shipped import find_model
-from lstmcore.experiments.prediction.songs import Predictor, open_predictor, predict_files
+from lstmcore.experiments.prediction.songs import Predictor, open_predictor
 from lstmcore.experiments.progress import Progress
 from lstmcore.experiments.report.plots import STYLE, svg_element
 from lstmcore.experiments.report.song.curves import Curves, curves_of, read_annotations, read_predictions
+from lstmcore.experiments.report.song.emotion import draw_emotion
 from lstmcore.experiments.report.song.figure import SongPicture, draw_song
 from lstmcore.experiments.report.song.sound import spectrogram, waveform
 from lstmcore.features import FeatureStore, extract_features, extract_music, has_smile
@@ -65,7 +67,8 @@ def plot_song(audio: Path, out: Path | None, sources: Sources, view: str, progre
     sources
         Annotations and predictions.
     view
-        "waveform" or "spectrogram".
+        "waveform" or "spectrogram", above features and curves; or "emotion": curves over the waveform, and
+        the path through the plane of two targets.
     progress
         Shows the steps.
 
@@ -94,21 +97,29 @@ def plot_song(audio: Path, out: Path | None, sources: Sources, view: str, progre
     system, predictions = "", Curves()
     if sources.predictions is not None:
         system, predictions = read_predictions(sources.predictions, audio, sources.song, sources.system)
-    predictor = None if sources.model is None else open_predictor(sources.model, sources.system)
-    progress.stage("features, prediction and picture", 2 + (predictor is not None))
-    features = extract_features(audio, "FS2", FeatureStore()) if has_smile() else extract_music(audio)
-    progress.advance()
+    emotion = view == "emotion"
+    drawn = annotations or sources.predictions is not None
+    predictor = None
+    if sources.model is not None or (emotion and not drawn):
+        predictor = open_predictor(sources.model, sources.system)
+    progress.stage("features, prediction and picture", 2 - emotion + (predictor is not None))
+    features = None
+    if not emotion:
+        features = extract_features(audio, "FS2", FeatureStore()) if has_smile() else extract_music(audio)
+        progress.advance()
     if predictor is not None:
         system, predictions = predictor.system, _predict(predictor, audio, progress)
-    sound = waveform(audio) if view == "waveform" else spectrogram(audio)
+    sound = spectrogram(audio) if view == "spectrogram" else waveform(audio)
     for what, curves in (("annotations", annotations), ("predictions", predictions)):
         _check_length(audio, float(sound.edges[-1]), what, curves)
     title = printable(audio.name)
     if sources.song not in (None, audio.stem):
         title += f" (song {sources.song})"
     named = system or "prediction"
-    picture = SongPicture(title, sound, features, annotations, predictions, named, _scale(sources))
-    save_figure(draw_song(picture), target, title)
+    picture = SongPicture(
+        title, sound, features, annotations, predictions, named, _scale(sources, predictor is not None)
+    )
+    save_figure(draw_emotion(picture) if emotion else draw_song(picture), target, title)
     progress.advance()
     return target
 
@@ -148,13 +159,13 @@ def _predict(predictor: Predictor, audio: Path, progress: Progress) -> Curves:
     return curves_of(predicted.table)
 
 
-def _scale(sources: Sources) -> tuple[float, float] | None:
+def _scale(sources: Sources, predicted: bool) -> tuple[float, float] | None:
     """Lowest and highest value of an annotation, where a model behind the curves has them."""
-    run = sources.model or sources.predictions
-    if run is None or not (run / "model").is_dir() | (run == sources.model):
+    run = sources.predictions
+    if not predicted and (run is None or not (run / "model").is_dir()):
         return None
     try:
-        ends = find_model(run).describe().target_range
+        ends = find_model(sources.model if predicted else run).describe().target_range
     except InputError:  # predictions can be drawn all the same
         return None
     return None if ends is None else (ends[0], ends[1])

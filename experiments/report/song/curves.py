@@ -158,7 +158,7 @@ def read_predictions(path: Path, audio: Path, song: str | None, system: str | No
 
 
 def curves_of(table: pd.DataFrame) -> Curves:
-    """Curves of one song from a table that `lstmcore.experiments.prediction.songs.predict_files` gives."""
+    """Curves of one song from a table that `lstmcore.experiments.prediction.predict_files` gives."""
     times = table["time"].to_numpy()
     return {t: Curve(times, table[t].to_numpy(), table[t + _SPREAD].to_numpy()) for t in targets_in(table)}
 

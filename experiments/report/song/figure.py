@@ -43,7 +43,7 @@ class SongPicture:
     sound
         The top panel.
     features
-        ``frameTime`` (s) and at least the columns of `FEATURES`.
+        ``frameTime`` (s) and at least the columns of `FEATURES`; None: they aren't shown.
     annotations, predictions
         Curves by target; empty where there are none.
     system
@@ -54,7 +54,7 @@ class SongPicture:
 
     title: str
     sound: Waveform | Spectrogram
-    features: pd.DataFrame
+    features: pd.DataFrame | None = None
     annotations: Curves = field(default_factory=dict)
     predictions: Curves = field(default_factory=dict)
     system: str = "prediction"
@@ -77,21 +77,22 @@ def draw_song(picture: SongPicture) -> Figure:
     Returns
     -------
     Figure
-        Axes from top to bottom: the sound, the four features, and each target that there are
-        annotations or predictions of. All share one axis of time in seconds.
+        Axes from top to bottom: the sound, the four features if they are given, and each target that
+        there are annotations or predictions of. All share one axis of time in seconds.
     """
-    heights = [_SOUND, *[_FEATURE] * len(FEATURES), *[_EMOTION] * len(picture.targets)]
+    features = [] if picture.features is None else list(FEATURES)
+    heights = [_SOUND, *[_FEATURE] * len(features), *[_EMOTION] * len(picture.targets)]
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(_WIDTH, sum(heights) + _MARGINS), dpi=_DPI, layout="constrained")
         axes: Any = figure.subplots(len(heights), sharex=True, height_ratios=heights)
         figure.suptitle(picture.title, x=0.01, ha="left", fontsize=12, fontweight="bold")
         _draw_sound(axes[0], picture.sound)
-        for axis, column in zip(axes[1:], FEATURES, strict=False):
+        for axis, column in zip(axes[1:], features, strict=False):
             _draw_feature(axis, picture.features, column)
-        for axis, target in zip(axes[1 + len(FEATURES) :], picture.targets, strict=True):
+        for axis, target in zip(axes[1 + len(features) :], picture.targets, strict=True):
             _draw_emotion(axis, picture, target)
         axes[0].set_xlim(0, picture.sound.edges[-1])
-        each = _times_at_once(len(picture.features))
+        each = 1 if picture.features is None else times_at_once(len(picture.features))
         note = "" if each == 1 else f"; lines: medians of {each} windows each; light: all values of them"
         axes[-1].set_xlabel(
             f"time in s (a feature or prediction stands where its window of 1 s begins{note})"
@@ -130,7 +131,7 @@ def _draw_sound(axis: Any, sound: Waveform | Spectrogram) -> None:
     bar.outline.set_visible(False)
 
 
-def _times_at_once(points: int) -> int:
+def times_at_once(points: int) -> int:
     """Return how many points of a long song are drawn as one."""
     return -(-points // _MANY)
 
@@ -139,19 +140,21 @@ def _grouped(values: NDArray[Any], each: int) -> list[NDArray[Any]]:
     return np.split(values, range(each, len(values), each))
 
 
-def _medians(values: NDArray[Any], each: int) -> NDArray[np.float64]:
+def medians(values: NDArray[Any], each: int) -> NDArray[np.float64]:
+    """Return the median of each group of so many values."""
     return np.array([np.median(group) for group in _grouped(values, each)])
 
 
-def _draw_feature(axis: Any, features: pd.DataFrame, column: str) -> None:
+def _draw_feature(axis: Any, features: pd.DataFrame | None, column: str) -> None:
+    assert features is not None
     title, unit = FEATURES[column]
     times, values = features[TIME_COLUMN].to_numpy(), features[column].to_numpy()
-    each = _times_at_once(len(values))
+    each = times_at_once(len(values))
     if each > 1:
         groups = _grouped(values, each)
         low, high = [group.min() for group in groups], [group.max() for group in groups]
-        axis.fill_between(_medians(times, each), low, high, color=_LIGHT, alpha=0.5, linewidth=0)
-        times, values = _medians(times, each), _medians(values, each)
+        axis.fill_between(medians(times, each), low, high, color=_LIGHT, alpha=0.5, linewidth=0)
+        times, values = medians(times, each), medians(values, each)
     marker = "." if len(values) <= FEW else None
     style = {"color": _SLATE, "linewidth": 1.2, "marker": marker}
     axis.plot(times, values, clip_on=False, **style)  # seen at 0, too
@@ -185,9 +188,9 @@ def _put_legend(axis: Any) -> None:
 
 
 def _draw_curve(axis: Any, curve: Curve, colour: str, label: str, voters: str) -> None:
-    each = _times_at_once(len(curve.times))
+    each = times_at_once(len(curve.times))
     times, values, low, high = (
-        part if each == 1 else _medians(part, each)
+        part if each == 1 else medians(part, each)
         for part in (curve.times, curve.values, curve.edge(-1), curve.edge(1))
     )
     marker = "." if len(times) <= FEW else None

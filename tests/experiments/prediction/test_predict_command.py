@@ -10,8 +10,9 @@ import soundfile
 from typer.testing import CliRunner
 
 from lstmcore.experiments.cli import app
+from lstmcore.experiments.prediction.batch import predict_files
 from lstmcore.experiments.prediction.model import Model
-from lstmcore.experiments.prediction.songs import open_predictor, predict_files
+from lstmcore.experiments.prediction.songs import open_predictor
 from lstmcore.features import FeatureStore, extract_features
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "features"
@@ -75,9 +76,17 @@ def test_where_nothing_can_be_predicted_nothing_is_written(songs, fs1_run):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--out", "p.json"], "p.json: unknown suffix '.json'; expected .csv"),
-        (["--out", "p"], "p: no suffix; expected .csv"),
-        (["--out", "songs"], "songs: is a folder; expected the name of a file, .csv"),
+        (["--out", "p.cvs"], "p.cvs: unknown suffix '.cvs'; expected .csv"),
+        (["--out", "p.csv", "--format", "eaf"], "expected a name that ends in .eaf"),
+        (["--format", "srt"], "a file holds one song and 4 are given; expected --out FOLDER"),
+        (["--scale", "1..0"], "--scale 1..0: expected two numbers that rise"),
+        (["--times", "nowhere.txt"], "nowhere.txt: can't be read"),
+        (["--times", "songs/broken.mp3"], "songs/broken.mp3, line 1: 'no'; expected a time in seconds"),
+        (["--summary", "--out", "p"], "--summary with --out p, a folder; expected one table"),
+        (["--summary", "--times", "songs/broken.mp3"], "--summary and --times: expected one of them"),
+        (["--page", "p.csv"], "p.csv: unknown suffix '.csv'; expected the name of a page, .html"),
+        (["--page", "songs"], "songs: is a folder; expected the name of a page, .html"),
+        (["--page", "p.html", "--summary"], "--summary with --page alone; expected --out or --format"),
         (["--out", "songs/a.wav/p.csv"], "songs/a.wav"),
         (["--system", "lstm_cc"], "no system 'lstm_cc'; expected one of lstm_rmse, lstm_ccc; did you mean"),
         (["--backend", "abacus"], "abacus"),

@@ -15,8 +15,9 @@ import soundfile
 from typer.testing import CliRunner
 
 from lstmcore.experiments.cli import app
+from lstmcore.experiments.prediction.batch import Predicted
 from lstmcore.experiments.prediction.model import write_model
-from lstmcore.experiments.prediction.songs import Predicted, Predictor
+from lstmcore.experiments.prediction.songs import Predictor
 from lstmcore.experiments.report.song import command
 from lstmcore.experiments.report.song.curves import Curve, read_annotations, read_predictions
 from lstmcore.experiments.report.song.figure import FEATURES, SongPicture, draw_song

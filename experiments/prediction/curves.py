@@ -1,0 +1,78 @@
+"""Predictions that were computed before, found again by the song's content and by all that they depend on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pandas as pd
+
+import lstmcore
+from lstmcore.experiments.jobs.job import Result, load_result, save_result
+from lstmcore.experiments.prediction.model import Model
+from lstmcore.experiments.prediction.songs import PredictedSong, Predictor
+from lstmcore.features.fs1 import fs1_version
+from lstmcore.features.fs2 import fs2_version
+from lstmcore.features.store import cache_root
+
+VERSION = 1
+"""Whoever changes what is predicted from the same song by the same model raises it."""
+
+
+def model_digest(model: Model) -> str:
+    """SHA-256 of all that a model is, hexadecimal, wherever it lies."""
+    content = hashlib.sha256(json.dumps(model.description, sort_keys=True).encode())
+    for name in sorted(model.tensors):
+        array = model.tensors[name]
+        content.update(f"{name} {array.dtype} {array.shape}".encode() + array.tobytes())
+    return content.hexdigest()
+
+
+class CurveStore:
+    """The folder of curves by one ensemble: ``curves`` in `lstmcore.features.cache_root`.
+
+    Parameters
+    ----------
+    predictor
+        What predicts; its model, ensemble, backend and features name the folder.
+    """
+
+    def __init__(self, predictor: Predictor) -> None:
+        version = fs2_version if predictor.feature_set == "FS2" else fs1_version
+        inputs = [
+            lstmcore.__version__,
+            VERSION,
+            model_digest(predictor.model),
+            predictor.system,
+            predictor.backend.name,
+            predictor.feature_set,
+            version(predictor.settings),
+        ]
+        name = hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:16]
+        self.folder = cache_root() / "curves" / name
+
+    def _file(self, digest: str) -> Path:
+        return self.folder / f"{digest}.safetensors"
+
+    def load(self, digest: str) -> PredictedSong | None:
+        """Read what was said of a song, bit for bit; None if there is nothing, or only something damaged.
+
+        Parameters
+        ----------
+        digest
+            Of the audio file (`lstmcore.features.digest_of`).
+        """
+        found = load_result(self._file(digest))
+        if found is None:
+            return None
+        facts = found.facts
+        table = pd.DataFrame({str(name): found.tensors[str(k)] for k, name in enumerate(facts["columns"])})
+        return PredictedSong(table, facts["distance"], facts["novelty"], tuple(facts["warnings"]))
+
+    def save(self, digest: str, song: PredictedSong) -> None:
+        """Write what was said of a song; its table has numbers only."""
+        columns = [str(name) for name in song.table.columns]
+        tensors = {str(k): song.table[name].to_numpy() for k, name in enumerate(columns)}
+        facts = {"columns": columns, "distance": song.distance, "novelty": song.novelty}
+        save_result(self._file(digest), Result(tensors, facts | {"warnings": list(song.warnings)}))

@@ -1,0 +1,1 @@
+"""What predictions are written as: tables, subtitles, and files of programs that annotate."""
