@@ -11,7 +11,7 @@ import soundfile
 from typer.testing import CliRunner
 
 from lstmcore.experiments.cli import app
-from lstmcore.experiments.prediction import Model, batch, open_predictor, predict_many
+from lstmcore.experiments.prediction import Model, batch, open_predictor, predict_many, songs as model_songs
 from lstmcore.experiments.prediction.command import facts_of
 from lstmcore.experiments.prediction.curves import CurveStore
 from lstmcore.features import FeatureStore, cache_root
@@ -48,7 +48,7 @@ def test_a_second_run_computes_nothing_and_says_the_same(songs, fs1_run, monkeyp
     def computed(path, *_, **__):
         raise AssertionError(f"{path} is computed again")
 
-    monkeypatch.setattr(batch, "extract_features", computed)
+    monkeypatch.setattr(model_songs, "extract_features", computed)
     again = predict(fs1_run, "songs", "--out", "again.csv")
     assert "broken.mp3: its analysis fails, AssertionError" in again.stderr  # it alone was to be computed
     assert "1 of 4 songs can't be used" in again.stderr
@@ -64,7 +64,7 @@ def test_what_is_said_of_a_song_is_said_again(songs, fs1_run):
     pd.testing.assert_frame_equal(first.table, again.table)
     assert first.table["novelty"].between(0, 1).all()
     assert first.warnings == again.warnings
-    assert first.warnings[0].startswith("songs/b/c.wav: lasts 1.5 s: a curve of so little music")
+    assert first.warnings[0].startswith("songs/b/c.wav: lasts 1.5 s at most: a curve of so little")
 
 
 def test_another_ensemble_or_model_has_curves_of_its_own(songs, fs1_run):
