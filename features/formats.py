@@ -11,15 +11,44 @@ from typing import NamedTuple
 
 SNDFILE_SUFFIXES = (
     *(".mp3", ".mp2", ".mp1", ".mpga"),
-    *(".ogg", ".oga", ".opus", ".flac"),
+    *(".ogg", ".oga", ".ogv", ".opus", ".flac"),
     *(".wav", ".rf64", ".w64", ".aif", ".aiff", ".aifc", ".caf", ".au", ".snd"),
 )
 """Ends of the names of files that libsndfile decodes."""
 
 MEDIA_SUFFIXES = (
-    *(".m4a", ".m4b", ".aac", ".wma", ".webm", ".weba", ".mka", ".ac3", ".eac3", ".dts", ".amr", ".ra"),
+    *(
+        ".m4a",
+        ".m4b",
+        ".m4r",
+        ".aac",
+        ".wma",
+        ".webm",
+        ".weba",
+        ".mka",
+        ".ac3",
+        ".eac3",
+        ".dts",
+        ".amr",
+        ".ra",
+    ),
     *(".alac", ".wv", ".ape", ".tta", ".tak", ".mpc", ".dsf", ".dff"),
-    *(".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".avi", ".wmv", ".asf", ".mpg", ".mpeg", ".vob", ".flv"),
+    *(
+        ".mp4",
+        ".m4v",
+        ".mov",
+        ".3gp",
+        ".3g2",
+        ".mkv",
+        ".avi",
+        ".wmv",
+        ".asf",
+        ".mpg",
+        ".mpeg",
+        ".vob",
+        ".flv",
+    ),
+    *(".mts", ".m2ts"),  # not .ts, which a folder has of TypeScript
 )
 """Ends of the names of files that FFmpeg decodes: other sound, and videos, which have some."""
 
@@ -30,7 +59,7 @@ FORMAT_BYTES = 512
 """Of a file's beginning: enough to know its format."""
 
 _APPLE_DOUBLE = b"\x00\x05\x16\x07"
-_TS_PACKET_BYTES = 188
+_TS_PACKETS = (slice(0, 377, 188), slice(4, 389, 192))  # where each begins: in broadcasts, in camcorders
 _LATEST_AC3 = 10  # versions above it are E-AC-3's
 
 
@@ -100,7 +129,7 @@ def foreign_format(begin: bytes) -> Foreign | None:
         return Foreign("E-AC-3", "eac3") if version > _LATEST_AC3 else Foreign("AC-3", "ac3")
     if begin[:4] == b"RIFF" and begin[8:12] == b"AVI ":
         return Foreign("an AVI video", "avi")
-    if len(begin) > 2 * _TS_PACKET_BYTES and begin[: 2 * _TS_PACKET_BYTES + 1 : _TS_PACKET_BYTES] == b"GGG":
+    if any(begin[places] == b"GGG" for places in _TS_PACKETS):
         return _MPEG_TS
     return next((found for magic, found in _OTHERS.items() if begin.startswith(magic)), None)
 

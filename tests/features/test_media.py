@@ -109,6 +109,12 @@ def test_other_formats_are_right_but_for_the_delay_of_their_encoders(
     assert audio.seconds == pytest.approx(len(song) / RATE, abs=most)
 
 
+def test_a_camcorders_file(reader: str, tmp_path: Path, song: Song) -> None:
+    path = encode(tmp_path / "a.mts", song, codec="mp2", form="mpegts", mpegts_m2ts_mode="1")
+    assert path.read_bytes()[4 : 4 + 2 * 192 : 192] == b"GG"
+    assert onset(read_audio(path).samples) == pytest.approx(ONSET, abs=0.02)
+
+
 def test_opus_in_webm_begins_and_ends_where_it_should(reader: str, tmp_path: Path, song: Song) -> None:
     audio = read_audio(encode(tmp_path / "a.webm", song, codec="libopus", rate=48000))
     assert audio.rate == 48000
