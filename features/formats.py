@@ -17,38 +17,10 @@ SNDFILE_SUFFIXES = (
 """Ends of the names of files that libsndfile decodes."""
 
 MEDIA_SUFFIXES = (
-    *(
-        ".m4a",
-        ".m4b",
-        ".m4r",
-        ".aac",
-        ".wma",
-        ".webm",
-        ".weba",
-        ".mka",
-        ".ac3",
-        ".eac3",
-        ".dts",
-        ".amr",
-        ".ra",
-    ),
-    *(".alac", ".wv", ".ape", ".tta", ".tak", ".mpc", ".dsf", ".dff"),
-    *(
-        ".mp4",
-        ".m4v",
-        ".mov",
-        ".3gp",
-        ".3g2",
-        ".mkv",
-        ".avi",
-        ".wmv",
-        ".asf",
-        ".mpg",
-        ".mpeg",
-        ".vob",
-        ".flv",
-    ),
-    *(".mts", ".m2ts"),  # not .ts, which a folder has of TypeScript
+    *(".m4a", ".m4b", ".m4r", ".alac", ".aac", ".wma", ".webm", ".weba", ".mka"),
+    *(".ac3", ".eac3", ".dts", ".amr", ".ra", ".wv", ".ape", ".tta", ".tak", ".mpc", ".dsf", ".dff"),
+    *(".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".mkv", ".avi", ".wmv", ".asf"),
+    *(".mpg", ".mpeg", ".vob", ".flv", ".mts", ".m2ts"),  # not .ts, as files of TypeScript are called
 )
 """Ends of the names of files that FFmpeg decodes: other sound, and videos, which have some."""
 
