@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
 from functools import cache
 from itertools import chain
 from typing import IO, Any, BinaryIO, Literal, NamedTuple
@@ -134,31 +134,39 @@ def _by_package(file: BinaryIO, demuxer: str) -> Iterator[Media]:
     import av
 
     file.seek(0)
-    with _failing(av), av.open(file, format=demuxer, metadata_errors="replace") as container:
+    with ExitStack() as stack:
+        try:
+            container = stack.enter_context(av.open(file, format=demuxer, metadata_errors="replace"))
+        except av.error.FFmpegError as error:
+            raise _damage(error) from error
         if not container.streams.audio:
             raise Unknown("there is no sound in it")
+        stream = container.streams.audio[0]
+        if stream.codec_context is None:
+            raise Unknown("FFmpeg has no decoder for its sound")
         # Not as options of all streams: some formats get streams later, and older PyAVs crash.
-        container.streams.audio[0].codec_context.options = dict(_CHECKS)
-        with closing(_frames(av, container)) as frames:
-            first = next(frames, None)
-            if first is None:
-                raise Damaged("no sound in it can be decoded")
-            form = first.sample_rate, first.layout.nb_channels
-            stream = container.streams.audio[0]
-            seconds = float((stream.duration or 0) * (stream.time_base or 0)) if demuxer in _TIMED else 0.0
-            with closing(_joined(_samples(frame, form) for frame in chain([first], frames))) as blocks:
-                yield Media(*form, blocks, seconds)
+        stream.codec_context.options = dict(_CHECKS)
+        frames = stack.enter_context(closing(_frames(av, container)))
+        first = next(frames, None)
+        if first is None:
+            raise Damaged("no sound in it can be decoded")
+        form = first.sample_rate, first.layout.nb_channels
+        seconds = float((stream.duration or 0) * (stream.time_base or 0)) if demuxer in _TIMED else 0.0
+        samples = (_samples(frame, form) for frame in chain([first], frames))
+        yield Media(*form, stack.enter_context(closing(_joined(samples))), seconds)
 
 
 def _frames(av: Any, container: Any) -> Generator[Any]:
     end = None
-    with _failing(av):
+    try:
         for frame in container.decode(container.streams.audio[0]):
             begin = frame.time
             if end is not None and begin is not None and begin - end > _LONGEST_GAP_SECONDS:
                 raise Damaged(f"its sound has a gap of {begin - end:.2f} s at {end:.2f} s")
             end = None if begin is None else begin + frame.samples / frame.sample_rate
             yield frame
+    except av.error.FFmpegError as error:
+        raise _damage(error) from error
 
 
 def _samples(frame: Any, form: tuple[int, int]) -> NDArray[np.float32]:
@@ -188,15 +196,9 @@ def _joined(some: Iterator[NDArray[np.float32]]) -> Generator[NDArray[np.float32
         yield np.concatenate(held)
 
 
-@contextmanager
-def _failing(av: Any) -> Iterator[None]:
-    try:
-        yield
-    except av.error.FFmpegError as error:
-        said = str(error.strerror)
-        raise Damaged(
-            "FFmpeg gives up" if said.startswith("Error number") else f"FFmpeg says: {said}"
-        ) from error
+def _damage(error: Any) -> Damaged:
+    said = str(error.strerror)
+    return Damaged("FFmpeg gives up" if said.startswith("Error number") else f"FFmpeg says: {said}")
 
 
 # By the program
@@ -211,25 +213,29 @@ def _by_program(path: str | os.PathLike[str], demuxer: str) -> Iterator[Media]:
     command += ["-f", demuxer, "-i", source]
     # AU tells rate and channels before the sound, and needs no length.
     command += ["-map", "0:a:0", "-vn", "-c:a", "pcm_f32be", "-f", "au", "pipe:1"]
-    with tempfile.TemporaryFile() as said, ExitStack() as ending:
-        # A session of its own: Ctrl-C ends us, and we end it.
-        running = subprocess.Popen(
+    # A session of its own: Ctrl-C ends us, and we end it.
+    with (
+        tempfile.TemporaryFile() as said,
+        subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=said,
             start_new_session=True,
-        )
-        ending.callback(_end, running)
-        assert running.stdout is not None
-        head = running.stdout.read(_AU_HEADER)
-        if len(head) < _AU_HEADER:
-            raise _of_program(running, said, source)
-        _, offset, _, coding, rate, channels = (int.from_bytes(head[k : k + 4]) for k in range(0, 24, 4))
-        assert coding == _AU_FLOAT
-        running.stdout.read(offset - _AU_HEADER)
-        with closing(_read_blocks(running, said, source, channels)) as blocks:
-            yield Media(rate, channels, blocks)
+        ) as running,
+    ):
+        try:
+            assert running.stdout is not None
+            head = running.stdout.read(_AU_HEADER)
+            if len(head) < _AU_HEADER:
+                raise _of_program(running, said, source)
+            _, offset, _, coding, rate, channels = (int.from_bytes(head[k : k + 4]) for k in range(0, 24, 4))
+            assert coding == _AU_FLOAT
+            running.stdout.read(offset - _AU_HEADER)
+            with closing(_read_blocks(running, said, source, channels)) as blocks:
+                yield Media(rate, channels, blocks)
+        finally:
+            running.kill()
 
 
 def _read_blocks(
@@ -252,11 +258,3 @@ def _of_program(running: subprocess.Popen[bytes], said: IO[bytes], source: str) 
     if any("matches no streams" in line for line in lines):
         return Unknown("there is no sound in it")
     return Damaged(f"FFmpeg says: {lines[0][:_MOST_SAID]}" if lines else "FFmpeg gives up")
-
-
-def _end(running: subprocess.Popen[bytes]) -> None:
-    assert running.stdout is not None
-    running.stdout.close()
-    with suppress(OSError):
-        running.kill()
-    running.wait()

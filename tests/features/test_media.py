@@ -189,6 +189,12 @@ def test_a_video_without_sound(reader: str, tmp_path: Path) -> None:
         assert "there is no sound in it" in complaint(path)
 
 
+def test_sound_in_a_coding_that_nobody_knows(reader: str, tmp_path: Path, song: Song) -> None:
+    path = encode(tmp_path / "a.m4a", song, codec="alac")
+    path.write_bytes(path.read_bytes().replace(b"alac", b"ac-4"))
+    assert complaint(path).startswith("cannot be decoded, it is MPEG-4")
+
+
 def test_more_channels_or_another_rate_half_way_are_refused(
     tmp_path: Path, song: Song, monkeypatch: pytest.MonkeyPatch
 ) -> None:
