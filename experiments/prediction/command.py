@@ -125,7 +125,7 @@ def facts_of(predictor: Predictor) -> Facts:
         hop_seconds=predictor.settings.hop_seconds,
         window_seconds=predictor.settings.window_seconds,
         heard_seconds=predictor.heard_seconds,
-        delay_seconds=getattr(about, "annotation_delay_seconds", 0.0),
+        delay_seconds=about.annotation_delay_seconds,
         scale=None if about.target_range is None else (about.target_range[0], about.target_range[1]),
         cautions=tuple(about.warnings()),
     )

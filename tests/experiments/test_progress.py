@@ -35,6 +35,31 @@ def test_plain_lines_tell_stage_jobs_and_time_left(capsys):
     assert lines[3] == "  3/3 fold 0, trial 2: epoch 9"
 
 
+def test_work_with_a_unit_is_told_by_the_second_and_at_least_once_a_minute(monkeypatch, capsys):
+    now = [1000.0]
+    monkeypatch.setattr("lstmcore.experiments.progress.time.monotonic", lambda: now[0])
+    progress = PlainLines()
+    progress.stage("songs", 100, "songs")
+    for done in range(1, 7):
+        now[0] += 25.0  # the tenth part would come after 250 s
+        progress.advance(fresh=done > 1)
+    assert capsys.readouterr().err.splitlines() == [
+        "songs: 100 to do",
+        "  3/100; about 1 h 0 min left, 0.027 songs/s",
+        "  6/100; about 47 min 0 s left, 0.033 songs/s",
+    ]
+    live = Live()
+    try:
+        live.stage("songs", 20_000, "songs")
+        now[0] += 2.0
+        live.advance()
+        text = io.StringIO()
+        Console(width=80, file=text).print(live._renderable())
+    finally:
+        live.close()
+    assert "about 11 h 6 min left, 0.5 songs/s" in text.getvalue()
+
+
 def test_the_live_display_shows_a_line_for_each_network_in_training():
     progress = Live()
     try:

@@ -112,6 +112,20 @@ def test_results_come_in_the_order_of_the_files_and_are_told_of_as_they_end(song
     assert [len(one.song.table) for one in found if one.song is not None] == [6, 2, 4]
 
 
+def test_songs_are_taken_up_little_by_little(songs, fs1_run):
+    taken = []
+
+    def many():
+        for number in range(100):
+            taken.append(number)
+            yield Path("songs/d.wav")
+
+    with predict_many(open_predictor(fs1_run), many(), workers=2) as results:
+        for count, _ in enumerate(results, 1):
+            assert len(taken) <= count + 8
+    assert count == len(taken) == 100
+
+
 def test_a_folder_of_files_in_another_scale(songs, fs1_run):
     assert predict(fs1_run, "songs", "--out", "out", "--format", "json", "--scale", "1..9").exit_code == 1
     assert sorted(str(f.relative_to("out")) for f in Path("out").rglob("*.json")) == [
