@@ -263,8 +263,7 @@ def assemble(
         notes = [
             *notes,
             f"{len(dropped)} of {len(dropped) + len(chosen.development.kept)} songs were dropped from "
-            "development "
-            f"(fewer than {rule.min_raters} raters, or α below {rule.min_alpha:g}, in a target): "
+            f"development (fewer than {rule.min_raters} raters, or α below {rule.min_alpha:g}, in a target): "
             f"{', '.join(map(str, dropped))}.",
         ]
     return Dataset(
@@ -312,9 +311,8 @@ def _join(
             raise error
     if not len(kept):
         raise InputError(
-            f"{rating.where(0)}: song {name}: none of its {len(rating.times)} annotated frames has "
-            "features at its time; "
-            f"annotated from {rating.times[0]:g} s on, features end at {clock[-1]:g} s"
+            f"{rating.where(0)}: song {name}: none of its {len(rating.times)} annotated frames has features at "
+            f"its time; annotated from {rating.times[0]:g} s on, features end at {clock[-1]:g} s"
         )
     times = rating.times[kept]
     heard = None

@@ -226,9 +226,8 @@ def _check_values(songs: Mapping[str, Rows], wanted: RatingColumns) -> None:
             if outside.any():
                 row = int(outside.argmax())
                 raise InputError(
-                    f"{rows.where(row)}: song {song}: {column} is {values[row]:g}; expected {low:g} "
-                    f"to {high:g}, "
-                    "the scale of annotations that data.scale says"
+                    f"{rows.where(row)}: song {song}: {column} is {values[row]:g}; expected {low:g} to "
+                    f"{high:g}, the scale of annotations that data.scale says"
                 )
 
 
@@ -246,9 +245,8 @@ def _check_no_ranks(column: str, k: int, songs: Mapping[str, Rows], wanted: Rati
     of = "a frame of each song" if over_time else "a song"
     first = next(iter(songs.values()))
     raise InputError(
-        f"{first.path(0)}: column {column} has each whole number from 1 to {most} once, one {of}: "
-        "that is a ranking; "
-        "expected ratings, how much there is of it on the scale that data.scale says"
+        f"{first.path(0)}: column {column} has each whole number from 1 to {most} once, one {of}: that is a "
+        "ranking; expected ratings, how much there is of it on the scale that data.scale says"
     )
 
 
