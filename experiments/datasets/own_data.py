@@ -311,8 +311,8 @@ def _join(
             raise error
     if not len(kept):
         raise InputError(
-            f"{rating.where(0)}: song {name}: none of its {len(rating.times)} annotated frames has features at "
-            f"its time; annotated from {rating.times[0]:g} s on, features end at {clock[-1]:g} s"
+            f"{rating.where(0)}: song {name}: none of its {len(rating.times)} annotated frames has features "
+            f"at its time; annotated from {rating.times[0]:g} s on, features end at {clock[-1]:g} s"
         )
     times = rating.times[kept]
     heard = None

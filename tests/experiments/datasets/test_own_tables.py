@@ -159,7 +159,7 @@ def test_rows_without_targets_are_heard_before_and_songs_without_are_unlabelled(
 
 
 def test_test_and_development_songs_are_named_or_listed(whole):
-    (whole / "test.csv").write_text("song\nc\nd\n")
+    (whole / "test.csv").write_text("song_id\nc\nd\n")
     data = load(whole, {"test_songs": "test.csv", "development_songs": ["a", "b", "c"]})
     assert [song.song_id for song in data.official_test] == ["c", "d"]
     assert [song.song_id for song in data.development] == ["a", "b"]
@@ -207,6 +207,40 @@ def test_targets_may_be_in_tables_with_a_column_a_time_stamp(tmp_path):
         )
     data = load(tmp_path, annotations={target: f"{target}.csv" for target in ("joy", "tension")})
     assert data.development[0].annotation.tolist() == [[5, 5], [6, 6]]
+
+
+def test_songs_of_a_group_are_in_one_fold(parted):
+    (parted / "songs.csv").write_text("song,artist\n" + "".join(f"{s},{s in 'abc'}\n" for s in "abcdefgh"))
+    (parted / "e.toml").write_text(
+        'name = "g"\n[data]\nsource = "table"\nscale = [1, 9]\n[data.table]\nfile = "frames.csv"\n'
+        'annotations = "ratings.csv"\ntargets = ["joy"]\n[folds]\ngroup = "artist"\n'
+    )
+    overrides = [f"data.root={parted}", *SMALL, "folds.count=2", "folds.team_test=none"]
+
+    def run(*more):
+        experiment = load_experiment(parted / "e.toml", [*overrides, *more])
+        return run_experiment(experiment, Session(parted / f"run{len(more)}", workers=1))
+
+    with pytest.raises(InputError, match=r"folds\.group is 'artist' and there is no data\.table\.metadata"):
+        run()
+    folds = json.loads((run('data.table.metadata="songs.csv"').folder / "ensemble.json").read_text())["folds"]
+    assert sorted(map(sorted, folds)) == [list("abc"), list("defgh")]
+    frames = pd.read_csv(parted / "ratings.csv")
+    frames["artist"] = frames["song"].isin(["a", "b"])
+    frames.to_csv(parted / "ratings.csv", index=False)
+    column = ['data.table.metadata=["artist"]', "seed=2"]
+    folds = json.loads((run(*column).folder / "ensemble.json").read_text())["folds"]
+    assert sorted(map(sorted, folds)) == [list("ab"), list("cdefgh")]
+    set_line(parted / "ratings.csv", 3, "a,0.5,5,5,elsewhere")
+    refused(
+        "line 3: song a: column artist is 'elsewhere'", parted, annotations="ratings.csv", metadata=["artist"]
+    )
+
+
+def test_a_delay_of_raters_puts_earlier_features_beside_annotations(parted):
+    song = load(parted, {"annotation_delay": 1.0}, annotations="ratings.csv").development[0]
+    assert np.array_equal(song.features[2:, 0], table()["mfcc_1"][:7])
+    refused("multiple of that, such as 0.5", parted, {"annotation_delay": 0.7}, annotations="ratings.csv")
 
 
 # --- what is refused, and where -----------------------------------------------------------
