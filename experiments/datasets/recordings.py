@@ -18,6 +18,7 @@ from lstmcore.experiments.datasets.timing import common_hop
 from lstmcore.experiments.errors import InputError, Interrupted, all_told, did_you_mean
 from lstmcore.experiments.progress import Progress
 
+_HINTS = 5  # at what is misspelt: each looks through all names
 _READ = ".wav, .flac, .mp3, .ogg, …"
 
 
@@ -157,9 +158,10 @@ def _found(folder: Path, files: list[str], ratings: Mapping[str, Rating]) -> dic
                 "its path there"
             )
         else:
+            hint = did_you_mean(song, list(places)) if len(wrong) < _HINTS else ""
             wrong.append(
                 f"{rating.where(0)}: song {song} is annotated, but there is no audio of it: expected "
-                f"{folder / song}.mp3 (or wav, flac, ogg){did_you_mean(song, list(places))}"
+                f"{folder / song}.mp3 (or wav, flac, ogg){hint}"
             )
     if wrong:
         raise all_told(wrong, "annotated songs have no audio")

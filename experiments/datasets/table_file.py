@@ -64,6 +64,7 @@ class TableFile:
         self.path = path
         self.is_parquet = path.suffix.lower() in (".parquet", ".pq")
         self._separator = ","
+        self._lines: NDArray[np.int64] | None = None
         self.columns = self._parquet().schema_arrow.names if self.is_parquet else self._header()
         for n, name in enumerate(self.columns):
             if name in self.columns[:n]:
@@ -73,12 +74,9 @@ class TableFile:
         """Name the place of a row: file and line."""
         if self.is_parquet:
             return f"{self.path}, row {row + 1}"
-        found = self._find(lambda number, _: number == row + 1)
-        return (
-            f"{self.path}, row {row + 1} below the header"
-            if found is None
-            else f"{self.path}, line {found[0]}"
-        )
+        if self._lines is None:  # one pass for all: of many songs all may be wrong
+            self._lines = self._lines_of_records()
+        return f"{self.path}, line {self._lines[row + 1]}"
 
     def chosen(self, names: Sequence[str], key: str) -> str | None:
         """Return the one of some names that the table has a column of; None if it has none of them.
@@ -162,22 +160,33 @@ class TableFile:
         except (OSError, ValueError) as error:
             raise self._unreadable(error) from None
         self._separator = max(_SEPARATORS, key=first.count)
-        header = self._find(lambda number, _: number == 0)
+        header = self._find(lambda _line, _cells: True)
         if header is None:
             raise InputError(f"{self.path}: the file is empty; expected a header and at least one row")
         return [name.strip() for name in header[1]]
 
+    def _lines_of_records(self) -> NDArray[np.int64]:
+        """Return the line where each record begins, the header's first."""
+        lines: list[int] = []
+
+        def keep(line: int, _: list[str]) -> bool:
+            lines.append(line)
+            return False
+
+        self._find(keep)
+        return np.array(lines, np.int64)
+
     def _find(self, wanted: Callable[[int, list[str]], bool]) -> tuple[int, list[str]] | None:
-        """Find a record by its number, the header being 0, and its cells; return the line where it begins."""
-        number, before = 0, 0
+        """Find the first record that is wanted, by the line where it begins and its cells."""
+        before = 0
         try:
             with self.path.open(newline="", encoding="utf-8-sig") as file:
                 reader = csv.reader(file, delimiter=self._separator)
                 for record in reader:
-                    if len(record) > 1 or any(cell.strip() for cell in record):  # a blank line is none
-                        if wanted(number, record):
-                            return before + 1, record
-                        number += 1
+                    # A blank line is no record.
+                    filled = len(record) > 1 or any(cell.strip() for cell in record)
+                    if filled and wanted(before + 1, record):
+                        return before + 1, record
                     before = reader.line_num
         except (OSError, ValueError, csv.Error) as error:
             raise self._unreadable(error) from None
