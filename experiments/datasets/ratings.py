@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmcore.experiments.config import Columns
-from lstmcore.experiments.datasets.agreement import cronbach_alpha
-from lstmcore.experiments.datasets.annotations import read_dynamic
+from lstmcore.experiments.datasets.agreement import agreement_of
+from lstmcore.experiments.datasets.annotations import Raters, read_dynamic
 from lstmcore.experiments.datasets.deam_layout import sample_stamp
 from lstmcore.experiments.datasets.song import Agreement
 from lstmcore.experiments.datasets.song_rows import Files, Rows, check_rows_once, find_files, read_rows
@@ -278,8 +278,9 @@ def _rating(song: str, rows: Rows, wanted: RatingColumns) -> Rating:
     for answer, own in zip(answers, raters.values(), strict=True):
         times = np.zeros(len(own)) if own.times is None else np.round(1000 * own.times)
         answer[np.searchsorted(frames, times)] = own.numbers
+    stamps_ms = [int(stamp) for stamp in frames]
     agreement = {
-        target: Agreement(len(raters), cronbach_alpha(answers[:, :, k]))
+        target: agreement_of(Raters(stamps_ms, answers[:, :, k]))
         for k, target in enumerate(wanted.columns.targets)
     }
     averaged = None if rows.times is None else rows.times[first]

@@ -108,7 +108,7 @@ def score(
     """
     rows = []
     for k, target in enumerate(targets):
-        for scope in SCOPES[2:] if _rated_once(songs) else SCOPES[:2]:
+        for scope in SCOPES[2:] if rated_once(songs) else SCOPES[:2]:
             for metric in METRICS:
                 values = _values(metric, scope, k, songs, predictions)
                 undefined = sum(v is None for v in values)
@@ -125,7 +125,8 @@ def compared(song: Song, prediction: NDArray[np.float64], k: int) -> tuple[Curve
     return (values.mean(keepdims=True), annotated[:1]) if song.rated_once else (values, annotated)
 
 
-def _rated_once(songs: list[Song]) -> bool:
+def rated_once(songs: list[Song]) -> bool:
+    """Whether songs were rated as a whole, and have one value each."""
     return any(song.rated_once for song in songs)
 
 
@@ -134,7 +135,7 @@ def _values(
 ) -> list[float | None]:
     """Return the metric of each song, or of all frames together as the only value, for a target."""
     pairs = [compared(song, p, k) for song, p in zip(songs, predictions, strict=True)]
-    if scope == "pooled" or _rated_once(songs):
+    if scope == "pooled" or rated_once(songs):
         pairs = [(np.concatenate([p for p, _ in pairs]), np.concatenate([a for _, a in pairs]))]
     return [_FUNCTIONS[metric](p, a) for p, a in pairs]
 

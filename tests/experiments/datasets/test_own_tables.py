@@ -475,3 +475,23 @@ def test_songs_that_were_rated_once_have_one_value_each_in_the_scores(parted):
         if (row.system, row.set, row.target, row.metric) == ("lstm_all", "team_test", "joy", "rmse")
     ]
     assert found == pytest.approx(np.sqrt(((joy - means["joy"][["d", "h"]]) ** 2).mean()), abs=1e-5)
+
+
+def test_raters_of_whole_songs_have_one_value_each_in_the_ceiling(parted):
+    means = pd.read_csv(parted / "ratings.csv").groupby("song")[["joy", "tension"]].mean().reset_index()
+    noise = np.random.default_rng(2)
+    parts = [means.assign(who=name, joy=(means["joy"] + noise.normal(0, 0.1, 8))) for name in "pqrs"]
+    pd.concat(parts).to_csv(parted / "ratings.csv", index=False)
+    (parted / "e.toml").write_text(
+        'name = "once"\n[data]\nsource = "table"\nscale = [1, 9]\n[data.table]\nfile = "frames.csv"\n'
+        'annotations = "ratings.csv"\ntargets = ["joy"]\nrater = "who"\n'
+    )
+    overrides = [f"data.root={parted}", *SMALL, "folds.team_test=none"]
+    run = run_experiment(load_experiment(parted / "e.toml", overrides), Session(parted / "run", workers=1))
+    rows = {(row.system, row.metric): row for row in run.scores if row.system.startswith("raters")}
+    assert {row.scope for row in rows.values()} == {"songs"}
+    joy = np.array([part["joy"] for part in parts])
+    others = [np.delete(joy, k, axis=0).mean(0) for k in range(4)]
+    errors = np.concatenate([joy[k] - others[k] for k in range(4)])
+    assert rows["raters_one", "rmse"].mean == pytest.approx(np.sqrt((errors**2).mean()))
+    assert rows["raters_half", "r"].mean > 0.9
