@@ -7,6 +7,7 @@ the experiments that come along.
 
 from lstmcore.experiments.config.keys import value_of, with_values
 from lstmcore.experiments.config.loading import load_experiment
+from lstmcore.experiments.config.own_data import AudioData, Columns, TableData
 from lstmcore.experiments.config.sections import (
     DEAM_SCALE,
     DEAM_TARGETS,
@@ -25,6 +26,8 @@ __all__ = [
     "DEAM_SCALE",
     "DEAM_TARGETS",
     "WINDOW_SECONDS",
+    "AudioData",
+    "Columns",
     "Data",
     "Ensemble",
     "Experiment",
@@ -32,6 +35,7 @@ __all__ = [
     "Pretraining",
     "ProceduralData",
     "Quality",
+    "TableData",
     "Training",
     "load_experiment",
     "value_of",

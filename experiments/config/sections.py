@@ -13,10 +13,12 @@ import tomli_w
 from pydantic import Field, model_validator
 
 from lstmcore.experiments.config.keys import check_key, with_values
+from lstmcore.experiments.config.own_data import AudioData, TableData
 from lstmcore.experiments.config.section import Section
 from lstmcore.experiments.config.variations import ABLATED, SEARCHED, Ablation, Search
 from lstmcore.experiments.errors import InputError
 
+OWN = ("table", "audio")  # sources of data in no layout of ours, and their sections
 LONGEST_SECONDS = 3600.0  # of lead-in and smoothing: longer than any song that is rated
 DEAM_SCALE = [-1.0, 1.0]
 DEAM_TARGETS = ("arousal", "valence")
@@ -49,7 +51,7 @@ class Quality(Section):
     min_alpha: float = Field(default=0.6, le=1)
 
 
-FeatureSet = Literal["FS1", "FS2", "song_means"]
+FeatureSet = Literal["FS1", "FS2", "song_means", "table"]
 
 
 class Data(Section):
@@ -64,9 +66,10 @@ class Data(Section):
     ``annotation_delay``: raters answer so many seconds late; features are those of the music so much earlier.
     ``scale``: lowest and highest value that an annotation can have.
     ``official_test_above``: songs with a larger number are the official test set; ``"none"``: there is none.
+    ``table``, ``audio``: files and columns of these sources, and ``test_songs`` their official test set.
     """
 
-    source: Literal["procedural", "deam"]
+    source: Literal["procedural", "deam", "table", "audio"]
     root: str | None = None
     features: FeatureSet = "FS1"
     normal_scores: bool = False
@@ -78,16 +81,32 @@ class Data(Section):
         default=DEAM_SCALE, min_length=2, max_length=2
     )
     targets: TargetFiles | None = None
-    development_songs: str | Annotated[list[int], Field(min_length=1)] | None = None
+    development_songs: str | Annotated[list[int | str], Field(min_length=1)] | None = None
+    test_songs: str | Annotated[list[int | str], Field(min_length=1)] | None = None
     quality: Quality | None = None
     unlabelled: Literal["others", "all", "none"] = "others"
     official_test_above: int | Literal["none"] = 2000
     procedural: ProceduralData = ProceduralData()
+    table: TableData | None = None
+    audio: AudioData | None = None
 
     @property
     def target_names(self) -> tuple[str, ...]:
         """Names of what is annotated and predicted, in the order of the networks' outputs."""
-        return DEAM_TARGETS
+        return DEAM_TARGETS if self.own is None else tuple(self.own.targets)
+
+    @property
+    def own(self) -> TableData | AudioData | None:
+        """Files and columns of data that aren't in DEAM's layout."""
+        return self.table if self.source == "table" else self.audio if self.source == "audio" else None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_own_data(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or values.get("source") not in OWN:
+            return values
+        features = {"features": "table"} if values["source"] == "table" else {}
+        return features | {"official_test_above": "none"} | values
 
     @model_validator(mode="before")
     @classmethod
@@ -110,6 +129,46 @@ class Data(Section):
             raise ValueError(
                 "root is missing: the folder of the DEAM data; give it with --set data.root=FOLDER"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _fits_the_source(self) -> Data:
+        for source in OWN:
+            if (getattr(self, source) is not None) != (self.source == source):
+                raise ValueError(
+                    f"{source} is missing: which files and columns there are; expected a section "
+                    f"[data.{source}]"
+                    if self.source == source
+                    else f"{source} is there, and source is {self.source!r}; expected source = {source!r}"
+                )
+        if (self.source == "table") != (self.features == "table"):
+            expected = (
+                "FS1, FS2 or song_means"
+                if self.features == "table"
+                else "no features: table.features names them"
+            )
+            raise ValueError(
+                f"features is {self.features!r}, and source is {self.source!r}; expected {expected}"
+            )
+        if self.source == "audio" and self.features == "song_means":
+            raise ValueError("features is 'song_means', and source is 'audio'; expected FS1 or FS2")
+        if self.own is None:
+            if self.test_songs is not None:
+                raise ValueError(
+                    f"test_songs is there, and source is {self.source!r}; expected official_test_above"
+                )
+            return self
+        if self.official_test_above != "none":
+            raise ValueError(
+                f"official_test_above is there, and source is {self.source!r}; expected test_songs"
+            )
+        if self.targets is not None:
+            raise ValueError(
+                f"targets is there, and source is {self.source!r}; expected {self.source}.targets"
+            )
+        raters = self.own.rater is not None or (self.audio is not None and self.audio.raters is not None)
+        if self.quality is not None and not raters:
+            raise ValueError(f"quality needs raters; expected {self.source}.rater, a column that names them")
         return self
 
 
@@ -338,6 +397,11 @@ class Experiment(Section):
 
     @model_validator(mode="after")
     def _published_scores_have_this_scale(self) -> Experiment:
+        if self.published is not None and self.data.target_names != DEAM_TARGETS:
+            raise ValueError(
+                f"published is {self.published!r} and the targets are {', '.join(self.data.target_names)}; "
+                f"expected {', '.join(DEAM_TARGETS)}, or no published"
+            )
         if self.published is not None and self.data.scale != DEAM_SCALE:
             raise ValueError(
                 f"published is {self.published!r} and data.scale {self.data.scale}; expected the scale "
@@ -415,6 +479,9 @@ _LATER = (
     ("data", "leave_out"),
     ("data", "annotation_delay"),
     ("folds", "group"),
+    ("data", "test_songs"),
+    ("data", "table"),
+    ("data", "audio"),
 )
 
 

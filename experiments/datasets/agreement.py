@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +19,11 @@ Agreements = dict[SongId, dict[str, Agreement]]
 """By song, then by target."""
 
 
+S = TypeVar("S", bound=SongId)
+
+
 @dataclass(frozen=True)
-class Selection:
+class Selection(Generic[S]):
     """What the rule of ``data.quality`` leaves.
 
     Parameters
@@ -28,8 +32,8 @@ class Selection:
         Songs, in the order of their numbers.
     """
 
-    kept: list[int]
-    dropped: list[int]
+    kept: list[S]
+    dropped: list[S]
 
 
 def cronbach_alpha(answers: NDArray[np.float64]) -> float | None:
@@ -116,8 +120,8 @@ def agreement_of(raters: Raters) -> Agreement:
     return Agreement(len(raters.answers), cronbach_alpha(raters.answers), raters)
 
 
-def select(songs: list[int], agreements: Agreements, rule: Quality) -> Selection:
-    """Keep the songs with enough raters who agree well enough, in arousal and in valence.
+def select(songs: list[S], agreements: Agreements, rule: Quality) -> Selection[S]:
+    """Keep the songs with enough raters who agree well enough, in all targets.
 
     Raises
     ------
@@ -132,6 +136,6 @@ def select(songs: list[int], agreements: Agreements, rule: Quality) -> Selection
     if not kept:
         raise InputError(
             f"data.quality: none of {len(songs)} development songs has {rule.min_raters} raters and "
-            f"α = {rule.min_alpha:g} in arousal and in valence"
+            f"α = {rule.min_alpha:g} in {' and in '.join(agreements[songs[0]])}"
         )
     return Selection(kept, [song for song in songs if song not in set(kept)])

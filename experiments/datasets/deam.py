@@ -27,7 +27,7 @@ from lstmcore.experiments.datasets.annotations import (
 from lstmcore.experiments.datasets.deam_layout import averaged_file
 from lstmcore.experiments.datasets.delay import delay_frames, delayed
 from lstmcore.experiments.datasets.feature_tables import FeatureSource, Table
-from lstmcore.experiments.datasets.song import Dataset, Song
+from lstmcore.experiments.datasets.song import Dataset, Song, SongId, song_order
 from lstmcore.experiments.errors import InputError, all_told
 
 
@@ -77,7 +77,7 @@ class Annotations:
         return self.selection.kept
 
     @cached_property
-    def selection(self) -> Selection:
+    def selection(self) -> Selection[int]:
         """The songs that may serve for development, cut by the rule of ``data.quality`` if there is one."""
         rule = self._config.quality
         if rule is None:
@@ -96,21 +96,21 @@ class Annotations:
         songs = {song for song in self._own["arousal"] if not self.is_test(song)}
         if self._config.development_songs is not None:
             where, listed = self._listed(self._config.development_songs)
-            missing = sorted(listed - songs)
+            missing = sorted(listed - songs, key=song_order)
             if missing:
                 raise InputError(f"{where}: song {missing[0]} has no annotations ({len(missing)} such songs)")
-            songs = listed
+            songs = {song for song in songs if song in listed}
         if not songs:
             above = self._config.official_test_above
             why = "" if above == "none" else f": all are numbered above {above} (data.official_test_above)"
             raise InputError(f"{self._root}: no annotated development songs{why}")
         return sorted(songs)
 
-    def _listed(self, songs: str | list[int]) -> tuple[str, set[int]]:
+    def _listed(self, songs: str | list[int | str]) -> tuple[str, set[SongId]]:
         """Name the place of a list of songs, and read it if it is a file."""
         if isinstance(songs, str):
             path = self._root / songs
-            return str(path), _read_song_list(path)
+            return str(path), {*_read_song_list(path)}
         return "data.development_songs", set(songs)
 
     def official_test(self) -> list[int]:

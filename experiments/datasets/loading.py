@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmcore.experiments.config import Data, ProceduralData
+from lstmcore.experiments.datasets import own_data
 from lstmcore.experiments.datasets.deam import Annotations, assemble
 from lstmcore.experiments.datasets.deam_layout import AUDIO, METADATA, PLAN, SONG_MEANS, feature_file
 from lstmcore.experiments.datasets.feature_tables import (
@@ -30,7 +31,10 @@ from lstmcore.experiments.datasets.feature_tables import (
 )
 from lstmcore.experiments.datasets.metadata import check_groups, read_metadata
 from lstmcore.experiments.datasets.normal_scores import NormalScores
+from lstmcore.experiments.datasets.own_data import choose_songs, metadata_of
+from lstmcore.experiments.datasets.recordings import Recordings
 from lstmcore.experiments.datasets.song import Dataset, Metadata, Song
+from lstmcore.experiments.datasets.tables import Tables
 from lstmcore.experiments.datasets.window_means import FRAMES, MEAN_NAMES, MEANS, WindowMeans
 from lstmcore.experiments.errors import InputError, Interrupted, all_told, did_you_mean
 from lstmcore.experiments.jobs.alone import alone
@@ -73,6 +77,17 @@ def load_dataset(
     Interrupted
         If `stop` was set.
     """
+    load = _official_layout if config.own is None else _own_layout
+    dataset = load(config, workers, progress, stop, group)
+    if config.leave_out:
+        dataset = _without_features(dataset, config.leave_out)
+    return _with_normal_scores(dataset) if config.normal_scores else dataset
+
+
+def _official_layout(
+    config: Data, workers: int, progress: Progress, stop: threading.Event, group: str | None
+) -> Dataset:
+    """Load songs in DEAM's layout, which are made first if they are procedural music."""
     notes = []
     root = Path(config.root) if config.root is not None else None
     if config.source == "procedural":
@@ -97,10 +112,20 @@ def load_dataset(
             why, songs = why_undecodable(undecodable[k] for k in left_out), ", ".join(map(str, left_out))
             notes.append(f"Left out, for their files {why}: {songs}.")
     dataset = assemble(annotations, source, config, notes)
-    dataset = replace(dataset, synthetic=synthetic, metadata=metadata)
-    if config.leave_out:
-        dataset = _without_features(dataset, config.leave_out)
-    return _with_normal_scores(dataset) if config.normal_scores else dataset
+    return replace(dataset, synthetic=synthetic, metadata=metadata)
+
+
+def _own_layout(
+    config: Data, workers: int, progress: Progress, stop: threading.Event, group: str | None
+) -> Dataset:
+    """Load songs of tables, or of recordings and tables."""
+    root = Path(config.root or ".")
+    source = Tables(root, config) if config.source == "table" else Recordings(root, config)
+    chosen = choose_songs(root, config, source.ratings, source.songs())
+    metadata = metadata_of(root, config, source.ratings, chosen, group)
+    if isinstance(source, Recordings):  # when all else is known to be right
+        source.compute(chosen.needed(config, source.songs()), workers, progress, stop)
+    return replace(own_data.assemble(config, source.ratings, source, chosen, []), metadata=metadata)
 
 
 def _procedural_folder(plan: ProceduralData) -> Path:

@@ -42,6 +42,9 @@ class Song:
     lead_in
         Features of the frames right before the first, shape (frames before, features): what is heard
         before anything is to be predicted.  None is the same as no frame.
+    rated_once
+        Whether the song was rated as a whole: its targets are the same in all frames, and it is scored by the
+        mean of its predictions.
     """
 
     song_id: SongId
@@ -49,6 +52,7 @@ class Song:
     features: NDArray[np.float64]
     targets: NDArray[np.float64] | None = None
     lead_in: NDArray[np.float64] | None = None
+    rated_once: bool = False
 
     @property
     def frames(self) -> int:

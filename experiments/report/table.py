@@ -14,7 +14,11 @@ SETS = {
     "team_test": "the team's test set (ensembles were chosen on it)",
     "official_test": "official test set",
 }
-FORMS = {"per_song": "by song, mean ± standard deviation", "pooled": "all frames pooled"}
+FORMS = {
+    "per_song": "by song, mean ± standard deviation",
+    "pooled": "all frames pooled",
+    "songs": "one value a song",
+}
 
 
 def systems_of(scores: list[Score], group: str) -> list[str]:
@@ -52,7 +56,7 @@ def undefined_note(scores: list[Score]) -> str:
     counts = ", ".join(
         f"{system} {n} of {SETS[group].split(' (')[0]}" for (system, group), n in worst.items()
     )
-    return f"* r of a constant curve is undefined and counted as 0; songs: {counts}"
+    return "* r of a constant curve is undefined and counted as 0" + (f"; songs: {counts}" if counts else "")
 
 
 def ceiling_note(scores: list[Score]) -> str:
@@ -76,8 +80,9 @@ def score_sheets(scores: list[Score]) -> list[Sheet]:
     sheets = []
     for group, title in SETS.items():
         systems = systems_of(scores, group)
+        found = {s.scope for s in scores if s.set == group}
         songs = next((s.songs for s in scores if s.set == group), 0)
-        for scope in SCOPES if systems else ():
+        for scope in (scope for scope in SCOPES if scope in found):
             rows = [
                 (
                     False,

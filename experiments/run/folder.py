@@ -41,7 +41,7 @@ def named_places(experiment: Experiment) -> list[Path]:
         If one isn't there, or the folder of the data.
     """
     root = experiment.data.root
-    if experiment.data.source == "deam" and root is not None and not Path(root).is_dir():
+    if experiment.data.source != "procedural" and root is not None and not Path(root).is_dir():
         raise InputError(f"data.root = {root!r}: no such folder")
     places = [Path(place) for place in experiment.reuse]
     for place in places:

@@ -220,7 +220,8 @@ def _misled(
     for difference in differences:
         if difference.over == "frames":
             lower = difference.differ and (difference.difference or 0) > 0
-            verdicts.append(judge(home, found[difference.set], lower, TITLES[difference.set]))
+            title = TITLES[difference.set] + pair.told
+            verdicts.append(judge(home, found[difference.set], lower, title))
     return [one.row for one in found.values()], verdicts
 
 

@@ -27,15 +27,19 @@ Bounds = tuple[float, float] | None
 
 
 class Pair(NamedTuple):
-    """Two targets of a data set."""
+    """Two targets of a data set; ``told`` names them where there are others."""
 
     names: tuple[str, str]
     columns: list[int]
+    told: str = ""
 
 
 def pairs_of(targets: Sequence[str]) -> list[Pair]:
     """Return all pairs of targets, in their order; of one target none."""
-    return [Pair((first, second), [k, n]) for (k, first), (n, second) in combinations(enumerate(targets), 2)]
+    return [
+        Pair((first, second), [k, n], f" ({first}, {second})" if len(targets) > 2 else "")
+        for (k, first), (n, second) in combinations(enumerate(targets), 2)
+    ]
 
 
 @dataclass(frozen=True)

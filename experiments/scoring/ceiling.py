@@ -14,13 +14,14 @@ frames that a rater has missed don't count for that rater.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lstmcore.experiments.datasets import Dataset, Song
 from lstmcore.experiments.datasets.annotations import Raters
-from lstmcore.experiments.scoring.metrics import METRICS, Score, ccc, pearson, rmse
+from lstmcore.experiments.scoring.metrics import METRICS, Score, ccc, pearson, rated_once, rmse
 from lstmcore.experiments.seeds import seed_for
 
 Array = NDArray[np.float64]
@@ -62,11 +63,16 @@ def ceiling(dataset: Dataset, groups: Mapping[str, list[Song]], seed: int) -> li
             answers = [_answers(dataset, song, target, middle) for song in songs]
             rated = [one for one in answers if len(one) > 1]
             if rated:
-                found += _halves(group, target, rated, generator)
-                found += _one_by_the_others(group, target, rated)
+                rows = _halves(group, target, rated, generator) + _one_by_the_others(group, target, rated)
+                found += _of_whole_songs(rows) if rated_once(songs) else rows
     order = {system: n for n, system in enumerate(CEILING)}
     places = {group: n for n, group in enumerate(groups)}
     return sorted(found, key=lambda score: (places[score.set], order[score.system]))
+
+
+def _of_whole_songs(rows: list[Score]) -> list[Score]:
+    """Keep the scores of all songs together, which have one value each."""
+    return [replace(row, scope="songs") for row in rows if row.scope == "pooled"]
 
 
 def _answers(dataset: Dataset, song: Song, target: str, middle: float) -> Array:
@@ -75,6 +81,8 @@ def _answers(dataset: Dataset, song: Song, target: str, middle: float) -> Array:
     if agreement is None or agreement.answers is None:
         return np.empty((0, 0))
     raters: Raters = agreement.answers
+    if song.rated_once:
+        return raters.answers
     moved = np.where(np.isnan(raters.answers), False, raters.answers != middle)
     started = np.logical_or.accumulate(moved, axis=1)
     answers = np.where(started, raters.answers, np.nan)

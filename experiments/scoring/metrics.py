@@ -2,7 +2,8 @@
 
 ``per_song`` is the challenge's form: computed for each song, then mean and standard
 deviation (divisor N − 1) over songs.  ``pooled`` takes all frames of all songs together,
-which is mostly a score of the differences between songs.
+which is mostly a score of the differences between songs.  Songs that were rated once, as a whole, have
+one value each, the mean of their predictions; ``songs`` takes those of all songs together.
 
 Pearson's r of a constant curve is undefined.  It is counted as 0 (a flat curve tells
 nothing about the course of a song), and the number of such songs is reported.
@@ -21,7 +22,7 @@ from lstmcore.experiments.datasets import Song
 Curve = NDArray[np.float64]
 
 METRICS = ("r", "rmse", "ccc")
-SCOPES = ("per_song", "pooled")
+SCOPES = ("per_song", "pooled", "songs")
 
 
 def pearson(prediction: Curve, annotation: Curve) -> float | None:
@@ -107,7 +108,7 @@ def score(
     """
     rows = []
     for k, target in enumerate(targets):
-        for scope in SCOPES:
+        for scope in SCOPES[2:] if rated_once(songs) else SCOPES[:2]:
             for metric in METRICS:
                 values = _values(metric, scope, k, songs, predictions)
                 undefined = sum(v is None for v in values)
@@ -118,18 +119,32 @@ def score(
     return rows
 
 
+def compared(song: Song, prediction: NDArray[np.float64], k: int) -> tuple[Curve, Curve]:
+    """Return what is compared of a song in one target: prediction and annotation, shape (frames,)."""
+    values, annotated = prediction[:, k], song.annotation[:, k]
+    return (values.mean(keepdims=True), annotated[:1]) if song.rated_once else (values, annotated)
+
+
+def rated_once(songs: list[Song]) -> bool:
+    """Whether songs were rated as a whole, and have one value each."""
+    return any(song.rated_once for song in songs)
+
+
 def _values(
     metric: str, scope: str, k: int, songs: list[Song], predictions: list[NDArray[np.float64]]
 ) -> list[float | None]:
     """Return the metric of each song, or of all frames together as the only value, for a target."""
-    pairs = [(p[:, k], song.annotation[:, k]) for song, p in zip(songs, predictions, strict=True)]
-    if scope == "pooled":
+    pairs = [compared(song, p, k) for song, p in zip(songs, predictions, strict=True)]
+    if scope == "pooled" or rated_once(songs):
         pairs = [(np.concatenate([p for p, _ in pairs]), np.concatenate([a for _, a in pairs]))]
     return [_FUNCTIONS[metric](p, a) for p, a in pairs]
 
 
 def criterion(metric: str, scope: str, songs: list[Song], predictions: list[NDArray[np.float64]]) -> float:
-    """One number to choose by: the metric's mean over targets, turned so that higher is better."""
+    """One number to choose by: the metric's mean over targets, turned so that higher is better.
+
+    Of songs that were rated once there is one value each, whatever the scope.
+    """
     targets = range(predictions[0].shape[1])
     values = [v or 0.0 for k in targets for v in _values(metric, scope, k, songs, predictions)]
     mean = float(np.mean(values))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lstmcore.experiments.datasets import Song, SongId
 from lstmcore.experiments.scoring.ensemble import split_songs
-from lstmcore.experiments.scoring.metrics import ccc, rmse
+from lstmcore.experiments.scoring.metrics import ccc, compared, rmse
 from lstmcore.experiments.scoring.statistics import (
     FEWEST_SONGS,
     LEVEL,
@@ -131,17 +131,14 @@ def _by_song(songs: list[Song], curves: list[Array]) -> Array:
         return rmse(prediction, annotation), ccc(prediction, annotation)
 
     return np.array(
-        [
-            [both(c[:, k], s.annotation[:, k]) for k in range(c.shape[1])]
-            for s, c in zip(songs, curves, strict=True)
-        ]
+        [[both(*compared(s, c, k)) for k in range(c.shape[1])] for s, c in zip(songs, curves, strict=True)]
     )
 
 
 def _sums(songs: list[Song], curves: list[Array]) -> Array:
     return np.array(
         [
-            [pooled_sums(c[:, k], s.annotation[:, k]) for k in range(c.shape[1])]
+            [pooled_sums(*compared(s, c, k)) for k in range(c.shape[1])]
             for s, c in zip(songs, curves, strict=True)
         ]
     )

@@ -40,7 +40,12 @@ def draw_forest(ablated: Ablated) -> Figure:
     for target in targets:
         panels[-1].plot([], [], "o-", color=colour_of[target], markersize=5, label=target)
     panels[-1].plot([], [], "o", color="#444", markerfacecolor="white", label="no difference shown")
-    figure.legend(*panels[-1].get_legend_handles_labels(), loc="outside upper right", ncols=3, frameon=False)
+    figure.legend(
+        *panels[-1].get_legend_handles_labels(),
+        loc="outside upper right",
+        ncols=len(targets) + 1,
+        frameon=False,
+    )
     return figure
 
 

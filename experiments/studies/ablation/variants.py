@@ -35,9 +35,12 @@ def _networks(experiment: Experiment) -> Iterator[Ablation]:
     for depth in range(1, len(network.hidden)):
         layers = "1 hidden layer" if depth == 1 else f"{depth} hidden layers"
         yield Ablation(name=layers, set={"network.hidden": network.hidden[:depth]})
-    other = "single" if network.targets == "joint" else "joint"
-    name = "a network for each target" if other == "single" else "one network for both targets"
-    yield Ablation(name=name, set={"network.targets": other})
+    targets = len(experiment.data.target_names)
+    if network.targets == "joint" and targets > 1:
+        yield Ablation(name="a network for each target", set={"network.targets": "single"})
+    elif targets > 1:
+        name = f"one network for {'both' if targets == 2 else 'all'} targets"
+        yield Ablation(name=name, set={"network.targets": "joint"})
     if network.cell == "lstm":
         changes = {"network.cell": "feedforward", "network.bidirectional": False}
         yield Ablation(name="frame-wise network of equal size", set=changes)
@@ -56,7 +59,7 @@ def _data(experiment: Experiment, dataset: Dataset) -> Iterator[Ablation]:
         yield Ablation(name=name, set={"data.lead_in": _LEAD_IN})
     if data.features == "FS2":
         yield Ablation(name="FS1, not FS2", set={"data.features": "FS1"})
-    elif data.features == "FS1" and data.source == "procedural":
+    elif data.features == "FS1" and data.source in ("procedural", "audio"):
         yield Ablation(name="FS2, not FS1", set={"data.features": "FS2"})
     if data.quality is not None:
         yield Ablation(name="all songs, whatever their α", unset=["data.quality"])

@@ -33,7 +33,7 @@ class Listener(Quiet):
     def epoch(self, job, report):
         self.epochs += 1
 
-    def stage(self, name, total):
+    def stage(self, name, total, unit=""):
         self.stages[name] = [total, 0]
         self._stage = name
 
