@@ -15,6 +15,7 @@ from lstmcore.experiments.prediction.cli import (
     commands as prediction_commands,
     warn_of_model,
 )
+from lstmcore.experiments.run.cli import commands as run_commands
 from lstmcore.experiments.terminal.command_line import BackendName, Command, Version, Workers
 from lstmcore.experiments.terminal.process import run_command
 from lstmcore.experiments.terminal.telling import errors_told, tell_of_songs
@@ -195,6 +196,7 @@ def example(
 
 
 app.registered_commands += prediction_commands.registered_commands
+app.registered_commands += run_commands.registered_commands
 
 
 @app.command(cls=Command)

@@ -13,6 +13,7 @@ PURPOSES = {
     "ablation": 4,
     "raters' ceiling": 5,
     "told apart": 6,
+    "transfer": 7,
 }
 
 

@@ -8,3 +8,7 @@ from .folder import (
 from .session import (
     Session as Session,
 )
+from .transfer import (
+    Transfer as Transfer,
+    score_model as score_model,
+)

@@ -142,9 +142,28 @@ def judge(home: Carried, test: Carried, differ: bool | None, title: str) -> Misl
     Misled
         The verdict and its sentence.
     """
-    row, at_home = test.row, home.row
-    names = row.first, row.second
     bounds = percentile_interval(test.drawn - home.drawn, LEVEL)
+    return verdict(home.row, test.row, bounds, differ, title)
+
+
+def verdict(at_home: CarriedRow, row: CarriedRow, bounds: Bounds, differ: bool | None, title: str) -> Misled:
+    """Return whether networks are misled in a test set, from what was measured.
+
+    Parameters
+    ----------
+    at_home, row
+        In cross-validation and in the test set.
+    bounds
+        Of the r of the error in the test set less that in cross-validation: its 95 % interval.
+    differ, title
+        As for `judge`.
+
+    Returns
+    -------
+    Misled
+        The verdict and its sentence.
+    """
+    names = row.first, row.second
     if bounds is None or row.low is None or row.error is None or at_home.error is None or differ is None:
         return Misled(row.set, None, f"{title}: whether the networks are misled by it can't be told.", *names)
     misled = differ and row.low > 0 and bounds[0] > 0

@@ -92,6 +92,30 @@ def holm(p: Sequence[float]) -> list[float]:
     return corrected
 
 
+def difference_interval(
+    one: tuple[float, float, float], other: tuple[float, float, float]
+) -> tuple[float, float]:
+    """Return the interval of the difference of two correlations in different songs, from their own intervals.
+
+    Each limit is as far from the difference as the two limits in question are from their estimates, squared
+    and added (G. Y. Zou, "Toward using confidence intervals to compare correlations", Psychological Methods
+    12, 2007).
+
+    Parameters
+    ----------
+    one, other
+        An estimate and the limits of its interval.
+
+    Returns
+    -------
+    low, high
+        Of `one` less `other`, at the level of the intervals.
+    """
+    (a, low_a, high_a), (b, low_b, high_b) = one, other
+    below, above = np.hypot(a - low_a, high_b - b), np.hypot(high_a - a, b - low_b)
+    return float(a - b - below), float(a - b + above)
+
+
 def pooled_sums(prediction: Array, annotation: Array) -> Array:
     """Return the sums over a song's frames from which a pooled correlation comes.
 

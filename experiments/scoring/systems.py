@@ -133,13 +133,18 @@ def _average(system: str, group: str, songs: list[Song], stacked: Frames) -> Pre
 
 def cross_validation(data: TrialData, networks: list[Result]) -> list[Predictions]:
     """Predict each song by the networks of its own fold, and by the baselines trained on the others."""
+    return [cross_validated_networks(data, networks), *cross_validated_baselines(data)]
+
+
+def cross_validated_baselines(data: TrialData) -> list[Predictions]:
+    """Predict each song by the baselines trained on the other folds."""
     parts: dict[str, list[Predictions]] = {}
     for fold in data.split.cross_validation:
         songs = data.split.validation(fold)
         baselines = _baselines(data, fold, songs)
         for name, values in baselines.items():
             parts.setdefault(name, []).append(Predictions(name, "cross_validation", songs, values))
-    return [cross_validated_networks(data, networks), *(_joined(of_all) for of_all in parts.values())]
+    return [_joined(of_all) for of_all in parts.values()]
 
 
 def cross_validated_networks(data: TrialData, networks: list[Result]) -> Predictions:

@@ -23,14 +23,18 @@ from lstmcore.experiments.scoring.statistics import (
 )
 from lstmcore.experiments.scoring.systems import Predictions
 
+NEARLY_ONE = 0.9
+"""r of two curves that say much the same."""
+
 
 @dataclass(frozen=True)
 class ApartRow:
     """How much one system tells two targets apart in a set of songs, over all frames.
 
     ``annotated`` and ``predicted`` are r of the first target with the second; ``difference`` is r of the
-    predicted difference of the two, standardised, with the annotated one, ``low`` and ``high`` bound its 95 %
-    bootstrap interval over songs, and ``apart`` says whether that lies above 0; None: not defined.
+    predicted difference of the two, standardised, with the annotated one, and ``low`` and ``high`` bound its
+    95 % bootstrap interval over songs.  ``apart`` says whether that lies above 0 and the curves aren't nearly
+    one where the annotations are not.  None: not defined.
     """
 
     system: str
@@ -76,22 +80,22 @@ def told_apart(predictions: Predictions, pair: Pair, title: str, generator: np.r
     r_annotated, r_predicted, r = (
         pearson(*np.concatenate(parts).T) for parts in (annotated, predicted, differences)
     )
-    if r is None and r_predicted is not None and len(songs) >= FEWEST_SONGS:  # the curves are one
-        apart: bool | None = False
-    else:
-        apart = None if low is None else low > 0
+    one = r_predicted is not None and r_predicted >= NEARLY_ONE > (r_annotated or 0)
+    shown = None if low is None else low > 0
+    if r is None and one and len(songs) >= FEWEST_SONGS:  # nothing is left of the difference
+        shown = False
     first, second = pair.names
     found = (
         f"{title}: the curves of {first} and {second} by {system} correlate with r = {_number(r_predicted)}, "
+        f"the annotations with {_number(r_annotated)}; the difference of the two curves goes with that of the"
+        f" annotations with r = {_number(r)}"
     )
-    found += (
-        f"the annotations with {_number(r_annotated)}; the difference of the two curves goes with that of "
-    )
-    found += f"the annotations with r = {_number(r)}"
-    if apart is None:
+    if shown is None:
         said = f"{found}; whether it tells the two apart can't be told."
     else:
-        verdict = "it tells the two apart" if apart else "that it tells the two apart isn't shown"
+        verdict = "it tells the two apart" if shown else "that it tells the two apart isn't shown"
+        if one and shown:
+            verdict = "its curves are nearly one, though the little by which they differ is more than chance"
         bounds = "" if low is None else f" ({_number(low)} to {_number(high)})"
         said = f"{found}{bounds}: {verdict}."
     return ApartRow(
@@ -105,7 +109,7 @@ def told_apart(predictions: Predictions, pair: Pair, title: str, generator: np.r
         r,
         low,
         high,
-        apart,
+        None if shown is None else shown and not one,
         said,
     )
 

@@ -26,7 +26,8 @@ class Ablated:
     ablations
         What was changed, in order.
     rows
-        Comparisons, of which one network instead of all trials is the last.
+        Comparisons: those of the ablations, one network instead of all trials, and regressions in place of
+        networks.
     sizes
         Comparisons by number of networks per fold, from 1 to one less than there are trials.
     diverged

@@ -23,8 +23,9 @@ from lstmcore.experiments.scoring.statistics import (
     pooled_sums,
     resamples,
 )
-from lstmcore.experiments.scoring.systems import member_predictions
+from lstmcore.experiments.scoring.systems import Predictions, member_predictions
 from lstmcore.experiments.seeds import seed_for
+from lstmcore.experiments.training.folds import Split
 from lstmcore.experiments.training.stages import Trained
 
 SIGNIFICANT = 0.05
@@ -117,6 +118,19 @@ def cross_validated(trained: Trained, size: int | None = None) -> SongScores:
         np.concatenate(values),
         np.concatenate(sums, 1),
         trained.data.dataset.targets,
+    )
+
+
+def scores_of(predictions: Predictions, split: Split, targets: tuple[str, ...]) -> SongScores:
+    """Score what one system predicts in cross-validation, song by song."""
+    songs, curves = predictions.songs, predictions.values
+    fold_of = {song.song_id: fold for fold in split.cross_validation for song in split.validation(fold)}
+    return SongScores(
+        [song.song_id for song in songs],
+        np.array([fold_of[song.song_id] for song in songs]),
+        _by_song(songs, curves),
+        _sums(songs, curves)[None],
+        targets,
     )
 
 

@@ -18,8 +18,9 @@ _EXPLAINED = (
     "Differences are those of the change less the experiment as it is, in cross-validation. Intervals: "
     f"{LEVEL:.0%}, bootstrap over songs ({RESAMPLES} resamples), for the networks as they are. p: corrected "
     "resampled t-test over folds (Nadeau and Bengio, 2003), two-sided, by Holm's method for all tests of "
-    "the metric. A difference is shown where the interval leaves out 0 and p is below "
-    f"{SIGNIFICANT:g}. The settings are those of the experiment: what they were chosen for has an advantage."
+    "the metric, those of regressions by themselves. A difference is shown where the interval leaves out 0 "
+    f"and p is below {SIGNIFICANT:g}. The settings are those of the experiment: what they were chosen for "
+    "has an advantage."
 )
 
 

@@ -17,6 +17,7 @@ from lstmcore.experiments.errors import Diverged, InputError
 from lstmcore.experiments.jobs.runner import JobRunner
 from lstmcore.experiments.run.folder import reusable
 from lstmcore.experiments.run.session import Datasets, Session
+from lstmcore.experiments.scoring.systems import cross_validated_baselines
 from lstmcore.experiments.studies.ablation.ablated import Ablated, ablation_config, ablation_folder
 from lstmcore.experiments.studies.ablation.compare import (
     Comparison,
@@ -24,12 +25,16 @@ from lstmcore.experiments.studies.ablation.compare import (
     compare,
     corrected,
     cross_validated,
+    scores_of,
 )
 from lstmcore.experiments.studies.ablation.variants import default_ablations
 from lstmcore.experiments.training.folds import Split, groups_of, split, split_like
 from lstmcore.experiments.training.pretraining import with_note
 from lstmcore.experiments.training.smoothing import check_smoothing
 from lstmcore.experiments.training.stages import Trained, train_stages
+
+REGRESSIONS = ("ridge", "ridge_memory")
+"""Baselines that networks are compared with."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,7 @@ def run_ablations(experiment: Experiment, session: Session | None = None) -> Abl
             place.folder,
             base.experiment,
             [variant.ablation for variant in variants if variant.ablation],
-            corrected([*findings.rows, *sizes.get(1, [])]),
+            [*corrected([*findings.rows, *sizes.get(1, [])]), *corrected(findings.regressions())],
             sizes,
             findings.diverged,
             notes,
@@ -152,6 +157,19 @@ class _Findings:
         trials = self._base.experiment.ensemble.trials
         names = {n: f"{n} of {trials} networks" if n > 1 else "1 network a fold" for n in range(1, trials)}
         return {n: self._compare(name, cross_validated(self._trained, n)) for n, name in names.items()}
+
+    def regressions(self) -> list[Comparison]:
+        """Compare ridge regressions on the same songs and folds with the networks."""
+        data = self._trained.data
+        return [
+            row
+            for found in cross_validated_baselines(data)
+            if found.system in REGRESSIONS
+            for row in self._compare(
+                f"{found.system} in place of networks",
+                scores_of(found, data.split, data.dataset.targets),
+            )
+        ]
 
     def _compare(self, name: str, scores: SongScores) -> list[Comparison]:
         return compare(name, self._scores, scores, self._test_share, self._base.experiment.seed)

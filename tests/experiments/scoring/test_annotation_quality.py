@@ -282,6 +282,11 @@ def test_one_curve_with_chance_for_a_difference_tells_nothing_apart():
     assert row.predicted > 0.9
     assert row.apart is False
     assert row.low < 0 < row.high
+    truth = [c + 0.1 * (song.annotation - c) for song, c in zip(songs, common, strict=True)]
+    little = told_apart(Predictions("lstm_all", "official_test", songs, truth), pair, "test", rng)
+    assert little.low > 0
+    assert little.apart is False
+    assert "its curves are nearly one, though" in little.sentence
     few = told_apart(Predictions("lstm_all", "official_test", songs[:9], values[:9]), pair, "test", rng)
     assert few.apart is None
     assert "whether it tells the two apart can't be told." in few.sentence

@@ -77,11 +77,13 @@ def test_without_a_list_each_part_is_changed(larger):
         "frame-wise network of equal size",
         "15 s of music before the first annotation",
         "1 network a fold",
+        "ridge in place of networks",
+        "ridge_memory in place of networks",
     ]
     out = larger / "out"
     with (out / "ablation.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 8 * 2 * 3
+    assert len(rows) == 10 * 2 * 3
     for row in rows:
         assert float(row["low"]) <= float(row["difference"]) <= float(row["high"])
         assert float(row["difference"]) == pytest.approx(float(row["changed"]) - float(row["base"]), abs=2e-6)
@@ -89,7 +91,7 @@ def test_without_a_list_each_part_is_changed(larger):
     for name in ("ablation.png", "ablation.html", "ensemble_size.csv", "ensemble_size.png"):
         assert (out / name).stat().st_size > 0, name
     said = sentences(ablated)
-    assert len(said) == 8
+    assert len(said) == 10
     assert all("arousal" in one and "valence" in one for one in said)
     # What a change doesn't touch isn't trained again.
     assert listener.stages["auto-encoders, no noise in training"] == [2, 0]
@@ -152,7 +154,21 @@ def test_fewer_networks_are_means_over_the_trials(larger):
     for k, target in enumerate(("arousal", "valence")):
         (row,) = [r for r in ablated.sizes[1] if (r.metric, r.target) == ("rmse", target)]
         assert row.changed == pytest.approx(np.mean(singles, 0)[k])
-    assert all(r.ablation == "1 network a fold" for r in ablated.rows[-6:])
+    assert all(r.ablation == "1 network a fold" for r in ablated.rows[-18:-12])
+
+
+def test_regressions_are_compared_with_the_networks_on_the_same_songs(larger):
+    ablated = ablate(larger, "out", ablations(NOTHING))
+    result = run_experiment(load_experiment(larger / "tiny.toml", FAST), Session(larger / "run", 1))
+    scores = {
+        (s.system, s.target, s.metric, s.scope): s.mean for s in result.scores if s.set == "cross_validation"
+    }
+    for system in ("ridge", "ridge_memory"):
+        rows = [r for r in ablated.rows if r.ablation == f"{system} in place of networks"]
+        assert len(rows) == 6
+        for row in rows:
+            key = (row.target, row.metric, row.scope)
+            assert (row.base, row.changed) == pytest.approx((scores["lstm_all", *key], scores[system, *key]))
 
 
 def _rmse_of(folder, jobs):
