@@ -52,7 +52,7 @@ def test_a_folder_of_that_name_does_not(elsewhere):
 @pytest.mark.usefixtures("elsewhere")
 @pytest.mark.parametrize("given", ["other/quickstart", "quickstat", "other.toml"])
 def test_what_is_neither_is_refused_with_the_names(given):
-    with pytest.raises(InputError, match=f"{given}: no such file; .* quickstart, deam_song_level") as told:
+    with pytest.raises(InputError, match=f"{given}: no such file; .* quickstart, deam_means") as told:
         find_experiment(Path(given))
     assert ("did you mean 'quickstart'" in str(told.value)) == (given != "other.toml")
 
