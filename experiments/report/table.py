@@ -13,7 +13,7 @@ SETS = {
     "cross_validation": "cross-validation",
     "team_test": "the team's test set (ensembles were chosen on it)",
     "official_test": "official test set",
-    "transfer": "songs of other data than the model's",
+    "transfer": "other data than the model's",
 }
 FORMS = {
     "per_song": "by song, mean ± standard deviation",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +154,8 @@ def score_model(
         curves.append(_in_scale(loaded, dataset, mean[song.frames_before :])[:, targets])
         session.progress.advance()
     known = [loaded.about.target_names[k] for k in targets]
-    songs = [_with_targets(song, [dataset.targets.index(t) for t in known]) for song in songs]
+    own = [dataset.targets.index(target) for target in known]
+    songs = [replace(song, targets=song.annotation[:, own]) for song in songs]
     predictions = Predictions(name, SET, songs, curves)
     home_mean = _in_scale(loaded, dataset, _mean_of_training(loaded, name))[targets]
     here = [predictions, *_baselines(songs, home_mean)]
@@ -254,10 +255,6 @@ def _mean_of_training(model: Model, system: str) -> Array:
     means = model.tensors["target_mean"][numbers]
     parts = [means[k : k + share].mean(0) for k in range(0, len(numbers), share)]
     return np.concatenate(parts).astype(np.float64)
-
-
-def _with_targets(song: Song, columns: list[int]) -> Song:
-    return Song(song.song_id, song.times, song.features, song.annotation[:, columns], song.lead_in)
 
 
 def _baselines(songs: list[Song], home: Array) -> list[Predictions]:

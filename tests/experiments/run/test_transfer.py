@@ -13,7 +13,7 @@ from lstmcore.experiments.cli import app
 from lstmcore.experiments.config import load_experiment
 from lstmcore.experiments.prediction import load_model
 from lstmcore.experiments.prediction.model import write_model
-from lstmcore.experiments.run import score_model
+from lstmcore.experiments.run import Session, run_experiment, score_model
 from lstmcore.experiments.run.transfer import EACH, HOME, OWN
 from lstmcore.experiments.scoring.statistics import bootstrap_correlations, difference_interval
 from tests.experiments.conftest import DYNAMIC, EXPERIMENT, write_dynamic, write_tiny_deam
@@ -167,6 +167,49 @@ def test_music_before_the_first_annotation_is_real_for_a_model_that_knows_it(oth
         if (s.system, s.target, s.metric, s.scope) == ("lstm_rmse", "arousal", "rmse", "pooled")
     ]
     assert found == pytest.approx(np.sqrt(np.concatenate(squares).mean()))
+
+
+TABLE = """
+name = "{name}"
+[data]
+source = "table"
+root = "{root}"
+scale = [1, 9]
+[data.table]
+file = "{name}.csv"
+annotations = "{name}-once.csv"
+features = ["a", "b"]
+targets = ["tension"]
+[folds]
+count = 3
+team_test = "none"
+[network]
+hidden = [2]
+[training]
+max_epochs = 2
+[ensemble]
+trials = 1
+"""
+
+
+def test_songs_of_tables_that_were_rated_once_have_one_value_each(tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ("home", "away"):
+        frames = [
+            f"{name}{s},{t / 2},{rng.random():.3f},{rng.random():.3f}" for s in range(12) for t in range(8)
+        ]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["song,time,a,b", *frames]) + "\n")
+        rated = [f"{name}{s},{rng.uniform(1, 9):.2f}" for s in range(12)]
+        (tmp_path / f"{name}-once.csv").write_text("\n".join(["song,tension", *rated]) + "\n")
+        (tmp_path / f"{name}.toml").write_text(TABLE.format(name=name, root=tmp_path))
+    run_experiment(load_experiment(tmp_path / "home.toml"), Session(tmp_path / "out", 1))
+    transfer = score_model(tmp_path / "out", load_experiment(tmp_path / "away.toml"))
+    assert {(s.system, s.target) for s in transfer.scores} == {
+        (name, "tension") for name in ("lstm_all", HOME, OWN, EACH)
+    }
+    exact = [s.mean for s in transfer.scores if (s.system, s.metric) == (EACH, "rmse")]
+    assert exact == pytest.approx([0.0], abs=1e-12)
+    assert transfer.apart == []
 
 
 @pytest.mark.parametrize(

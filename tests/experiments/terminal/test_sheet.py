@@ -8,7 +8,7 @@ from rich.console import Console
 
 from lstmcore.experiments.report.paper_table import TABLE_1, PaperRow, print_paper_table
 from lstmcore.experiments.report.table import print_tables
-from lstmcore.experiments.scoring.metrics import METRICS, SCOPES, Score
+from lstmcore.experiments.scoring.metrics import METRICS, Score
 from lstmcore.experiments.terminal.sheet import Sheet
 
 SYSTEMS = ("lstm_rmse", "FS2 and FS1 together", "linear_regression FS1")
@@ -17,7 +17,7 @@ SCORES = [
     for s, system in enumerate(SYSTEMS, 1)
     for target in ("arousal", "valence")
     for m, metric in enumerate(METRICS, 1)
-    for scope in SCOPES
+    for scope in ("per_song", "pooled")
     for spread in (0.3 if scope == "per_song" else None,)
 ]
 
