@@ -16,6 +16,7 @@ from lstmcore.experiments.prediction.cli import (
     warn_of_model,
 )
 from lstmcore.experiments.run.cli import commands as run_commands
+from lstmcore.experiments.starting.cli import commands as starting_commands
 from lstmcore.experiments.terminal.command_line import BackendName, Command, Version, Workers
 from lstmcore.experiments.terminal.process import run_command
 from lstmcore.experiments.terminal.telling import errors_told, tell_of_songs
@@ -195,6 +196,7 @@ def example(
         print(f"written: {written}; to run it: lstmcore-run {written}")
 
 
+app.registered_commands += starting_commands.registered_commands
 app.registered_commands += prediction_commands.registered_commands
 app.registered_commands += run_commands.registered_commands
 

@@ -46,7 +46,7 @@ EXPERIMENTS = [
     ["report", "currennt"],
     ["prediction"],
     ["scoring"],
-    ["machine", "training"],
+    ["machine", "starting", "training"],
     ["datasets"],
     ["config", "jobs", "extraction"],
     ["terminal"],

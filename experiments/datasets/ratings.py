@@ -115,9 +115,11 @@ def read_ratings(
         if _is_wide(files.paths[0]):
             parts[target] = _read_wide(files, wanted.scale)
             continue
-        alone = columns.model_copy(update={"targets": [target], "columns": {target: columns.value}})
+        header, own = TableFile(files.paths[0]).columns, columns.column_of[target]
+        value = own if own in header and columns.value not in header else columns.value
+        alone = columns.model_copy(update={"targets": [target], "columns": {target: value}})
         texts = [] if columns.rater is None else [columns.rater]
-        rows = read_rows(files, alone, [columns.value], texts)
+        rows = read_rows(files, alone, [value], texts)
         parts[target] = ratings_of(rows, replace(wanted, columns=alone, texts=()))
     return _side_by_side({target: parts[target] for target in columns.targets})
 

@@ -108,6 +108,10 @@ class Recordings:
         """Songs that there is a recording of."""
         return set(self._audio)
 
+    def files(self) -> list[str]:
+        """Return the recordings of the songs, as paths in the folder of the audio."""
+        return list(self._audio.values())
+
     def features(self, song: str) -> Features:
         """Features of a song, or an InputError."""
         if song in self._failed:
@@ -137,19 +141,37 @@ def _without_suffix(name: str) -> str:
     return head if dot else name
 
 
+class RecordingNames:
+    """Finds the recording of a song: by its path, with or without suffix, or else by its name.
+
+    Parameters
+    ----------
+    files
+        Paths in the folder of the audio, with ``/``.
+    """
+
+    def __init__(self, files: Iterable[str]) -> None:
+        self.places: dict[str, list[str]] = {}
+        self._exact: set[str] = set()
+        self._names: dict[str, list[str]] = {}
+        for file in files:
+            self._exact.add(file)
+            self.places.setdefault(_without_suffix(file), []).append(file)
+            for name in {file.rpartition("/")[2], _without_suffix(file.rpartition("/")[2])}:
+                self._names.setdefault(name, []).append(file)
+
+    def of(self, song: str) -> list[str]:
+        """Return the files that may be the song's."""
+        return [song] if song in self._exact else self.places.get(song) or self._names.get(song) or []
+
+
 def _found(folder: Path, files: list[str], ratings: Mapping[str, Rating]) -> dict[str, str]:
-    """Find the recording of each annotated song: by its path, with or without suffix, or else by its name."""
-    exact = {name: [name] for name in files}
-    places: dict[str, list[str]] = {}
-    names: dict[str, list[str]] = {}
-    for file in files:
-        places.setdefault(_without_suffix(file), []).append(file)
-        for name in {file.rpartition("/")[2], _without_suffix(file.rpartition("/")[2])}:
-            names.setdefault(name, []).append(file)
+    """Find the recording of each annotated song."""
+    names = RecordingNames(files)
     found: dict[str, str] = {}
     wrong: list[str] = []
     for song, rating in ratings.items():
-        matching = exact.get(song) or places.get(song) or names.get(song) or []
+        matching = names.of(song)
         if len(matching) == 1:
             found[song] = matching[0]
         elif matching:
@@ -158,7 +180,7 @@ def _found(folder: Path, files: list[str], ratings: Mapping[str, Rating]) -> dic
                 "its path there"
             )
         else:
-            hint = did_you_mean(song, list(places)) if len(wrong) < _HINTS else ""
+            hint = did_you_mean(song, list(names.places)) if len(wrong) < _HINTS else ""
             wrong.append(
                 f"{rating.where(0)}: song {song} is annotated, but there is no audio of it: expected "
                 f"{folder / song}.mp3 (or wav, flac, ogg){hint}"

@@ -151,14 +151,14 @@ class _Reader:
     def _song_of(self, file: TableFile) -> str | None:
         names = self._columns.song
         found = file.chosen(names, self._key("song"))
-        if found is None and not (self._named and names == Columns().song):
+        if found is None and not (self._named and Columns().song[0] in names):
             raise file.no_column(names[0], self._key("song"))
         return found
 
     def _time_of(self, file: TableFile) -> str | None:
         names = self._columns.time
         found = file.chosen(names, self._key("time"))
-        if found is None and names != Columns().time:
+        if found is None and Columns().time[0] not in names:
             raise file.no_column(names[0], self._key("time"))
         return found
 

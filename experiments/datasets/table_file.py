@@ -102,6 +102,34 @@ class TableFile:
             f"{did_you_mean(name, self.columns)}"
         )
 
+    def head(self, rows: int) -> list[list[str]]:
+        """Return the cells of the first rows as text, without reading the others.
+
+        Raises
+        ------
+        InputError
+            If the file can't be read.
+        """
+        if self.is_parquet:
+            import pyarrow
+
+            try:
+                frame = next(self._parquet().iter_batches(rows)).to_pandas()
+            except StopIteration:
+                return []
+            except (OSError, pyarrow.ArrowException) as error:
+                raise InputError(f"{self.path}: can't be read as Parquet: {error}") from None
+            columns = [_as_text(frame.iloc[:, k]) for k in range(frame.shape[1])]
+            return [[str(cell) for cell in cells] for cells in zip(*columns, strict=True)]
+        found: list[list[str]] = []
+
+        def enough(_: int, cells: list[str]) -> bool:
+            found.append([cell.strip() for cell in cells])
+            return len(found) > rows
+
+        self._find(enough)
+        return found[1:]
+
     def read(self, texts: Sequence[str], numbers: Sequence[str], take: Callable[[Part], None]) -> None:
         """Read the columns of text and of numbers that are named, and hand them over some rows at a time.
 
