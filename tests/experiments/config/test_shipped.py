@@ -11,7 +11,15 @@ from lstmcore.experiments.config import load_experiment
 from lstmcore.experiments.config.shipped import find_experiment, shipped_names, summary_of, text_of
 from lstmcore.experiments.errors import InputError
 
-NAMES = ["quickstart", "deam_means", "deam_song_level", "mediaeval2015", "procedural_431", "ten_clips", "vgmidi"]
+NAMES = [
+    "quickstart",
+    "deam_means",
+    "deam_song_level",
+    "mediaeval2015",
+    "procedural_431",
+    "ten_clips",
+    "vgmidi",
+]
 
 
 def invoke(*arguments):
