@@ -22,13 +22,13 @@ from lstmcore.experiments.datasets.feature_tables import (
     FrameTables,
     SongMeans,
     audio_files,
-    checked_table,
     columns_in,
     feature_files,
     settings_at,
     undecodable_files,
     why_undecodable,
 )
+from lstmcore.experiments.datasets.from_audio import features_from_audio
 from lstmcore.experiments.datasets.metadata import check_groups, read_metadata
 from lstmcore.experiments.datasets.normal_scores import NormalScores
 from lstmcore.experiments.datasets.own_data import choose_songs, metadata_of
@@ -198,7 +198,6 @@ def _frame_features(
 
     Some songs may do without: their means are known.
     """
-    from lstmcore.features import FeatureStore, extract_many
     from lstmcore.features.sets import feature_names
 
     feature_set = FRAMES if config.features == MEANS else config.features
@@ -225,30 +224,10 @@ def _frame_features(
     if missing:
         raise all_told(missing, "annotated songs have no features")
     songs = sorted(song for song in wanted - (files.keys() - incomplete) if song in audio)
-    names = list(feature_names(feature_set))
-    extracted: dict[int, tuple[list[int], NDArray[np.float32]]] = {}
-    progress.stage(f"{feature_set} features from audio", len(songs))
-    with extract_many(
-        [audio[song] for song in songs],
-        feature_set,
-        FeatureStore(),
-        settings=settings,
-        workers=workers,
-        on_done=lambda done: progress.advance(fresh=not done.stored),
-        stop=stop,
-    ) as results:
-        for song, result in zip(songs, results, strict=False):
-            try:
-                if result.features is None:
-                    raise InputError(str(result.error))
-                stamps, rows = checked_table(result.path, names, result.features.to_numpy(np.float64))
-                extracted[song] = stamps, rows.astype(np.float32)  # as they were computed
-            except InputError as error:
-                failed[song] = str(error)
-    if stop.is_set():
-        raise Interrupted
+    sounds = {song: audio[song] for song in songs}
+    extracted, unread = features_from_audio(sounds, feature_set, settings, workers, progress, stop)
     files = {song: file for song, file in files.items() if song in wanted}
-    return FrameTables(feature_set, names, files, extracted, failed)
+    return FrameTables(feature_set, list(feature_names(feature_set)), files, extracted, failed | unread)
 
 
 def _without_last_columns(files: dict[int, Path], wanted: set[int], feature_set: str) -> set[int]:

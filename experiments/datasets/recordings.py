@@ -7,15 +7,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lstmcore.experiments.config import Data
 from lstmcore.experiments.datasets.delay import delay_frames
-from lstmcore.experiments.datasets.feature_tables import checked_table, settings_at
+from lstmcore.experiments.datasets.feature_tables import settings_at
+from lstmcore.experiments.datasets.from_audio import Computed, features_from_audio
 from lstmcore.experiments.datasets.own_data import Features
 from lstmcore.experiments.datasets.ratings import Rating, RatingColumns, read_ratings
 from lstmcore.experiments.datasets.timing import common_hop
-from lstmcore.experiments.errors import InputError, Interrupted, all_told, did_you_mean
+from lstmcore.experiments.errors import InputError, all_told, did_you_mean
 from lstmcore.experiments.progress import Progress
 
 _HINTS = 5  # at what is misspelt: each looks through all names
@@ -59,7 +59,7 @@ class Recordings:
         used = set(self._audio.values())
         self._audio |= {_without_suffix(name): name for name in files if name not in used}
         self._folder = folder
-        self._computed: dict[str, tuple[NDArray[np.float64], NDArray[np.float32]]] = {}
+        self._computed: dict[str, Computed] = {}
         self._failed: dict[str, str] = {}
         stamps = {song: one.stamps for song, one in self.ratings.items() if one.stamps is not None}
         self.hop = common_hop(stamps)
@@ -77,32 +77,11 @@ class Recordings:
         Interrupted
             If `stop` was set.
         """
-        from lstmcore.features import FeatureStore, extract_many
-
         settings = settings_at("annotations", self.hop)
-        wanted = sorted(songs)
-        progress.stage(f"{self.name} features from audio", len(wanted))
-        with extract_many(
-            [self._folder / self._audio[song] for song in wanted],
-            self.name,
-            FeatureStore(),
-            settings=settings,
-            workers=workers,
-            on_done=lambda done: progress.advance(fresh=not done.stored),
-            stop=stop,
-        ) as results:
-            for song, result in zip(wanted, results, strict=False):
-                try:
-                    if result.features is None:
-                        raise InputError(str(result.error))
-                    stamps, rows = checked_table(
-                        result.path, self.names, result.features.to_numpy(np.float64)
-                    )
-                    self._computed[song] = np.array(stamps) / 1000, rows.astype(np.float32)
-                except InputError as error:
-                    self._failed[song] = str(error)
-        if stop.is_set():
-            raise Interrupted
+        files = {song: self._folder / self._audio[song] for song in sorted(songs)}
+        computed, failed = features_from_audio(files, self.name, settings, workers, progress, stop)
+        self._computed |= computed
+        self._failed |= failed
 
     def songs(self) -> set[str]:
         """Songs that there is a recording of."""
@@ -116,8 +95,8 @@ class Recordings:
         """Features of a song, or an InputError."""
         if song in self._failed:
             raise InputError(f"song {song}: {self._failed[song]}")
-        times, rows = self._computed[song]
-        return Features(times, rows.astype(np.float64))
+        stamps, rows = self._computed[song]
+        return Features(np.array(stamps) / 1000, rows.astype(np.float64))
 
     def beyond(self, song: str, rating: Rating, frame: int, features: Features) -> None:
         """Return None: a recording may be shorter than its annotations."""

@@ -1,0 +1,86 @@
+"""Features of many recordings, computed side by side or found computed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstmcore.experiments.datasets.feature_tables import checked_table
+from lstmcore.experiments.errors import InputError, Interrupted
+from lstmcore.experiments.progress import Progress
+from lstmcore.features import FeatureSettings
+
+Name = TypeVar("Name", int, str)
+Computed = tuple[list[int], NDArray[np.float32]]
+"""Time stamps in milliseconds, and rows of features, as they were computed."""
+
+
+def features_from_audio(
+    files: Mapping[Name, Path],
+    feature_set: str,
+    settings: FeatureSettings,
+    workers: int,
+    progress: Progress,
+    stop: threading.Event,
+) -> tuple[dict[Name, Computed], dict[Name, str]]:
+    """Compute the features of songs, or find them in the store.
+
+    Parameters
+    ----------
+    files
+        The songs' audio, in the order in which they are done.
+    feature_set, settings
+        What is computed.
+    workers
+        Files side by side.
+    progress
+        Is told of each file.
+    stop
+        Ends it early when it is set.
+
+    Returns
+    -------
+    computed
+        Features by song.
+    failed
+        What is wrong with the audio of the others, by song.
+
+    Raises
+    ------
+    SmileError
+        If openSMILE, which computes FS1, is missing or fails.
+    Interrupted
+        If `stop` was set.
+    """
+    from lstmcore.features import FeatureStore, extract_many
+    from lstmcore.features.sets import feature_names
+
+    names = list(feature_names(feature_set))
+    computed: dict[Name, Computed] = {}
+    failed: dict[Name, str] = {}
+    progress.stage(f"{feature_set} features from audio", len(files))
+    with extract_many(
+        list(files.values()),
+        feature_set,
+        FeatureStore(),
+        settings=settings,
+        workers=workers,
+        on_done=lambda done: progress.advance(fresh=not done.stored),
+        stop=stop,
+    ) as results:
+        for song, result in zip(files, results, strict=False):
+            try:
+                if result.features is None:
+                    raise InputError(str(result.error))
+                stamps, rows = checked_table(result.path, names, result.features.to_numpy(np.float64))
+                computed[song] = stamps, rows.astype(np.float32)
+            except InputError as error:
+                failed[song] = str(error)
+    if stop.is_set():
+        raise Interrupted
+    return computed, failed
