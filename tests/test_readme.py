@@ -148,7 +148,7 @@ def test_the_extras_are_those_there_are():
 
 
 def test_extras_that_a_clone_is_said_to_have_are_in_its_environment():
-    needed = {"search": "optuna", "parquet": "pyarrow", "netcdf4": "netCDF4"}
+    needed = {"search": "optuna", "parquet": "pyarrow", "netcdf4": "netCDF4", "media": "av"}
     assert all(metadata.version(package) for package in needed.values())
 
 
