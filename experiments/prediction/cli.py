@@ -16,11 +16,20 @@ commands = typer.Typer()
 
 _MOST_WARNINGS = 20  # of songs, on the terminal
 
-MODEL_HELP = "The folder of a finished run or of a model, or the name of one that comes with lstmcore"
 # As in lstmcore.experiments.prediction.outputs, which brings pandas with it: too much for --help.
 OutputFormat = Literal["csv", "json", "jsonl", "srt", "textgrid", "eaf", "svl"]
 
+MODEL_HELP = "The folder of a finished run or of a model, or the name of one that comes with lstmcore"
 MODEL_METAVAR = "RUN|FOLDER|NAME"
+TrainedModel = Annotated[
+    Path | None,
+    typer.Option(
+        help=f"{MODEL_HELP} (lstmcore models); by default that one.",
+        metavar=MODEL_METAVAR,
+        show_default=False,
+    ),
+]
+"""What predicts, in commands that need a model."""
 
 
 @commands.command(cls=Command)
@@ -34,14 +43,7 @@ def predict(
             readable=False,
         ),
     ],
-    model: Annotated[
-        Path | None,
-        typer.Option(
-            help=f"{MODEL_HELP} (lstmcore models); by default that one.",
-            metavar=MODEL_METAVAR,
-            show_default=False,
-        ),
-    ] = None,
+    model: TrainedModel = None,
     out: Annotated[
         Path | None,
         typer.Option(

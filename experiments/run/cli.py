@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lstmcore.experiments.prediction.cli import MODEL_HELP, MODEL_METAVAR
+from lstmcore.experiments.prediction.cli import TrainedModel
 from lstmcore.experiments.terminal.command_line import BackendName, Command, Workers
 from lstmcore.experiments.terminal.telling import errors_told
 
@@ -28,14 +28,7 @@ def score(
             metavar="EXPERIMENT",
         ),
     ],
-    model: Annotated[
-        Path | None,
-        typer.Option(
-            help=f"{MODEL_HELP} (lstmcore models); by default that one.",
-            metavar=MODEL_METAVAR,
-            show_default=False,
-        ),
-    ] = None,
+    model: TrainedModel = None,
     system: Annotated[
         str | None, typer.Option(help="Which ensemble, such as lstm_ccc; by default the first.")
     ] = None,
