@@ -401,7 +401,7 @@ TABLE = "song_id,time,system,arousal,valence\n"
         (["--predictions", "twice.csv"], "twice.csv: the times of this song don't rise"),
         (["--predictions", "file.csv", "--system", "a"], "file.csv: no column 'system'"),
         (["--predictions", "late.csv"], "lasts 18.0 s, but its predictions go on to 18.5 s"),
-        (["--model", "data"], "no readable model"),
+        (["--model", "data"], "data: has no model.json; expected the folder of a finished run or of a model"),
         (["--annotations", "nowhere"], "nowhere: no such file or folder"),
         (
             ["--annotations", "run"],
