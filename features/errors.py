@@ -61,16 +61,16 @@ class TooShortError(AudioError):
         As in `AudioError`.
     seconds
         How long the sound is.
-    beyond_window
-        Seconds that it must be longer than a window.
+    longest_window
+        The longest window that has a row of it, in seconds; it may be none that there can be.
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], reason: str, seconds: float, beyond_window: float
+        self, path: str | os.PathLike[str], reason: str, seconds: float, longest_window: float
     ) -> None:
         super().__init__(path, reason)
-        self.args = (os.fspath(path), reason, seconds, beyond_window)
-        self.seconds, self.beyond_window = seconds, beyond_window
+        self.args = (os.fspath(path), reason, seconds, longest_window)
+        self.seconds, self.longest_window = seconds, longest_window
 
 
 class ExtractionStopped(RuntimeError):

@@ -26,7 +26,7 @@ from lstmcore.features.errors import AudioError, TooShortError
 from lstmcore.features.grid import grid_table
 from lstmcore.features.scratch import scratch_folder
 from lstmcore.features.sets import feature_names
-from lstmcore.features.settings import DEFAULT, FeatureSettings
+from lstmcore.features.settings import DEFAULT, STEP_SECONDS, FeatureSettings
 from lstmcore.features.smile import SmileError, run_smile, shipped_configuration, smile_version
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ LOWEST_RATE_HZ = 1000
 
 _REVISION = 1  # raise it whenever FS1's numbers change for another reason than openSMILE's version
 # Low-level frames begin 10 ms apart and last 60; smoothing them takes what is missing here.
-_BEYOND_WINDOW_SECONDS = 0.04
+_BEYOND_WINDOW_STEPS = 4
+_BEYOND_WINDOW_SECONDS = _BEYOND_WINDOW_STEPS * STEP_SECONDS
 _CONF = Path(__file__).parent / "conf"
 _LEVELS, _BUFFERS = "fs1.conf", "buffers.conf.inc"
 _SINK = "extsink"
@@ -156,7 +157,10 @@ def rows_of(audio: Decoded, settings: FeatureSettings = DEFAULT) -> int:
 def _too_short(audio: Decoded, settings: FeatureSettings) -> TooShortError:
     least = settings.window_seconds + _BEYOND_WINDOW_SECONDS
     reason = f"too short, {audio.seconds:.2f} s; at least about {least:.2f} s are expected"
-    return TooShortError(audio.source, reason, audio.seconds, _BEYOND_WINDOW_SECONDS)
+    # openSMILE rounds a step to whole samples: 221 of 22050 a second, 10.02 ms.
+    step = max(1, math.floor(audio.rate * STEP_SECONDS + 0.5)) / audio.rate
+    longest = (math.floor(audio.seconds / step + 1e-9) - _BEYOND_WINDOW_STEPS) * STEP_SECONDS
+    return TooShortError(audio.source, reason, audio.seconds, longest)
 
 
 def _bring_conf(room: Path) -> Path:

@@ -107,8 +107,8 @@ def wishes_of(options: Options, songs: int) -> Wishes:
         raise InputError(f"{asked} with --page alone; expected --out or --format, for where the values go")
     scale = None if options.scale is None else parse_scale(options.scale)
     times = None if options.times is None else read_times(options.times)
-    if times is not None and place is not None and place.of_one_song and place.format != "srt":
-        times.check_rising(place.format)
+    if times is not None and place is not None and place.of_one_song:
+        times.check_rising(place.format, overlaps=place.format == "srt")
     return Wishes(place, scale, times, options.summary, options.page, options.keep)
 
 

@@ -70,11 +70,14 @@ def find_model(given: Path | None) -> FoundModel:
         return FoundModel(names[0], shipped_folder() / names[0])
     if given.parent == Path() and given.name in names and not is_model(given):
         return FoundModel(given.name, shipped_folder() / given.name)
-    if given.exists():
+    if is_model(given):
         return FoundModel(printable(given), model_folder(given))
+    found = "no such model"
+    if given.exists():
+        found = "has no model.json" if given.is_dir() else "is no folder"
     named = f", or the name of one that comes with lstmcore: {', '.join(names)}" if names else ""
     hint = did_you_mean(given.name, names)
-    raise InputError(f"{printable(given)}: no such model; expected {_FOLDER_EXPECTED}{named}{hint}")
+    raise InputError(f"{printable(given)}: {found}; expected {_FOLDER_EXPECTED}{named}{hint}")
 
 
 def print_models() -> None:

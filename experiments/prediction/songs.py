@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -30,7 +29,7 @@ from lstmcore.features import (
     extract_features,
 )
 from lstmcore.features.errors import TooShortError, printable
-from lstmcore.features.settings import DEFAULT, SHORTEST_WINDOW_SECONDS, STEP_SECONDS
+from lstmcore.features.settings import DEFAULT, SHORTEST_WINDOW_SECONDS
 
 _SHORT_SECONDS = 3.0
 _SILENT = 1e-4  # of full scale, root mean square
@@ -115,8 +114,7 @@ class Predictor:
         except TooShortError as error:
             if self.model.about.feature_set != MEANS:
                 raise
-            steps = math.floor((error.seconds - error.beyond_window) / STEP_SECONDS + 1e-9)
-            window = max(steps * STEP_SECONDS, SHORTEST_WINDOW_SECONDS)
+            window = max(error.longest_window, SHORTEST_WINDOW_SECONDS)
             settings = replace(self.settings, window_seconds=round(window, 2))
             return extract_features(path, self.feature_set, store, settings=settings, stop=stop)
 
@@ -170,7 +168,7 @@ class Predictor:
             return
         seconds = float(features[TIME_COLUMN].iloc[-1]) + self.settings.window_seconds
         if seconds < _SHORT_SECONDS:
-            yield f"lasts {seconds:.1f} s at most: a curve of so little music says little"
+            yield f"has a curve of {seconds:.1f} s: so little music says little"
         if standing.novelty is not None and standing.novelty > FAR:
             yield (
                 "lies further from the songs that the model learnt from than "

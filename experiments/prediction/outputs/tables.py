@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 import pandas as pd
@@ -41,6 +42,19 @@ def csv_metadata(urls: Sequence[str], columns: Iterable[str], facts: Facts) -> d
     head: dict[str, Any] = {"@context": "http://www.w3.org/ns/csvw"}
     files: dict[str, Any] = {"url": urls[0]} if len(urls) == 1 else {"tables": [{"url": url} for url in urls]}
     return head | files | {"tableSchema": {"columns": described}, "notes": [facts.as_json()]}
+
+
+def scale_of_csv(path: Path) -> tuple[float, float] | None:
+    """Return the scale of a CSV of predictions that the metadata beside it tell, or None without these."""
+    for beside in (path.with_name(f"{path.name}-metadata.json"), path.with_name("csv-metadata.json")):
+        try:
+            content = json.loads(beside.read_bytes())
+            if path.name in [table["url"] for table in content.get("tables", [content])]:
+                low, high = content["notes"][0]["scale"]
+                return float(low), float(high)
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            continue
+    return None
 
 
 def song_as_json(table: pd.DataFrame) -> dict[str, Any]:

@@ -76,13 +76,15 @@ class Times:
                     "expected the name of one of them, with or without its folder and suffix"
                 )
 
-    def check_rising(self, wanted: str) -> None:
+    def check_rising(self, wanted: str, *, overlaps: bool = False) -> None:
         """Refuse times that don't rise and intervals that overlap: some formats have no place for them.
 
         Parameters
         ----------
         wanted
             The format, for the message.
+        overlaps
+            Whether it has a place for intervals that overlap.
 
         Raises
         ------
@@ -92,11 +94,14 @@ class Times:
         before: dict[str, Moment] = {}
         for moment in self.moments:
             last = before.get(moment.song)
-            if last is not None and moment.begin < max(last.last, last.begin + _LEAST):
-                raise InputError(
-                    f"{self.source}, line {moment.line}: begins at {moment.begin:g} s, before line "
-                    f"{last.line} ends; for --format {wanted} times that rise and don't overlap are expected"
-                )
+            if last is not None:
+                later = last.begin + _LEAST
+                if moment.begin < (later if overlaps else max(later, last.last)):
+                    until, expected = ("begins", "rise") if overlaps else ("ends", "rise and don't overlap")
+                    raise InputError(
+                        f"{self.source}, line {moment.line}: begins at {moment.begin:g} s, before line "
+                        f"{last.line} {until}; for --format {wanted} times that {expected} are expected"
+                    )
             before[moment.song] = moment
 
     def values(self, table: pd.DataFrame, facts: Facts, song: Path) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.files import write_text, write_whole
 from lstmcore.experiments.prediction.batch import predict_files
+from lstmcore.experiments.prediction.outputs.tables import scale_of_csv
 from lstmcore.experiments.prediction.shipped import find_model
 from lstmcore.experiments.prediction.songs import Predictor, open_predictor
 from lstmcore.experiments.progress import Progress
@@ -160,10 +161,12 @@ def _predict(predictor: Predictor, audio: Path, progress: Progress) -> Curves:
 
 
 def _scale(sources: Sources, predicted: bool) -> tuple[float, float] | None:
-    """Lowest and highest value of an annotation, where a model behind the curves has them."""
+    """Lowest and highest value of an annotation, where a model or metadata of the curves tell."""
     run = sources.predictions
+    if run is not None and run.name == "predictions.csv":
+        run = run.parent
     if not predicted and (run is None or not (run / "model").is_dir()):
-        return None
+        return None if sources.predictions is None else scale_of_csv(sources.predictions)
     try:
         ends = find_model(sources.model if predicted else run).describe().target_range
     except InputError:  # predictions can be drawn all the same

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
@@ -122,7 +123,8 @@ def read_predictions(path: Path, audio: Path, song: str | None, system: str | No
     audio
         The song's file; its path or else its stem is looked for where songs are files.
     song
-        Its name, for tables that know songs by number and instead of the path; None: the stem.
+        Its name, for tables that know songs by number and instead of the path; None: the file's path, name or
+        stem, whichever the table has.
     system
         Which system; the song's first if None.
 
@@ -195,6 +197,9 @@ def _rows_of_song(path: Path, table: pd.DataFrame, audio: Path, song: str | None
     wanted = song or printable(audio.stem)
     if "song_id" in table:
         known = table["song_id"]
+        if song is None:
+            called = set(known)
+            wanted = next((name for name in _names_of(audio) if name in called), wanted)
     else:
         if song is None:
             exact = table["file"].map(
@@ -209,6 +214,14 @@ def _rows_of_song(path: Path, table: pd.DataFrame, audio: Path, song: str | None
     if "song_id" not in table and rows["file"].nunique() > 1:
         raise InputError(f"{path}: several songs are called {wanted!r}: {', '.join(rows['file'].unique())}")
     return rows
+
+
+def _names_of(audio: Path) -> Iterator[str]:
+    """Yield what tables may call a file: its path below any folder, with its suffix or without."""
+    parts = audio.absolute().parts[1:]
+    for first in range(len(parts)):
+        below = PurePosixPath(*parts[first:])
+        yield from (printable(below), printable(below.with_suffix("")))
 
 
 def _no_song(song: str, known: list[str]) -> str:

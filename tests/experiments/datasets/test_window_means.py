@@ -181,6 +181,17 @@ def test_a_sound_shorter_than_a_row_of_features_has_the_mean_of_all_of_it(tmp_pa
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
 
 
+@pytest.mark.parametrize(("rate", "samples"), [(22050, 11025), (22050, 22050), (22050, 22970), (11025, 2205)])
+def test_a_short_sound_of_a_rate_whose_steps_are_no_whole_samples_has_a_row(
+    tmp_path, monkeypatch, rate, samples
+):
+    monkeypatch.setenv("LSTMCORE_CACHE", str(tmp_path / "cache"))
+    write_tiny_model(tmp_path / "means", feature_set="song_means", feature_names=list(MEAN_NAMES))
+    soundfile.write(tmp_path / "a.wav", np.sin(2 * np.pi * 440 * np.arange(samples) / rate) / 2, rate)
+    predicted = predict_files(open_predictor(tmp_path / "means"), [tmp_path / "a.wav"], workers=1)
+    assert (predicted.errors, predicted.table["time"].tolist()) == ([], [0.0])
+
+
 def test_a_sound_of_a_tenth_of_a_second_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("LSTMCORE_CACHE", str(tmp_path / "cache"))
     write_tiny_model(tmp_path / "means", feature_set="song_means", feature_names=list(MEAN_NAMES))

@@ -64,7 +64,7 @@ def test_what_is_said_of_a_song_is_said_again(songs, fs1_run):
     pd.testing.assert_frame_equal(first.table, again.table)
     assert first.table["novelty"].between(0, 1).all()
     assert first.warnings == again.warnings
-    assert first.warnings[0].startswith("songs/b/c.wav: lasts 1.5 s at most: a curve of so little")
+    assert first.warnings[0].startswith("songs/b/c.wav: has a curve of 1.5 s: so little")
 
 
 def test_another_ensemble_or_model_has_curves_of_its_own(songs, fs1_run):
@@ -171,6 +171,14 @@ def test_times_that_overlap_are_no_intervals_of_a_textgrid(songs, fs1_run):
     assert result.exit_code == 2
     assert "bars.txt, line 2: begins at 1 s, before line 1 ends; for --format textgrid" in result.stderr
     assert predict(fs1_run, "songs/a.wav", "--times", "bars.txt", "--out", "p.srt").exit_code == 0
+
+
+def test_times_that_fall_are_no_subtitles(songs, fs1_run):
+    Path("bars.txt").write_text("3\n1\n")
+    result = predict(fs1_run, "songs/a.wav", "--times", "bars.txt", "--out", "p.srt")
+    assert result.exit_code == 2
+    assert "line 2: begins at 1 s, before line 1 begins; for --format srt times that rise" in result.stderr
+    assert not Path("p.srt").exists()
 
 
 def test_a_model_of_unknown_scale_is_told_before_anything_is_computed(songs, fs1_run, monkeypatch):

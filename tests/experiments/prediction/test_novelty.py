@@ -128,7 +128,7 @@ def test_what_makes_a_curve_doubtful_is_told(fs1_run):
         return "; ".join(predictor.song(extraction(changes, rows)).warnings)
 
     assert told() == ""
-    assert told(rows=2).startswith("lasts 1.5 s at most: a curve of so little music says little")
+    assert told(rows=2).startswith("has a curve of 1.5 s: so little music says little")
     far = dict.fromkeys(feature_names("FS1")[::2], 9.0)
     assert told(**far) == (
         "lies further from the songs that the model learnt from than 98 % of them do from the others: "

@@ -69,6 +69,13 @@ def test_what_is_neither_is_refused_with_the_names(given):
         find_model(Path(given))
 
 
+@pytest.mark.parametrize(("given", "found"), [("other", "has no model.json"), ("a.wav", "is no folder")])
+def test_what_holds_no_model_is_refused_with_what_is_expected(place, given, found):
+    (place / "other").mkdir(exist_ok=True)
+    with pytest.raises(InputError, match=f"{given}: {found}; expected the folder of a finished run"):
+        find_model(Path(given))
+
+
 @pytest.mark.usefixtures("bare")
 def test_where_no_model_ships_that_is_said():
     result = invoke("predict", "a.wav")

@@ -1,6 +1,7 @@
 """``lstmcore plot``: what the figure shows, each format, and what is said about input that doesn't fit."""
 
 import errno
+import json
 import os
 import shutil
 import tempfile
@@ -343,6 +344,29 @@ def test_the_output_of_predict_by_path_or_stem(place, audio):
     assert f"several songs are called '7': x/7.wav, {audio}" in result.output
 
 
+@pytest.mark.parametrize("called", ["7.wav", "disc/7", "disc/7.wav"])
+def test_a_run_of_ones_own_audio_knows_songs_by_their_paths(place, called):
+    rows = [f"{song},{k / 2},{value}" for song, value in (("8.wav", 0.1), (called, 0.2)) for k in (0, 1)]
+    (place / "own.csv").write_text("\n".join(["song_id,time,joy", *rows]) + "\n")
+    curves = read_predictions(place / "own.csv", place / "recordings/disc/7.wav", None, None)[1]
+    assert curves["joy"].values.tolist() == [0.2, 0.2]
+
+
+def test_what_lies_beside_predictions_says_their_scale(place, audio, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(command, "draw_song", lambda picture: drawn.append(picture) or draw_song(picture))
+    for name in ("p.csv", "other.csv"):
+        (place / name).write_text(f"file,time,joy\n{audio},0,3\n{audio},1,4\n")
+    facts = {"scale": [1.0, 9.0]}
+    (place / "p.csv-metadata.json").write_text(json.dumps({"url": "p.csv", "notes": [facts]}))
+    tables = {"tables": [{"url": "7.csv"}], "notes": [facts]}
+    (place / "csv-metadata.json").write_text(json.dumps(tables))
+    shutil.copy("p.csv", "7.csv")
+    for name in ("p.csv", "7.csv", "other.csv"):
+        assert invoke(audio, "--predictions", name, "--out", "a.png").exit_code == 0
+    assert [picture.scale for picture in drawn] == [(1, 9), (1, 9), None]
+
+
 def test_a_model_predicts_the_song_itself(place, audio, monkeypatch):
     predictor = Predictor(None, "lstm_ccc", None)
 
@@ -401,7 +425,7 @@ TABLE = "song_id,time,system,arousal,valence\n"
         (["--predictions", "twice.csv"], "twice.csv: the times of this song don't rise"),
         (["--predictions", "file.csv", "--system", "a"], "file.csv: no column 'system'"),
         (["--predictions", "late.csv"], "lasts 18.0 s, but its predictions go on to 18.5 s"),
-        (["--model", "data"], "no readable model"),
+        (["--model", "data"], "data: has no model.json; expected the folder of a finished run or of a model"),
         (["--annotations", "nowhere"], "nowhere: no such file or folder"),
         (
             ["--annotations", "run"],
