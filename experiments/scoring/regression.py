@@ -138,7 +138,7 @@ class Frames:
         for k, left_out in enumerate(self._groups if len(self._groups) > 1 else []):
             others = self._solver([group for n, group in enumerate(self._groups) if n != k], self._targets)
             fits = others.solve((sum(self._sizes) - self._sizes[k]) * PENALTIES)
-            errors += [self._solver.squared_error(left_out, fit) for fit in fits]
+            errors += self._solver.squared_errors(left_out, fits)
         best = len(PENALTIES) - 1 - errors[::-1].argmin(0)  # of equals the largest
         fits = self._whole.solve(sum(self._sizes) * PENALTIES[best])
         weights = np.column_stack([fit[0][:, k] for k, fit in enumerate(fits)])

@@ -48,12 +48,13 @@ class FactorSolver:
         return _triangular([*([] if before is None else [before]), *rows])
 
     @staticmethod
-    def squared_error(kept: Array, fit: Fit) -> Array:
-        """Sum of squared errors of each target on the frames of a group."""
-        weights, level = fit
-        fitted = kept[:, : 1 + len(weights)] @ np.vstack([level, weights])
-        errors: Array = ((kept[:, 1 + len(weights) :] - fitted) ** 2).sum(0)
-        return errors
+    def squared_errors(kept: Array, fits: Sequence[Fit]) -> Array:
+        """Sum of squared errors of each fit and target on the frames of a group, shape (fits, targets)."""
+        errors = []
+        for weights, level in fits:
+            fitted = kept[:, : 1 + len(weights)] @ np.vstack([level, weights])
+            errors.append(((kept[:, 1 + len(weights) :] - fitted) ** 2).sum(0))
+        return np.array(errors)
 
     def without_penalty(self) -> Fit:
         """Fit by least squares; directions below the tolerance have no weight."""
@@ -106,12 +107,11 @@ class ProductSolver:
         return product if before is None else before + product
 
     @staticmethod
-    def squared_error(kept: Array, fit: Fit) -> Array:
-        """Sum of squared errors of each target on the frames of a group."""
-        weights, level = fit
-        less = np.vstack([level, weights, -np.eye(len(level))])
+    def squared_errors(kept: Array, fits: Sequence[Fit]) -> Array:
+        """Sum of squared errors of each fit and target on the frames of a group, shape (fits, targets)."""
+        less = np.hstack([np.vstack([level, weights, -np.eye(len(level))]) for weights, level in fits])
         errors: Array = (less * (kept @ less)).sum(0)
-        return errors
+        return errors.reshape(len(fits), -1)
 
     def solve(self, penalties: Array) -> list[Fit]:
         """Fit with each of these penalties on the sum of the squared weights."""

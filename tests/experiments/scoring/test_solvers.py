@@ -36,8 +36,9 @@ def test_squared_errors_of_a_group_that_came_in_parts(solver):
     rows = rows_of(60, 5)
     kept = solver.kept(solver.kept(None, [rows[:10], rows[10:30]]), [rows[30:]])
     weights, level = np.arange(10.0).reshape(5, 2) / 10, np.array([3.0, -2.0])
-    expected = ((rows[:, 6:] - rows[:, 1:6] @ weights - level) ** 2).sum(0)
-    np.testing.assert_allclose(solver.squared_error(kept, (weights, level)), expected, rtol=1e-12)
+    fits = [(weights, level), (-weights, level / 2), (weights * 0, level)]
+    expected = [((rows[:, 6:] - rows[:, 1:6] @ w - b) ** 2).sum(0) for w, b in fits]
+    np.testing.assert_allclose(solver.squared_errors(kept, fits), expected, rtol=1e-12)
 
 
 def test_dependent_and_constant_columns():
