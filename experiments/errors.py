@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from difflib import get_close_matches
+from pathlib import Path
 
 
 class InputError(ValueError):
@@ -23,6 +24,13 @@ def all_told(errors: list[str], what: str) -> InputError:
     if len(errors) == 1:
         return InputError(errors[0])
     return InputError("\n  ".join([f"{len(errors)} {what}:", *errors]))
+
+
+def unreadable(path: Path, error: Exception, expected: str = "text in UTF-8") -> InputError:
+    """Return the error for a file that can't be read: what the system says, or that it isn't text."""
+    if isinstance(error, UnicodeDecodeError):
+        return InputError(f"{path}: can't be read: not text in UTF-8; expected {expected}")
+    return InputError(f"{path}: can't be read: {getattr(error, 'strerror', None) or error}")
 
 
 def listed(words: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmcore.experiments.datasets.deam_layout import sample_column, sample_stamp
-from lstmcore.experiments.errors import InputError
+from lstmcore.experiments.errors import InputError, unreadable
 
 _ROUNDING_MS = 1  # of time stamps in whole milliseconds
 
@@ -189,7 +189,7 @@ def read_csv(path: Path, delimiter: str = ",") -> list[list[str]]:
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (OSError, ValueError, csv.Error) as error:
-        raise InputError(f"{path}: can't be read: {error}") from None
+        raise unreadable(path, error, "CSV in UTF-8") from None
     if len(rows) < 2:
         found = "the file is empty" if not rows else "there is a header and nothing below it"
         raise InputError(f"{path}: {found}; expected a header and at least one row")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lstmcore.experiments.datasets.annotations import LARGEST, finite_number, read_csv, whole_number
 from lstmcore.experiments.datasets.deam_layout import AUDIO, FEATURES
-from lstmcore.experiments.errors import InputError
+from lstmcore.experiments.errors import InputError, unreadable
 from lstmcore.features import FeatureSettings
 from lstmcore.features.formats import MEDIA_SUFFIXES, SNDFILE_SUFFIXES, SOUND_SUFFIXES
 from lstmcore.features.media import INSTALL, readable_suffixes
@@ -145,7 +145,7 @@ def columns_in(path: Path) -> int:
         with path.open(encoding="utf-8-sig", errors="replace") as file:
             return file.readline().count(";") + 1
     except OSError as error:
-        raise InputError(f"{path}: can't be read: {error.strerror or error}") from None
+        raise unreadable(path, error) from None
 
 
 def feature_files(root: Path) -> dict[int, Path]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmcore.experiments.datasets.annotations import LARGEST
-from lstmcore.experiments.errors import InputError, did_you_mean
+from lstmcore.experiments.errors import InputError, did_you_mean, unreadable
 from lstmcore.installing import install_extra
 
 Array = NDArray[np.float64]
@@ -221,11 +221,7 @@ class TableFile:
         return None
 
     def _unreadable(self, error: Exception) -> InputError:
-        if isinstance(error, UnicodeDecodeError):
-            return InputError(
-                f"{self.path}: can't be read: not text in UTF-8; expected CSV in UTF-8, or .parquet"
-            )
-        return InputError(f"{self.path}: can't be read: {getattr(error, 'strerror', None) or error}")
+        return unreadable(self.path, error, "CSV in UTF-8, or .parquet")
 
     def _read_csv(self, numbers: Sequence[str], take: Callable[[Any], None]) -> None:
         import pandas as pd

@@ -22,7 +22,7 @@ from lstmcore import Architecture, Backend, Network, Standardiser, Workspace, ge
 from lstmcore.experiments.datasets.normal_scores import NormalScores
 from lstmcore.experiments.datasets.window_means import MEANS
 from lstmcore.experiments.environment import version_of
-from lstmcore.experiments.errors import InputError, did_you_mean
+from lstmcore.experiments.errors import InputError, did_you_mean, unreadable
 from lstmcore.experiments.files import write_json
 from lstmcore.experiments.jobs.job import Result, Tensors, load_result, save_result
 from lstmcore.experiments.prediction.description import (
@@ -328,7 +328,7 @@ def load_model(folder: Path) -> Model:
     try:
         result = load_result(file)
     except OSError as error:
-        raise InputError(f"{file}: can't be read: {error.strerror or error}") from None
+        raise unreadable(file, error) from None
     if result is None:
         raise InputError(f"{file}: missing or damaged")
     tensors = in_single(result.tensors)

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from lstmcore.experiments.config import Experiment
 from lstmcore.experiments.environment import environment
-from lstmcore.experiments.errors import InputError
+from lstmcore.experiments.errors import InputError, unreadable
 from lstmcore.experiments.files import is_leftover, remove_leftovers, write_json, write_text
 from lstmcore.experiments.jobs.alone import alone, is_lock
 from lstmcore.experiments.progress import Progress
@@ -110,7 +110,7 @@ def _open(folder: Path, config: str) -> None:
     try:
         theirs = tomllib.loads(file.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
-        raise InputError(f"{file}: can't be read: {error}") from None
+        raise unreadable(file, error) from None
     differing = _differences(_completed(theirs), _completed(tomllib.loads(config)))
     if differing:
         raise InputError(

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lstmcore.experiments.errors import InputError
+from lstmcore.experiments.errors import InputError, unreadable
 from lstmcore.experiments.prediction.outputs.facts import END, FILE, LABEL, TIME, Facts, value_columns
 from lstmcore.features.errors import printable
 
@@ -182,11 +182,8 @@ def read_times(path: Path) -> Times:
     """
     try:
         text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{path}: can't be read: {error.strerror or error}") from None
-    except UnicodeDecodeError as error:
-        found = f"isn't text in UTF-8 (byte {error.start})"
-        raise InputError(f"{path}: {found}; expected times in seconds") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise unreadable(path, error, "times in seconds") from None
     rows = list(_rows(text))
     if not rows:
         raise InputError(f"{path}: no times; expected one on each line, in seconds")

@@ -115,7 +115,7 @@ def test_a_song_without_times_says_so(tmp_path):
         ("", "no times; expected one on each line"),
         ("# nothing\n", "no times; expected one on each line"),
         ("time\n", "no times below the header"),
-        (b"\xff\xfe1\x00", "isn't text in UTF-8"),
+        (b"\xff\xfe1\x00", "can't be read: not text in UTF-8; expected times"),
         ("1\nabc\n", "line 2: 'abc'; expected a time in seconds"),
         ("1\n-1\n", "line 2: -1 is before the beginning of the song"),
         ("1\n\nnan\n", "line 3: 'nan'; expected a time in seconds"),
