@@ -33,6 +33,9 @@ def explain(error: ValidationError, whole: type[BaseModel]) -> str:
             lines.append(f"{key + '.' if key else ''}{item['ctx']['error']}")
         else:
             told = item["msg"].removeprefix("Input should be ")
+            if item["type"] in ("too_short", "too_long"):
+                told = "at least {min_length}" if item["type"] == "too_short" else "at most {max_length}"
+                told = told.format_map(item["ctx"])
             expected = _EXPECTED.get(item["type"].partition("_")[0], told)
             found = str(item["input"]).lower() if isinstance(item["input"], bool) else repr(item["input"])
             lines.append(f"{key} is {found}; expected {expected}")

@@ -17,6 +17,7 @@ from lstmcore.experiments.datasets.ratings import Rating, RatingColumns, read_ra
 from lstmcore.experiments.datasets.timing import common_hop
 from lstmcore.experiments.errors import InputError, all_told, did_you_mean
 from lstmcore.experiments.progress import Progress
+from lstmcore.features.formats import SOUND_SUFFIXES
 
 _HINTS = 5  # at what is misspelt: each looks through all names
 _READ = ".wav, .flac, .mp3, .ogg, …"
@@ -160,9 +161,10 @@ def _found(folder: Path, files: list[str], ratings: Mapping[str, Rating]) -> dic
             )
         else:
             hint = did_you_mean(song, list(names.places)) if len(wrong) < _HINTS else ""
+            named = song.lower().endswith(SOUND_SUFFIXES)
             wrong.append(
                 f"{rating.where(0)}: song {song} is annotated, but there is no audio of it: expected "
-                f"{folder / song}.mp3 (or wav, flac, ogg){hint}"
+                f"{folder / song}{'' if named else '.mp3 (or wav, flac, ogg)'}{hint}"
             )
     if wrong:
         raise all_told(wrong, "annotated songs have no audio")

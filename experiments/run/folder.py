@@ -21,6 +21,9 @@ from lstmcore.experiments.progress import Progress
 
 LOCK = ".lock"
 
+# What a run leaves that ended before anything was computed.
+_OF_A_START = {"config.toml", "environment.json", "stages.csv"}
+
 
 def default_folder(experiment: Experiment) -> Path:
     """Folder of a run that was given none: another configuration, another folder."""
@@ -103,7 +106,7 @@ def _check_place(folder: Path, lock: Path) -> None:
 def _open(folder: Path, config: str) -> None:
     file = folder / "config.toml"
     remove_leftovers(folder)
-    if not file.exists():
+    if not file.exists() or _only_started(folder):
         write_text(file, config)
         write_json(folder / "environment.json", environment())
         return
@@ -117,6 +120,12 @@ def _open(folder: Path, config: str) -> None:
             f"{folder}: is the folder of another experiment; different: {'; '.join(differing[:5])}. "
             "Choose another with --out, or leave --out away"
         )
+
+
+def _only_started(folder: Path) -> bool:
+    """Tell whether a run ended here before it computed anything, for a mistake in file or data."""
+    there = {path.name for path in folder.iterdir() if not is_lock(path, folder / LOCK)}
+    return "environment.json" in there and there <= _OF_A_START
 
 
 def _completed(values: dict[str, Any]) -> dict[str, Any]:

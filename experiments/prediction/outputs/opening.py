@@ -88,6 +88,11 @@ def destination(out: Path | None, wanted: Format | None, songs: int, *, summary:
     """
     folder = out is not None and (out.is_dir() or not out.suffix)
     said = None
+    if out is not None and folder and out.exists() and not out.is_dir():
+        known = ", ".join(SUFFIXES)
+        raise InputError(
+            f"{printable(out)}: is a file; expected a folder, or a file's name that ends in {known}"
+        )
     if out is not None and not folder:
         said = _BY_SUFFIX.get(out.suffix.lower())
         if said is None:

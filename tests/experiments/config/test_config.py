@@ -132,7 +132,8 @@ def test_the_reference_backend_computes_in_double(tmp_path):
             "ensemble.trials is 1000000000; expected less than or equal",
         ),
         (MINIMAL, ["data.scale=[9, 1]"], r"data.scale is \[9.0, 1.0\]; expected the lowest value, then"),
-        (MINIMAL, ["data.scale=[1]"], r"data.scale is \[1\]; expected"),
+        (MINIMAL, ["data.scale=[1]"], r"data.scale is \[1\]; expected at least 2$"),
+        (MINIMAL, ["network.hidden=[]"], r"network.hidden is \[\]; expected at least 1$"),
         (MINIMAL, ["data.scale=[0, 1e300]"], r"data.scale.1 is 1e\+300; expected less than"),
         (MINIMAL, ["published=mediaeval2015", "data.scale=[1, 9]"], r"published is 'mediaeval2015' and data"),
         *(

@@ -136,6 +136,13 @@ def test_annotated_songs_without_audio_are_all_named(folder):
     )
 
 
+def test_a_song_that_is_called_as_its_file_is_expected_by_that_name(folder):
+    frames = ratings()
+    frames["song"] = frames["song"].replace({"a": "aa.wav"})
+    frames.to_csv(folder / "ratings.csv", index=False)
+    refused(r"song aa\.wav is annotated, but there is no audio of it: expected [^ ]*/aa\.wav(;|$)", folder)
+
+
 def test_a_name_that_two_recordings_have_is_no_song(folder, sounds, tmp_path):
     write_song(tmp_path / "two" / "x" / "a.wav")
     write_song(tmp_path / "two" / "y" / "a.wav")

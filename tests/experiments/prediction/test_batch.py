@@ -173,6 +173,13 @@ def test_times_that_overlap_are_no_intervals_of_a_textgrid(songs, fs1_run):
     assert predict(fs1_run, "songs/a.wav", "--times", "bars.txt", "--out", "p.srt").exit_code == 0
 
 
+def test_a_file_is_no_folder_for_a_file_each(songs, fs1_run):
+    Path("curves").write_text("mine")
+    result = predict(fs1_run, "songs/a.wav", "--format", "srt", "--out", "curves")
+    assert (result.exit_code, Path("curves").read_text()) == (2, "mine")
+    assert "error: curves: is a file; expected a folder, or a file's name that ends in .csv" in result.stderr
+
+
 def test_times_that_fall_are_no_subtitles(songs, fs1_run):
     Path("bars.txt").write_text("3\n1\n")
     result = predict(fs1_run, "songs/a.wav", "--times", "bars.txt", "--out", "p.srt")

@@ -295,6 +295,14 @@ def test_a_folder_whose_configuration_is_damaged_is_refused(tiny, content, messa
     assert (tiny / "out" / "config.toml").read_text() == content
 
 
+def test_the_folder_of_a_run_that_computed_nothing_is_taken_over(tiny):
+    with pytest.raises(InputError, match=r"metadata\.csv: no such file"):
+        run(tiny, "out", 'folds.group="singer"')
+    assert (tiny / "out" / "config.toml").is_file()
+    run(tiny)
+    assert "singer" not in (tiny / "out" / "config.toml").read_text()
+
+
 def test_another_experiments_folder_is_refused(tiny):
     run(tiny)
     before = contents(tiny / "out")
