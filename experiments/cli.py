@@ -223,7 +223,9 @@ def features(
     ],
     set_: Annotated[
         Literal["FS1", "FS2", "FS3"],
-        typer.Option("--set", help="Which features: 260; these and the four of music, 264; or these and tonality, 280."),
+        typer.Option(
+            "--set", help="Which features: 260; these and the four of music, 264; or these and tonality, 280."
+        ),
     ] = "FS1",
     files_from: Annotated[
         Path | None,

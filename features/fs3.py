@@ -163,11 +163,11 @@ def tonality_rows(
     Notes
     -----
     A window has the frames of .1 s whose centres lie in it; at the beginning of the signal it is as long as
-    there is signal.  A row whose window ends before the first centre has the first frame.  The tuning is that of
-    the 30 s that end with the window.  So a row hears nothing that comes later than .2 s after its window.
+    there is signal.  A row whose window ends before the first centre has the first frame.  The tuning is
+    that of the 30 s that end with the window.  So a row hears nothing later than .2 s after its window.
     """
-    from lstmcore.features.pitch_classes import chroma, pitch_profile, tunings
     from lstmcore.features.errors import raise_if_stopped
+    from lstmcore.features.pitch_classes import chroma, pitch_profile, tunings
     from lstmcore.features.tonality import (
         chroma_entropy,
         harmonic_change,

@@ -28,6 +28,7 @@ _LOWEST_HZ, _HIGHEST_HZ = 65.0, 2100.0  # C2 to C7
 _CONCERT_PITCH_HZ = 440.0
 _CONCERT_CLASS = 9  # A, where C is 0
 _FLOOR = 1e-6  # of full scale: what is softer is rounding
+_POWER = 1.5  # of an amplitude: soft tones count little, and the loudest isn't all
 _REACH = 2 / 3  # of a semitone: how far from its middle a tone counts for a class
 _BLOCK_SAMPLES = 1 << 19  # of the frames that are transformed together
 
@@ -38,8 +39,8 @@ class PitchProfile(NamedTuple):
     Parameters
     ----------
     weights
-        Shape (frames, 120), float32: sums of the square roots of the amplitudes of tones; bin 0 is C,
-        with A at 440 Hz.
+        Shape (frames, 120), float32: what share of a frame's tones is where; bin 0 is C, with A at
+        440 Hz.  Each frame sums to 1, or to 0 in silence.
     centres
         Shape (frames,): middles of the frames, seconds.
     """
@@ -77,8 +78,9 @@ def pitch_profile(samples: Samples, rate: float, *, stop: threading.Event | None
     -----
     A tone is a maximum of the amplitude spectrum (Hann window, no zeros put behind it, so that
     every rate has the same bins) between 65 and 2100 Hz, above 1e-6 of full scale.  A parabola
-    through the logarithms of its bin and the two beside it says its frequency and amplitude.  The square root of the
-    amplitude goes to the two nearest of the 120 bins, the more to the nearer.
+    through the logarithms of its bin and the two beside it says its frequency and amplitude.  The
+    amplitude to the power of 1.5 goes to the two nearest of the 120 bins, the more to the nearer; then
+    a frame is divided by its sum: soft passages count like loud ones.
 
     Memory: 5 kB for each second of the signal.
 
@@ -97,7 +99,8 @@ def pitch_profile(samples: Samples, rate: float, *, stop: threading.Event | None
 def _profiles(samples: Samples, frames: Frames) -> Array:
     starts, length = frames.starts, frames.length
     signal = mono(samples[starts[0] : starts[-1] + length])
-    window = (1 - np.cos(2 * np.pi * np.arange(length) / length)) / length  # a full-scale tone has amplitude 1
+    # A tone of full scale has amplitude 1.
+    window = (1 - np.cos(2 * np.pi * np.arange(length) / length)) / length
     views = np.lib.stride_tricks.sliding_window_view(signal, length)
     hz = frames.rate / length
     first = max(1, int(np.ceil(_LOWEST_HZ / hz)))
@@ -109,7 +112,7 @@ def _profiles(samples: Samples, frames: Frames) -> Array:
     frame, place = np.nonzero((middle > left) & (middle >= right) & (middle > _FLOOR))
     a, b, c = (np.log(np.maximum(one[frame, place], _FLOOR**2)) for one in (left, middle, right))
     beside = 0.5 * (a - c) / (a - 2 * b + c)
-    weight = np.exp(0.5 * (b - 0.25 * (a - c) * beside))
+    weight = np.exp(_POWER * (b - 0.25 * (a - c) * beside))
     semitones = CLASSES * np.log2((first + place + beside) * hz / _CONCERT_PITCH_HZ) + _CONCERT_CLASS
     tenths = semitones * _PER_CLASS
     below = np.floor(tenths)
@@ -118,7 +121,9 @@ def _profiles(samples: Samples, frames: Frames) -> Array:
     size = len(starts) * BINS
     sums = np.bincount(row + column % BINS, weight * (1 - share), size)
     sums += np.bincount(row + (column + 1) % BINS, weight * share, size)
-    return sums.reshape(-1, BINS)
+    profiles = sums.reshape(-1, BINS)
+    total = profiles.sum(1, keepdims=True)
+    return np.divide(profiles, total, out=np.zeros(profiles.shape), where=total > 0)
 
 
 def tunings(profile: PitchProfile) -> Array:
@@ -139,8 +144,7 @@ def tunings(profile: PitchProfile) -> Array:
     The mean direction of the tones when a semitone is a full circle; so half a semitone above is half a
     semitone below, and classes are those of another key: nothing here depends on which.
 
-    Source: P. Gómez' and others' practice of the circular mean, as K. Dressler and S. Streich,
-    "Tuning frequency estimation using circular statistics", ISMIR 2007.
+    Source: K. Dressler and S. Streich, "Tuning frequency estimation using circular statistics", ISMIR 2007.
     """
     circle = np.exp(2j * np.pi * np.arange(BINS) / _PER_CLASS)
     sums = np.concatenate([[0], np.cumsum(profile.weights @ circle)])

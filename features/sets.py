@@ -67,7 +67,9 @@ FEATURE_SETS: dict[str, tuple[str, ...]] = {
     "FS2": (*_fs1(), *MUSIC),
     "FS3": (*_fs1(), *MUSIC, *TONALITY),
 }
-"""Names of the features of each set, in column order, without the time column; each begins with the one before."""
+"""Names of the features of each set, in column order, without the time column.
+
+Each set begins with the one before."""
 
 
 def feature_names(feature_set: str) -> tuple[str, ...]:

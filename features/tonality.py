@@ -42,8 +42,8 @@ def key_correlations(classes: Array) -> Array:
     With d the chroma less its mean and q a profile less its mean: d · q / (|q| √(|d|² + .02²)).
     That is Pearson's correlation, but for the .02, which keep the flat chroma of noise from having a key.
 
-    Source: C. L. Krumhansl, "Cognitive Foundations of Musical Pitch", Oxford University Press 1990, chapters 2
-    and 4 (the profiles: Krumhansl and Kessler, Psychological Review 89, 1982).
+    Source: C. L. Krumhansl, "Cognitive Foundations of Musical Pitch", Oxford University Press 1990,
+    chapters 2 and 4 (the profiles: Krumhansl and Kessler, Psychological Review 89, 1982).
     """
     deviation = classes - classes.mean(-1, keepdims=True)
     size = np.sqrt((deviation**2).sum(-1, keepdims=True) + _FLATNESS**2)
@@ -139,9 +139,7 @@ def tonal_centroid(classes: Array) -> Array:
     Workshop on Audio and Music Computing Multimedia, 2006.
     """
     places = np.arange(CLASSES)
-    rows = [
-        radius * wave(angle * places) for angle, radius in _CIRCLES for wave in (np.sin, np.cos)
-    ]
+    rows = [radius * wave(angle * places) for angle, radius in _CIRCLES for wave in (np.sin, np.cos)]
     return np.asarray(classes @ np.array(rows).T, np.float64)
 
 

@@ -217,8 +217,8 @@ def _frame_features(
         wanted |= {s for s in files.keys() | audio.keys() if not annotations.is_test(s)} - without
     incomplete = _without_last_columns(files, wanted, feature_set)
     failed = {
-        song: f"{files[song]}: has {incomplete[song]}'s features, and there is no audio of song {song} to take "
-        f"the others of {feature_set} from; expected {root / AUDIO / str(song)}.mp3 (or wav, flac, ogg)"
+        song: f"{files[song]}: has {incomplete[song]}'s features, and there is no audio of song {song} to "
+        f"take the others of {feature_set} from; expected {root / AUDIO / str(song)}.mp3 (or wav, flac, ogg)"
         for song in sorted(incomplete.keys() - audio.keys())
     }
     missing += [text for song, text in failed.items() if song in needed]

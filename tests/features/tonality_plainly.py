@@ -12,7 +12,7 @@ Weights = dict[int, float]  # of the tenths of a semitone in an octave
 
 
 def tones(frame: NDArray[np.float64], rate: float) -> list[tuple[float, float]]:
-    """Frequencies and amplitudes of the peaks of a Hann window's discrete Fourier transform, by its definition."""
+    """Frequencies and amplitudes of the peaks of a Fourier transform with Hann's window."""
     n = len(frame)
     t = np.arange(n)
     windowed = frame * (0.5 - 0.5 * np.cos(2 * np.pi * t / n))
@@ -35,13 +35,10 @@ def weights_of(frame: NDArray[np.float64], rate: float) -> Weights:
     for hz, amplitude in tones(frame, rate):
         tenths = 120 * math.log2(hz / (440 * 2 ** (-9 / 12)))
         share = tenths - math.floor(tenths)
-        weights[math.floor(tenths) % 120] += WEIGHT(amplitude) * (1 - share)
-        weights[(math.floor(tenths) + 1) % 120] += WEIGHT(amplitude) * share
-    return weights
-
-
-def WEIGHT(amplitude: float) -> float:  # noqa: N802
-    return math.sqrt(amplitude)
+        weights[math.floor(tenths) % 120] += amplitude**1.5 * (1 - share)
+        weights[(math.floor(tenths) + 1) % 120] += amplitude**1.5 * share
+    whole = sum(weights.values())
+    return {b: w / whole if whole > 0 else 0.0 for b, w in weights.items()}
 
 
 def added(many: list[Weights]) -> Weights:
@@ -89,7 +86,12 @@ def centroid(chroma: list[float]) -> list[float]:
 
 
 def rows(
-    signal: NDArray[np.float64], rate: int, count: int, lengths: tuple[int, ...], hop: float = 0.5, window: float = 1.0
+    signal: NDArray[np.float64],
+    rate: int,
+    count: int,
+    lengths: tuple[int, ...],
+    hop: float = 0.5,
+    window: float = 1.0,
 ) -> NDArray[np.float64]:
     """Mode, clarity, entropy and change for each length, shape (count, 4 × lengths)."""
     size = math.floor(0.4 * rate)
@@ -114,6 +116,11 @@ def rows(
             major = max(correlation(chroma, MAJOR, tonic) for tonic in range(12))
             minor = max(correlation(chroma, MINOR, tonic) for tonic in range(12))
             entropy = -sum(c * math.log(c) for c in chroma if c > 0) / math.log(12)
-            values += [major - minor, max(major, minor), entropy, sum(change[k] for k in inside) / len(inside)]
+            values += [
+                major - minor,
+                max(major, minor),
+                entropy,
+                sum(change[k] for k in inside) / len(inside),
+            ]
         table.append(values)
     return np.array(table)
