@@ -18,7 +18,7 @@ STEP_SECONDS = 0.5  # that a harmonic change is heard in
 # C. L. Krumhansl and E. J. Kessler's ratings of how well each note fits a key, from the tonic on.
 _MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
 _MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
-_FLATNESS = 0.02  # deviation of a chroma from a flat one that is as good as none: that of a second of noise
+_FLATNESS = 0.05  # deviation of a chroma from a flat one that hardly makes a key: noise has some .02
 # Circles of fifths, of minor and of major thirds: radians a semitone, and radius.
 _CIRCLES = ((7 * np.pi / 6, 1.0), (3 * np.pi / 2, 1.0), (2 * np.pi / 3, 0.5))
 _BLOCK_FRAMES = 1024
@@ -39,8 +39,8 @@ def key_correlations(classes: Array) -> Array:
 
     Notes
     -----
-    With d the chroma less its mean and q a profile less its mean: d · q / (|q| √(|d|² + .02²)).
-    That is Pearson's correlation, but for the .02, which keep the flat chroma of noise from having a key.
+    With d the chroma less its mean and q a profile less its mean: d · q / (|q| √(|d|² + .05²)).
+    That is Pearson's correlation, but for the .05, which keep the flat chroma of noise from having a key.
 
     Source: C. L. Krumhansl, "Cognitive Foundations of Musical Pitch", Oxford University Press 1990,
     chapters 2 and 4 (the profiles: Krumhansl and Kessler, Psychological Review 89, 1982).

@@ -5,14 +5,14 @@ from numpy.typing import NDArray
 
 Signal = NDArray[np.float64]
 
-RATE = 22050
+RATE = 16000
 CHORD_SECONDS = 0.75
 SECONDS = 6.0
 
 
 def tone(hz: float, rate: int) -> Signal:
     """Six partials that rise in 20 ms and decay."""
-    t = np.arange(int(CHORD_SECONDS * rate)) / rate
+    t = np.arange(round(CHORD_SECONDS * rate)) / rate
     partials = [0.7**k * np.sin(2 * np.pi * (k + 1) * hz * t) for k in range(6) if (k + 1) * hz < rate / 2]
     return np.minimum(1, t / 0.02) * np.exp(-t) * np.sum(partials, axis=0)
 

@@ -74,7 +74,7 @@ def correlation(chroma: list[float], profile: list[float], tonic: int) -> float:
     )
 
 
-FLATNESS = 0.02
+FLATNESS = 0.05
 
 
 def centroid(chroma: list[float]) -> list[float]:
