@@ -28,12 +28,11 @@ from lstmcore.features.waiting import SideBySide
 if TYPE_CHECKING:
     import pandas
 
-_VERSIONS = {"FS1": fs1_version, "FS2": fs2_version, "FS3": fs3_version}
-
 
 def feature_version(feature_set: str, settings: FeatureSettings = DEFAULT) -> str:
     """Return which code computes a set with which settings, for the names of stored results."""
-    return _VERSIONS[feature_set](settings)
+    versions = {"FS1": fs1_version, "FS2": fs2_version, "FS3": fs3_version}
+    return versions[feature_set](settings)
 
 
 @dataclass(frozen=True, eq=False)
