@@ -123,7 +123,8 @@ def _profiles(samples: Samples, frames: Frames) -> Array:
     sums += np.bincount(row + (column + 1) % BINS, weight * share, size)
     profiles = sums.reshape(-1, BINS)
     total = profiles.sum(1, keepdims=True)
-    return np.divide(profiles, total, out=np.zeros(profiles.shape), where=total > 0)
+    shares: Array = np.divide(profiles, total, out=np.zeros(profiles.shape), where=total > 0)
+    return shares
 
 
 def tunings(profile: PitchProfile) -> Array:
@@ -179,4 +180,5 @@ def chroma(weights: NDArray[np.floating], tuning: Array) -> Array:
     counts = np.where(np.abs(away) < _REACH, np.cos(np.pi * away / (2 * _REACH)) ** 2, 0.0)
     classes = np.einsum("...b,...bc->...c", weights, counts)
     total = classes.sum(-1, keepdims=True)
-    return np.divide(classes, total, out=np.zeros_like(classes), where=total > 0)
+    shares: Array = np.divide(classes, total, out=np.zeros_like(classes), where=total > 0)
+    return shares
