@@ -222,8 +222,10 @@ def features(
         ),
     ],
     set_: Annotated[
-        Literal["FS1", "FS2"],
-        typer.Option("--set", help="Which features: 260, or these and the four of music, 264."),
+        Literal["FS1", "FS2", "FS3"],
+        typer.Option(
+            "--set", help="Which features: 260; these and the four of music, 264; or these and tonality, 280."
+        ),
     ] = "FS1",
     files_from: Annotated[
         Path | None,
@@ -261,7 +263,7 @@ def features(
 
     Example: lstmcore features music/ --set FS2 --out features.csv
 
-    FS1 features, a part of FS2, are computed by openSMILE, whose Python package is
+    FS1 features, a part of FS2 and FS3, are computed by openSMILE, whose Python package is
     licensed for non-commercial use only.
     """
     from lstmcore.experiments.environment import processors

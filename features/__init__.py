@@ -1,4 +1,4 @@
-"""Features: from an audio file to 260 or 264 numbers, twice a second.
+"""Features: from an audio file to 260, 264 or 280 numbers, twice a second.
 
 Follow one file through the room:
 
@@ -9,6 +9,7 @@ names and in the order of ``sets``
 → ``music`` adds for FS2 what ``roughness`` (by way of ``spectrum`` and ``peaks``), ``pulse``
 (``gammatone``) and ``onsets`` tell of the signal's ``frames``, compiled in ``kernels``, ``filter_lanes``
 and ``pairs``
+→ ``tonality`` adds for FS3 (``fs3``) what the ``pitch_classes`` of longer windows tell of mode and key
 → ``store`` keeps the table, found again by the content of the file → ``extract`` does
 this for one file or for many side by side.  ``settings`` holds what can be chosen, ``errors``
 says what can be wrong.

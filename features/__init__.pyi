@@ -19,6 +19,11 @@ from .fs2 import (
     extract_music as extract_music,
     music_rows as music_rows,
 )
+from .fs3 import (
+    extract_fs3 as extract_fs3,
+    extract_tonality as extract_tonality,
+    tonality_rows as tonality_rows,
+)
 from .gammatone import (
     Envelope as Envelope,
     differentiated_envelope as differentiated_envelope,
@@ -41,6 +46,12 @@ from .peaks import (
     Peaks as Peaks,
     pick_peaks as pick_peaks,
     refine_peak as refine_peak,
+)
+from .pitch_classes import (
+    PitchProfile as PitchProfile,
+    chroma as chroma,
+    pitch_profile as pitch_profile,
+    tunings as tunings,
 )
 from .roughness import (
     dissonance_curve as dissonance_curve,
@@ -76,4 +87,12 @@ from .tempo_estimation import (
     enhance as enhance,
     resonance as resonance,
     tempo as tempo,
+)
+from .tonality import (
+    chroma_entropy as chroma_entropy,
+    harmonic_change as harmonic_change,
+    key_clarity as key_clarity,
+    key_correlations as key_correlations,
+    key_mode as key_mode,
+    tonal_centroid as tonal_centroid,
 )

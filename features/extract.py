@@ -19,13 +19,20 @@ from lstmcore.features.audio import unreadable
 from lstmcore.features.errors import AudioError, ExtractionStopped
 from lstmcore.features.fs1 import extract_fs1, fs1_version
 from lstmcore.features.fs2 import extract_fs2, fs2_version
-from lstmcore.features.sets import columns, feature_names
+from lstmcore.features.fs3 import extract_fs3, fs3_version
+from lstmcore.features.sets import FEATURE_SETS, columns, feature_names
 from lstmcore.features.settings import DEFAULT, FeatureSettings
 from lstmcore.features.store import FeatureKey, FeatureStore, digest_of
 from lstmcore.features.waiting import SideBySide
 
 if TYPE_CHECKING:
     import pandas
+
+
+def feature_version(feature_set: str, settings: FeatureSettings = DEFAULT) -> str:
+    """Return which code computes a set with which settings, for the names of stored results."""
+    versions = {"FS1": fs1_version, "FS2": fs2_version, "FS3": fs3_version}
+    return versions[feature_set](settings)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,10 +74,10 @@ def extract_features(
     feature_set
         "FS1": the 260 features of the DEAM data set, computed by openSMILE, which is
         licensed for non-commercial use.  "FS2": these and sensory dissonance, roughness,
-        tempo and event density.
+        tempo and event density.  "FS3": these and tonality, beyond the paper.
     store
-        Where computed features are kept; None: nowhere.  Of FS2 only what FS1, found there,
-        lacks is computed, and FS1 is taken from FS2: the same bits either way.
+        Where computed features are kept; None: nowhere.  Only what a smaller set, found there,
+        lacks is computed, and a set is taken from a larger one: the same bits either way.
     settings
         Choices; other settings are stored apart.
     stop
@@ -107,30 +114,39 @@ def _found_or_computed(
     if store is None:
         return _compute(path, feature_set, settings, None, stop), False
     digest = digest_of(path)
-    fs1 = FeatureKey(digest, "FS1", fs1_version(settings), settings.hop_seconds)
-    fs2 = FeatureKey(digest, "FS2", fs2_version(settings), settings.hop_seconds)
-    key, other = (fs1, fs2) if feature_set == "FS1" else (fs2, fs1)
+    names = list(FEATURE_SETS)
+    smaller, larger = names[: names.index(feature_set)], names[names.index(feature_set) + 1 :]
+    key = _key(digest, feature_set, settings)
     table = store.load(key)
     if table is not None:
         return table, True
-    related = store.load(other)
-    if related is not None and feature_set == "FS1":
-        return related[list(columns("FS1"))], True
-    table = _compute(path, feature_set, settings, related, stop)
+    for other in larger:
+        found = store.load(_key(digest, other, settings))
+        if found is not None:
+            return found[list(columns(feature_set))], True
+    parts = (store.load(_key(digest, other, settings)) for other in reversed(smaller))
+    known = next((part for part in parts if part is not None), None)
+    table = _compute(path, feature_set, settings, known, stop)
     store.save(key, table)
     return table, False
+
+
+def _key(digest: str, feature_set: str, settings: FeatureSettings) -> FeatureKey:
+    return FeatureKey(digest, feature_set, feature_version(feature_set, settings), settings.hop_seconds)
 
 
 def _compute(
     path: str | os.PathLike[str],
     feature_set: str,
     settings: FeatureSettings,
-    fs1: pandas.DataFrame | None,
+    known: pandas.DataFrame | None,
     stop: threading.Event | None,
 ) -> pandas.DataFrame:
     if feature_set == "FS1":
         return extract_fs1(path, settings=settings, stop=stop)
-    return extract_fs2(path, settings=settings, fs1=fs1, stop=stop)
+    if feature_set == "FS2":
+        return extract_fs2(path, settings=settings, fs1=known, stop=stop)
+    return extract_fs3(path, settings=settings, known=known, stop=stop)
 
 
 def extract_many(

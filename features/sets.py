@@ -5,6 +5,8 @@ derivatives, each summarised over a 1 s window by standard deviation and mean, 2
 numbers in all.  The names follow a rule, so they are built, not listed.
 
 FS2 is FS1 and four descriptors of what is heard as music, in the order of the paper.
+
+FS3 is FS2 and tonality: beyond the paper.
 """
 
 from __future__ import annotations
@@ -50,8 +52,24 @@ def _fs1() -> tuple[str, ...]:
 MUSIC = ("sensory_dissonance", "roughness_vassilakis", "tempo", "event_density")
 """What FS2 adds to FS1."""
 
-FEATURE_SETS: dict[str, tuple[str, ...]] = {"FS1": _fs1(), "FS2": (*_fs1(), *MUSIC)}
-"""Names of the features of each set, in column order, without the time column."""
+TONALITY_SECONDS = (1, 3, 10, 30)
+"""Lengths of the windows of tonality, each of which ends where a row's window ends."""
+
+TONALITY = tuple(
+    f"tonality_{measure}_{seconds}s"
+    for seconds in TONALITY_SECONDS
+    for measure in ("mode", "clarity", "entropy", "change")
+)
+"""What FS3 adds to FS2."""
+
+FEATURE_SETS: dict[str, tuple[str, ...]] = {
+    "FS1": _fs1(),
+    "FS2": (*_fs1(), *MUSIC),
+    "FS3": (*_fs1(), *MUSIC, *TONALITY),
+}
+"""Names of the features of each set, in column order, without the time column.
+
+Each set begins with the one before."""
 
 
 def feature_names(feature_set: str) -> tuple[str, ...]:
@@ -60,12 +78,12 @@ def feature_names(feature_set: str) -> tuple[str, ...]:
     Parameters
     ----------
     feature_set
-        "FS1" or "FS2".
+        "FS1", "FS2" or "FS3".
 
     Returns
     -------
     tuple of str
-        260 names for FS1, 264 for FS2.
+        260 names for FS1, 264 for FS2, 280 for FS3.
 
     Raises
     ------
@@ -87,12 +105,12 @@ def columns(feature_set: str) -> tuple[str, ...]:
     Parameters
     ----------
     feature_set
-        "FS1" or "FS2".
+        "FS1", "FS2" or "FS3".
 
     Returns
     -------
     tuple of str
-        261 names for FS1, as in the header of DEAM's feature files; 265 for FS2.
+        261 names for FS1, as in the header of DEAM's feature files; 265 for FS2, 281 for FS3.
 
     Raises
     ------

@@ -51,7 +51,7 @@ class Quality(Section):
     min_alpha: float = Field(default=0.6, le=1)
 
 
-FeatureSet = Literal["FS1", "FS2", "song_means", "table"]
+FeatureSet = Literal["FS1", "FS2", "FS3", "song_means", "table"]
 
 
 class Data(Section):
@@ -143,7 +143,7 @@ class Data(Section):
                 )
         if (self.source == "table") != (self.features == "table"):
             expected = (
-                "FS1, FS2 or song_means"
+                "FS1, FS2, FS3 or song_means"
                 if self.features == "table"
                 else "no features: table.features names them"
             )
@@ -151,7 +151,7 @@ class Data(Section):
                 f"features is {self.features!r}, and source is {self.source!r}; expected {expected}"
             )
         if self.source == "audio" and self.features == "song_means":
-            raise ValueError("features is 'song_means', and source is 'audio'; expected FS1 or FS2")
+            raise ValueError("features is 'song_means', and source is 'audio'; expected FS1, FS2 or FS3")
         if self.own is None:
             if self.test_songs is not None:
                 raise ValueError(

@@ -216,28 +216,30 @@ def _frame_features(
         wanted |= {s for s in files.keys() | audio.keys() if not annotations.is_test(s)} - without
     incomplete = _without_last_columns(files, wanted, feature_set)
     failed = {
-        song: f"{files[song]}: has FS1's features, and there is no audio of song {song} to take the others "
-        f"of FS2 from; expected {root / AUDIO / str(song)}.mp3 (or wav, flac, ogg)"
-        for song in sorted(incomplete - audio.keys())
+        song: f"{files[song]}: has {incomplete[song]}'s features, and there is no audio of song {song} to "
+        f"take the others of {feature_set} from; expected {root / AUDIO / str(song)}.mp3 (or wav, flac, ogg)"
+        for song in sorted(incomplete.keys() - audio.keys())
     }
     missing += [text for song, text in failed.items() if song in needed]
     if missing:
         raise all_told(missing, "annotated songs have no features")
-    songs = sorted(song for song in wanted - (files.keys() - incomplete) if song in audio)
+    songs = sorted(song for song in wanted - (files.keys() - incomplete.keys()) if song in audio)
     sounds = {song: audio[song] for song in songs}
     extracted, unread = features_from_audio(sounds, feature_set, settings, workers, progress, stop)
     files = {song: file for song, file in files.items() if song in wanted}
     return FrameTables(feature_set, list(feature_names(feature_set)), files, extracted, failed | unread)
 
 
-def _without_last_columns(files: dict[int, Path], wanted: set[int], feature_set: str) -> set[int]:
-    """Songs whose file has FS1, as DEAM's have, where FS2 is asked for."""
-    from lstmcore.features.sets import columns
+def _without_last_columns(files: dict[int, Path], wanted: set[int], feature_set: str) -> dict[int, str]:
+    """Songs whose file has a smaller set than is asked for, as DEAM's have FS1, and which."""
+    from lstmcore.features.sets import FEATURE_SETS, columns
 
-    if feature_set != "FS2":
-        return set()
-    fs1 = len(columns("FS1"))
-    return {song for song, file in files.items() if song in wanted and columns_in(file) == fs1}
+    sets = list(FEATURE_SETS)
+    smaller = {len(columns(name)): name for name in sets[: sets.index(feature_set)]}
+    if not smaller:
+        return {}
+    held = {song: columns_in(file) for song, file in files.items() if song in wanted}
+    return {song: smaller[count] for song, count in held.items() if count in smaller}
 
 
 def _without_features(dataset: Dataset, patterns: list[str]) -> Dataset:

@@ -94,7 +94,7 @@ def extract_songs(
     songs
         From `lstmcore.experiments.extraction.find_songs`.
     feature_set
-        "FS1" or "FS2".
+        "FS1", "FS2" or "FS3".
     tables
         Where to.
     store

@@ -27,8 +27,8 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_
 _REINSTALL = "install lstmcore again, as its README says"
 _SMILE_LICENCE = "licensed for private, research and educational use only"
 # What lstmcore does without, although it is installed by default.
-_DISPENSABLE = {"opensmile": "without it FS1, and so FS2, can't be computed; all else works"}
-_WITHOUT_SMILE = "uninstall opensmile; all but FS1 and FS2 works without"
+_DISPENSABLE = {"opensmile": "without it FS1, and so FS2 and FS3, can't be computed; all else works"}
+_WITHOUT_SMILE = "uninstall opensmile; all but FS1 to FS3 works without"
 _SOME_FEATURES = ("avx", "avx2", "avx512f", "fma", "neon")
 _TONE = Path(__file__).with_name("tone.m4a")  # half a second
 _FIND_CACHED = """
@@ -247,7 +247,7 @@ def _smile(tone: Path) -> Finding:
     try:
         rows = len(extract_fs1(tone))
     except (ImportError, RuntimeError, OSError) as error:
-        advice = f"FS1 and FS2 need it: {install_package('opensmile', upgrade=True)} ({_SMILE_LICENCE})"
+        advice = f"FS1, FS2 and FS3 need it: {install_package('opensmile', upgrade=True)} ({_SMILE_LICENCE})"
         return Finding("audio", "openSMILE", str(error), "broken", advice)
     value = f"{version_of('opensmile')}, {rows} rows of FS1 computed; {_SMILE_LICENCE}"
     return Finding("audio", "openSMILE", value, advice=f"if its licence is not for you: {_WITHOUT_SMILE}")

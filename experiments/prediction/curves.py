@@ -12,8 +12,7 @@ import lstmcore
 from lstmcore.experiments.jobs.job import Result, load_result, save_result
 from lstmcore.experiments.prediction.model import Model
 from lstmcore.experiments.prediction.songs import PredictedSong, Predictor
-from lstmcore.features.fs1 import fs1_version
-from lstmcore.features.fs2 import fs2_version
+from lstmcore.features.extract import feature_version
 from lstmcore.features.store import cache_root
 
 VERSION = 1
@@ -39,7 +38,6 @@ class CurveStore:
     """
 
     def __init__(self, predictor: Predictor) -> None:
-        version = fs2_version if predictor.feature_set == "FS2" else fs1_version
         inputs = [
             lstmcore.__version__,
             VERSION,
@@ -47,7 +45,7 @@ class CurveStore:
             predictor.system,
             predictor.backend.name,
             predictor.feature_set,
-            version(predictor.settings),
+            feature_version(predictor.feature_set, predictor.settings),
         ]
         name = hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:16]
         self.folder = cache_root() / "curves" / name

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from lstmcore.features import AudioError, FeatureSettings, extract_fs2, extract_music
+from lstmcore.features import AudioError, FeatureSettings, extract_fs2, extract_music, extract_tonality
 from lstmcore.features.sets import MUSIC
 from tests.experiments.currennt.golden_files import FILES
 
@@ -62,6 +62,15 @@ def test_a_plot_of_the_four(lstmcore, tmp_path):
     assert (tmp_path / "song.png").stat().st_size > 10_000
 
 
+def test_tonality_alone(lstmcore, tmp_path):
+    script = "from lstmcore.features import extract_tonality as e; print(e('song.wav').shape)"
+    blocked = os.environ | {"PYTHONPATH": str(tmp_path / "blocked")}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False, env=blocked
+    )
+    assert done.stdout == "(10, 17)\n", done.stderr
+
+
 def test_the_doctor_is_content(lstmcore):
     report = json.loads(lstmcore("doctor", "--json").stdout)
     assert report["ok"]
@@ -74,6 +83,7 @@ def test_the_doctor_is_content(lstmcore):
     [
         ("features", "song.wav", "--out", "x.csv"),
         ("features", "song.wav", "--set", "FS2", "--out", "x.csv", "--no-store"),
+        ("features", "song.wav", "--set", "FS3", "--out", "x.csv"),
         ("run", "quickstart"),
     ],
 )
@@ -92,6 +102,7 @@ def test_the_four_alone_are_those_of_fs2(tmp_path, seconds, rate):
     soundfile.write(tmp_path / "noise.wav", noise, rate)
     whole = extract_fs2(tmp_path / "noise.wav")
     assert extract_music(tmp_path / "noise.wav").equals(whole[["frameTime", *MUSIC]])
+    assert len(extract_tonality(tmp_path / "noise.wav")) == len(whole)
 
 
 def test_the_four_alone_of_too_short_a_sound(tmp_path):

@@ -57,7 +57,9 @@ def _data(experiment: Experiment, dataset: Dataset) -> Iterator[Ablation]:
     elif experiment.training.objective == "sse" and all(s.times[0] > 0 for s in dataset.development):
         name = f"{_LEAD_IN:g} s of music before the first annotation"
         yield Ablation(name=name, set={"data.lead_in": _LEAD_IN})
-    if data.features == "FS2":
+    if data.features == "FS3":
+        yield Ablation(name="FS2, not FS3", set={"data.features": "FS2"})
+    elif data.features == "FS2":
         yield Ablation(name="FS1, not FS2", set={"data.features": "FS1"})
     elif data.features == "FS1" and data.source in ("procedural", "audio"):
         yield Ablation(name="FS2, not FS1", set={"data.features": "FS2"})

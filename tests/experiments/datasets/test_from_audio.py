@@ -77,6 +77,20 @@ def test_the_four_features_of_fs2_by_one_key(tmp_path, monkeypatch):
     assert names[260:] == ["sensory_dissonance", "roughness_vassilakis", "tempo", "event_density"]
 
 
+def test_tonality_by_one_key(tmp_path, monkeypatch):
+    monkeypatch.setenv("LSTMCORE_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "small.toml").write_text(PROCEDURAL.replace("unlabelled = 2", "unlabelled = 0"))
+    line = [tmp_path / "small.toml", "--set", "data.features=FS3", "--out", tmp_path / "run"]
+    result = invoke(run_app, *line)
+    assert result.exit_code == 0, result.output
+    names = json.loads((tmp_path / "run" / "model" / "model.json").read_text())["feature_names"]
+    assert len(names) == 280
+    assert names[264:266] == ["tonality_mode_1s", "tonality_clarity_1s"]
+    audio = next((tmp_path / "cache").rglob("*.flac"))
+    again = invoke(app, "predict", audio, "--model", tmp_path / "run", "--out", tmp_path / "p.csv")
+    assert again.exit_code == 0, again.output
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -195,6 +195,28 @@ def test_a_file_with_fs1_gets_the_other_four_of_fs2_from_the_audio(both_sets, co
         np.testing.assert_array_equal(a.annotation, b.annotation)
 
 
+def test_a_file_with_fs1_or_fs2_gets_the_others_of_fs3_from_the_audio(overrides, collection, tmp_path):
+    from lstmcore.features import FeatureStore, columns, extract_features
+
+    root = tmp_path / "deam"
+    shutil.copytree(collection, root)
+    audio = extract_features(root / "MEMD_audio" / "1.flac", "FS3", FeatureStore())
+    audio[list(columns("FS2"))].to_csv(root / "features" / "1.csv", sep=";", index=False)
+    data = load([*overrides, f"data.root={root}"]).on("FS3").data
+    loaded = load_dataset(data, workers=1, progress=Quiet(), stop=threading.Event())
+    for song in loaded.development[:2]:
+        whole = extract_features(root / "MEMD_audio" / f"{song.song_id}.flac", "FS3", FeatureStore())
+        whole = whole[whole.frameTime.isin(song.times)]
+        np.testing.assert_array_equal(song.features[:, 264:], whole.iloc[:, 265:])
+        held = 0 if song.song_id == 1 else 260  # FS2 from its own file, or four of FS2 from the audio
+        np.testing.assert_allclose(song.features[:, held:264], whole.iloc[:, 1 + held : 265], rtol=1e-5)
+    (root / "MEMD_audio" / "1.flac").unlink()
+    with pytest.raises(
+        InputError, match=r"1\.csv: has FS2's features, and there is no audio of song 1 to take"
+    ):
+        load_dataset(data, workers=1, progress=Quiet(), stop=threading.Event())
+
+
 def test_without_audio_the_other_four_are_missed(overrides, collection, tmp_path):
     root = tmp_path / "deam"
     shutil.copytree(collection, root)

@@ -107,6 +107,7 @@ def test_what_there_is_can_be_changed():
         experiment = Experiment(name="x", data={"source": "procedural", **data})
         return [a.name for a in default_ablations(experiment, dataset or Dataset([], [], [], [], "", []))]
 
+    assert "FS2, not FS3" in names(features="FS3")
     assert "FS1, not FS2" in names(features="FS2")
     assert "FS2, not FS1" in names(features="FS1")
     assert "features as they are, not their ranks" in names(normal_scores=True)

@@ -1,0 +1,193 @@
+"""FS3: FS2 and tonality, on the same grid.  Beyond the paper, whose sets are FS1 and FS2.
+
+Neither of these has a number for mode, key or harmony, of which valence is made.  What is added looks
+back: a key needs notes to be heard, so each of its windows ends where the row's window ends.
+
+FS1 is computed by openSMILE, whose Python package audEERING licenses for private,
+research and educational use only.  Tonality needs nothing of it.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstmcore.features.decoded import Decoded, decode
+from lstmcore.features.frames import Samples
+from lstmcore.features.fs1 import rows_of
+from lstmcore.features.fs2 import fs2_rows, fs2_version
+from lstmcore.features.grid import grid_table
+from lstmcore.features.scratch import scratch_folder
+from lstmcore.features.sets import TONALITY, TONALITY_SECONDS, feature_names
+from lstmcore.features.settings import DEFAULT, FeatureSettings
+
+if TYPE_CHECKING:
+    import pandas
+
+_REVISION = 1  # raise it whenever the numbers of tonality change
+
+
+def fs3_version(settings: FeatureSettings = DEFAULT) -> str:
+    """Return which code computes FS3 with which settings, for the names of stored results."""
+    return f"{fs2_version(settings)}-t{_REVISION}"
+
+
+def extract_fs3(
+    path: str | os.PathLike[str],
+    *,
+    settings: FeatureSettings = DEFAULT,
+    known: pandas.DataFrame | None = None,
+    stop: threading.Event | None = None,
+) -> pandas.DataFrame:
+    """Compute the features of FS3 twice a second: FS2's 264, and tonality.
+
+    Parameters
+    ----------
+    path
+        Audio file, any rate and number of channels; at least about 1.04 s.
+    settings
+        Choices.
+    known
+        What `extract_fs1` or `extract_fs2` gives for the same file and settings, if it is at hand:
+        then only the others are computed.
+    stop
+        Set it, from any thread, to end the extraction early.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``frameTime`` (window start, seconds, float64), the features of FS2, those of
+        `extract_tonality`; float32.
+
+    Raises
+    ------
+    AudioError, SmileError, ExtractionStopped, OSError
+        As `extract_fs1`.
+
+    Notes
+    -----
+    Memory as `extract_fs2`: the parts are computed one after the other, and tonality holds less.
+
+    FS1's part is computed by openSMILE, licensed for non-commercial use.
+    """
+    with scratch_folder() as folder:
+        audio = decode(path, folder, keep_samples=True, stop=stop)
+        fs2 = fs2_rows(audio, settings, known=known, stop=stop)
+        tonality = _rows(audio, len(fs2), settings, stop)
+    return grid_table(np.hstack([fs2, tonality]), feature_names("FS3"), settings.hop_seconds)
+
+
+def extract_tonality(
+    path: str | os.PathLike[str],
+    *,
+    settings: FeatureSettings = DEFAULT,
+    stop: threading.Event | None = None,
+) -> pandas.DataFrame:
+    """Compute what FS3 adds to FS2, twice a second, without openSMILE.
+
+    Parameters
+    ----------
+    path
+        Audio file, any rate and number of channels; at least about 1.04 s.
+    settings
+        Choices, of which only window and hop matter.
+    stop
+        Set it, from any thread, to end the extraction early.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``frameTime`` (window start, seconds, float64) and, for windows of several lengths that end where
+        the row's window ends: ``tonality_mode`` (-1 to 1, above 0 in major), ``tonality_clarity``,
+        ``tonality_entropy`` (both 0 to 1), ``tonality_change``; float32.
+
+    Raises
+    ------
+    AudioError, ExtractionStopped, OSError
+        As `extract_fs1`.
+    """
+    with scratch_folder() as folder:
+        audio = decode(path, folder, keep_samples=True, stop=stop)
+        rows = _rows(audio, rows_of(audio, settings), settings, stop)
+    return grid_table(rows, TONALITY, settings.hop_seconds)
+
+
+def _rows(
+    audio: Decoded, rows: int, settings: FeatureSettings, stop: threading.Event | None
+) -> NDArray[np.float32]:
+    assert audio.samples is not None
+    return tonality_rows(audio.samples, audio.rate, rows, settings, stop=stop).astype(np.float32)
+
+
+def tonality_rows(
+    samples: Samples,
+    rate: float,
+    rows: int,
+    settings: FeatureSettings = DEFAULT,
+    *,
+    stop: threading.Event | None = None,
+) -> NDArray[np.float64]:
+    """Compute mode, key clarity, chroma entropy and harmonic change on the grid.
+
+    Parameters
+    ----------
+    samples
+        Shape (n,) or (n, channels), channels are averaged; int16, or floating point with
+        full scale at 1.  An array, or what is cut out like one (`lstmcore.features.decoded.SampleFile`).
+    rate
+        Samples a second, Hz.
+    rows
+        Rows of the grid.
+    settings
+        Choices, of which only window and hop matter.
+    stop
+        Set it, from any thread, to end early: within about a tenth of a second.
+
+    Returns
+    -------
+    NDArray
+        Shape (rows, columns), finite: for each length of window mode, clarity, entropy and change, 0 where
+        nothing sounds.
+
+    Raises
+    ------
+    ValueError
+        If there is no sample, or the rate leaves a spectrum none.
+    ExtractionStopped
+        If `stop` was set.
+
+    Notes
+    -----
+    A window has the frames of .1 s whose centres lie in it; at the beginning of the signal it is as long as
+    there is signal.  A row whose window ends before the first centre has the first frame.  The tuning is
+    that of the 30 s that end with the window.  So a row hears nothing later than .2 s after its window.
+    """
+    from lstmcore.features.errors import raise_if_stopped
+    from lstmcore.features.pitch_classes import chroma, pitch_profile, tunings
+    from lstmcore.features.tonality import (
+        chroma_entropy,
+        harmonic_change,
+        key_clarity,
+        key_correlations,
+        key_mode,
+    )
+
+    profile = pitch_profile(samples, rate, stop=stop)
+    weights, tuning, change = profile.weights, tunings(profile), harmonic_change(profile)
+    lengths = np.array(TONALITY_SECONDS)
+    out = np.empty((rows, len(lengths), 4))
+    for row in range(rows):
+        raise_if_stopped(stop)
+        moment = row * settings.hop_seconds + settings.window_seconds
+        end = max(1, int(np.searchsorted(profile.centres, moment)))
+        begins = np.minimum(np.searchsorted(profile.centres, moment - lengths), end - 1)
+        sums = np.array([weights[begin:end].sum(0, dtype=np.float64) for begin in begins])
+        classes = chroma(sums, np.full(len(lengths), tuning[end - 1]))
+        keys = key_correlations(classes)
+        changes = [change[begin:end].mean() for begin in begins]
+        out[row] = np.column_stack([key_mode(keys), key_clarity(keys), chroma_entropy(classes), changes])
+    return out.reshape(rows, 4 * len(lengths))
