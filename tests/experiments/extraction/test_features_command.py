@@ -200,7 +200,7 @@ def test_songs_keep_their_place_below_a_folder_and_their_suffix_where_they_share
         ),
         (["library/a", "--out", "out", "--window", "0.01"], "--window is 0.01; 0.1 to 60 s are expected"),
         (["library/a", "--out", "out", "--tempo-seconds", "99"], "--tempo-seconds is 99; 1 to 60 s"),
-        (["library/a", "--out", "out", "--set", "FS3"], "'FS3' is not one of"),
+        (["library/a", "--out", "out", "--set", "FS4"], "'FS4' is not one of"),
         (["library/a", "--out", "library/notes.txt/x.csv"], "library/notes.txt"),
         (["library/a"], "Missing option '--out'"),
         (["--out", "out"], "no audio is given"),
