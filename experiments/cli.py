@@ -224,7 +224,7 @@ def features(
     set_: Annotated[
         Literal["FS1", "FS2", "FS3"],
         typer.Option(
-            "--set", help="Which features: 260; these and the four of music, 264; or these and tonality, 280."
+            "--set", help="Which features: 260; these and the four of music, 264; or these and tonality, 292."
         ),
     ] = "FS1",
     files_from: Annotated[

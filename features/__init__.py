@@ -1,4 +1,4 @@
-"""Features: from an audio file to 260, 264 or 280 numbers, twice a second.
+"""Features: from an audio file to 260, 264 or 292 numbers, twice a second.
 
 Follow one file through the room:
 

@@ -94,5 +94,6 @@ from .tonality import (
     key_clarity as key_clarity,
     key_correlations as key_correlations,
     key_mode as key_mode,
+    scale_degrees as scale_degrees,
     tonal_centroid as tonal_centroid,
 )

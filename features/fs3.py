@@ -22,13 +22,13 @@ from lstmcore.features.fs1 import rows_of
 from lstmcore.features.fs2 import fs2_rows, fs2_version
 from lstmcore.features.grid import grid_table
 from lstmcore.features.scratch import scratch_folder
-from lstmcore.features.sets import TONALITY, TONALITY_SECONDS, feature_names
+from lstmcore.features.sets import DEGREE_SECONDS, TONALITY, TONALITY_SECONDS, feature_names
 from lstmcore.features.settings import DEFAULT, FeatureSettings
 
 if TYPE_CHECKING:
     import pandas
 
-_REVISION = 1  # raise it whenever the numbers of tonality change
+_REVISION = 2  # raise it whenever the numbers of tonality change
 
 
 def fs3_version(settings: FeatureSettings = DEFAULT) -> str:
@@ -103,7 +103,8 @@ def extract_tonality(
     pandas.DataFrame
         ``frameTime`` (window start, seconds, float64) and, for windows of several lengths that end where
         the row's window ends: ``tonality_mode`` (-1 to 1, above 0 in major), ``tonality_clarity``,
-        ``tonality_entropy`` (both 0 to 1), ``tonality_change``; float32.
+        ``tonality_entropy`` (both 0 to 1), ``tonality_change``, and of one of these windows
+        ``tonality_degree``, the shares of the twelve scale degrees; float32.
 
     Raises
     ------
@@ -131,7 +132,7 @@ def tonality_rows(
     *,
     stop: threading.Event | None = None,
 ) -> NDArray[np.float64]:
-    """Compute mode, key clarity, chroma entropy and harmonic change on the grid.
+    """Compute mode, key clarity, chroma entropy, harmonic change and scale degrees on the grid.
 
     Parameters
     ----------
@@ -150,13 +151,13 @@ def tonality_rows(
     Returns
     -------
     NDArray
-        Shape (rows, columns), finite: for each length of window mode, clarity, entropy and change, 0 where
-        nothing sounds.
+        Shape (rows, columns), finite: for each length of window mode, clarity, entropy and change, then
+        scale degrees; 0 where nothing sounds.
 
     Raises
     ------
     ValueError
-        If there is no sample, or the rate leaves a spectrum none.
+        If there is no sample.
     ExtractionStopped
         If `stop` was set.
 
@@ -164,7 +165,7 @@ def tonality_rows(
     -----
     A window has the frames of .1 s whose centres lie in it; at the beginning of the signal it is as long as
     there is signal.  A row whose window ends before the first centre has the first frame.  The tuning is
-    that of the 30 s that end with the window.  So a row hears nothing later than .2 s after its window.
+    that of the 30 s that end with the window.  So a row hears nothing later than .4 s after its window.
     """
     from lstmcore.features.errors import raise_if_stopped
     from lstmcore.features.pitch_classes import chroma, pitch_profile, tunings
@@ -174,20 +175,23 @@ def tonality_rows(
         key_clarity,
         key_correlations,
         key_mode,
+        scale_degrees,
     )
 
     profile = pitch_profile(samples, rate, stop=stop)
     weights, tuning, change = profile.weights, tunings(profile), harmonic_change(profile)
     lengths = np.array(TONALITY_SECONDS)
-    out = np.empty((rows, len(lengths), 4))
+    out = np.empty((rows, len(TONALITY)))
     for row in range(rows):
         raise_if_stopped(stop)
         moment = row * settings.hop_seconds + settings.window_seconds
-        end = max(1, int(np.searchsorted(profile.centres, moment)))
+        end = min(max(1, int(np.searchsorted(profile.centres, moment))), len(weights))
         begins = np.minimum(np.searchsorted(profile.centres, moment - lengths), end - 1)
         sums = np.array([weights[begin:end].sum(0, dtype=np.float64) for begin in begins])
         classes = chroma(sums, np.full(len(lengths), tuning[end - 1]))
         keys = key_correlations(classes)
         changes = [change[begin:end].mean() for begin in begins]
-        out[row] = np.column_stack([key_mode(keys), key_clarity(keys), chroma_entropy(classes), changes])
-    return out.reshape(rows, 4 * len(lengths))
+        measures = np.column_stack([key_mode(keys), key_clarity(keys), chroma_entropy(classes), changes])
+        degrees = scale_degrees(classes, keys)[TONALITY_SECONDS.index(DEGREE_SECONDS)]
+        out[row] = np.concatenate([measures.ravel(), degrees])
+    return out

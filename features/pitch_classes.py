@@ -1,7 +1,8 @@
 """Pitch classes of a signal: which notes sound, whatever the octave, and how the instruments are tuned.
 
-Tones are the peaks of long spectra.  They are kept in bins of a tenth of a semitone until it is
-known how far the music lies beside 440 Hz; then they are put together to twelve classes.
+Notes are heard by filters three to the semitone (a constant-Q transform).  They are kept in bins of a third
+of a semitone until it is known how far the music lies beside 440 Hz; then they are put together to twelve
+classes.
 """
 
 from __future__ import annotations
@@ -13,33 +14,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmcore.features.errors import raise_if_stopped
-from lstmcore.features.frames import Frames, Samples, frames_of, mono
+from lstmcore.features.frames import Samples, mono
 
 Array = NDArray[np.float64]
 
-PITCH_FRAME = 0.4  # seconds of sound in a spectrum
-PITCH_HOP = 0.1  # seconds from one spectrum to the next
-BINS = 120  # of an octave
+PITCH_HOP = 0.1  # seconds from one frame to the next
+BINS = 36  # of an octave
 CLASSES = 12  # of an octave
 TUNING_SECONDS = 30.0  # that a tuning is heard from
 
 _PER_CLASS = BINS // CLASSES
-_LOWEST_HZ, _HIGHEST_HZ = 65.0, 2100.0  # C2 to C7
-_CONCERT_PITCH_HZ = 440.0
-_CONCERT_CLASS = 9  # A, where C is 0
+_OCTAVES = 5
+_LOWEST_HZ = 440 * 2 ** (-33 / 12)  # C2; the highest is the B6 before 2093 Hz
+_Q = 1 / (2 ** (1 / BINS) - 1)  # frequency over bandwidth: a filter's neighbours are a bandwidth away
 _FLOOR = 1e-6  # of full scale: what is softer is rounding
-_POWER = 1.5  # of an amplitude: soft tones count little, and the loudest isn't all
 _REACH = 2 / 3  # of a semitone: how far from its middle a tone counts for a class
-_BLOCK_SAMPLES = 1 << 19  # of the frames that are transformed together
+_BLOCK_SAMPLES = 1 << 21  # of the frames that are filtered together
 
 
 class PitchProfile(NamedTuple):
-    """What sounds over time, in tenths of a semitone of one octave.
+    """What sounds over time, in thirds of a semitone of one octave.
 
     Parameters
     ----------
     weights
-        Shape (frames, 120), float32: what share of a frame's tones is where; bin 0 is C, with A at
+        Shape (frames, 36), float32: what share of a frame's energy is where; bin 0 is C, with A at
         440 Hz.  Each frame sums to 1, or to 0 in silence.
     centres
         Shape (frames,): middles of the frames, seconds.
@@ -50,7 +49,7 @@ class PitchProfile(NamedTuple):
 
 
 def pitch_profile(samples: Samples, rate: float, *, stop: threading.Event | None = None) -> PitchProfile:
-    """Collect the tones of a signal, in frames of .4 s, one every .1 s.
+    """Hear which notes of an octave sound, every .1 s.
 
     Parameters
     ----------
@@ -65,66 +64,72 @@ def pitch_profile(samples: Samples, rate: float, *, stop: threading.Event | None
     Returns
     -------
     PitchProfile
-        All 0 in silence.  A signal shorter than a frame is one frame.
+        A frame for each tenth of a second that has a sample; all 0 in silence.
 
     Raises
     ------
     ValueError
-        If there is no sample, or the rate leaves a frame none.
+        If there is no sample.
     ExtractionStopped
         If `stop` was set.
 
     Notes
     -----
-    A tone is a maximum of the amplitude spectrum (Hann window, no zeros put behind it, so that
-    every rate has the same bins) between 65 and 2100 Hz, above 1e-6 of full scale.  A parabola
-    through the logarithms of its bin and the two beside it says its frequency and amplitude.  The
-    amplitude to the power of 1.5 goes to the two nearest of the 120 bins, the more to the nearer; then
-    a frame is divided by its sum: soft passages count like loud ones.
+    A filter for each third of a semitone from C2 (65.4 Hz) on, five octaves, as far as the rate allows.
+    With x the signal, m the middle of a frame and L = Q rate / f, Q = 1 / (2^(1/36) - 1) = 51.4, the
+    amplitude at the frequency f is ::
 
-    Memory: 5 kB for each second of the signal.
+        2 |Σ_j w_j x_{m+j} exp(-2πi j f / rate)| / Σ_j w_j,   w_j = cos²(π j / L), |j| < L / 2
 
-    Source: E. Gómez, "Tonal description of music audio signals", doctoral thesis, Universitat
-    Pompeu Fabra, 2006, chapter 3 (harmonic pitch class profiles), for peaks as tones.
+    so low notes are heard over .8 s and high ones over .025 s; outside the signal x is 0.  Amplitudes
+    above 1e-6 of full scale are squared and divided by f, so that harmonics, which lie above the notes that
+    are played and are no notes of the key, count less; octaves are added, and each frame divided by its
+    sum: soft passages count like loud ones.
+
+    Memory: 2 kB for each second of the signal.
+
+    Source: J. C. Brown, "Calculation of a constant Q spectral transform", Journal of the Acoustical
+    Society of America 89, 1991, with Hann's window in place of Hamming's.
     """
-    frames = frames_of(len(samples), rate, PITCH_FRAME, PITCH_HOP)
-    weights = np.empty((len(frames.starts), BINS), np.float32)
-    step = max(1, _BLOCK_SAMPLES // frames.length)
-    for at in range(0, len(frames.starts), step):
-        raise_if_stopped(stop)
-        weights[at : at + step] = _profiles(samples, frames._replace(starts=frames.starts[at : at + step]))
-    return PitchProfile(weights, frames.centres)
+    if len(samples) < 1:
+        raise ValueError("a signal without samples; at least one is expected")
+    count = int(np.ceil(len(samples) / (PITCH_HOP * rate) - 1e-9))
+    centres = (np.arange(count) + 0.5) * PITCH_HOP
+    energies = np.zeros((count, BINS))
+    for octave in range(_OCTAVES):
+        hz = _LOWEST_HZ * 2 ** (octave + np.arange(BINS) / BINS)
+        filters = _filters(hz, rate)
+        step = max(1, _BLOCK_SAMPLES // len(filters))
+        for at in range(0, count, step):
+            raise_if_stopped(stop)
+            energies[at : at + step] += _energies(samples, rate, centres[at : at + step], filters) / hz
+    total = energies.sum(1, keepdims=True)
+    shares = np.divide(energies, total, out=energies, where=total > 0)
+    return PitchProfile(shares.astype(np.float32), centres)
 
 
-def _profiles(samples: Samples, frames: Frames) -> Array:
-    starts, length = frames.starts, frames.length
-    signal = mono(samples[starts[0] : starts[-1] + length])
-    # A tone of full scale has amplitude 1.
-    window = (1 - np.cos(2 * np.pi * np.arange(length) / length)) / length
-    views = np.lib.stride_tricks.sliding_window_view(signal, length)
-    hz = frames.rate / length
-    first = max(1, int(np.ceil(_LOWEST_HZ / hz)))
-    last = min(int(_HIGHEST_HZ / hz), (length - 1) // 2 - 1)
-    if last < first:
-        return np.zeros((len(starts), BINS))
-    spectra = np.abs(np.fft.rfft(views[starts - starts[0]] * window)[:, first - 1 : last + 2])
-    left, middle, right = spectra[:, :-2], spectra[:, 1:-1], spectra[:, 2:]
-    frame, place = np.nonzero((middle > left) & (middle >= right) & (middle > _FLOOR))
-    a, b, c = (np.log(np.maximum(one[frame, place], _FLOOR**2)) for one in (left, middle, right))
-    beside = 0.5 * (a - c) / (a - 2 * b + c)
-    weight = np.exp(_POWER * (b - 0.25 * (a - c) * beside))
-    semitones = CLASSES * np.log2((first + place + beside) * hz / _CONCERT_PITCH_HZ) + _CONCERT_CLASS
-    tenths = semitones * _PER_CLASS
-    below = np.floor(tenths)
-    share = tenths - below
-    row, column = frame * BINS, below.astype(np.int64)
-    size = len(starts) * BINS
-    sums = np.bincount(row + column % BINS, weight * (1 - share), size)
-    sums += np.bincount(row + (column + 1) % BINS, weight * share, size)
-    profiles = sums.reshape(-1, BINS)
-    total = profiles.sum(1, keepdims=True)
-    shares: Array = np.divide(profiles, total, out=np.zeros(profiles.shape), where=total > 0)
-    return shares
+def _filters(hz: Array, rate: float) -> NDArray[np.float32]:
+    """Cosines of an octave, then sines, windowed: shape (samples, 72), the frame's middle in the middle."""
+    half = int(_Q * rate / hz[0] / 2)
+    j = np.arange(-half, half + 1)[:, None]
+    windows = np.where(np.abs(j) < _Q * rate / hz / 2, np.cos(np.pi * j * hz / (_Q * rate)) ** 2, 0.0)
+    windows *= 2 * (hz * (1 + 2 / _Q) < rate / 2) / windows.sum(0)  # not what the rate can't hold
+    turns = 2 * np.pi * j * hz / rate
+    return np.hstack([windows * np.cos(turns), windows * np.sin(turns)]).astype(np.float32)
+
+
+def _energies(samples: Samples, rate: float, centres: Array, filters: NDArray[np.float32]) -> Array:
+    middles = (centres * rate).astype(np.int64)
+    half = len(filters) // 2
+    begin, end = middles[0] - half, middles[-1] + half + 1
+    heard = np.zeros(end - begin, np.float32)
+    first, last = max(begin, 0), min(end, len(samples))
+    if first < last:
+        heard[first - begin : last - begin] = mono(samples[first:last])
+    frames = np.lib.stride_tricks.sliding_window_view(heard, len(filters))[middles - middles[0]]
+    parts = (frames @ filters).astype(np.float64)
+    energies = parts[:, :BINS] ** 2 + parts[:, BINS:] ** 2
+    return np.where(energies > _FLOOR**2, energies, 0.0)
 
 
 def tunings(profile: PitchProfile) -> Array:
@@ -155,12 +160,12 @@ def tunings(profile: PitchProfile) -> Array:
 
 
 def chroma(weights: NDArray[np.floating], tuning: Array) -> Array:
-    """Put tenths of semitones together to the twelve pitch classes.
+    """Put thirds of semitones together to the twelve pitch classes.
 
     Parameters
     ----------
     weights
-        Shape (..., 120), as in `PitchProfile`.
+        Shape (..., 36), as in `PitchProfile`.
     tuning
         Shape (...): semitones, one for each.
 

@@ -55,10 +55,18 @@ MUSIC = ("sensory_dissonance", "roughness_vassilakis", "tempo", "event_density")
 TONALITY_SECONDS = (1, 3, 10, 30)
 """Lengths of the windows of tonality, each of which ends where a row's window ends."""
 
-TONALITY = tuple(
-    f"tonality_{measure}_{seconds}s"
-    for seconds in TONALITY_SECONDS
-    for measure in ("mode", "clarity", "entropy", "change")
+DEGREE_SECONDS = 10
+"""Length of the window of the scale degrees: one of the above."""
+
+_DEGREES = ("1", "b2", "2", "b3", "3", "4", "b5", "5", "b6", "6", "b7", "7")
+
+TONALITY = (
+    *(
+        f"tonality_{measure}_{seconds}s"
+        for seconds in TONALITY_SECONDS
+        for measure in ("mode", "clarity", "entropy", "change")
+    ),
+    *(f"tonality_degree_{degree}_{DEGREE_SECONDS}s" for degree in _DEGREES),
 )
 """What FS3 adds to FS2."""
 
@@ -83,7 +91,7 @@ def feature_names(feature_set: str) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        260 names for FS1, 264 for FS2, 280 for FS3.
+        260 names for FS1, 264 for FS2, 292 for FS3.
 
     Raises
     ------
@@ -110,7 +118,7 @@ def columns(feature_set: str) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        261 names for FS1, as in the header of DEAM's feature files; 265 for FS2, 281 for FS3.
+        261 names for FS1, as in the header of DEAM's feature files; 265 for FS2, 293 for FS3.
 
     Raises
     ------

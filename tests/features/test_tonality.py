@@ -26,6 +26,7 @@ from lstmcore.features import (
     key_correlations,
     key_mode,
     pitch_profile,
+    scale_degrees,
     tonal_centroid,
     tonality_rows,
     tunings,
@@ -44,9 +45,15 @@ LONG = TONALITY_SECONDS.index(10)
 KEYS = [(tonic, minor) for minor in (False, True) for tonic in range(12)]
 
 
+def measures(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mode, clarity, entropy and change, by length of window."""
+    windows = len(TONALITY_SECONDS)
+    return rows[:, : 4 * windows].reshape(len(rows), windows, 4)
+
+
 def at_the_end(signal: Signal, rate: int = RATE) -> NDArray[np.float64]:
     """Mode, clarity, entropy and change of the whole cadence."""
-    values: NDArray[np.float64] = tonality_rows(signal, rate, ROWS)[-1].reshape(-1, 4)[LONG]
+    values: NDArray[np.float64] = measures(tonality_rows(signal, rate, ROWS))[-1, LONG]
     return values
 
 
@@ -55,22 +62,22 @@ def test_the_mode_of_each_key_in_any_tuning(detuned: float) -> None:
     for tonic, minor in KEYS:
         mode, clarity, _, _ = at_the_end(cadence(tonic, minor=minor, detuned=detuned))
         assert (mode < 0) == minor, (tonic, minor)
-        assert abs(mode) > 0.01
-        assert clarity > 0.7
+        assert abs(mode) > 0.05
+        assert clarity > 0.8
 
 
-def test_the_mode_beside_drums_and_noise() -> None:
+@pytest.mark.parametrize("detuned", [-0.3, 0.25, 0.5])
+def test_the_mode_beside_drums_and_noise(detuned: float) -> None:
     for tonic, minor in KEYS:
-        sound = cadence(tonic, minor=minor, detuned=0.25)
-        assert (at_the_end(sound + drums())[0] < 0) == minor, (tonic, minor)
-        assert (at_the_end(sound + noise(sound, 6.0))[0] < 0) == minor, (tonic, minor)
+        sound = cadence(tonic, minor=minor, detuned=detuned)
+        for beside in (drums(), noise(sound, 6.0), noise(sound, 0.0)):
+            assert (at_the_end(sound + beside)[0] < 0) == minor, (tonic, minor)
 
 
 def test_it_is_the_same_for_every_key() -> None:
-    """Tones of other pitches lie otherwise in the spectrum's bins of 2.5 Hz."""
     for minor in (False, True):
         values = np.array([at_the_end(cadence(tonic, minor=minor)) for tonic in range(12)])
-        assert (values.std(0) < [0.08, 0.04, 0.04, 0.05]).all(), values.std(0)
+        assert (values.std(0) < [0.005, 0.01, 0.02, 0.005]).all(), values.std(0)
 
 
 def test_rows_are_those_of_the_plain_formulation() -> None:
@@ -91,16 +98,16 @@ def test_rows_are_those_of_the_plain_formulation() -> None:
 def test_silence_has_no_key_and_noise_no_clear_one() -> None:
     np.testing.assert_array_equal(tonality_rows(np.zeros((40000, 2), np.int16), 8000, 8), 0)
     rows = tonality_rows(0.1 * np.random.default_rng(1).standard_normal(31 * RATE), RATE, 60)
-    values = rows[-1].reshape(-1, 4)
-    assert (np.abs(values[1:, 0]) < 0.15).all()
+    values = measures(rows)[-1]
+    assert (np.abs(values[1:, 0]) < 0.1).all()
     assert (values[1:, 1] < 0.35).all()
     assert (values[1:, 2] > 0.98).all()
-    assert (values[1:, 3] < 0.1).all()
+    assert (values[1:, 3] < 0.25).all()
 
 
 def test_silence_after_sound_is_exact() -> None:
     sound = np.concatenate([cadence(0, minor=False), np.zeros(12 * RATE)])
-    rows = tonality_rows(sound, RATE, 34).reshape(34, -1, 4)
+    rows = measures(tonality_rows(sound, RATE, 34))
     np.testing.assert_array_equal(rows[13:, 0, :3], 0)
     np.testing.assert_array_equal(rows[14:, 0], 0)
     assert (rows[30, -1, :3] != 0).all()
@@ -108,7 +115,7 @@ def test_silence_after_sound_is_exact() -> None:
 
 def test_what_comes_later_is_not_heard() -> None:
     song = np.concatenate([cadence(0, minor=False), cadence(6, minor=True, detuned=0.4)])
-    alone = tonality_rows(song[: round((SECONDS + 0.2) * RATE)], RATE, ROWS)
+    alone = tonality_rows(song[: round((SECONDS + 0.4) * RATE)], RATE, ROWS)
     np.testing.assert_array_equal(tonality_rows(song, RATE, ROWS), alone)
 
 
@@ -182,8 +189,24 @@ def test_a_tone_lies_in_its_class() -> None:
         profile = pitch_profile(np.sin(2 * np.pi * 440 * 2 ** ((note - 9 + cents / 100) / 12) * t), RATE)
         np.testing.assert_allclose(tunings(profile)[5:-5], cents / 100, atol=0.01)
         classes = chroma(profile.weights, tunings(profile))
-        np.testing.assert_allclose(classes[5:-5, note], 1, atol=1e-3)
-        assert (harmonic_change(profile)[10:] < 0.01).all()
+        np.testing.assert_allclose(classes[5:-5, note], 1, atol=1e-2)  # filters overlap
+        assert (harmonic_change(profile)[10:-5] < 0.01).all()
+
+
+def test_degrees_begin_with_the_tonic() -> None:
+    """In all keys alike, and a chord's root is its tonic."""
+    for minor in (False, True):
+        rows = np.array([tonality_rows(cadence(tonic, minor=minor), RATE, ROWS)[-1] for tonic in range(12)])
+        degrees = rows[:, -12:]
+        assert [name.split("_")[2] for name in TONALITY[-12:]][3:5] == ["b3", "3"]
+        np.testing.assert_allclose(degrees.sum(1), 1)
+        assert (degrees.std(0) < 0.02).all(), degrees.std(0)
+        assert ((degrees[:, 3] > 0.05) & (degrees[:, 4] < 0.03)).all() == minor
+        assert set(degrees.argmax(1)) <= {0, 7}
+    classes = np.roll(np.eye(12)[0] + np.eye(12)[3] + np.eye(12)[7], 5)
+    np.testing.assert_array_equal(
+        np.flatnonzero(scale_degrees(classes, key_correlations(classes))), [0, 3, 7]
+    )
 
 
 def test_formulas_by_hand() -> None:
@@ -191,9 +214,7 @@ def test_formulas_by_hand() -> None:
     triad[[0, 4, 7]] = 1 / 3
     keys = key_correlations(triad)
     assert keys.argmax() == 0
-    pearson = np.corrcoef(triad, [6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88])[
-        0, 1
-    ]
+    pearson = np.corrcoef(triad, tonality_plainly.MAJOR)[0, 1]
     assert key_clarity(keys) == pytest.approx(pearson, rel=2e-2)
     assert key_mode(keys) == pytest.approx(keys[:12].max() - keys[12:].max())
     # C to G: 7 semitones are 7 · 7π/6 on the first circle, π/6 short of four turns … of radius 1.
@@ -234,7 +255,7 @@ def test_fs3_is_fs2_and_tonality_and_the_store_shares_parts(
 
 def test_names_and_versions() -> None:
     assert feature_names("FS3") == (*feature_names("FS2"), *TONALITY)
-    assert len(set(feature_names("FS3"))) == 280
+    assert len(set(feature_names("FS3"))) == 292
     assert TONALITY[8:10] == ("tonality_mode_10s", "tonality_clarity_10s")
     assert fs3_version().startswith(fs2_version())
     assert fs3_version(FeatureSettings(hop_seconds=0.1)) != fs3_version()

@@ -5,49 +5,44 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-MAJOR = [6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88]
-MINOR = [6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17]
+MAJOR = [0.238, 0.006, 0.111, 0.006, 0.137, 0.094, 0.016, 0.214, 0.009, 0.080, 0.008, 0.081]
+MINOR = [0.220, 0.006, 0.104, 0.123, 0.019, 0.103, 0.012, 0.214, 0.062, 0.022, 0.061, 0.052]
+DEGREES = 10  # seconds
 
-Weights = dict[int, float]  # of the tenths of a semitone in an octave
-
-
-def tones(frame: NDArray[np.float64], rate: float) -> list[tuple[float, float]]:
-    """Frequencies and amplitudes of the peaks of a Fourier transform with Hann's window."""
-    n = len(frame)
-    t = np.arange(n)
-    windowed = frame * (0.5 - 0.5 * np.cos(2 * np.pi * t / n))
-    low, high = math.ceil(65 * n / rate), math.floor(2100 * n / rate)
-    amplitude = {
-        k: abs(np.sum(windowed * np.exp(-2j * np.pi * k * t / n))) * 2 / n for k in range(low - 1, high + 2)
-    }
-    found = []
-    for k in range(low, high + 1):
-        if amplitude[k] > amplitude[k - 1] and amplitude[k] >= amplitude[k + 1] and amplitude[k] > 1e-6:
-            logs = [math.log(amplitude[k + d]) for d in (-1, 0, 1)]
-            curve = np.polyfit([-1, 0, 1], logs, 2)
-            top = -curve[1] / (2 * curve[0])
-            found.append(((k + top) * rate / n, math.exp(np.polyval(curve, top))))
-    return found
+Weights = dict[int, float]  # of the thirds of a semitone in an octave
 
 
-def weights_of(frame: NDArray[np.float64], rate: float) -> Weights:
-    weights = dict.fromkeys(range(120), 0.0)
-    for hz, amplitude in tones(frame, rate):
-        tenths = 120 * math.log2(hz / (440 * 2 ** (-9 / 12)))
-        share = tenths - math.floor(tenths)
-        weights[math.floor(tenths) % 120] += amplitude**1.5 * (1 - share)
-        weights[(math.floor(tenths) + 1) % 120] += amplitude**1.5 * share
+def amplitude(signal: NDArray[np.float64], rate: float, hz: float, middle: int) -> float:
+    """How loud a frequency is, about a sample, over 51.4 periods and with Hann's window."""
+    length = rate / hz / (2 ** (1 / 36) - 1)
+    part, whole = 0j, 0.0
+    for j in range(-math.floor(length / 2), math.floor(length / 2) + 1):
+        weight = 0.5 + 0.5 * math.cos(2 * math.pi * j / length)
+        whole += weight
+        if 0 <= middle + j < len(signal):
+            turn = 2 * math.pi * j * hz / rate
+            part += weight * signal[middle + j] * complex(math.cos(turn), -math.sin(turn))
+    return 2 * abs(part) / whole
+
+
+def weights_of(signal: NDArray[np.float64], rate: float, middle: int) -> Weights:
+    weights = dict.fromkeys(range(36), 0.0)
+    for k in range(5 * 36):
+        hz = 65.40639132514966 * 2 ** (k / 36)
+        if hz * (1 + 2 * (2 ** (1 / 36) - 1)) < rate / 2:
+            loud = amplitude(signal, rate, hz, middle)
+            weights[k % 36] += loud**2 / hz if loud > 1e-6 else 0.0
     whole = sum(weights.values())
     return {b: w / whole if whole > 0 else 0.0 for b, w in weights.items()}
 
 
 def added(many: list[Weights]) -> Weights:
-    return {b: sum(one[b] for one in many) for b in range(120)}
+    return {b: sum(one[b] for one in many) for b in range(36)}
 
 
 def tuning_of(weights: Weights) -> float:
-    x = sum(w * math.cos(2 * math.pi * b / 10) for b, w in weights.items())
-    y = sum(w * math.sin(2 * math.pi * b / 10) for b, w in weights.items())
+    x = sum(w * math.cos(2 * math.pi * b / 3) for b, w in weights.items())
+    y = sum(w * math.sin(2 * math.pi * b / 3) for b, w in weights.items())
     return math.atan2(y, x) / (2 * math.pi)
 
 
@@ -56,7 +51,7 @@ def chroma_of(weights: Weights, tuning: float) -> list[float]:
     for note in range(12):
         total = 0.0
         for b, w in weights.items():
-            away = (b / 10 - tuning - note) % 12
+            away = (b / 3 - tuning - note) % 12
             away = min(away, 12 - away)
             total += w * math.cos(0.75 * math.pi * away) ** 2 if away < 2 / 3 else 0.0
         classes.append(total)
@@ -93,23 +88,18 @@ def rows(
     hop: float = 0.5,
     window: float = 1.0,
 ) -> NDArray[np.float64]:
-    """Mode, clarity, entropy and change for each length, shape (count, 4 × lengths)."""
-    size = math.floor(0.4 * rate)
-    begins = [math.floor(0.1 * rate * k) for k in range(10 * len(signal) // rate + 2)]
-    begins = [b for b in begins if b + size <= len(signal)]
-    weights = [weights_of(signal[b : b + size], rate) for b in begins]
-    centres = [(b + (size - 1) / 2) / rate for b in begins]
+    """Mode, clarity, entropy and change for each length, then degrees, shape (count, 4 × lengths + 12)."""
+    centres = [0.1 * k + 0.05 for k in range(math.ceil(10 * len(signal) / rate))]
+    weights = [weights_of(signal, rate, math.floor(at * rate)) for at in centres]
     tuning = [tuning_of(added(weights[max(0, k - 299) : k + 1])) for k in range(len(weights))]
-    change = []
-    for k, tuned in enumerate(tuning):
-        halves = [weights[max(0, k - 4) : k + 1], weights[max(0, k - 9) : max(0, k - 4)]]
-        chromas = [chroma_of(added(half), tuned) for half in halves]
-        heard = all(any(c) for c in chromas)
-        change.append(math.dist(centroid(chromas[0]), centroid(chromas[1])) if heard else 0.0)
+    change = [0.0]
+    for k in range(1, len(weights)):
+        both = [chroma_of(one, tuning[k]) for one in weights[k - 1 : k + 1]]
+        change.append(math.dist(centroid(both[0]), centroid(both[1])) if any(both[0]) and any(both[1]) else 0)
     table = []
     for row in range(count):
         last = row * hop + window
-        values = []
+        values, degrees = [], []
         for length in lengths:
             inside = [k for k, at in enumerate(centres) if last - length <= at < last] or [0]
             chroma = chroma_of(added([weights[k] for k in inside]), tuning[inside[-1]])
@@ -122,5 +112,11 @@ def rows(
                 entropy,
                 sum(change[k] for k in inside) / len(inside),
             ]
-        table.append(values)
+            if length == DEGREES:
+                keys = [
+                    (correlation(chroma, key, note), note) for key in (MAJOR, MINOR) for note in range(12)
+                ]
+                tonic = max(keys, key=lambda one: one[0])[1]
+                degrees = [chroma[(tonic + step) % 12] for step in range(12)]
+        table.append(values + degrees)
     return np.array(table)
