@@ -24,12 +24,15 @@ def new_autoencoder(
     generator: np.random.Generator | np.random.SeedSequence | int,
     *,
     dtype: DTypeLike = np.float32,
+    forget_bias: float = 0.0,
 ) -> Network:
     """Make an auto-encoder: an LSTM or tanh layer with a linear output of the input's size.
 
     Train it like any network, on `as_autoencoder_set` and with ``input_noise`` above 0.
+    `forget_bias` is that of `initial_network`.
     """
-    return initial_network(input_size, [hidden, Linear(input_size)], generator, dtype=dtype)
+    layers = [hidden, Linear(input_size)]
+    return initial_network(input_size, layers, generator, dtype=dtype, forget_bias=forget_bias)
 
 
 def as_autoencoder_set(sequences: SequenceSet) -> SequenceSet:

@@ -228,12 +228,15 @@ class NetworkConfig(Section):
     with as many parameters as the LSTM layers that ``hidden`` names.  ``bidirectional`` gives half of
     each layer's units to each direction of time.  ``targets`` says whether one network predicts all
     targets (``joint``) or one each (``single``).
+    ``forget_bias``: added to the forget gates' random biases at the start, so that cells begin by
+    remembering, at 3 for about 20 frames and at 0 for one or two; a network without memory has no gates.
     """
 
     hidden: list[Annotated[int, Field(ge=1, le=100_000)]] = Field(default=[200, 150, 25], min_length=1)
     cell: Literal["lstm", "feedforward"] = "lstm"
     bidirectional: bool = False
     bias: float = 1.0
+    forget_bias: float = Field(default=0.0, ge=-100, le=100)
     targets: Literal["joint", "single"] = "joint"
 
     @model_validator(mode="after")
@@ -479,6 +482,7 @@ _LATER = (
     ("data", "leave_out"),
     ("data", "annotation_delay"),
     ("folds", "group"),
+    ("network", "forget_bias"),
     ("data", "test_songs"),
     ("data", "table"),
     ("data", "audio"),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -91,7 +92,7 @@ def autoencoder_jobs(experiment: Experiment, unlabelled: list[Song]) -> list[Job
 
 def _job(data: _Data, digests: list[str], trial: int) -> Job:
     experiment, layer = data.experiment, data.hidden
-    inputs = {
+    inputs: dict[str, Any] = {
         "version": VERSION,
         "seed": experiment.seed,
         "trial": trial,
@@ -103,6 +104,8 @@ def _job(data: _Data, digests: list[str], trial: int) -> Job:
         "engine": [experiment.engine.backend, experiment.engine.dtype],
         "songs": digests,
     }
+    if experiment.network.forget_bias:
+        inputs["forget_bias"] = experiment.network.forget_bias
     name = name_of(f"autoencoder-trial{trial}", inputs)
     return Job(
         f"auto-encoder, trial {trial}", name, partial(_training, data, trial), partial(_conclude, trial)
@@ -121,7 +124,9 @@ def _make_sets(songs: list[Song], dtype: str) -> Sets:
 def _training(data: _Data, trial: int) -> Training:
     experiment, seed, sets = data.experiment, autoencoder_seed(data.experiment, trial), data.sets()
     inputs, dtype = sets.training.input_size, experiment.engine.dtype
-    network = new_autoencoder(inputs, data.hidden, stream(seed, "weights"), dtype=dtype)
+    network = new_autoencoder(
+        inputs, data.hidden, stream(seed, "weights"), dtype=dtype, forget_bias=experiment.network.forget_bias
+    )
     return Training(network, sets, settings_of(experiment.pretraining), seed)
 
 

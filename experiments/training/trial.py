@@ -180,7 +180,7 @@ def _job(data: TrialData, fold: int, trial: int, target: str | None) -> Job:
         "version": VERSION,
         "seed": [experiment.seed, fold, trial],
         "target": target,
-        "network": experiment.network.model_dump(),
+        "network": network_values(experiment),
         "training": experiment.training.model_dump(),
         "engine": [experiment.engine.backend, experiment.engine.dtype],
         "autoencoder": data.autoencoders[trial][0] if data.autoencoders else None,
@@ -196,11 +196,25 @@ def _job(data: TrialData, fold: int, trial: int, target: str | None) -> Job:
     return Job(title, name, partial(_training, *of_job), partial(_conclude, *of_job))
 
 
+def network_values(experiment: Experiment) -> dict[str, Any]:
+    """Return the networks' keys, without what came later and is at its default, so that names stay."""
+    values = experiment.network.model_dump()
+    if not values["forget_bias"]:
+        del values["forget_bias"]
+    return values
+
+
 def _start(data: TrialData, trial: int, seed: np.random.SeedSequence, inputs: int) -> Network:
     """Random weights; the first layer from the auto-encoder if there is one."""
     experiment = data.experiment
     layers = architecture_of(experiment, inputs).layers
-    network = initial_network(inputs, layers, stream(seed, "weights"), dtype=experiment.engine.dtype)
+    network = initial_network(
+        inputs,
+        layers,
+        stream(seed, "weights"),
+        dtype=experiment.engine.dtype,
+        forget_bias=experiment.network.forget_bias,
+    )
     if not data.autoencoders:
         return network
     autoencoder = Network(autoencoder_architecture(experiment, inputs), data.autoencoders[trial][1])

@@ -4,7 +4,20 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from lstmcore import LSTM, Architecture, EngineError, Linear, Network, SequenceSet, Standardiser, pack
+from lstmcore import (
+    BLSTM,
+    LSTM,
+    Architecture,
+    EngineError,
+    Linear,
+    Network,
+    SequenceSet,
+    Standardiser,
+    Tanh,
+    initial_network,
+    pack,
+    predict,
+)
 from tests.lstmcore.networks import random_network, random_sequences
 
 
@@ -33,6 +46,31 @@ def test_initial_weights_are_uniform_in_the_papers_range():
     assert weights.min() >= -0.1
     assert weights.max() <= 0.1
     assert weights.std() == pytest.approx(0.2 / np.sqrt(12), rel=0.02)
+
+
+def test_the_forget_bias_is_added_to_forget_gates_and_nothing_else():
+    layers = [LSTM(4), BLSTM(6), Tanh(3), Linear(2)]
+    usual, started = (initial_network(3, layers, 5, forget_bias=bias) for bias in (0.0, 2.5))
+    for before, after in zip(usual.parameters, started.parameters, strict=True):
+        for name, values in after.items():
+            expected = before[name].copy()
+            if name == "b" and expected.ndim == 2:
+                expected[2] += 2.5  # gates z, i, f, o
+            np.testing.assert_array_equal(values, expected)
+
+
+def test_a_cell_remembers_as_long_as_the_forget_bias_says():
+    """All other weights 0, so that the state fades by the logistic function of 3 at each step."""
+    layers = [LSTM(1), Linear(1)]
+    network = initial_network(1, layers, 1, dtype="float64", low=0.0, high=0.0, forget_bias=3.0)
+    cell = network.parameters[0]
+    cell["b"][1], cell["b"][3], cell["W"][0] = 50, 50, 1e-6  # gates open, so that outputs are states
+    network.parameters[1]["W"][:] = 1
+    song = np.zeros((41, 1))
+    song[0] = 1
+    heard = predict(network, song)[:, 0]
+    np.testing.assert_allclose(heard[1:] / heard[:-1], 1 / (1 + np.exp(-3)), rtol=1e-6)
+    assert heard[21] / heard[0] == pytest.approx(np.exp(-1), rel=0.05)
 
 
 @given(lengths=st.lists(st.integers(1, 9), min_size=1, max_size=8), data=st.data())

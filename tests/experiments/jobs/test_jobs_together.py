@@ -120,6 +120,23 @@ def songs_of(tiny):
     return load_dataset(config.data, workers=1, progress=Quiet(), stop=threading.Event()).unlabelled
 
 
+def test_a_forget_bias_makes_other_jobs_and_other_networks(tiny):
+    from lstmcore.experiments.datasets import load_dataset
+    from lstmcore.experiments.training.folds import split
+
+    jobs = {}
+    for bias in (0, 3):
+        config = load_experiment(tiny / "tiny.toml", [f"network.forget_bias={bias}"])
+        dataset = load_dataset(config.data, workers=1, progress=Quiet(), stop=threading.Event())
+        data = TrialData(config, dataset, split(dataset.development, config.folds), [])
+        jobs[bias] = [network_jobs(data)[0], autoencoder_jobs(config, dataset.unlabelled)[0]]
+    for usual, started in zip(*jobs.values(), strict=True):
+        assert usual.name != started.name
+        before, after = (job.training().network.parameters[0]["b"] for job in (usual, started))
+        np.testing.assert_allclose(after[2] - before[2], 3, rtol=1e-6)
+        np.testing.assert_array_equal(after[[0, 1, 3]], before[[0, 1, 3]])
+
+
 def test_jobs_of_a_fold_share_their_songs_and_forget_them(tiny):
     from lstmcore.experiments.datasets import load_dataset
     from lstmcore.experiments.training.folds import split
