@@ -94,7 +94,7 @@ def pitch_profile(samples: Samples, rate: float, *, stop: threading.Event | None
     if len(samples) < 1:
         raise ValueError("a signal without samples; at least one is expected")
     count = int(np.ceil(len(samples) / (PITCH_HOP * rate) - 1e-9))
-    centres = (np.arange(count) + 0.5) * PITCH_HOP
+    centres = np.asarray((np.arange(count) + 0.5) * PITCH_HOP, np.float64)
     energies = np.zeros((count, BINS))
     for octave in range(_OCTAVES):
         hz = _LOWEST_HZ * 2 ** (octave + np.arange(BINS) / BINS)
