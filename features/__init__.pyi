@@ -22,6 +22,7 @@ from .fs2 import (
 from .fs3 import (
     extract_fs3 as extract_fs3,
     extract_tonality as extract_tonality,
+    tonality_of as tonality_of,
     tonality_rows as tonality_rows,
 )
 from .gammatone import (

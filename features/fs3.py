@@ -28,6 +28,8 @@ from lstmcore.features.settings import DEFAULT, FeatureSettings
 if TYPE_CHECKING:
     import pandas
 
+    from lstmcore.features.pitch_classes import PitchProfile
+
 _REVISION = 2  # raise it whenever the numbers of tonality change
 
 
@@ -167,8 +169,39 @@ def tonality_rows(
     there is signal.  A row whose window ends before the first centre has the first frame.  The tuning is
     that of the 30 s that end with the window.  So a row hears nothing later than .4 s after its window.
     """
+    from lstmcore.features.pitch_classes import pitch_profile
+
+    return tonality_of(pitch_profile(samples, rate, stop=stop), rows, settings, stop=stop)
+
+
+def tonality_of(
+    profile: PitchProfile,
+    rows: int,
+    settings: FeatureSettings = DEFAULT,
+    *,
+    stop: threading.Event | None = None,
+) -> NDArray[np.float64]:
+    """Compute the numbers of `tonality_rows` from pitch classes that are heard already.
+
+    Parameters
+    ----------
+    profile
+        From `lstmcore.features.pitch_profile`, or heard otherwise.
+    rows, settings, stop
+        As for `tonality_rows`.
+
+    Returns
+    -------
+    NDArray
+        Shape (rows, columns).
+
+    Raises
+    ------
+    ExtractionStopped
+        If `stop` was set.
+    """
     from lstmcore.features.errors import raise_if_stopped
-    from lstmcore.features.pitch_classes import chroma, pitch_profile, tunings
+    from lstmcore.features.pitch_classes import chroma, tunings
     from lstmcore.features.tonality import (
         chroma_entropy,
         harmonic_change,
@@ -178,7 +211,6 @@ def tonality_rows(
         scale_degrees,
     )
 
-    profile = pitch_profile(samples, rate, stop=stop)
     weights, tuning, change = profile.weights, tunings(profile), harmonic_change(profile)
     lengths = np.array(TONALITY_SECONDS)
     out = np.empty((rows, len(TONALITY)))
