@@ -14,6 +14,7 @@ PURPOSES = {
     "raters' ceiling": 5,
     "told apart": 6,
     "transfer": 7,
+    "sequences of several songs": 8,
 }
 
 

@@ -269,9 +269,15 @@ class Training(_Descent):
 
     ``objective``: the sum of squared errors; 1 − CCC of each song; or 1 − CCC of all songs
     computed side by side, pooled (see `lstmcore.ccc`).
+    ``excerpt_seconds``: networks, and regressions beside them, learn from so many seconds in the middle of
+    each song; 0: from all of it.  Songs are scored whole.
+    ``sequence_seconds``: songs are put one after the other, in an order drawn once, to sequences of at least
+    so many seconds, which networks hear without a break; 0: each song is a sequence.
     """
 
     objective: Literal["sse", "ccc", "ccc_pooled"] = "sse"
+    excerpt_seconds: float = Field(default=0.0, ge=0, le=LONGEST_SECONDS)
+    sequence_seconds: float = Field(default=0.0, ge=0, le=LONGEST_SECONDS)
 
     @model_validator(mode="after")
     def _pools_something(self) -> Training:
@@ -298,9 +304,26 @@ class PredictionsConfig(Section):
 
     ``smoothing`` takes the mean of all predictions of a song at most half of so many seconds
     away; 0 leaves them alone.
+    ``window``: a longer song is predicted in overlapping windows of so many seconds, lead-in included, each
+    from the start that networks know from training; ``"training"``: as long as the longest sequence they are
+    trained on; 0: every song at once.
     """
 
     smoothing: float = Field(default=0.0, ge=0, le=LONGEST_SECONDS)
+    window: float | Literal["training"] = 0.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _seconds_or_training(cls, values: Any) -> Any:
+        # Said in one sentence; of a union, pydantic would say one for each of its members.
+        window = values.get("window", 0) if isinstance(values, dict) else 0
+        number = type(window) in (int, float) and 0 <= window <= LONGEST_SECONDS
+        if not number and window != "training":
+            raise ValueError(
+                f"window is {window!r}; expected seconds from 0, every song at once, to {LONGEST_SECONDS:g}, "
+                "or 'training'"
+            )
+        return values
 
 
 class Ensemble(Section):
@@ -464,18 +487,22 @@ class Experiment(Section):
         """Write what a run depends on, with every default filled in."""
         return tomli_w.dumps(self.model_dump(exclude_none=True))
 
+    def named_by(self, section: str) -> dict[str, Any]:
+        """Values of a section that names are made of: without unused keys that came later."""
+        part = getattr(self, section)
+        later = [key for one, key in _LATER if one == section]
+        fields = type(part).model_fields
+        unused = {key for key in later if getattr(part, key) == fields[key].default}
+        return dict(part.model_dump(exclude=unused))
+
     @property
     def fingerprint(self) -> str:
         """Eight characters that change with any setting of a run."""
-        values = self.model_dump()
-        for section, key in _LATER:
-            part = getattr(self, section)
-            if getattr(part, key) == type(part).model_fields[key].default:
-                del values[section][key]
+        values = self.model_dump() | {section: self.named_by(section) for section, _ in _LATER}
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
 
 
-# Keys that came when there were runs already: at their default they don't change a run's name.
+# Keys that came when there were runs already: at their default they don't change the name of a run or a job.
 _LATER = (
     ("data", "scale"),
     ("data", "window_seconds"),
@@ -486,6 +513,9 @@ _LATER = (
     ("data", "test_songs"),
     ("data", "table"),
     ("data", "audio"),
+    ("training", "excerpt_seconds"),
+    ("training", "sequence_seconds"),
+    ("predictions", "window"),
 )
 
 

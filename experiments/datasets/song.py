@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -74,6 +74,20 @@ class Song:
         """The targets of a song that has them."""
         assert self.targets is not None, f"song {self.song_id} has no annotation"
         return self.targets
+
+    def excerpt(self, frames: int) -> Song:
+        """Return so many frames in the middle, after as much lead-in; a shorter song whole."""
+        if self.frames <= frames:
+            return self
+        start = (self.frames - frames) // 2
+        part = slice(start, start + frames)
+        return replace(
+            self,
+            times=self.times[part],
+            features=self.features[part],
+            targets=None if self.targets is None else self.targets[part],
+            lead_in=None if self.lead_in is None else self.heard[start : start + self.frames_before],
+        )
 
     @cached_property
     def digest(self) -> str:

@@ -35,8 +35,10 @@ from lstmcore.experiments.prediction.description import (
 )
 from lstmcore.experiments.prediction.novelty import Novelty, novelty_of
 from lstmcore.experiments.scoring.ensemble import Choice
+from lstmcore.experiments.training.long_songs import window_seconds
 from lstmcore.experiments.training.smoothing import smoothed
 from lstmcore.experiments.training.trial import TrialData, architecture_of, join_targets, networks_a_member
+from lstmcore.experiments.training.windows import Windows
 
 _ROUNDING_SECONDS = 0.0015  # of two time stamps in whole milliseconds
 _PLACE = ("fold", "trial", "target")
@@ -63,6 +65,7 @@ def save_model(folder: Path, data: TrialData, choices: dict[str, Choice], networ
         tensors[QUANTILES] = dataset.normal_scores.quantiles
     if (novelty := novelty_of(data.split)) is not None:
         tensors |= novelty.as_tensors()
+    window = window_seconds(data)
     description = {
         "experiment": experiment.name,
         "version": version_of("lstmcore"),
@@ -75,6 +78,7 @@ def save_model(folder: Path, data: TrialData, choices: dict[str, Choice], networ
         "hop_seconds": dataset.hop_seconds,
         "smoothing_seconds": experiment.predictions.smoothing,
         "lead_in_seconds": experiment.data.lead_in,
+        **({} if window is None else {"prediction_window_seconds": window}),
         **({"window_seconds": experiment.data.window_seconds} if dataset.feature_set == MEANS else {}),
         "annotation_delay_seconds": experiment.data.annotation_delay,
         "trained_on": {
@@ -178,7 +182,8 @@ class Model:
 
         Networks that were trained with a lead-in get the first frame for as long before the song.  Those that
         were trained with a delay of the annotations say at each time what raters say then, of music so much
-        earlier: of the first frame as long as there is none.
+        earlier: of the first frame as long as there is none.  A song that is longer than
+        networks are made to hear at once is predicted in overlapping windows, if the experiment wanted that.
 
         Parameters
         ----------
@@ -309,9 +314,21 @@ class Model:
                 f"features are too far from those of the training for network {number}: "
                 "they, or its input_mean and input_scale, are damaged"
             )
-        return Standardiser(part["target_mean"], part["target_scale"]).invert(
+        outputs = (
             predict(network, x, backend=engine, workspace=workspace)
+            if self._windows is None
+            else self._windows.predict(network, x, engine, workspace)
         )
+        return Standardiser(part["target_mean"], part["target_scale"]).invert(outputs)
+
+    @property
+    def _windows(self) -> Windows | None:
+        """How a long song is cut; None: it isn't."""
+        about, hop = self.about, self.about.hop_seconds
+        if hop is None or not about.prediction_window_seconds:
+            return None
+        frames = round(about.prediction_window_seconds / hop)
+        return Windows(frames, int(about.lead_in_seconds / hop + 1e-9))
 
 
 def load_model(folder: Path) -> Model:

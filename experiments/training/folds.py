@@ -7,7 +7,7 @@ has the fewest songs so far.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from lstmcore.experiments.config import Folds
@@ -33,12 +33,15 @@ class Split:
         each of the others in turn, another in each trial.
     groups
         Group of each song, of which none is in two folds; empty where songs are dealt out one by one.
+    excerpt
+        So many frames in the middle of a song are what is learnt from it; None: all.
     """
 
     folds: tuple[tuple[Song, ...], ...]
     team_test: int | None
     stopping: str = "same"
     groups: Groups = field(default_factory=dict)
+    excerpt: int | None = None
 
     @property
     def cross_validation(self) -> list[int]:
@@ -61,7 +64,7 @@ class Split:
 
     def watched(self, fold: int, trial: int = 0) -> list[Song]:
         """Songs that early stopping of a trial watches when it is this fold's turn."""
-        return list(self.folds[self.watched_fold(fold, trial)])
+        return self._learnt(self.folds[self.watched_fold(fold, trial)])
 
     def watched_fold(self, fold: int, trial: int = 0) -> int:
         """Return which fold early stopping of a trial watches when it is this fold's turn."""
@@ -74,11 +77,15 @@ class Split:
     def training(self, fold: int, trial: int = 0) -> list[Song]:
         """Songs that the network of a trial is trained on when it is this fold's turn."""
         left_out = (fold, self.watched_fold(fold, trial))
-        return [s for k in self.cross_validation if k not in left_out for s in self.folds[k]]
+        return self._learnt(s for k in self.cross_validation if k not in left_out for s in self.folds[k])
 
     def others(self, fold: int | None) -> list[Song]:
         """Songs of all folds but this one, and but the team's test set."""
-        return [song for k in self.cross_validation if k != fold for song in self.folds[k]]
+        return self._learnt(song for k in self.cross_validation if k != fold for song in self.folds[k])
+
+    def _learnt(self, songs: Iterable[Song]) -> list[Song]:
+        """Return what is learnt from songs: each whole, or an excerpt of it."""
+        return list(songs) if self.excerpt is None else [song.excerpt(self.excerpt) for song in songs]
 
 
 def groups_of(dataset: Dataset, config: Folds) -> Groups:

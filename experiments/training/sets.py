@@ -127,6 +127,19 @@ def with_targets(
     return replace(heard, targets=np.concatenate(y).astype(heard.inputs.dtype))
 
 
+def put_together(sequences: SequenceSet, frames: int | None) -> SequenceSet:
+    """Make one sequence of several that follow each other, until it has so many frames; None: leave them."""
+    if frames is None:
+        return sequences
+    lengths: list[int] = []
+    for length in sequences.lengths.tolist():
+        if lengths and lengths[-1] < frames:
+            lengths[-1] += length
+        else:
+            lengths.append(length)
+    return replace(sequences, lengths=np.array(lengths, np.int64))
+
+
 def _with_weights(frames: int, targets: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return targets and their weights, interleaved as ``weightedsse`` has them, after frames of weight 0."""
     weighted = np.stack([targets, np.ones_like(targets)], axis=2).reshape(len(targets), -1)

@@ -10,9 +10,11 @@ from lstmcore.experiments.datasets import Dataset
 from lstmcore.experiments.jobs.job import Job, Result
 from lstmcore.experiments.jobs.runner import JobRunner
 from lstmcore.experiments.training.folds import Split
+from lstmcore.experiments.training.long_songs import in_windows
 from lstmcore.experiments.training.pretraining import autoencoder_jobs, with_note
 from lstmcore.experiments.training.smoothing import check_smoothing
 from lstmcore.experiments.training.trial import TrialData, network_jobs
+from lstmcore.experiments.training.windows import check_lengths, frames_in
 
 
 @dataclass(frozen=True)
@@ -67,18 +69,27 @@ def train_stages(
     Raises
     ------
     InputError
-        If predictions are to be smoothed and can't be.
+        If predictions are to be smoothed and can't be, or a length of excerpts, sequences or windows doesn't
+        fit the songs.
     """
     check_smoothing(experiment.predictions.smoothing, dataset.hop_seconds)
+    check_lengths(experiment, dataset.hop_seconds)
     dataset = with_note(experiment, dataset)
     behind = f", {which}" if which else ""
     first = _named(autoencoder_jobs(experiment, dataset.unlabelled), behind)
     pretrained = runner.run(f"auto-encoders{behind}", first)
     weights = [(job.name, r.tensors["weights"]) for job, r in zip(first, pretrained, strict=True)]
-    data = TrialData(experiment, dataset, split, weights)
+    data = TrialData(experiment, dataset, _of_excerpts(experiment, dataset, split), weights)
     second = _named(network_jobs(data, folds), behind)
     networks = runner.run(f"networks (folds × trials){behind}", second)
+    networks = in_windows(data, networks, runner, behind)
     return Trained(data, [*first, *second], [*pretrained, *networks], networks)
+
+
+def _of_excerpts(experiment: Experiment, dataset: Dataset, split: Split) -> Split:
+    """Return folds of which excerpts are learnt, as long as ``training.excerpt_seconds`` says."""
+    seconds = experiment.training.excerpt_seconds
+    return replace(split, excerpt=frames_in("training.excerpt_seconds", seconds, dataset.hop_seconds, 2))
 
 
 def _named(jobs: list[Job], behind: str) -> list[Job]:

@@ -42,10 +42,12 @@ from lstmcore.experiments.training.sets import (
     hidden_layers,
     history_of,
     objective_of,
+    put_together,
     settings_of,
     standardiser_of,
     with_targets,
 )
+from lstmcore.experiments.training.windows import frames_in
 
 VERSION = 3  # changes when the same inputs would give another result
 # The groups of songs that a network is applied to, and the arrays its predictions are in.
@@ -100,17 +102,32 @@ class TrialData:
 
     def _make_sets(self, fold: int, trial: int, target: str | None) -> FoldSets:
         columns = slice(None) if target is None else slice(k := self.dataset.targets.index(target), k + 1)
-        songs, watched = self.split.training(fold, trial), self.split.watched(fold, trial)
+        songs = self._in_order(self.split.training(fold, trial))
+        watched = self.split.watched(fold, trial)
         left_out = frozenset((fold, self.split.watched_fold(fold, trial)))
         heard = self._heard.get(left_out, lambda: self._make_heard(songs))
         targets = Standardiser.fit(np.concatenate([song.annotation[:, columns] for song in songs]))
         validation = heard_by(watched, heard.inputs, self.experiment.engine.dtype)
+        frames = self.sequence_frames
         return FoldSets(
-            with_targets(heard.training, songs, targets, columns),
-            with_targets(validation, watched, targets, columns),
+            put_together(with_targets(heard.training, songs, targets, columns), frames),
+            put_together(with_targets(validation, watched, targets, columns), frames),
             heard=heard,
             targets=targets,
         )
+
+    @property
+    def sequence_frames(self) -> int | None:
+        """Frames that songs are put together to; None: each is a sequence."""
+        seconds = self.experiment.training.sequence_seconds
+        return frames_in("training.sequence_seconds", seconds, self.dataset.hop_seconds, 2)
+
+    def _in_order(self, songs: list[Song]) -> list[Song]:
+        """Return training songs in the order in which they are put together."""
+        if self.sequence_frames is None:
+            return songs
+        drawn = np.random.default_rng(seed_for(self.experiment.seed, "sequences of several songs"))
+        return [songs[k] for k in drawn.permutation(len(songs))]
 
     def _make_heard(self, songs: list[Song]) -> _Heard:
         inputs = standardiser_of(songs)
@@ -180,8 +197,8 @@ def _job(data: TrialData, fold: int, trial: int, target: str | None) -> Job:
         "version": VERSION,
         "seed": [experiment.seed, fold, trial],
         "target": target,
-        "network": network_values(experiment),
-        "training": experiment.training.model_dump(),
+        "network": experiment.named_by("network"),
+        "training": experiment.named_by("training"),
         "engine": [experiment.engine.backend, experiment.engine.dtype],
         "autoencoder": data.autoencoders[trial][0] if data.autoencoders else None,
         "trained_on": [song.digest for song in data.split.training(fold, trial)],
@@ -194,14 +211,6 @@ def _job(data: TrialData, fold: int, trial: int, target: str | None) -> Job:
     title = ", ".join([f"fold {fold}", f"trial {trial}", *([] if target is None else [target])])
     of_job = (data, fold, trial, target)
     return Job(title, name, partial(_training, *of_job), partial(_conclude, *of_job))
-
-
-def network_values(experiment: Experiment) -> dict[str, Any]:
-    """Return the networks' keys, without what came later and is at its default, so that names stay."""
-    values = experiment.network.model_dump()
-    if not values["forget_bias"]:
-        del values["forget_bias"]
-    return values
 
 
 def _start(data: TrialData, trial: int, seed: np.random.SeedSequence, inputs: int) -> Network:

@@ -32,6 +32,7 @@ from lstmcore.experiments.training.folds import Split, groups_of, split, split_l
 from lstmcore.experiments.training.pretraining import with_note
 from lstmcore.experiments.training.smoothing import check_smoothing
 from lstmcore.experiments.training.stages import Trained, train_stages
+from lstmcore.experiments.training.windows import check_lengths
 
 REGRESSIONS = ("ridge", "ridge_memory")
 """Baselines that networks are compared with."""
@@ -123,6 +124,7 @@ def _variant(base: _Variant, ablation: Ablation, datasets: Datasets) -> _Variant
     experiment = with_values(base.experiment, ablation.set, ablation.unset)
     dataset = datasets(experiment)
     check_smoothing(experiment.predictions.smoothing, dataset.hop_seconds)
+    check_lengths(experiment, dataset.hop_seconds)
     groups = groups_of(dataset, experiment.folds)
     folds = split_like(dataset.development, base.split, groups)
     return _Variant(experiment, dataset, folds, ablation)

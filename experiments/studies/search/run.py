@@ -36,6 +36,7 @@ from lstmcore.experiments.training.folds import groups_of, split
 from lstmcore.experiments.training.pretraining import with_note
 from lstmcore.experiments.training.smoothing import check_smoothing
 from lstmcore.experiments.training.stages import Trained, train_stages
+from lstmcore.experiments.training.windows import LENGTHS, check_lengths
 
 _DATASETS = 2  # that are kept in memory, of candidates that differ in their features
 
@@ -78,6 +79,8 @@ def run_search(experiment: Experiment, session: Session | None = None) -> Search
         dataset = datasets(experiment.alone())
         for candidate in _smoothings(experiment):  # what is wrong is told before hours of training
             check_smoothing(candidate, dataset.hop_seconds)
+        for variant in _of_other_lengths(experiment):
+            check_lengths(variant, dataset.hop_seconds)
         for seconds in _delays(experiment):
             delay_frames(seconds, dataset.hop_seconds)
         dataset = with_note(experiment, dataset)
@@ -161,6 +164,19 @@ def _smoothings(experiment: Experiment) -> list[float]:
     tried = [float(value) for step in steps for value in step.values or []]
     least = [float(step.range.low) or 1e-3 for step in steps if step.range is not None]
     return [experiment.predictions.smoothing, *tried, *least]
+
+
+def _of_other_lengths(experiment: Experiment) -> list[Experiment]:
+    """All candidates for the lengths of excerpts, sequences and windows, each in the experiment."""
+    alone = experiment.alone()
+    tried = [
+        with_values(alone, {key: value})
+        for step in section_of(experiment).steps
+        for key in step.keys
+        if key in LENGTHS
+        for value in (step.values if step.values is not None else step.examples().values())
+    ]
+    return [alone, *tried]
 
 
 def _delays(experiment: Experiment) -> list[float]:
