@@ -95,6 +95,12 @@ def first_held(found: Predictions, frames: int) -> Predictions:
     return replace(found, values=[np.tile(v[:frames].mean(0), (len(v), 1)) for v in found.values])
 
 
+def moved(found: Predictions, frames: int) -> Array:
+    """How far the last third lies from the second half of the first frames: root mean square over songs."""
+    away = [v[2 * len(v) // 3 :].mean(0) - v[frames // 2 : frames].mean(0) for v in found.values]
+    return np.sqrt(np.square(away).mean(0))
+
+
 def third(found: Predictions, number: int) -> Predictions:
     """Return the first, second or last third of each song, from 0."""
 
@@ -167,22 +173,23 @@ def main(experiment: Experiment, out: Path, plan: Plan) -> None:
         pairs = compared(found, cut, targets, experiment.seed)
     table.to_csv(out / "scores.csv", index=False, float_format="%.6f")
     pairs.to_csv(out / "compared.csv", index=False, float_format="%.6f")
-    seconds = np.array([s.frames for s in dataset.development]) * (dataset.hop_seconds or 0)
+    hop = dataset.hop_seconds or 0
+    seconds = np.array([song.frames for song in found[AT_ONCE].songs]) * hop
     print(
         f"{len(seconds)} songs of {seconds.min():g} to {seconds.max():g} s, median {np.median(seconds):g} s"
     )
-    for target in targets:
-        print(f"\n{target}: pooled r, r by song, RMSE by song (whole, first third, last third), difference")
+    far = {name: moved(one, round(plan.excerpt / hop)) for name, one in found.items()}
+    for k, target in enumerate(targets):
+        print(f"\n{target}: pooled r, r by song, RMSE by song (whole, first, last third), moved, difference")
         for name in found:
-            rows = table[(table["way"] == name) & (table["target"] == target)].set_index(
-                ["part", "metric", "scope"]
-            )["mean"]
-            line = [rows["whole", "r", "pooled"], rows["whole", "r", "per_song"]]
-            line += [rows[part, "rmse", "per_song"] for part in ("whole", "first third", "last third")]
-            text = f"{name:28}" + " ".join(f"{value:.3f}" for value in line)
+            ours = table[(table["way"] == name) & (table["target"] == target)]
+            means = ours.set_index(["part", "metric", "scope"])["mean"]
+            line = [means["whole", "r", "pooled"], means["whole", "r", "per_song"]]
+            line += [means[part, "rmse", "per_song"] for part in ("whole", "first third", "last third")]
+            text = f"{name:25}" + " ".join(f"{value:.3f}" for value in [*line, far[name][k]])
             chosen = (pairs["ablation"] == name) & (pairs["target"] == target) & (pairs["metric"] == "rmse")
             for pair in pairs[chosen].itertuples():
-                text += f"  {pair.difference:+.4f} ({pair.low:+.4f} to {pair.high:+.4f}), p {pair.p_holm:.3f}"
+                text += f"  {pair.difference:+.4f} ({pair.low:+.4f} to {pair.high:+.4f}), p {pair.p:.3f}"
             print(text)
 
 

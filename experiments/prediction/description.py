@@ -88,7 +88,7 @@ class Description(_Part):
 
     ``version`` is lstmcore's that wrote it; ``window_seconds``, of features ``song_means``, the length of the
     windows that means are taken over; ``prediction_window_seconds``, of the windows that a longer song is
-    predicted in, lead-in included (0: none); ``cautions`` are told before each prediction, and ``card``
+    predicted in, lead-in included; ``cautions`` are told before each prediction, and ``card``
     in the list of models.
     """
 
@@ -108,7 +108,7 @@ class Description(_Part):
     lead_in_seconds: Seconds = 0.0
     window_seconds: Annotated[float, Field(gt=0, le=LONGEST_SECONDS)] | None = None
     annotation_delay_seconds: Seconds = 0.0
-    prediction_window_seconds: Seconds = 0.0
+    prediction_window_seconds: Annotated[float, Field(gt=0, le=LONGEST_SECONDS)] | None = None
     trained_on: TrainedOn | None = None
     networks: list[Place] = Field(min_length=1)
     systems: dict[str, Annotated[list[int], Field(min_length=1)]] = Field(min_length=1)
@@ -137,7 +137,7 @@ class Description(_Part):
                     f"expected at most {_MOST_FRAMES} frames"
                 )
         window = self.prediction_window_seconds
-        if self.hop_seconds is not None and window and window - self.lead_in_seconds < self.hop_seconds / 2:
+        if window is not None and window - self.lead_in_seconds < (self.hop_seconds or 0) / 2:
             raise ValueError(
                 f"prediction_window_seconds is {window} and lead_in_seconds {self.lead_in_seconds}; "
                 "expected a window longer than the lead-in"

@@ -325,7 +325,7 @@ class Model:
     def _windows(self) -> Windows | None:
         """How a long song is cut; None: it isn't."""
         about, hop = self.about, self.about.hop_seconds
-        if hop is None or not about.prediction_window_seconds:
+        if hop is None or about.prediction_window_seconds is None:
             return None
         frames = round(about.prediction_window_seconds / hop)
         return Windows(frames, int(about.lead_in_seconds / hop + 1e-9))
