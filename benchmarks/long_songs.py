@@ -26,6 +26,7 @@ from lstmcore.experiments.config import Experiment, load_experiment, with_values
 from lstmcore.experiments.datasets import Dataset, Song
 from lstmcore.experiments.jobs.runner import JobRunner
 from lstmcore.experiments.progress import PlainLines
+from lstmcore.experiments.run.folder import reusable
 from lstmcore.experiments.run.session import Session
 from lstmcore.experiments.scoring.metrics import score
 from lstmcore.experiments.scoring.systems import Predictions, cross_validated_networks
@@ -164,7 +165,7 @@ def main(experiment: Experiment, out: Path, plan: Plan) -> None:
     """Measure, print, and write ``scores.csv`` and ``compared.csv``."""
     session = Session(out, workers=1, progress=PlainLines())
     config = experiment.to_toml() + f"# {plan}\n"
-    with session.opened(experiment, out, config, []) as place:
+    with session.opened(experiment, out, config, reusable(experiment)) as place:
         dataset = prepared(place.load(experiment), plan)
         found = measured(experiment, dataset, place.job_runner(), plan)
         targets = dataset.targets

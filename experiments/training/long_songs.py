@@ -7,19 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import copy
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lstmcore import Backend, Network, Standardiser, get_backend
-from lstmcore.experiments.datasets import Song
+from lstmcore.experiments.config import Experiment
+from lstmcore.experiments.datasets import Dataset, Song
 from lstmcore.experiments.errors import Interrupted
 from lstmcore.experiments.jobs.job import Result
 from lstmcore.experiments.jobs.runner import JobRunner
+from lstmcore.experiments.training.folds import Split
 from lstmcore.experiments.training.sets import heard_by
 from lstmcore.experiments.training.trial import TrialData, architecture_of
 from lstmcore.experiments.training.windows import Windows, frames_in, lead_in_frames
+
+_MUCH_LONGER = 2  # times as long as all that was learnt from
 
 
 def windows_of(data: TrialData) -> Windows | None:
@@ -39,6 +44,23 @@ def window_seconds(data: TrialData) -> float | None:
     """Length of a window; None: songs are predicted whole."""
     windows, hop = windows_of(data), data.dataset.hop_seconds
     return None if windows is None or hop is None else windows.frames * hop
+
+
+def with_note_on_lengths(experiment: Experiment, dataset: Dataset, split: Split) -> Dataset:
+    """Return the data set, with a note if scored songs are much longer than what networks learn from."""
+    hop = dataset.hop_seconds
+    if hop is None or experiment.predictions.window or experiment.training.sequence_seconds:
+        return dataset
+    learnt = max(song.frames for song in split.others(None))
+    scored = max(song.frames for song in [*dataset.development, *dataset.official_test])
+    if scored <= _MUCH_LONGER * learnt:
+        return dataset
+    note = (
+        f"Songs of up to {scored * hop:g} s are predicted at once by networks that learn from at most "
+        f"{learnt * hop:g} s of a song, and whose predictions may leave their level in the rest; "
+        "predictions.window = 'training' predicts them in windows."
+    )
+    return replace(dataset, notes=[*dataset.notes, note])
 
 
 def in_windows(data: TrialData, networks: list[Result], runner: JobRunner, behind: str = "") -> list[Result]:

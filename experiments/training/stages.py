@@ -10,7 +10,7 @@ from lstmcore.experiments.datasets import Dataset
 from lstmcore.experiments.jobs.job import Job, Result
 from lstmcore.experiments.jobs.runner import JobRunner
 from lstmcore.experiments.training.folds import Split
-from lstmcore.experiments.training.long_songs import in_windows
+from lstmcore.experiments.training.long_songs import in_windows, with_note_on_lengths
 from lstmcore.experiments.training.pretraining import autoencoder_jobs, with_note
 from lstmcore.experiments.training.smoothing import check_smoothing
 from lstmcore.experiments.training.trial import TrialData, network_jobs
@@ -74,12 +74,13 @@ def train_stages(
     """
     check_smoothing(experiment.predictions.smoothing, dataset.hop_seconds)
     check_lengths(experiment, dataset.hop_seconds)
-    dataset = with_note(experiment, dataset)
+    split = _of_excerpts(experiment, dataset, split)
+    dataset = with_note_on_lengths(experiment, with_note(experiment, dataset), split)
     behind = f", {which}" if which else ""
     first = _named(autoencoder_jobs(experiment, dataset.unlabelled), behind)
     pretrained = runner.run(f"auto-encoders{behind}", first)
     weights = [(job.name, r.tensors["weights"]) for job, r in zip(first, pretrained, strict=True)]
-    data = TrialData(experiment, dataset, _of_excerpts(experiment, dataset, split), weights)
+    data = TrialData(experiment, dataset, split, weights)
     second = _named(network_jobs(data, folds), behind)
     networks = runner.run(f"networks (folds × trials){behind}", second)
     networks = in_windows(data, networks, runner, behind)

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from lstmcore import BLSTM, LSTM, Linear, SequenceSet, Tanh, get_backend, initial_network, predict
+from lstmcore.backends.cpu.backend import CpuBackend
 from lstmcore.experiments.config import load_experiment
 from lstmcore.experiments.datasets import Song, load_dataset
 from lstmcore.experiments.errors import InputError, Interrupted
@@ -18,7 +19,7 @@ from lstmcore.experiments.training.folds import split
 from lstmcore.experiments.training.sets import put_together
 from lstmcore.experiments.training.trial import TrialData
 from lstmcore.experiments.training.windows import Windows, check_lengths
-from tests.experiments.config.test_options import FAST, check_model, curves, jobs, run
+from tests.experiments.config.test_options import FAST, check_model, contents, curves, jobs, run
 
 WINDOW = "predictions.window=2"  # four of the six to eight frames of a tiny song
 CPU = get_backend("cpu")
@@ -189,6 +190,20 @@ def test_networks_learn_from_songs_put_together_in_an_order_of_their_own(tiny):
     run(tiny, "out", "training.sequence_seconds=7", "data.lead_in=1")
 
 
+def test_a_note_says_that_scored_songs_are_much_longer_than_what_is_learnt(tiny):
+    def notes(name, *overrides):
+        out = run(tiny, name, *overrides)
+        return [
+            note for note in json.loads((out / "ensemble.json").read_text())["notes"] if "at once" in note
+        ]
+
+    [note] = notes("short", "training.excerpt_seconds=1.5")
+    assert "Songs of up to 4 s are predicted at once" in note
+    assert "from at most 1.5 s of a song" in note
+    assert notes("half", "training.excerpt_seconds=2") == []
+    assert notes("windows", "training.excerpt_seconds=1.5", WINDOW) == []
+
+
 def test_unused_lengths_are_in_no_name(tiny):
     plain = load_experiment(tiny / "tiny.toml", [])
     assert not {"excerpt_seconds", "sequence_seconds"} & {*plain.named_by("training")}
@@ -245,3 +260,10 @@ def test_what_a_window_can_be_is_said_in_one_sentence(tiny, value):
     assert "predictions" in str(error.value)
     assert "window" in str(error.value)
     assert len(str(error.value).splitlines()) == 1
+
+
+def test_one_device_takes_one_network_after_the_other(tiny, monkeypatch):
+    threads = run(tiny, "threads", *FAST, WINDOW, workers=2)
+    monkeypatch.setattr(CpuBackend, "trains_together", True)  # nothing is left to be trained
+    device = run(tiny, "device", *FAST, WINDOW, f"reuse=['{threads / 'jobs'}']", workers=2)
+    assert contents(device) == contents(threads)
