@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 from lstmcore.experiments.files import write_text
 from lstmcore.experiments.report.plots import STYLE, colours, learning_curves, svg_element
 from lstmcore.experiments.report.table import HEADINGS, SETS
+from lstmcore.experiments.training.pretraining import TITLES as PRETRAINING
 
 RECORDS = Path(__file__).parent / "records"
 COPIED = (
@@ -73,7 +74,7 @@ def keep(finished: Path, name: str) -> Path:
     rows = json.loads((finished / "metrics.json").read_text(encoding="utf-8"))
     write_text(folder / "scores.svg", scores_plot(rows))
     history = pd.read_csv(finished / "history.csv")
-    networks = history[~history["job"].str.startswith("auto-encoder")]
+    networks = history[~history["job"].str.startswith(PRETRAINING)]
     curves = learning_curves(networks, "validation_error_per_frame", "validation error of the networks")
     write_text(folder / "learning.svg", curves)
     return folder

@@ -20,6 +20,7 @@ ABLATED = (
     *SECTIONS,
     "data.annotation_delay",
     "data.features",
+    "data.labelled_songs",
     "data.lead_in",
     "data.leave_out",
     "data.normal_scores",

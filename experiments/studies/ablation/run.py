@@ -28,8 +28,8 @@ from lstmcore.experiments.studies.ablation.compare import (
     scores_of,
 )
 from lstmcore.experiments.studies.ablation.variants import default_ablations
-from lstmcore.experiments.training.folds import Split, groups_of, split, split_like
-from lstmcore.experiments.training.pretraining import with_note
+from lstmcore.experiments.training.folds import Split, groups_of, split_like, split_of, with_labelled
+from lstmcore.experiments.training.pretraining import check_pretraining, with_left_over, with_note
 from lstmcore.experiments.training.smoothing import check_smoothing
 from lstmcore.experiments.training.stages import Trained, train_stages
 
@@ -106,9 +106,10 @@ def _prepare(experiment: Experiment, datasets: Datasets) -> tuple[_Variant, list
     """
     alone = experiment.alone()
     dataset = datasets(alone)
-    folds = split(dataset.development, alone.folds, groups_of(dataset, alone.folds))
+    folds = split_of(dataset, alone)
     base = _Variant(alone, dataset, folds, None)
-    notes, variants = list(with_note(alone, dataset).notes), []
+    check_pretraining(alone, with_left_over(alone, dataset, folds))
+    notes, variants = list(with_note(alone, with_left_over(alone, dataset, folds)).notes), []
     for ablation in experiment.ablation or default_ablations(alone, dataset):
         try:
             variants.append(_variant(base, ablation, datasets))
@@ -124,7 +125,8 @@ def _variant(base: _Variant, ablation: Ablation, datasets: Datasets) -> _Variant
     dataset = datasets(experiment)
     check_smoothing(experiment.predictions.smoothing, dataset.hop_seconds)
     groups = groups_of(dataset, experiment.folds)
-    folds = split_like(dataset.development, base.split, groups)
+    folds = with_labelled(split_like(dataset.development, base.split, groups), experiment)
+    check_pretraining(experiment, with_left_over(experiment, dataset, folds))
     return _Variant(experiment, dataset, folds, ablation)
 
 
