@@ -50,9 +50,14 @@ def load_experiment(
     if backend is not None:
         _merge(values, {"engine": {"backend": backend}})
     try:
-        return Experiment.model_validate(values)
+        experiment = Experiment.model_validate(values)
+        # Of the experiment alone: what is searched or ablated may be a network that can't, and is told then.
+        experiment.pretraining.check(experiment.network.cell, experiment.network.bidirectional)
     except ValidationError as error:
         raise InputError(f"{path}: {explain(error, Experiment)}") from None
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    return experiment
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from lstmcore.experiments.config.section import Section
+from lstmcore.experiments.errors import InputError
 
 Strategy = Literal["none", "first_layer", "layerwise", "next_frames", "sequence_autoencoder"]
 """What networks learn before they see a label."""
@@ -35,7 +36,7 @@ class Pretraining(Descent):
     ``layerwise``: all hidden layers so, each on the codes of the one below; ``next_frames``: all layers
     together predict the next ``next_frames`` frames of the song; ``sequence_autoencoder``: all layers
     together read a piece of ``piece_seconds`` and then write it backwards; or ``none``.
-    ``enabled = false`` is the same as ``none``.
+    ``enabled = false`` is the same as ``none``, whatever the strategy is.
 
     Its objective is the sum of squared errors, whatever that of the networks is: it gives back
     features, of which many are constant for a while, where a CCC says nothing.
@@ -51,24 +52,15 @@ class Pretraining(Descent):
         """The strategy, or ``none`` if pre-training is off."""
         return self.strategy if self.enabled else "none"
 
-    @model_validator(mode="after")
-    def _says_one_thing(self) -> Pretraining:
-        if not self.enabled and self.strategy not in ("none", "first_layer"):
-            raise ValueError(
-                f"enabled is false, and strategy {self.strategy!r}; expected enabled = true, or "
-                "strategy = 'none'"
-            )
-        return self
-
     def check(self, cell: str, bidirectional: bool) -> None:
-        """Raise ValueError if networks of this kind can't be pre-trained so."""
+        """Raise InputError if networks of this kind can't be pre-trained so."""
         if self.chosen == "sequence_autoencoder" and cell == "feedforward":
-            raise ValueError(
+            raise InputError(
                 "pretraining.strategy is 'sequence_autoencoder' and network.cell 'feedforward', which "
                 "remembers nothing to write down; expected another strategy, or cell = 'lstm'"
             )
         if self.chosen in ("next_frames", "sequence_autoencoder") and bidirectional:
-            raise ValueError(
+            raise InputError(
                 f"pretraining.strategy is {self.chosen!r} and network.bidirectional true: layers that run "
                 "backwards see what they are to tell; expected 'first_layer', 'layerwise' or 'none'"
             )

@@ -394,11 +394,6 @@ class Experiment(Section):
         return self
 
     @model_validator(mode="after")
-    def _networks_can_be_pretrained(self) -> Experiment:
-        self.pretraining.check(self.network.cell, self.network.bidirectional)
-        return self
-
-    @model_validator(mode="after")
     def _lead_in_is_weighted(self) -> Experiment:
         if self.data.lead_in and self.training.objective != "sse":
             raise ValueError(

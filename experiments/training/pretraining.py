@@ -114,8 +114,9 @@ def with_note(experiment: Experiment, dataset: Dataset) -> Dataset:
 
 
 def check_pretraining(experiment: Experiment, dataset: Dataset) -> None:
-    """Raise InputError if songs are too short to be learnt from as ``pretraining`` says."""
+    """Raise InputError if networks can't learn as ``pretraining`` says, or songs are too short for it."""
     config, hop_seconds = experiment.pretraining, dataset.hop_seconds
+    config.check(experiment.network.cell, experiment.network.bidirectional)
     if not dataset.unlabelled:
         return
     if config.chosen == "next_frames":
@@ -161,12 +162,12 @@ def pretrain(experiment: Experiment, dataset: Dataset, run: Run) -> list[Start]:
     Raises
     ------
     InputError
-        If songs are too short for the strategy.
+        If the networks or the songs don't allow the strategy.
     """
+    check_pretraining(experiment, dataset)
     strategy, songs = experiment.pretraining.chosen, dataset.unlabelled
     if strategy in ("none", "first_layer", "layerwise") or not songs:
         return _layer_by_layer(experiment, songs, run)
-    check_pretraining(experiment, dataset)
     data = _Data(experiment, songs)
     task = _next_frames(data) if strategy == "next_frames" else _sequences(data, dataset.hop_seconds)
     jobs = [_task_job(data, task, trial) for trial in range(experiment.ensemble.trials)]
