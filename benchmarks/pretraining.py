@@ -2,13 +2,14 @@
 
     python -m benchmarks.pretraining EXPERIMENT --out FOLDER [--labelled 20 40 80 all] [--set KEY=VALUE …]
 
-For each number of annotated songs (``data.labelled_songs``) the experiment is run without pre-training, and the
-strategies as ablations of it (``lstmcore ablate``): the same songs, folds and scores, so that differences are
-paired.  With fewer songs an epoch has fewer updates; ``max_epochs`` and ``patience`` of the networks' training
-grow in proportion, so that a network has as many updates whatever the number of songs.  p is by Holm's
-method over all strategies, numbers of songs and targets of the table.
+For each number of annotated songs (``data.labelled_songs``) the experiment is run without pre-training, and
+the strategies as ablations of it (``lstmcore ablate``): the same songs, folds and scores, so that differences
+are paired.  With fewer songs an epoch has fewer updates; ``max_epochs`` and ``patience`` of the networks'
+training grow in proportion, so that a network may have as many updates whatever the number of songs.  p is
+by Holm's method over all strategies, numbers of songs and targets of the table.
 
-It leaves a folder of ablations for each number, and ``pretraining.csv``.  The same command again does what is left.
+It leaves a folder of ablations for each number, and ``pretraining.csv``.  The same command again does what is
+left.
 """
 
 from __future__ import annotations

@@ -105,8 +105,9 @@ def _make_paths_absolute(values: dict[str, Any], base: Path) -> None:
     if isinstance(reuse := values.get("reuse"), list) and all(isinstance(one, str) for one in reuse):
         values["reuse"] = [_absolute("reuse", base, one) for one in reuse]
     data = values.get("data")
-    if isinstance(data, dict) and isinstance(data.get("root"), str):
-        data["root"] = _absolute("data.root", base, data["root"])
+    for key in ("root", "unlabelled_folder"):
+        if isinstance(data, dict) and isinstance(data.get(key), str):
+            data[key] = _absolute(f"data.{key}", base, data[key])
 
 
 def _absolute(key: str, base: Path, path: str) -> str:

@@ -66,6 +66,7 @@ class Data(Section):
     ``leave_out``: names of features that networks don't get, or patterns of names, with ``*``.
     ``annotation_delay``: raters answer so many seconds late; features are those of the music so much earlier.
     ``scale``: lowest and highest value that an annotation can have.
+    ``unlabelled_folder``: recordings of another collection that are unlabelled songs, too.
     ``labelled_songs``: networks and regressions learn from the annotations of so many development songs,
     spread over the folds; the others are scored as ever, and are unlabelled songs.
     ``official_test_above``: songs with a larger number are the official test set; ``"none"``: there is none.
@@ -88,6 +89,7 @@ class Data(Section):
     test_songs: str | Annotated[list[int | str], Field(min_length=1)] | None = None
     quality: Quality | None = None
     unlabelled: Literal["others", "all", "none"] = "others"
+    unlabelled_folder: str | None = None
     labelled_songs: int | None = Field(default=None, ge=1)
     official_test_above: int | Literal["none"] = 2000
     procedural: ProceduralData = ProceduralData()
@@ -153,6 +155,11 @@ class Data(Section):
             )
             raise ValueError(
                 f"features is {self.features!r}, and source is {self.source!r}; expected {expected}"
+            )
+        if self.unlabelled_folder is not None and self.features in ("song_means", "table"):
+            raise ValueError(
+                f"unlabelled_folder is there, and features is {self.features!r}, which aren't taken from "
+                "recordings there; expected FS1, FS2 or FS3"
             )
         if self.source == "audio" and self.features == "song_means":
             raise ValueError("features is 'song_means', and source is 'audio'; expected FS1, FS2 or FS3")
@@ -467,6 +474,7 @@ _LATER = (
     ("data", "test_songs"),
     ("data", "table"),
     ("data", "audio"),
+    ("data", "unlabelled_folder"),
     ("data", "labelled_songs"),
     ("pretraining", "strategy"),
     ("pretraining", "next_frames"),

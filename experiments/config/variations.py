@@ -26,6 +26,7 @@ ABLATED = (
     "data.normal_scores",
     "data.quality",
     "data.unlabelled",
+    "data.unlabelled_folder",
     "data.window_seconds",
 )
 """Sections and keys that an ablation may change."""

@@ -108,9 +108,10 @@ def _prepare(experiment: Experiment, datasets: Datasets) -> tuple[_Variant, list
     dataset = datasets(alone)
     folds = split_of(dataset, alone)
     base = _Variant(alone, dataset, folds, None)
-    check_pretraining(alone, with_left_over(alone, dataset, folds))
-    notes, variants = list(with_note(alone, with_left_over(alone, dataset, folds)).notes), []
-    for ablation in experiment.ablation or default_ablations(alone, dataset):
+    heard = with_note(alone, with_left_over(alone, dataset, folds))
+    check_pretraining(alone, heard)
+    notes, variants = list(heard.notes), []
+    for ablation in experiment.ablation or default_ablations(alone, heard):
         try:
             variants.append(_variant(base, ablation, datasets))
         except InputError as error:
