@@ -94,10 +94,19 @@ class Start:
 
 
 def with_left_over(experiment: Experiment, dataset: Dataset, split: Split) -> Dataset:
-    """Return the data set with what ``data.labelled_songs`` leaves over among its unlabelled songs."""
-    if experiment.data.unlabelled != "others" or not split.left_over:
+    """Return the data set with the songs that ``data.labelled_songs`` leaves over unlabelled, and a note."""
+    left_over = split.left_over
+    if not left_over:
+        return dataset
+    known = len(split.others(None))
+    note = (
+        f"Networks and regressions know the annotations of {known} of {known + len(left_over)} songs of the "
+        "cross-validation (data.labelled_songs); all are scored."
+    )
+    dataset = dataset if note in dataset.notes else replace(dataset, notes=[*dataset.notes, note])
+    if experiment.data.unlabelled != "others":
         return dataset  # "all" has them already
-    songs = [*dataset.unlabelled, *(replace(song, targets=None) for song in split.left_over)]
+    songs = [*dataset.unlabelled, *(replace(song, targets=None) for song in left_over)]
     return replace(dataset, unlabelled=sorted(songs, key=lambda song: song_order(song.song_id)))
 
 

@@ -330,6 +330,7 @@ def test_songs_left_over_are_scored_and_teach_without_their_annotations(tiny):
     left_over = sorted({1, 2, 3, 5, 6, 7, 9} - set(facts["labelled"]))
     assert len(left_over) == 3
     assert facts["unlabelled_songs"] == 3 + 3
+    assert any("know the annotations of 4 of 7 songs" in note for note in facts["notes"])
     assert (
         json.loads((before / "model" / "model.json").read_text())["trained_on"]["songs"] == 6
     )  # the team's, too
