@@ -42,7 +42,7 @@ class Lines(Quiet):
 
 
 def compare_strategies(
-    file: Path, overrides: list[str], labelled: list[str], strategies: list[str], out: Path
+    file: Path, overrides: list[str], labelled: list[str], strategies: list[str], out: Path, workers: int
 ) -> pd.DataFrame:
     """Run all and return a row for each comparison.
 
@@ -54,8 +54,8 @@ def compare_strategies(
         Numbers of annotated songs, or ``all``.
     strategies
         What is compared with no pre-training.
-    out
-        Folder of results.
+    out, workers
+        Folder of results, and networks trained side by side.
     """
     whole = load_experiment(file, overrides)
     base = with_values(whole, {"pretraining.strategy": "none", "pretraining.enabled": True})
@@ -75,7 +75,7 @@ def compare_strategies(
         earlier = [str(out / other / "jobs") for other in labelled if (out / other / "jobs").is_dir()]
         print(f"{count} annotated songs", flush=True)
         experiment = with_values(base, values).model_copy(update={"ablation": ablations, "reuse": earlier})
-        ablated = run_ablations(experiment, Session(out / count, 1, Lines()))
+        ablated = run_ablations(experiment, Session(out / count, workers, Lines()))
         found += [(count, row) for row in ablated.rows]
         songs = songs or max(row.songs for row in ablated.rows)
     return _table(found, strategies)
@@ -108,11 +108,12 @@ if __name__ == "__main__":
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--labelled", nargs="+", default=["20", "40", "80", ALL])
     parser.add_argument("--strategies", nargs="+", default=list(STRATEGIES), choices=STRATEGIES)
+    parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     a = parser.parse_args()
     if ALL not in a.labelled:
         parser.error("--labelled: expected 'all' among them: its number of songs says what a share is")
-    table = compare_strategies(a.experiment, a.set, a.labelled, a.strategies, a.out)
+    table = compare_strategies(a.experiment, a.set, a.labelled, a.strategies, a.out, a.workers)
     write_csv(a.out / "pretraining.csv", table, 6)
     for metric in ("rmse", "ccc", "r"):
         print(f"\n{metric}\n{told(table, metric)}")
