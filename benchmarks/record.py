@@ -3,7 +3,8 @@
     python -m benchmarks.record FOLDER NAME
 
 Configuration, scores, times and plots go into ``benchmarks/records/NAME``; nothing of the data, no prediction
-and no network.  Of ablations and of a search it is a folder ``ablation`` or ``search`` in there.
+and no network.  Of ablations and of a search it is a folder ``ablation`` or ``search`` in there; of
+``benchmarks.pretraining`` the table, and the configuration without pre-training and with all annotations.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ COPIED = (
     "stages.csv",
     "annotation_quality.json",
 )
+TABLE = "pretraining.csv"
 VARIATIONS = {
     "ablation": ("ablation.csv", "ablation.png", "ensemble_size.csv", "environment.json"),
     "search": ("search.csv", "search.png", "environment.json"),
@@ -66,7 +68,11 @@ def scores_plot(rows: list[dict[str, Any]]) -> str:
 
 
 def keep(finished: Path, name: str) -> Path:
-    """Write the record of a finished run, ablations or search, and return its folder."""
+    """Write the record of a finished run, ablations, search or table, and return its folder."""
+    if (finished / TABLE).exists():
+        folder = _copy(finished / "all", RECORDS / name, ("environment.json",))
+        shutil.copyfile(finished / TABLE, folder / TABLE)
+        return folder
     for kind, files in VARIATIONS.items():
         if (finished / f"{kind}.csv").exists():
             return _copy(finished, RECORDS / name / kind, files)
