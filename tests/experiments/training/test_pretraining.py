@@ -382,3 +382,15 @@ def test_recordings_of_a_folder_are_learnt_from(fs1_run, tmp_path):
         data_of(fs1_run.parent, *options)
     with pytest.raises(InputError, match=r"data\.unlabelled_folder: .*/none: no such folder"):
         data_of(fs1_run.parent, options[0], f"data.unlabelled_folder={tmp_path / 'none'}")
+
+
+@pytest.mark.parametrize("strategy", FURTHER)
+def test_all_layers_begin_with_the_forget_bias(tiny, strategy):
+    options = (f"pretraining.strategy={strategy}", PIECES, "pretraining.max_epochs=1")
+    plain, remembering = (
+        learnt_by(tiny, *options, *more).data.starts[0] for more in ((), ("network.forget_bias=3",))
+    )
+    assert plain.name != remembering.name
+    for layer, other in zip(plain.layers, remembering.layers, strict=True):
+        np.testing.assert_allclose(other["b"][2] - layer["b"][2], 3, atol=0.2)
+        np.testing.assert_allclose(other["b"][0], layer["b"][0], atol=0.2)
