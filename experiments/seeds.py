@@ -14,7 +14,9 @@ PURPOSES = {
     "raters' ceiling": 5,
     "told apart": 6,
     "transfer": 7,
-    "sequences of several songs": 8,
+    "pre-training": 8,  # but for the auto-encoder of the first layer
+    "labelled songs": 9,
+    "sequences of several songs": 10,
 }
 
 

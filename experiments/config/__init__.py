@@ -8,6 +8,7 @@ the experiments that come along.
 from lstmcore.experiments.config.keys import value_of, with_values
 from lstmcore.experiments.config.loading import load_experiment
 from lstmcore.experiments.config.own_data import AudioData, Columns, TableData
+from lstmcore.experiments.config.pretraining import Pretraining
 from lstmcore.experiments.config.sections import (
     DEAM_SCALE,
     DEAM_TARGETS,
@@ -16,7 +17,6 @@ from lstmcore.experiments.config.sections import (
     Ensemble,
     Experiment,
     Folds,
-    Pretraining,
     ProceduralData,
     Quality,
     Training,

@@ -50,9 +50,14 @@ def load_experiment(
     if backend is not None:
         _merge(values, {"engine": {"backend": backend}})
     try:
-        return Experiment.model_validate(values)
+        experiment = Experiment.model_validate(values)
+        # Of the experiment alone: what is searched or ablated may be a network that can't, and is told then.
+        experiment.pretraining.check(experiment.network.cell, experiment.network.bidirectional)
     except ValidationError as error:
         raise InputError(f"{path}: {explain(error, Experiment)}") from None
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    return experiment
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -100,8 +105,9 @@ def _make_paths_absolute(values: dict[str, Any], base: Path) -> None:
     if isinstance(reuse := values.get("reuse"), list) and all(isinstance(one, str) for one in reuse):
         values["reuse"] = [_absolute("reuse", base, one) for one in reuse]
     data = values.get("data")
-    if isinstance(data, dict) and isinstance(data.get("root"), str):
-        data["root"] = _absolute("data.root", base, data["root"])
+    for key in ("root", "unlabelled_folder"):
+        if isinstance(data, dict) and isinstance(data.get(key), str):
+            data[key] = _absolute(f"data.{key}", base, data[key])
 
 
 def _absolute(key: str, base: Path, path: str) -> str:

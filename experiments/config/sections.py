@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 
 from lstmcore.experiments.config.keys import check_key, with_values
 from lstmcore.experiments.config.own_data import AudioData, TableData
+from lstmcore.experiments.config.pretraining import Descent, Pretraining
 from lstmcore.experiments.config.section import Section
 from lstmcore.experiments.config.variations import ABLATED, SEARCHED, Ablation, Search
 from lstmcore.experiments.errors import InputError
@@ -65,6 +66,9 @@ class Data(Section):
     ``leave_out``: names of features that networks don't get, or patterns of names, with ``*``.
     ``annotation_delay``: raters answer so many seconds late; features are those of the music so much earlier.
     ``scale``: lowest and highest value that an annotation can have.
+    ``unlabelled_folder``: recordings of another collection that are unlabelled songs, too.
+    ``labelled_songs``: networks and regressions learn from the annotations of so many development songs,
+    spread over the folds; the others are scored as ever, and are unlabelled songs.
     ``official_test_above``: songs with a larger number are the official test set; ``"none"``: there is none.
     ``table``, ``audio``: files and columns of these sources, and ``test_songs`` their official test set.
     """
@@ -85,6 +89,8 @@ class Data(Section):
     test_songs: str | Annotated[list[int | str], Field(min_length=1)] | None = None
     quality: Quality | None = None
     unlabelled: Literal["others", "all", "none"] = "others"
+    unlabelled_folder: str | None = None
+    labelled_songs: int | None = Field(default=None, ge=1)
     official_test_above: int | Literal["none"] = 2000
     procedural: ProceduralData = ProceduralData()
     table: TableData | None = None
@@ -149,6 +155,11 @@ class Data(Section):
             )
             raise ValueError(
                 f"features is {self.features!r}, and source is {self.source!r}; expected {expected}"
+            )
+        if self.unlabelled_folder is not None and self.features in ("song_means", "table"):
+            raise ValueError(
+                f"unlabelled_folder is there, and features is {self.features!r}, which aren't taken from "
+                "recordings there; expected FS1, FS2 or FS3"
             )
         if self.source == "audio" and self.features == "song_means":
             raise ValueError("features is 'song_means', and source is 'audio'; expected FS1, FS2 or FS3")
@@ -251,20 +262,7 @@ class NetworkConfig(Section):
         return self
 
 
-class _Descent(Section):
-    """Gradient descent and early stopping."""
-
-    learning_rate: float = Field(default=5e-6, gt=0)
-    momentum: float = Field(default=0.9, ge=0, lt=1)
-    input_noise: float = Field(default=0.3, ge=0)
-    parallel_sequences: int = Field(default=1, ge=1)
-    stochastic: bool = True
-    shuffle: bool = True
-    max_epochs: int = Field(default=1000, ge=1)
-    patience: int = Field(default=20, ge=1)
-
-
-class Training(_Descent):
+class Training(Descent):
     """Training of the networks.
 
     ``objective``: the sum of squared errors; 1 − CCC of each song; or 1 − CCC of all songs
@@ -287,16 +285,6 @@ class Training(_Descent):
                 "parallel_sequences from 2, or objective = 'ccc'"
             )
         return self
-
-
-class Pretraining(_Descent):
-    """The de-noising auto-encoder on the unlabelled songs.
-
-    Its objective is the sum of squared errors, whatever that of the networks is: it gives back
-    features, of which many are constant for a while, where a CCC says nothing.
-    """
-
-    enabled: bool = True
 
 
 class PredictionsConfig(Section):
@@ -516,6 +504,11 @@ _LATER = (
     ("training", "excerpt_seconds"),
     ("training", "sequence_seconds"),
     ("predictions", "window"),
+    ("data", "unlabelled_folder"),
+    ("data", "labelled_songs"),
+    ("pretraining", "strategy"),
+    ("pretraining", "next_frames"),
+    ("pretraining", "piece_seconds"),
 )
 
 

@@ -20,11 +20,13 @@ ABLATED = (
     *SECTIONS,
     "data.annotation_delay",
     "data.features",
+    "data.labelled_songs",
     "data.lead_in",
     "data.leave_out",
     "data.normal_scores",
     "data.quality",
     "data.unlabelled",
+    "data.unlabelled_folder",
     "data.window_seconds",
 )
 """Sections and keys that an ablation may change."""

@@ -35,6 +35,7 @@ from lstmcore.experiments.datasets.own_data import choose_songs, metadata_of
 from lstmcore.experiments.datasets.recordings import Recordings
 from lstmcore.experiments.datasets.song import Dataset, Metadata, Song
 from lstmcore.experiments.datasets.tables import Tables
+from lstmcore.experiments.datasets.unlabelled import recordings_in, with_recordings
 from lstmcore.experiments.datasets.window_means import FRAMES, MEAN_NAMES, MEANS, WindowMeans
 from lstmcore.experiments.errors import InputError, Interrupted, all_told, did_you_mean
 from lstmcore.experiments.jobs.alone import alone
@@ -78,7 +79,10 @@ def load_dataset(
         If `stop` was set.
     """
     load = _official_layout if config.own is None else _own_layout
+    others = None if config.unlabelled_folder is None else recordings_in(config.unlabelled_folder)
     dataset = load(config, workers, progress, stop, group)
+    if others is not None:
+        dataset = with_recordings(dataset, others, workers, progress, stop)
     if config.leave_out:
         dataset = _without_features(dataset, config.leave_out)
     return _with_normal_scores(dataset) if config.normal_scores else dataset

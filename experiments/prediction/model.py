@@ -84,7 +84,7 @@ def save_model(folder: Path, data: TrialData, choices: dict[str, Choice], networ
         "trained_on": {
             "source": experiment.data.source,
             "synthetic": dataset.synthetic,
-            "songs": len(dataset.development),
+            "songs": len(dataset.development) - len(data.split.left_over),
             "unlabelled_songs": len(dataset.unlabelled),
         },
         "networks": [{n: v for n, v in networks[k].facts.items() if n in _PLACE} for k in used],

@@ -17,6 +17,7 @@ from lstmcore.experiments.report.table import HEADINGS, ceiling_note, score_shee
 from lstmcore.experiments.scoring.annotation_quality import TITLES, AnnotationQuality
 from lstmcore.experiments.scoring.metrics import METRICS, Score
 from lstmcore.experiments.scoring.systems import Predictions
+from lstmcore.experiments.training.pretraining import TITLES as PRETRAINING
 
 SONGS_SHOWN = 4
 SUBTASKS = {1: "features", 2: "regression on given features", 3: "both free"}
@@ -105,11 +106,11 @@ def _songs(predictions: list[Predictions], system: str, data: Data) -> list[str]
 
 
 def _learning(history: pd.DataFrame) -> list[str]:
-    first = history["job"].str.startswith("auto-encoder")
+    first = history["job"].str.startswith(PRETRAINING)
     curves = []
     if first.any():
         known = "validation" if history.loc[first, "validation_error_per_frame"].notna().all() else "training"
-        title = f"auto-encoders: {known} error"
+        title = f"pre-training: {known} error"
         curves.append(learning_curves(history[first], f"{known}_error_per_frame", title))
     curves.append(
         learning_curves(history[~first], "validation_error_per_frame", "networks: validation error (●: best)")

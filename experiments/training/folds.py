@@ -2,17 +2,22 @@
 
 With ``folds.group``, songs of one group are in one fold: the largest group first, each goes to the fold that
 has the fewest songs so far.
+
+With ``data.labelled_songs``, the annotations of so many songs are known, spread over the folds.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
-from lstmcore.experiments.config import Folds
+import numpy as np
+
+from lstmcore.experiments.config import Experiment, Folds
 from lstmcore.experiments.datasets import Dataset, Song, SongId
 from lstmcore.experiments.errors import InputError
+from lstmcore.experiments.seeds import seed_for
 
 Groups = Mapping[SongId, str]
 """A song's group, by the song."""
@@ -35,6 +40,8 @@ class Split:
         Group of each song, of which none is in two folds; empty where songs are dealt out one by one.
     excerpt
         So many frames in the middle of a song are what is learnt from it; None: all.
+    labelled
+        Songs whose annotations are known to what learns; None: all.  All songs are scored.
     """
 
     folds: tuple[tuple[Song, ...], ...]
@@ -42,6 +49,7 @@ class Split:
     stopping: str = "same"
     groups: Groups = field(default_factory=dict)
     excerpt: int | None = None
+    labelled: frozenset[SongId] | None = None
 
     @property
     def cross_validation(self) -> list[int]:
@@ -64,7 +72,7 @@ class Split:
 
     def watched(self, fold: int, trial: int = 0) -> list[Song]:
         """Songs that early stopping of a trial watches when it is this fold's turn."""
-        return self._learnt(self.folds[self.watched_fold(fold, trial)])
+        return self._known(self.watched_fold(fold, trial))
 
     def watched_fold(self, fold: int, trial: int = 0) -> int:
         """Return which fold early stopping of a trial watches when it is this fold's turn."""
@@ -77,15 +85,23 @@ class Split:
     def training(self, fold: int, trial: int = 0) -> list[Song]:
         """Songs that the network of a trial is trained on when it is this fold's turn."""
         left_out = (fold, self.watched_fold(fold, trial))
-        return self._learnt(s for k in self.cross_validation if k not in left_out for s in self.folds[k])
+        return [s for k in self.cross_validation if k not in left_out for s in self._known(k)]
 
     def others(self, fold: int | None) -> list[Song]:
-        """Songs of all folds but this one, and but the team's test set."""
-        return self._learnt(song for k in self.cross_validation if k != fold for song in self.folds[k])
+        """Songs to learn from of all folds but this one, and but the team's test set."""
+        return [song for k in self.cross_validation if k != fold for song in self._known(k)]
 
-    def _learnt(self, songs: Iterable[Song]) -> list[Song]:
-        """Return what is learnt from songs: each whole, or an excerpt of it."""
-        return list(songs) if self.excerpt is None else [song.excerpt(self.excerpt) for song in songs]
+    @property
+    def left_over(self) -> list[Song]:
+        """Songs of the cross-validation whose annotations nothing learns from."""
+        known = {song.song_id for song in self.others(None)}
+        return [s for k in self.cross_validation for s in self.folds[k] if s.song_id not in known]
+
+    def _known(self, fold: int) -> list[Song]:
+        """Songs of a fold whose annotations are known: each whole, or an excerpt of it."""
+        songs = self.folds[fold]
+        known = [s for s in songs if self.labelled is None or s.song_id in self.labelled]
+        return known if self.excerpt is None else [song.excerpt(self.excerpt) for song in known]
 
 
 def groups_of(dataset: Dataset, config: Folds) -> Groups:
@@ -93,6 +109,43 @@ def groups_of(dataset: Dataset, config: Folds) -> Groups:
     if config.group is None:
         return {}
     return {song.song_id: dataset.metadata[song.song_id][config.group] for song in dataset.development}
+
+
+def split_of(dataset: Dataset, experiment: Experiment) -> Split:
+    """Cut the development songs of an experiment into its folds; InputError if they don't allow it."""
+    cut = split(dataset.development, experiment.folds, groups_of(dataset, experiment.folds))
+    return with_labelled(cut, experiment)
+
+
+def with_labelled(cut: Split, experiment: Experiment) -> Split:
+    """Return a split in which the annotations of ``data.labelled_songs`` songs are known, or of all.
+
+    In each fold the experiment's seed draws an order; then the first song of each fold is taken, and so on
+    in proportion to the folds' sizes.  So fewer songs are always some of more.
+
+    Raises
+    ------
+    InputError
+        If there are not as many songs, or not one for each fold.
+    """
+    count = experiment.data.labelled_songs
+    if count is None:
+        return cut
+    turns = cut.cross_validation
+    songs = sum(len(cut.folds[fold]) for fold in turns)
+    if not len(turns) <= count <= songs:
+        raise InputError(
+            f"data.labelled_songs is {count}; expected a number from {len(turns)}, one for each fold that "
+            f"takes turns to validate, to {songs}, all songs in them"
+        )
+    places = []
+    for fold in turns:
+        order = np.random.default_rng(seed_for(experiment.seed, "labelled songs", fold))
+        members = cut.folds[fold]
+        drawn = order.permutation(len(members))
+        places += [(n / len(members), fold, members[k].song_id) for n, k in enumerate(drawn)]
+    chosen = sorted(places, key=lambda place: place[:2])[:count]
+    return replace(cut, labelled=frozenset(song for _, _, song in chosen))
 
 
 def split(songs: list[Song], config: Folds, groups: Groups | None = None) -> Split:

@@ -27,7 +27,6 @@ from lstmcore import (
     Training,
     initial_network,
     predict,
-    start_from_autoencoder,
     stream,
 )
 from lstmcore.experiments.config import Experiment
@@ -35,7 +34,7 @@ from lstmcore.experiments.datasets import Dataset, Song
 from lstmcore.experiments.jobs.job import Job, Result, Tensors, name_of
 from lstmcore.experiments.seeds import seed_for
 from lstmcore.experiments.training.folds import Split
-from lstmcore.experiments.training.pretraining import autoencoder_architecture
+from lstmcore.experiments.training.pretraining import Start
 from lstmcore.experiments.training.sets import (
     Shared,
     heard_by,
@@ -83,15 +82,14 @@ class TrialData:
     ----------
     experiment, dataset, split
         Configuration, songs and folds.
-    autoencoders
-        Weights of the pre-trained auto-encoder of each trial, and the name of its job;
-        empty without pre-training.
+    starts
+        What the networks of each trial begin with; empty without pre-training.
     """
 
     experiment: Experiment
     dataset: Dataset
     split: Split
-    autoencoders: list[tuple[str, NDArray[np.floating]]]
+    starts: list[Start]
     _heard: Shared[_Heard] = field(default_factory=Shared, init=False, repr=False, compare=False)
     _sets: Shared[FoldSets] = field(default_factory=Shared, init=False, repr=False, compare=False)
 
@@ -200,7 +198,7 @@ def _job(data: TrialData, fold: int, trial: int, target: str | None) -> Job:
         "network": experiment.named_by("network"),
         "training": experiment.named_by("training"),
         "engine": [experiment.engine.backend, experiment.engine.dtype],
-        "autoencoder": data.autoencoders[trial][0] if data.autoencoders else None,
+        "autoencoder": data.starts[trial].name if data.starts else None,
         "trained_on": [song.digest for song in data.split.training(fold, trial)],
         "applied_to": [[song.digest for song in songs] for songs in data.groups(fold).values()],
     }
@@ -214,7 +212,7 @@ def _job(data: TrialData, fold: int, trial: int, target: str | None) -> Job:
 
 
 def _start(data: TrialData, trial: int, seed: np.random.SeedSequence, inputs: int) -> Network:
-    """Random weights; the first layer from the auto-encoder if there is one."""
+    """Random weights; the first layers as pre-training has left them, if there is any."""
     experiment = data.experiment
     layers = architecture_of(experiment, inputs).layers
     network = initial_network(
@@ -224,10 +222,7 @@ def _start(data: TrialData, trial: int, seed: np.random.SeedSequence, inputs: in
         dtype=experiment.engine.dtype,
         forget_bias=experiment.network.forget_bias,
     )
-    if not data.autoencoders:
-        return network
-    autoencoder = Network(autoencoder_architecture(experiment, inputs), data.autoencoders[trial][1])
-    return start_from_autoencoder(network, autoencoder)
+    return data.starts[trial].applied_to(network) if data.starts else network
 
 
 def _training(data: TrialData, fold: int, trial: int, target: str | None) -> Training:

@@ -32,8 +32,8 @@ from lstmcore.experiments.studies.search.searched import (
     search_folder,
     section_of,
 )
-from lstmcore.experiments.training.folds import groups_of, split
-from lstmcore.experiments.training.pretraining import with_note
+from lstmcore.experiments.training.folds import split_of
+from lstmcore.experiments.training.pretraining import check_pretraining, with_left_over, with_note
 from lstmcore.experiments.training.smoothing import check_smoothing
 from lstmcore.experiments.training.stages import Trained, train_stages
 from lstmcore.experiments.training.windows import LENGTHS, check_lengths
@@ -83,6 +83,8 @@ def run_search(experiment: Experiment, session: Session | None = None) -> Search
             check_lengths(variant, dataset.hop_seconds)
         for seconds in _delays(experiment):
             delay_frames(seconds, dataset.hop_seconds)
+        dataset = with_left_over(experiment, dataset, split_of(dataset, experiment))
+        check_pretraining(experiment, dataset)
         dataset = with_note(experiment, dataset)
         bench = _Bench(experiment, datasets, place.job_runner(patient=True))
         tried: list[Tried] = []
@@ -112,7 +114,7 @@ class _Bench:
         before = self._runner.computed
         which = ", ".join(f"{key} {value}" for key, value in self._told(proposal).items())
         dataset = self._datasets(experiment)
-        cut = split(dataset.development, experiment.folds, groups_of(dataset, experiment.folds))
+        cut = split_of(dataset, experiment)
         folds = cut.cross_validation[: self._search.folds]
         try:
             trained = train_stages(experiment, dataset, cut, self._runner, which=which, folds=folds)
