@@ -269,9 +269,14 @@ class Training(_Descent):
 
     ``objective``: the sum of squared errors; 1 − CCC of each song; or 1 − CCC of all songs
     computed side by side, pooled (see `lstmcore.ccc`).
+    ``balance``: ``uncorrelated`` gives each training song the weight nearest to 1 with which no two targets
+    correlate in the training set.  ``decorrelate``: how much is added to the squared errors for the
+    correlation of each target's error with the predictions of the others (see `lstmcore.decorrelation`).
     """
 
     objective: Literal["sse", "ccc", "ccc_pooled"] = "sse"
+    balance: Literal["none", "uncorrelated"] = "none"
+    decorrelate: float = Field(default=0.0, ge=0, le=1e6)
 
     @model_validator(mode="after")
     def _pools_something(self) -> Training:
@@ -280,6 +285,17 @@ class Training(_Descent):
                 "objective is ccc_pooled and parallel_sequences 1, so that nothing is pooled; expected "
                 "parallel_sequences from 2, or objective = 'ccc'"
             )
+        if self.decorrelate and self.parallel_sequences == 1:
+            raise ValueError(
+                f"decorrelate is {self.decorrelate:g} and parallel_sequences 1, so that nothing is pooled; "
+                "expected parallel_sequences from 2, or decorrelate = 0"
+            )
+        for key in ("balance", "decorrelate"):
+            value = getattr(self, key)
+            if self.objective != "sse" and value != type(self).model_fields[key].default:
+                raise ValueError(
+                    f"{key} is {value!r} and objective {self.objective!r}; expected objective = 'sse'"
+                )
         return self
 
 
@@ -422,6 +438,27 @@ class Experiment(Section):
         return self
 
     @model_validator(mode="after")
+    def _targets_can_be_told_apart(self) -> Experiment:
+        training, targets = self.training, self.data.target_names
+        for key in ("balance", "decorrelate"):
+            value = getattr(training, key)
+            if value != type(training).model_fields[key].default and len(targets) < 2:
+                raise ValueError(
+                    f"training.{key} is {value!r}, and {targets[0]} is the only target; expected two or more"
+                )
+        if training.decorrelate and self.network.targets == "single":
+            raise ValueError(
+                f"training.decorrelate is {training.decorrelate:g} and network.targets 'single', whose "
+                "networks know of one target each; expected targets = 'joint'"
+            )
+        if training.decorrelate and self.engine.backend == "cuda":
+            raise ValueError(
+                f"training.decorrelate is {training.decorrelate:g}, and engine.backend 'cuda' hasn't that "
+                "term; expected 'cpu'"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _variations_fit(self) -> Experiment:
         if self.search is not None:
             _check_search(self, self.search)
@@ -464,14 +501,19 @@ class Experiment(Section):
         """Write what a run depends on, with every default filled in."""
         return tomli_w.dumps(self.model_dump(exclude_none=True))
 
+    def settings(self, section: str) -> dict[str, Any]:
+        """Values of a section by which runs and jobs are named: keys of `_LATER` count where they are set."""
+        part = getattr(self, section)
+        values: dict[str, Any] = part.model_dump()
+        for _, key in (later for later in _LATER if later[0] == section):
+            if values[key] == type(part).model_fields[key].default:
+                del values[key]
+        return values
+
     @property
     def fingerprint(self) -> str:
         """Eight characters that change with any setting of a run."""
-        values = self.model_dump()
-        for section, key in _LATER:
-            part = getattr(self, section)
-            if getattr(part, key) == type(part).model_fields[key].default:
-                del values[section][key]
+        values = self.model_dump() | {section: self.settings(section) for section, _ in _LATER}
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
 
 
@@ -486,6 +528,8 @@ _LATER = (
     ("data", "test_songs"),
     ("data", "table"),
     ("data", "audio"),
+    ("training", "balance"),
+    ("training", "decorrelate"),
 )
 
 

@@ -9,6 +9,7 @@ from lstmcore.experiments.config import Experiment
 from lstmcore.experiments.datasets import Dataset
 from lstmcore.experiments.jobs.job import Job, Result
 from lstmcore.experiments.jobs.runner import JobRunner
+from lstmcore.experiments.training.balance import with_note_on_balance
 from lstmcore.experiments.training.folds import Split
 from lstmcore.experiments.training.pretraining import autoencoder_jobs, with_note
 from lstmcore.experiments.training.smoothing import check_smoothing
@@ -67,10 +68,10 @@ def train_stages(
     Raises
     ------
     InputError
-        If predictions are to be smoothed and can't be.
+        If predictions are to be smoothed and can't be, or training songs to be balanced and can't be.
     """
     check_smoothing(experiment.predictions.smoothing, dataset.hop_seconds)
-    dataset = with_note(experiment, dataset)
+    dataset = with_note_on_balance(experiment, with_note(experiment, dataset), split)
     behind = f", {which}" if which else ""
     first = _named(autoencoder_jobs(experiment, dataset.unlabelled), behind)
     pretrained = runner.run(f"auto-encoders{behind}", first)

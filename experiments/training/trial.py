@@ -34,6 +34,7 @@ from lstmcore.experiments.config import Experiment
 from lstmcore.experiments.datasets import Dataset, Song
 from lstmcore.experiments.jobs.job import Job, Result, Tensors, name_of
 from lstmcore.experiments.seeds import seed_for
+from lstmcore.experiments.training.balance import training_weights
 from lstmcore.experiments.training.folds import Split
 from lstmcore.experiments.training.pretraining import autoencoder_architecture
 from lstmcore.experiments.training.sets import (
@@ -41,6 +42,7 @@ from lstmcore.experiments.training.sets import (
     heard_by,
     hidden_layers,
     history_of,
+    is_weighted,
     objective_of,
     settings_of,
     standardiser_of,
@@ -105,9 +107,11 @@ class TrialData:
         heard = self._heard.get(left_out, lambda: self._make_heard(songs))
         targets = Standardiser.fit(np.concatenate([song.annotation[:, columns] for song in songs]))
         validation = heard_by(watched, heard.inputs, self.experiment.engine.dtype)
+        weights = self.weights(fold, trial) if is_weighted(self.experiment) else None
+        ones = None if weights is None else np.ones(len(watched))
         return FoldSets(
-            with_targets(heard.training, songs, targets, columns),
-            with_targets(validation, watched, targets, columns),
+            with_targets(heard.training, songs, targets, columns, weights),
+            with_targets(validation, watched, targets, columns, ones),
             heard=heard,
             targets=targets,
         )
@@ -115,6 +119,10 @@ class TrialData:
     def _make_heard(self, songs: list[Song]) -> _Heard:
         inputs = standardiser_of(songs)
         return _Heard(inputs, heard_by(songs, inputs, self.experiment.engine.dtype))
+
+    def weights(self, fold: int, trial: int) -> NDArray[np.float64]:
+        """How much the frames of each training song count when it is this fold's turn, shape (songs,)."""
+        return training_weights(self.experiment, self.dataset, self.split, fold, trial)
 
     def groups(self, fold: int) -> dict[str, list[Song]]:
         """Songs that the networks of a fold are applied to, none of which they were trained on."""
@@ -181,7 +189,7 @@ def _job(data: TrialData, fold: int, trial: int, target: str | None) -> Job:
         "seed": [experiment.seed, fold, trial],
         "target": target,
         "network": network_values(experiment),
-        "training": experiment.training.model_dump(),
+        "training": experiment.settings("training"),
         "engine": [experiment.engine.backend, experiment.engine.dtype],
         "autoencoder": data.autoencoders[trial][0] if data.autoencoders else None,
         "trained_on": [song.digest for song in data.split.training(fold, trial)],

@@ -28,6 +28,7 @@ from lstmcore.experiments.studies.ablation.compare import (
     scores_of,
 )
 from lstmcore.experiments.studies.ablation.variants import default_ablations
+from lstmcore.experiments.training.balance import with_note_on_balance
 from lstmcore.experiments.training.folds import Split, groups_of, split, split_like
 from lstmcore.experiments.training.pretraining import with_note
 from lstmcore.experiments.training.smoothing import check_smoothing
@@ -108,7 +109,7 @@ def _prepare(experiment: Experiment, datasets: Datasets) -> tuple[_Variant, list
     dataset = datasets(alone)
     folds = split(dataset.development, alone.folds, groups_of(dataset, alone.folds))
     base = _Variant(alone, dataset, folds, None)
-    notes, variants = list(with_note(alone, dataset).notes), []
+    notes, variants = list(with_note_on_balance(alone, with_note(alone, dataset), folds).notes), []
     for ablation in experiment.ablation or default_ablations(alone, dataset):
         try:
             variants.append(_variant(base, ablation, datasets))
@@ -125,6 +126,7 @@ def _variant(base: _Variant, ablation: Ablation, datasets: Datasets) -> _Variant
     check_smoothing(experiment.predictions.smoothing, dataset.hop_seconds)
     groups = groups_of(dataset, experiment.folds)
     folds = split_like(dataset.development, base.split, groups)
+    with_note_on_balance(experiment, dataset, folds)
     return _Variant(experiment, dataset, folds, ablation)
 
 
