@@ -10,8 +10,9 @@ import json
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_serializer, model_validator
 
+from lstmcore.experiments.config.also import SHARED, filled_in, has_own_features, stripped
 from lstmcore.experiments.config.keys import check_key, with_values
 from lstmcore.experiments.config.own_data import AudioData, TableData
 from lstmcore.experiments.config.section import Section
@@ -67,6 +68,7 @@ class Data(Section):
     ``scale``: lowest and highest value that an annotation can have.
     ``official_test_above``: songs with a larger number are the official test set; ``"none"``: there is none.
     ``table``, ``audio``: files and columns of these sources, and ``test_songs`` their official test set.
+    ``also``: other data sets, whose songs all networks are trained on, too.
     """
 
     source: Literal["procedural", "deam", "table", "audio"]
@@ -89,6 +91,22 @@ class Data(Section):
     procedural: ProceduralData = ProceduralData()
     table: TableData | None = None
     audio: AudioData | None = None
+    also: list[Data] = Field(default=[])
+
+    @property
+    def others(self) -> list[Data]:
+        """The sections ``also``, with what they have in common with this one."""
+        shared = {key: getattr(self, key) for key in SHARED}
+        of_sets = shared | {"features": self.features}
+        tables = [has_own_features({"source": self.source}, {"source": one.source}) for one in self.also]
+        return [
+            one.model_copy(update=shared if table else of_sets)
+            for one, table in zip(self.also, tables, strict=True)
+        ]
+
+    @field_serializer("also", mode="wrap")
+    def _without_what_is_shared(self, also: list[Data], dump: SerializerFunctionWrapHandler) -> list[Any]:
+        return [stripped({"source": self.source}, one) for one in dump(also)]
 
     @property
     def target_names(self) -> tuple[str, ...]:
@@ -99,6 +117,11 @@ class Data(Section):
     def own(self) -> TableData | AudioData | None:
         """Files and columns of data that aren't in DEAM's layout."""
         return self.table if self.source == "table" else self.audio if self.source == "audio" else None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _beside_others(cls, values: Any) -> Any:
+        return filled_in(values) if isinstance(values, dict) else values
 
     @model_validator(mode="before")
     @classmethod
@@ -528,6 +551,7 @@ _LATER = (
     ("data", "test_songs"),
     ("data", "table"),
     ("data", "audio"),
+    ("data", "also"),
     ("training", "balance"),
     ("training", "decorrelate"),
 )

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from lstmcore.experiments.config import Data, ProceduralData
 from lstmcore.experiments.datasets import own_data
+from lstmcore.experiments.datasets.beside import beside, note_on
 from lstmcore.experiments.datasets.deam import Annotations, assemble
 from lstmcore.experiments.datasets.deam_layout import AUDIO, METADATA, PLAN, SONG_MEANS, feature_file
 from lstmcore.experiments.datasets.feature_tables import (
@@ -77,6 +78,22 @@ def load_dataset(
     Interrupted
         If `stop` was set.
     """
+    dataset = _load_one(config, workers, progress, stop, group)
+    for n, other in enumerate(config.others):
+        where = f"data.also.{n}"
+        try:
+            loaded = beside(dataset, _load_one(other, workers, progress, stop, None), where)
+        except InputError as error:
+            raise InputError(str(error) if str(error).startswith(where) else f"{where}: {error}") from None
+        notes = [*dataset.notes, note_on(loaded, where, other.root), *loaded.notes]
+        dataset = replace(dataset, also=(*dataset.also, loaded), notes=list(dict.fromkeys(notes)))
+    return dataset
+
+
+def _load_one(
+    config: Data, workers: int, progress: Progress, stop: threading.Event, group: str | None
+) -> Dataset:
+    """Load the songs of one data set."""
     load = _official_layout if config.own is None else _own_layout
     dataset = load(config, workers, progress, stop, group)
     if config.leave_out:

@@ -200,6 +200,7 @@ def _as_the_model_wants(model: Model, data: Data) -> Data:
         "lead_in": before,
         "leave_out": [],
         "unlabelled": "none",
+        "also": [],
     }
     if data.source in ("deam", "procedural", "audio"):
         changes["features"] = about.feature_set

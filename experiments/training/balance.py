@@ -36,15 +36,13 @@ Array = NDArray[np.float64]
 _EXACT = 1e-6  # how far a correlation may be from 0
 
 
-def training_weights(experiment: Experiment, dataset: Dataset, split: Split, fold: int, trial: int) -> Array:
-    """Weights of the songs that a network of a fold is trained on, by ``training.balance``; shape (songs,).
-
-    No song that the network is stopped by or applied to has a say.
-    """
-    songs = split.training(fold, trial)
+def training_weights(
+    experiment: Experiment, songs: Sequence[Song], targets: Sequence[str], where: str
+) -> Array:
+    """Weights of a training set's songs by ``training.balance``, shape (songs,)."""
     if experiment.training.balance == "none":
         return np.ones(len(songs))
-    return uncorrelated_weights(songs, dataset.targets, f"fold {fold}")
+    return uncorrelated_weights(songs, targets, where)
 
 
 def with_note_on_balance(experiment: Experiment, dataset: Dataset, split: Split) -> Dataset:
@@ -62,13 +60,18 @@ def with_note_on_balance(experiment: Experiment, dataset: Dataset, split: Split)
         for trial in range(experiment.ensemble.trials):
             key = fold, split.watched_fold(fold, trial)
             if key not in trained:
-                weights = training_weights(experiment, dataset, split, fold, trial)
+                songs = split.training(fold, trial)
+                weights = training_weights(experiment, songs, dataset.targets, f"fold {fold}")
                 trained[key] = len(weights), effective_number(weights)
-    songs, numbers = zip(*trained.values(), strict=True)
+    counts, numbers = zip(*trained.values(), strict=True)
+    beside = []
+    for n, other in enumerate(dataset.also):
+        weights = training_weights(experiment, other.development, dataset.targets, f"data.also.{n}")
+        beside.append(f"; of the {len(weights)} of data.also.{n}, {round(effective_number(weights))}")
     note = (
         f"Training songs are weighted so that no two targets correlate among them (training.balance): of "
-        f"{_span(songs)} songs, as many as {_span(numbers)} equally weighted ones count. Validation and "
-        "scores are without weights, and so are the regressions beside the networks."
+        f"{_span(counts)} songs, as many as {_span(numbers)} equally weighted ones count{''.join(beside)}. "
+        "Validation and scores are without weights, and so are the regressions beside the networks."
     )
     return dataset if note in dataset.notes else replace(dataset, notes=[*dataset.notes, note])
 

@@ -134,6 +134,17 @@ def with_targets(
     return replace(heard, targets=np.concatenate(y).astype(heard.inputs.dtype))
 
 
+def joined(sets: list[SequenceSet]) -> SequenceSet:
+    """Put the sequences of several sets into one; of a single one nothing is copied."""
+    if len(sets) == 1:
+        return sets[0]
+    return SequenceSet(
+        np.concatenate([one.inputs for one in sets]),
+        np.concatenate([one.targets for one in sets]),
+        np.concatenate([one.lengths for one in sets]),
+    )
+
+
 def _with_weights(song: Song, targets: NDArray[np.float64], weight: float) -> NDArray[np.float64]:
     """Return targets and their weights, interleaved as ``weightedsse`` has them, after frames of weight 0."""
     weighted = np.stack([targets, np.full_like(targets, weight)], axis=2).reshape(len(targets), -1)

@@ -1,8 +1,9 @@
 """Trial jobs: one network, trained on the other folds and stopped by its own, or by one of the others.
 
-Inputs and targets are standardised to the training songs of the fold.  With single targets, a
-trial of a fold is as many jobs: a network for each target, which together make one member of an
-ensemble.
+Inputs and targets are standardised to the training songs of the fold, and those of other data sets that are
+learnt from, too, to these: one set of weights above features that are in the same place everywhere.  With
+single targets, a trial of a fold is as many jobs: a network for each target, which together make one member
+of an ensemble.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ from lstmcore.experiments.training.sets import (
     hidden_layers,
     history_of,
     is_weighted,
+    joined,
     objective_of,
     settings_of,
     standardiser_of,
@@ -107,10 +109,12 @@ class TrialData:
         heard = self._heard.get(left_out, lambda: self._make_heard(songs))
         targets = Standardiser.fit(np.concatenate([song.annotation[:, columns] for song in songs]))
         validation = heard_by(watched, heard.inputs, self.experiment.engine.dtype)
-        weights = self.weights(fold, trial) if is_weighted(self.experiment) else None
-        ones = None if weights is None else np.ones(len(watched))
+        ones = np.ones(len(watched)) if is_weighted(self.experiment) else None
+        trained_on = with_targets(
+            heard.training, songs, targets, columns, self._weights(songs, f"fold {fold}")
+        )
         return FoldSets(
-            with_targets(heard.training, songs, targets, columns, weights),
+            joined([trained_on, *self._beside(columns)]),
             with_targets(validation, watched, targets, columns, ones),
             heard=heard,
             targets=targets,
@@ -120,9 +124,21 @@ class TrialData:
         inputs = standardiser_of(songs)
         return _Heard(inputs, heard_by(songs, inputs, self.experiment.engine.dtype))
 
-    def weights(self, fold: int, trial: int) -> NDArray[np.float64]:
-        """How much the frames of each training song count when it is this fold's turn, shape (songs,)."""
-        return training_weights(self.experiment, self.dataset, self.split, fold, trial)
+    def _beside(self, columns: slice) -> list[SequenceSet]:
+        """Return the songs of the other data sets, each standardised by itself."""
+        sets = []
+        for n, other in enumerate(self.dataset.also):
+            songs = other.development
+            heard = heard_by(songs, standardiser_of(songs), self.experiment.engine.dtype)
+            targets = Standardiser.fit(np.concatenate([song.annotation[:, columns] for song in songs]))
+            sets.append(with_targets(heard, songs, targets, columns, self._weights(songs, f"data.also.{n}")))
+        return sets
+
+    def _weights(self, songs: list[Song], where: str) -> NDArray[np.float64] | None:
+        """How much the frames of each training song of a data set count; None: all as much."""
+        if not is_weighted(self.experiment):
+            return None
+        return training_weights(self.experiment, songs, self.dataset.targets, where)
 
     def groups(self, fold: int) -> dict[str, list[Song]]:
         """Songs that the networks of a fold are applied to, none of which they were trained on."""
@@ -195,6 +211,8 @@ def _job(data: TrialData, fold: int, trial: int, target: str | None) -> Job:
         "trained_on": [song.digest for song in data.split.training(fold, trial)],
         "applied_to": [[song.digest for song in songs] for songs in data.groups(fold).values()],
     }
+    if data.dataset.also:
+        inputs["beside"] = [[song.digest for song in other.development] for other in data.dataset.also]
     if experiment.folds.stopping != "same":
         inputs["watched"] = [song.digest for song in data.split.watched(fold, trial)]
     of_target = "" if target is None else "-" + re.sub(r"[^\w.]", "_", target, flags=re.ASCII)
