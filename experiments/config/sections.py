@@ -13,6 +13,7 @@ import tomli_w
 from pydantic import Field, SerializerFunctionWrapHandler, field_serializer, model_validator
 
 from lstmcore.experiments.config.also import SHARED, filled_in, has_own_features, stripped
+from lstmcore.experiments.config.correlation import TargetCorrelation
 from lstmcore.experiments.config.keys import check_key, with_values
 from lstmcore.experiments.config.own_data import AudioData, TableData
 from lstmcore.experiments.config.section import Section
@@ -287,19 +288,14 @@ class _Descent(Section):
     patience: int = Field(default=20, ge=1)
 
 
-class Training(_Descent):
+class Training(TargetCorrelation, _Descent):
     """Training of the networks.
 
     ``objective``: the sum of squared errors; 1 − CCC of each song; or 1 − CCC of all songs
     computed side by side, pooled (see `lstmcore.ccc`).
-    ``balance``: ``uncorrelated`` gives each training song the weight nearest to 1 with which no two targets
-    correlate in the training set.  ``decorrelate``: how much is added to the squared errors for the
-    correlation of each target's error with the predictions of the others (see `lstmcore.decorrelation`).
     """
 
     objective: Literal["sse", "ccc", "ccc_pooled"] = "sse"
-    balance: Literal["none", "uncorrelated"] = "none"
-    decorrelate: float = Field(default=0.0, ge=0, le=1e6)
 
     @model_validator(mode="after")
     def _pools_something(self) -> Training:
@@ -308,17 +304,7 @@ class Training(_Descent):
                 "objective is ccc_pooled and parallel_sequences 1, so that nothing is pooled; expected "
                 "parallel_sequences from 2, or objective = 'ccc'"
             )
-        if self.decorrelate and self.parallel_sequences == 1:
-            raise ValueError(
-                f"decorrelate is {self.decorrelate:g} and parallel_sequences 1, so that nothing is pooled; "
-                "expected parallel_sequences from 2, or decorrelate = 0"
-            )
-        for key in ("balance", "decorrelate"):
-            value = getattr(self, key)
-            if self.objective != "sse" and value != type(self).model_fields[key].default:
-                raise ValueError(
-                    f"{key} is {value!r} and objective {self.objective!r}; expected objective = 'sse'"
-                )
+        self.check_training(self.objective, self.parallel_sequences)
         return self
 
 
@@ -462,23 +448,8 @@ class Experiment(Section):
 
     @model_validator(mode="after")
     def _targets_can_be_told_apart(self) -> Experiment:
-        training, targets = self.training, self.data.target_names
-        for key in ("balance", "decorrelate"):
-            value = getattr(training, key)
-            if value != type(training).model_fields[key].default and len(targets) < 2:
-                raise ValueError(
-                    f"training.{key} is {value!r}, and {targets[0]} is the only target; expected two or more"
-                )
-        if training.decorrelate and self.network.targets == "single":
-            raise ValueError(
-                f"training.decorrelate is {training.decorrelate:g} and network.targets 'single', whose "
-                "networks know of one target each; expected targets = 'joint'"
-            )
-        if training.decorrelate and self.engine.backend == "cuda":
-            raise ValueError(
-                f"training.decorrelate is {training.decorrelate:g}, and engine.backend 'cuda' hasn't that "
-                "term; expected 'cpu'"
-            )
+        targets = self.data.target_names
+        self.training.check_experiment(targets, self.network.targets, self.engine.backend)
         return self
 
     @model_validator(mode="after")
