@@ -85,8 +85,8 @@ def load_dataset(
             loaded = beside(dataset, _load_one(other, workers, progress, stop, None), where)
         except InputError as error:
             raise InputError(str(error) if str(error).startswith(where) else f"{where}: {error}") from None
-        notes = [*dataset.notes, note_on(loaded, where, other.root), *loaded.notes]
-        dataset = replace(dataset, also=(*dataset.also, loaded), notes=list(dict.fromkeys(notes)))
+        notes = [note_on(loaded, where, other.root), *(f"Of {where}: {note}" for note in loaded.notes)]
+        dataset = replace(dataset, also=(*dataset.also, loaded), notes=[*dataset.notes, *notes])
     return dataset
 
 
