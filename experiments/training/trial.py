@@ -204,7 +204,7 @@ def _job(data: TrialData, fold: int, trial: int, target: str | None) -> Job:
         "version": VERSION,
         "seed": [experiment.seed, fold, trial],
         "target": target,
-        "network": network_values(experiment),
+        "network": experiment.settings("network"),
         "training": experiment.settings("training"),
         "engine": [experiment.engine.backend, experiment.engine.dtype],
         "autoencoder": data.autoencoders[trial][0] if data.autoencoders else None,
@@ -220,14 +220,6 @@ def _job(data: TrialData, fold: int, trial: int, target: str | None) -> Job:
     title = ", ".join([f"fold {fold}", f"trial {trial}", *([] if target is None else [target])])
     of_job = (data, fold, trial, target)
     return Job(title, name, partial(_training, *of_job), partial(_conclude, *of_job))
-
-
-def network_values(experiment: Experiment) -> dict[str, Any]:
-    """Return the networks' keys, without what came later and is at its default, so that names stay."""
-    values = experiment.network.model_dump()
-    if not values["forget_bias"]:
-        del values["forget_bias"]
-    return values
 
 
 def _start(data: TrialData, trial: int, seed: np.random.SeedSequence, inputs: int) -> Network:
