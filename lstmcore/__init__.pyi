@@ -18,6 +18,9 @@ from .batches import (
 from .checks import (
     PRECISIONS as PRECISIONS,
 )
+from .decorrelation import (
+    DecorrelatedSquaredErrors as DecorrelatedSquaredErrors,
+)
 from .errors import (
     DivergedError as DivergedError,
     EngineError as EngineError,

@@ -78,9 +78,9 @@ def nearest_key(whole: type[BaseModel], key: str, known: list[str]) -> str:
 
 
 def _paths(section: type[BaseModel], above: str = "") -> Iterator[str]:
-    """Name all keys of a section and of those in it, with dots."""
+    """Name all keys of a section and of those in it, but of its own kind, with dots."""
     for name, field in section.model_fields.items():
         yield f"{above}{name}"
         for kind in (field.annotation, *get_args(field.annotation)):
-            if isinstance(kind, type) and issubclass(kind, BaseModel):
+            if isinstance(kind, type) and issubclass(kind, BaseModel) and kind is not section:
                 yield from _paths(kind, f"{above}{name}.")

@@ -32,8 +32,8 @@ def load_experiment(
     Returns
     -------
     Experiment
-        Validated, with defaults; ``data.root`` is made absolute (a path in the file is
-        relative to the file, one given by an override to the working directory).
+        Validated, with defaults; ``data.root``, and that of each ``data.also``, is made absolute (a path in
+        the file is relative to the file, one given by an override to the working directory).
 
     Raises
     ------
@@ -105,9 +105,26 @@ def _make_paths_absolute(values: dict[str, Any], base: Path) -> None:
     if isinstance(reuse := values.get("reuse"), list) and all(isinstance(one, str) for one in reuse):
         values["reuse"] = [_absolute("reuse", base, one) for one in reuse]
     data = values.get("data")
-    for key in ("root", "unlabelled_folder"):
-        if isinstance(data, dict) and isinstance(data.get(key), str):
-            data[key] = _absolute(f"data.{key}", base, data[key])
+    if isinstance(data, dict):
+        _make_root_absolute("data", data, base)
+        _make_root_absolute("data", data, base, "unlabelled_folder")
+        _make_roots_absolute("data.also", data.get("also"), base)
+    ablations = values.get("ablation")
+    for n, one in enumerate(ablations if isinstance(ablations, list) else []):
+        changes = one.get("set") if isinstance(one, dict) else None
+        if isinstance(changes, dict):
+            _make_roots_absolute(f"ablation.{n}.set.data.also", changes.get("data.also"), base)
+
+
+def _make_roots_absolute(key: str, sections: Any, base: Path) -> None:
+    for n, one in enumerate(sections if isinstance(sections, list) else []):
+        if isinstance(one, dict):
+            _make_root_absolute(f"{key}.{n}", one, base)
+
+
+def _make_root_absolute(key: str, section: dict[str, Any], base: Path, name: str = "root") -> None:
+    if isinstance(section.get(name), str):
+        section[name] = _absolute(f"{key}.{name}", base, section[name])
 
 
 def _absolute(key: str, base: Path, path: str) -> str:

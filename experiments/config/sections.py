@@ -10,8 +10,10 @@ import json
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_serializer, model_validator
 
+from lstmcore.experiments.config.also import SHARED, filled_in, has_own_features, stripped
+from lstmcore.experiments.config.correlation import TargetCorrelation
 from lstmcore.experiments.config.keys import check_key, with_values
 from lstmcore.experiments.config.own_data import AudioData, TableData
 from lstmcore.experiments.config.pretraining import Descent, Pretraining
@@ -71,6 +73,7 @@ class Data(Section):
     spread over the folds; the others are scored as ever, and are unlabelled songs.
     ``official_test_above``: songs with a larger number are the official test set; ``"none"``: there is none.
     ``table``, ``audio``: files and columns of these sources, and ``test_songs`` their official test set.
+    ``also``: other data sets, whose songs all networks are trained on, too.
     """
 
     source: Literal["procedural", "deam", "table", "audio"]
@@ -95,6 +98,22 @@ class Data(Section):
     procedural: ProceduralData = ProceduralData()
     table: TableData | None = None
     audio: AudioData | None = None
+    also: list[Data] = Field(default=[])
+
+    @property
+    def others(self) -> list[Data]:
+        """The sections ``also``, with what they have in common with this one."""
+        shared = {key: getattr(self, key) for key in SHARED}
+        of_sets = shared | {"features": self.features}
+        tables = [has_own_features({"source": self.source}, {"source": one.source}) for one in self.also]
+        return [
+            one.model_copy(update=shared if table else of_sets)
+            for one, table in zip(self.also, tables, strict=True)
+        ]
+
+    @field_serializer("also", mode="wrap")
+    def _without_what_is_shared(self, also: list[Data], dump: SerializerFunctionWrapHandler) -> list[Any]:
+        return [stripped({"source": self.source}, one) for one in dump(also)]
 
     @property
     def target_names(self) -> tuple[str, ...]:
@@ -105,6 +124,11 @@ class Data(Section):
     def own(self) -> TableData | AudioData | None:
         """Files and columns of data that aren't in DEAM's layout."""
         return self.table if self.source == "table" else self.audio if self.source == "audio" else None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _beside_others(cls, values: Any) -> Any:
+        return filled_in(values) if isinstance(values, dict) else values
 
     @model_validator(mode="before")
     @classmethod
@@ -262,7 +286,7 @@ class NetworkConfig(Section):
         return self
 
 
-class Training(Descent):
+class Training(TargetCorrelation, Descent):
     """Training of the networks.
 
     ``objective``: the sum of squared errors; 1 − CCC of each song; or 1 − CCC of all songs
@@ -284,6 +308,7 @@ class Training(Descent):
                 "objective is ccc_pooled and parallel_sequences 1, so that nothing is pooled; expected "
                 "parallel_sequences from 2, or objective = 'ccc'"
             )
+        self.check_training(self.objective, self.parallel_sequences)
         return self
 
 
@@ -433,6 +458,12 @@ class Experiment(Section):
         return self
 
     @model_validator(mode="after")
+    def _targets_can_be_told_apart(self) -> Experiment:
+        targets = self.data.target_names
+        self.training.check_experiment(targets, self.network.targets, self.engine.backend)
+        return self
+
+    @model_validator(mode="after")
     def _variations_fit(self) -> Experiment:
         if self.search is not None:
             _check_search(self, self.search)
@@ -509,6 +540,9 @@ _LATER = (
     ("pretraining", "strategy"),
     ("pretraining", "next_frames"),
     ("pretraining", "piece_seconds"),
+    ("data", "also"),
+    ("training", "balance"),
+    ("training", "decorrelate"),
 )
 
 

@@ -18,6 +18,7 @@ SEARCHED = (*SECTIONS, "data.annotation_delay", "data.lead_in", "data.normal_sco
 """Sections and keys that a search may change: songs, folds and the score are the same for all candidates."""
 ABLATED = (
     *SECTIONS,
+    "data.also",
     "data.annotation_delay",
     "data.features",
     "data.labelled_songs",

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from lstmcore.experiments.config import Data, ProceduralData
 from lstmcore.experiments.datasets import own_data
+from lstmcore.experiments.datasets.beside import beside, note_on
 from lstmcore.experiments.datasets.deam import Annotations, assemble
 from lstmcore.experiments.datasets.deam_layout import AUDIO, METADATA, PLAN, SONG_MEANS, feature_file
 from lstmcore.experiments.datasets.feature_tables import (
@@ -78,6 +79,22 @@ def load_dataset(
     Interrupted
         If `stop` was set.
     """
+    dataset = _load_one(config, workers, progress, stop, group)
+    for n, other in enumerate(config.others):
+        where = f"data.also.{n}"
+        try:
+            loaded = beside(dataset, _load_one(other, workers, progress, stop, None), where)
+        except InputError as error:
+            raise InputError(str(error) if str(error).startswith(where) else f"{where}: {error}") from None
+        notes = [note_on(loaded, where, other.root), *(f"Of {where}: {note}" for note in loaded.notes)]
+        dataset = replace(dataset, also=(*dataset.also, loaded), notes=[*dataset.notes, *notes])
+    return dataset
+
+
+def _load_one(
+    config: Data, workers: int, progress: Progress, stop: threading.Event, group: str | None
+) -> Dataset:
+    """Load the songs of one data set."""
     load = _official_layout if config.own is None else _own_layout
     others = None if config.unlabelled_folder is None else recordings_in(config.unlabelled_folder)
     dataset = load(config, workers, progress, stop, group)

@@ -145,6 +145,8 @@ class Dataset:
         Names of the columns of the songs' ``targets``, at least one.
     metadata
         What else is known of a song, by song and then by column; empty where nothing asks for it.
+    also
+        Other data sets with the same features and targets: networks learn from their ``development``, too.
     """
 
     development: list[Song]
@@ -161,3 +163,4 @@ class Dataset:
     synthetic: bool = False
     targets: tuple[str, ...] = DEAM_TARGETS
     metadata: Metadata = field(default_factory=dict)
+    also: tuple[Dataset, ...] = ()

@@ -9,6 +9,7 @@ from lstmcore.experiments.config import Experiment
 from lstmcore.experiments.datasets import Dataset
 from lstmcore.experiments.jobs.job import Job, Result
 from lstmcore.experiments.jobs.runner import JobRunner
+from lstmcore.experiments.training.balance import with_note_on_balance
 from lstmcore.experiments.training.folds import Split
 from lstmcore.experiments.training.long_songs import in_windows, with_note_on_lengths
 from lstmcore.experiments.training.pretraining import pretrain, with_left_over, with_note
@@ -69,14 +70,14 @@ def train_stages(
     Raises
     ------
     InputError
-        If predictions are to be smoothed and can't be, songs are too short for the pre-training, or a length
-        of excerpts, sequences or windows doesn't fit the songs.
+        If predictions are to be smoothed and can't be, songs are too short for the pre-training, songs
+        can't be balanced, or a length of excerpts, sequences or windows doesn't fit the songs.
     """
     check_smoothing(experiment.predictions.smoothing, dataset.hop_seconds)
     check_lengths(experiment, dataset.hop_seconds)
     split = _of_excerpts(experiment, dataset, split)
     dataset = with_note(experiment, with_left_over(experiment, dataset, split))
-    dataset = with_note_on_lengths(experiment, dataset, split)
+    dataset = with_note_on_balance(experiment, with_note_on_lengths(experiment, dataset, split), split)
     stages = _Stages(runner, f", {which}" if which else "")
     starts = pretrain(experiment, dataset, stages.run)
     data = TrialData(experiment, dataset, split, starts)

@@ -1,8 +1,9 @@
 """Trial jobs: one network, trained on the other folds and stopped by its own, or by one of the others.
 
-Inputs and targets are standardised to the training songs of the fold.  With single targets, a
-trial of a fold is as many jobs: a network for each target, which together make one member of an
-ensemble.
+Inputs and targets are standardised to the training songs of the fold, and those of other data sets that are
+learnt from, too, to these: one set of weights above features that are in the same place everywhere.  With
+single targets, a trial of a fold is as many jobs: a network for each target, which together make one member
+of an ensemble.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from lstmcore.experiments.config import Experiment
 from lstmcore.experiments.datasets import Dataset, Song
 from lstmcore.experiments.jobs.job import Job, Result, Tensors, name_of
 from lstmcore.experiments.seeds import seed_for
+from lstmcore.experiments.training.balance import training_weights
 from lstmcore.experiments.training.folds import Split
 from lstmcore.experiments.training.pretraining import Start
 from lstmcore.experiments.training.sets import (
@@ -40,6 +42,8 @@ from lstmcore.experiments.training.sets import (
     heard_by,
     hidden_layers,
     history_of,
+    is_weighted,
+    joined,
     objective_of,
     put_together,
     settings_of,
@@ -107,9 +111,13 @@ class TrialData:
         targets = Standardiser.fit(np.concatenate([song.annotation[:, columns] for song in songs]))
         validation = heard_by(watched, heard.inputs, self.experiment.engine.dtype)
         frames = self.sequence_frames
+        ones = np.ones(len(watched)) if is_weighted(self.experiment) else None
+        trained_on = with_targets(
+            heard.training, songs, targets, columns, self._weights(songs, f"fold {fold}")
+        )
         return FoldSets(
-            put_together(with_targets(heard.training, songs, targets, columns), frames),
-            put_together(with_targets(validation, watched, targets, columns), frames),
+            put_together(joined([trained_on, *self._beside(columns)]), frames),
+            put_together(with_targets(validation, watched, targets, columns, ones), frames),
             heard=heard,
             targets=targets,
         )
@@ -130,6 +138,22 @@ class TrialData:
     def _make_heard(self, songs: list[Song]) -> _Heard:
         inputs = standardiser_of(songs)
         return _Heard(inputs, heard_by(songs, inputs, self.experiment.engine.dtype))
+
+    def _beside(self, columns: slice) -> list[SequenceSet]:
+        """Return the songs of the other data sets, each standardised by itself."""
+        sets = []
+        for n, other in enumerate(self.dataset.also):
+            songs = other.development
+            heard = heard_by(songs, standardiser_of(songs), self.experiment.engine.dtype)
+            targets = Standardiser.fit(np.concatenate([song.annotation[:, columns] for song in songs]))
+            sets.append(with_targets(heard, songs, targets, columns, self._weights(songs, f"data.also.{n}")))
+        return sets
+
+    def _weights(self, songs: list[Song], where: str) -> NDArray[np.float64] | None:
+        """How much the frames of each training song of a data set count; None: all as much."""
+        if not is_weighted(self.experiment):
+            return None
+        return training_weights(self.experiment, songs, self.dataset.targets, where)
 
     def groups(self, fold: int) -> dict[str, list[Song]]:
         """Songs that the networks of a fold are applied to, none of which they were trained on."""
@@ -202,6 +226,8 @@ def _job(data: TrialData, fold: int, trial: int, target: str | None) -> Job:
         "trained_on": [song.digest for song in data.split.training(fold, trial)],
         "applied_to": [[song.digest for song in songs] for songs in data.groups(fold).values()],
     }
+    if data.dataset.also:
+        inputs["beside"] = [[song.digest for song in other.development] for other in data.dataset.also]
     if experiment.folds.stopping != "same":
         inputs["watched"] = [song.digest for song in data.split.watched(fold, trial)]
     of_target = "" if target is None else "-" + re.sub(r"[^\w.]", "_", target, flags=re.ASCII)

@@ -28,6 +28,7 @@ from lstmcore.experiments.studies.ablation.compare import (
     scores_of,
 )
 from lstmcore.experiments.studies.ablation.variants import default_ablations
+from lstmcore.experiments.training.balance import with_note_on_balance
 from lstmcore.experiments.training.folds import Split, groups_of, split_like, split_of, with_labelled
 from lstmcore.experiments.training.pretraining import check_pretraining, with_left_over, with_note
 from lstmcore.experiments.training.smoothing import check_smoothing
@@ -109,7 +110,7 @@ def _prepare(experiment: Experiment, datasets: Datasets) -> tuple[_Variant, list
     dataset = datasets(alone)
     folds = split_of(dataset, alone)
     base = _Variant(alone, dataset, folds, None)
-    heard = with_note(alone, with_left_over(alone, dataset, folds))
+    heard = with_note_on_balance(alone, with_note(alone, with_left_over(alone, dataset, folds)), folds)
     check_pretraining(alone, heard)
     notes, variants = list(heard.notes), []
     for ablation in experiment.ablation or default_ablations(alone, heard):
@@ -130,6 +131,7 @@ def _variant(base: _Variant, ablation: Ablation, datasets: Datasets) -> _Variant
     groups = groups_of(dataset, experiment.folds)
     folds = with_labelled(split_like(dataset.development, base.split, groups), experiment)
     check_pretraining(experiment, with_left_over(experiment, dataset, folds))
+    with_note_on_balance(experiment, dataset, folds)
     return _Variant(experiment, dataset, folds, ablation)
 
 
