@@ -30,7 +30,9 @@ def explain(error: ValidationError, whole: type[BaseModel]) -> str:
         elif item["type"] == "missing":
             lines.append(f"key {key!r} is missing")
         elif item["type"] == "value_error":
-            lines.append(f"{key + '.' if key else ''}{item['ctx']['error']}")
+            said = str(item["ctx"]["error"])
+            joint = ": " if said.startswith("unknown key") else "."
+            lines.append(f"{key}{joint}{said}" if key else said)
         else:
             told = item["msg"].removeprefix("Input should be ")
             if item["type"] in ("too_short", "too_long"):

@@ -14,7 +14,14 @@ from lstmcore.experiments.config.section import Section
 
 SECTIONS = ("network", "training", "pretraining", "predictions")
 """Sections of which a search and an ablation may change any key."""
-SEARCHED = (*SECTIONS, "data.annotation_delay", "data.lead_in", "data.normal_scores")
+SEARCHED = (
+    *SECTIONS,
+    "data.annotation_delay",
+    "data.features",
+    "data.lead_in",
+    "data.leave_out",
+    "data.normal_scores",
+)
 """Sections and keys that a search may change: songs, folds and the score are the same for all candidates."""
 ABLATED = (
     *SECTIONS,

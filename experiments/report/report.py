@@ -90,7 +90,7 @@ def _paper(rows: list[PaperRow]) -> list[dict[str, Any]]:
 def _subtasks(experiment: Experiment) -> str:
     """Return which systems answer which of the challenge's subtasks; the first compares feature sets."""
     several = len(experiment.feature_sets) > 1
-    regression = f"linear_regression {experiment.data.features}" if several else "linear_regression"
+    regression = f"linear_regression {experiment.data.feature_set}" if several else "linear_regression"
     answers: dict[int, list[str]] = {1: [regression], 2: [], 3: []}
     for run in experiment.runs:
         if run.subtask is not None:

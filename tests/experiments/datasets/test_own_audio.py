@@ -199,7 +199,7 @@ AUDIO = {"source": "audio", "audio": {"annotations": "ratings.csv"}}
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"features": "song_means"}, "expected FS1, FS2 or FS3"),
+        ({"features": "song_means"}, "expected FS1, FS2, FS3, music or tonality"),
         ({"quality": {"min_raters": 3}}, "quality needs raters; expected audio.rater"),
         ({"targets": {"arousal": "a", "valence": "v"}}, "targets is there.*expected audio.targets"),
         (

@@ -355,7 +355,11 @@ def test_the_command_prints_the_table_and_the_way_on(searching):
             "'folds.count' can't be searched; expected a key of network, tra",
         ),
         ("[{key='network', values=[3]}]", "'network' can't be searched"),
-        ("[{key='data.features', values=['FS1']}]", "'data.features' can't be searched"),
+        ("[{key='data.quality', values=[{}]}]", "'data.quality' can't be searched"),
+        (
+            "[{key='data.features', values=['FS1', {sets=['FS4']}]}]",
+            "search.steps.0.values.1: data.features.sets has 'FS4'; expected some of FS1, FS2",
+        ),
         ("[{key='training.momentum', values=[]}]", "search.steps.0.values is empty; expected what to try"),
         ("[{key='training.momentum', values=[0.5, 0.5]}]", "values has 0.5 twice"),
         (
