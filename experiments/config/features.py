@@ -77,7 +77,7 @@ def _own_set(value: Any) -> Any:
 
 def _name_or_own_set(value: Any) -> Any:
     if not isinstance(value, str | dict | OwnSet):
-        expected = "a name in quotes, or {{sets = [...], columns = [...]}}"
+        expected = "a name in quotes, or {sets = [...], columns = [...]}"
         raise PydanticCustomError("features", f"Input should be {expected}")
     return _own_set(value)
 

@@ -209,6 +209,7 @@ def test_all_mistakes_are_told_at_once(tmp_path):
 def test_a_key_that_came_later_does_not_rename_runs_that_were_made_before():
     (quickstart,) = [path for path in SHIPPED if path.stem == "quickstart"]
     assert load_experiment(quickstart, []).fingerprint == "33d8857a"
+    sets = 'data.feature_sets={own={sets=["FS1"]}}'
     later = ("data.scale=[0, 1]", "data.annotation_delay=1", "folds.group=artist", "predictions.window=30")
-    for changed in (*later, "training.excerpt_seconds=30", "training.sequence_seconds=240"):
+    for changed in (*later, sets, "training.excerpt_seconds=30", "training.sequence_seconds=240"):
         assert load_experiment(quickstart, [changed]).fingerprint != "33d8857a"
