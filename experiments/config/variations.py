@@ -35,6 +35,7 @@ ABLATED = (
     "data.unlabelled",
     "data.unlabelled_folder",
     "data.window_seconds",
+    "folds.group",
 )
 """Sections and keys that an ablation may change."""
 
