@@ -297,7 +297,8 @@ def features(
     store = None if no_store else FeatureStore()
     kept = (store.folder if store else None) if is_one_table(out) else out
     progress = new_progress(quiet)
-    with errors_told(kept, progress), open_tables(out, songs, columns(wanted), format_) as tables:
+    telling = errors_told(kept, progress, stores=not no_store)
+    with telling, open_tables(out, songs, columns(wanted), format_) as tables:
         summary = extract_songs(
             songs,
             wanted,

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import tomli_w
 from pydantic import Field, ValidationError, model_validator
 
-from lstmcore.experiments.config.explanations import explain
+from lstmcore.experiments.config.explanations import NAME, RUN, explain
 from lstmcore.experiments.config.features import ALONE, Features, OwnSet
 from lstmcore.experiments.config.keys import check_key, with_values
 from lstmcore.experiments.config.own_data import AudioData, TableData
@@ -313,7 +313,7 @@ class NamedRun(Section):
     """One of the systems that a team submits: an ensemble, or the networks of several together."""
 
     # Without an underscore: no run is called like lstm_all or a baseline, of which only ridge has none.
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 .-]*$")
+    name: str = Field(pattern=RUN)
     features: str | None = None
     criterion: Literal["rmse", "ccc"] | None = None
     together: list[str] = Field(default=[])
@@ -351,7 +351,7 @@ class Engine(Section):
 class Experiment(Section):
     """A whole experiment."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: str = Field(pattern=NAME)
     seed: int = Field(default=2015, ge=0)
     data: Data
     folds: Folds = Folds()

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from lstmcore.experiments.config.explanations import ONE_LINE
 from lstmcore.experiments.config.section import Section
 
 SECTIONS = ("network", "training", "pretraining", "predictions")
@@ -147,7 +148,7 @@ class Search(Section):
 class Ablation(Section):
     """One thing changed: keys with other values, and keys or sections that are left away."""
 
-    name: str = Field(pattern=r"^[^:\n]+$")
+    name: str = Field(pattern=ONE_LINE)
     set: dict[str, Any] = Field(default={})
     unset: list[str] = Field(default=[])
 
