@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 import soundfile
 
-from lstmcore.features import AudioError, FeatureSettings, extract_fs2, extract_music, extract_tonality
+from lstmcore.features import (
+    AudioError,
+    FeatureSettings,
+    columns,
+    extract_fs2,
+    extract_music,
+    extract_tonality,
+)
 from lstmcore.features.sets import MUSIC
 from tests.experiments.currennt.golden_files import FILES
 
@@ -62,13 +69,12 @@ def test_a_plot_of_the_four(lstmcore, tmp_path):
     assert (tmp_path / "song.png").stat().st_size > 10_000
 
 
-def test_tonality_alone(lstmcore, tmp_path):
-    script = "from lstmcore.features import extract_tonality as e; print(e('song.wav').shape)"
-    blocked = os.environ | {"PYTHONPATH": str(tmp_path / "blocked")}
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False, env=blocked
-    )
-    assert done.stdout == "(10, 17)\n", done.stderr
+def test_music_and_tonality_by_the_command(lstmcore, tmp_path):
+    done = lstmcore("features", "song.wav", "--set", "music, tonality", "--out", "x.csv")
+    assert done.returncode == 0, done.stderr
+    assert "10 rows of music+tonality" in done.stdout
+    header = (tmp_path / "x.csv").read_text().splitlines()[0]
+    assert header.split(";") == ["file", *columns("music+tonality")]
 
 
 def test_the_doctor_is_content(lstmcore):
