@@ -10,10 +10,12 @@ import json
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import Field, SerializerFunctionWrapHandler, field_serializer, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, field_serializer, model_validator
 
 from lstmcore.experiments.config.also import SHARED, filled_in, has_own_features, stripped
 from lstmcore.experiments.config.correlation import TargetCorrelation
+from lstmcore.experiments.config.explanations import NAME, RUN, explain
+from lstmcore.experiments.config.features import ALONE, Features, OwnSet
 from lstmcore.experiments.config.keys import check_key, with_values
 from lstmcore.experiments.config.own_data import AudioData, TableData
 from lstmcore.experiments.config.pretraining import Descent, Pretraining
@@ -54,10 +56,7 @@ class Quality(Section):
     min_alpha: float = Field(default=0.6, le=1)
 
 
-FeatureSet = Literal["FS1", "FS2", "FS3", "song_means", "table"]
-
-
-class Data(Section):
+class Data(Features):
     """Which songs, features and targets.
 
     ``normal_scores`` puts in place of each feature's value the standard normal quantile of its rank.
@@ -65,7 +64,6 @@ class Data(Section):
     there doesn't count, though errors by frame are of all frames.
     ``window_seconds``: of features ``song_means``, over how long a window means are taken of songs that have
     frames and no row in the table of means.
-    ``leave_out``: names of features that networks don't get, or patterns of names, with ``*``.
     ``annotation_delay``: raters answer so many seconds late; features are those of the music so much earlier.
     ``scale``: lowest and highest value that an annotation can have.
     ``unlabelled_folder``: recordings of another collection that are unlabelled songs, too.
@@ -78,10 +76,8 @@ class Data(Section):
 
     source: Literal["procedural", "deam", "table", "audio"]
     root: str | None = None
-    features: FeatureSet = "FS1"
     normal_scores: bool = False
     window_seconds: float = Field(default=WINDOW_SECONDS, gt=0, le=LONGEST_SECONDS)
-    leave_out: list[str] = Field(default=[])
     lead_in: float = Field(default=0.0, ge=0, le=LONGEST_SECONDS)
     annotation_delay: float = Field(default=0.0, ge=0, le=LONGEST_SECONDS)
     scale: list[Annotated[float, Field(ge=-1e9, le=1e9)]] = Field(
@@ -171,22 +167,11 @@ class Data(Section):
                     if self.source == source
                     else f"{source} is there, and source is {self.source!r}; expected source = {source!r}"
                 )
-        if (self.source == "table") != (self.features == "table"):
-            expected = (
-                "FS1, FS2, FS3 or song_means"
-                if self.features == "table"
-                else "no features: table.features names them"
-            )
+        if self.unlabelled_folder is not None and self.computed_set in ALONE:
             raise ValueError(
-                f"features is {self.features!r}, and source is {self.source!r}; expected {expected}"
-            )
-        if self.unlabelled_folder is not None and self.features in ("song_means", "table"):
-            raise ValueError(
-                f"unlabelled_folder is there, and features is {self.features!r}, which aren't taken from "
+                f"unlabelled_folder is there, and features is {self.feature_set!r}, which aren't taken from "
                 "recordings there; expected FS1, FS2 or FS3"
             )
-        if self.source == "audio" and self.features == "song_means":
-            raise ValueError("features is 'song_means', and source is 'audio'; expected FS1, FS2 or FS3")
         if self.own is None:
             if self.test_songs is not None:
                 raise ValueError(
@@ -353,8 +338,8 @@ class NamedRun(Section):
     """One of the systems that a team submits: an ensemble, or the networks of several together."""
 
     # Without an underscore: no run is called like lstm_all or a baseline, of which only ridge has none.
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 .-]*$")
-    features: FeatureSet | None = None
+    name: str = Field(pattern=RUN)
+    features: str | None = None
     criterion: Literal["rmse", "ccc"] | None = None
     together: list[str] = Field(default=[])
     subtask: Literal[1, 2, 3] | None = None
@@ -391,7 +376,7 @@ class Engine(Section):
 class Experiment(Section):
     """A whole experiment."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: str = Field(pattern=NAME)
     seed: int = Field(default=2015, ge=0)
     data: Data
     folds: Folds = Folds()
@@ -410,8 +395,10 @@ class Experiment(Section):
 
     @model_validator(mode="after")
     def _runs_fit_together(self) -> Experiment:
-        sets: dict[str, FeatureSet] = {}
+        sets: dict[str, str] = {}
         for run in self.runs:
+            if run.features is not None:
+                _check_features(self.data, run)
             unknown = [name for name in run.together if name not in sets]
             if unknown:
                 raise ValueError(f"run {run.name!r} puts together {unknown[0]!r}; expected runs above it")
@@ -422,7 +409,8 @@ class Experiment(Section):
                 raise ValueError(f"two runs have the name {run.name!r}")
             sets[run.name] = used.pop()
         if self.runs and self.data.features not in sets.values():
-            raise ValueError(f"data.features is {self.data.features} and no run uses it")
+            named = "" if isinstance(self.data.features, str) else "; runs name one of data.feature_sets"
+            raise ValueError(f"data.features is {self.data.feature_set} and no run uses it{named}")
         return self
 
     @model_validator(mode="after")
@@ -480,12 +468,12 @@ class Experiment(Section):
         return self
 
     @property
-    def feature_sets(self) -> list[FeatureSet]:
+    def feature_sets(self) -> list[str | OwnSet]:
         """Feature sets that networks are trained on, that of ``data.features`` first."""
-        others = {run.features for run in self.runs if run.features} - {self.data.features}
+        others = {r.features for r in self.runs if r.features and r.features != self.data.features}
         return [self.data.features, *sorted(others)]
 
-    def on(self, features: FeatureSet) -> Experiment:
+    def on(self, features: str | OwnSet) -> Experiment:
         """Return the experiment on one of its feature sets."""
         return self.model_copy(update={"data": self.data.model_copy(update={"features": features})})
 
@@ -524,6 +512,7 @@ class Experiment(Section):
 # Keys that came when there were runs already: at their default they don't change the name of a run or a job.
 _LATER = (
     ("data", "scale"),
+    ("data", "feature_sets"),
     ("data", "window_seconds"),
     ("data", "leave_out"),
     ("data", "annotation_delay"),
@@ -544,6 +533,15 @@ _LATER = (
     ("training", "balance"),
     ("training", "decorrelate"),
 )
+
+
+def _check_features(data: Data, run: NamedRun) -> None:
+    """Raise ValueError if the features of a run aren't there, or can't be those of the data."""
+    values = data.model_dump(exclude_none=True) | {"features": run.features}
+    try:
+        Data.model_validate(values)
+    except ValidationError as error:
+        raise ValueError(f"run {run.name!r}: {explain(error, Data)}") from None
 
 
 def _check_search(experiment: Experiment, search: Search) -> None:

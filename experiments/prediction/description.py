@@ -13,7 +13,7 @@ from lstmcore import LAYERS, PRECISIONS, Architecture, EngineError, Layer
 from lstmcore.experiments.config.section import Section
 from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.jobs.job import Tensors
-from lstmcore.features.sets import FEATURE_SETS
+from lstmcore.features.sets import feature_names, is_feature_set
 
 FORMAT = 1
 LONGEST_SECONDS = 3600.0  # of smoothing and lead-in: longer than any song that is rated
@@ -118,7 +118,7 @@ class Description(_Part):
 
     @model_validator(mode="after")
     def _features_are_those_of_the_set(self) -> Description:
-        known = FEATURE_SETS.get(self.feature_set)
+        known = feature_names(self.feature_set) if is_feature_set(self.feature_set) else None
         if known is not None and self.feature_names != [n for n in known if n in {*self.feature_names}]:
             raise ValueError(
                 f"feature_names aren't of the {len(known)} of {self.feature_set}, in their order"

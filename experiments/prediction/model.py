@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmcore import Architecture, Backend, Network, Standardiser, Workspace, get_backend, predict
+from lstmcore.experiments.config import MEANS
 from lstmcore.experiments.datasets.normal_scores import NormalScores
-from lstmcore.experiments.datasets.window_means import MEANS
 from lstmcore.experiments.environment import version_of
 from lstmcore.experiments.errors import InputError, did_you_mean, unreadable
 from lstmcore.experiments.files import write_json
@@ -57,6 +57,7 @@ def save_model(folder: Path, data: TrialData, choices: dict[str, Choice], networ
         The ensembles, and the results of all network jobs.
     """
     experiment, dataset = data.experiment, data.dataset
+    features = experiment.data.computed_set
     firsts = range(0, len(networks), len(networks) // networks_a_member(experiment))  # of each target
     members = {name: [f + k for f in firsts for k in choice.members] for name, choice in choices.items()}
     used = sorted({k for network_numbers in members.values() for k in network_numbers})
@@ -71,7 +72,7 @@ def save_model(folder: Path, data: TrialData, choices: dict[str, Choice], networ
         "version": version_of("lstmcore"),
         "layers": layers_as_json(architecture_of(experiment, len(dataset.feature_names))),
         "gate_order": "z i f o",
-        "feature_set": dataset.feature_set,
+        "feature_set": features,
         "feature_names": dataset.feature_names,
         "targets": list(dataset.targets),
         "target_range": list(dataset.scale),
@@ -79,7 +80,7 @@ def save_model(folder: Path, data: TrialData, choices: dict[str, Choice], networ
         "smoothing_seconds": experiment.predictions.smoothing,
         "lead_in_seconds": experiment.data.lead_in,
         **({} if window is None else {"prediction_window_seconds": window}),
-        **({"window_seconds": experiment.data.window_seconds} if dataset.feature_set == MEANS else {}),
+        **({"window_seconds": experiment.data.window_seconds} if features == MEANS else {}),
         "annotation_delay_seconds": experiment.data.annotation_delay,
         "trained_on": {
             "source": experiment.data.source,

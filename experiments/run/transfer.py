@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from lstmcore import get_backend
-from lstmcore.experiments.config import Data, Experiment
+from lstmcore.experiments.config import TABLE, Data, Experiment
 from lstmcore.experiments.datasets import Dataset, Song
 from lstmcore.experiments.errors import InputError, did_you_mean
 from lstmcore.experiments.files import write_csv, write_json
@@ -39,6 +39,7 @@ from lstmcore.experiments.scoring.statistics import (
 from lstmcore.experiments.scoring.systems import Predictions
 from lstmcore.experiments.scoring.told_apart import ApartRow, told_apart
 from lstmcore.experiments.seeds import seed_for
+from lstmcore.features.sets import is_feature_set, set_with
 
 Array = NDArray[np.float64]
 
@@ -239,7 +240,10 @@ def _as_the_model_wants(model: Model, data: Data) -> Data:
         "also": [],
     }
     if data.source in ("deam", "procedural", "audio"):
-        changes["features"] = about.feature_set
+        wanted = about.feature_set
+        changes["features"] = set_with(about.feature_names) if is_feature_set(wanted) else wanted
+    else:
+        changes["features"] = TABLE
     if about.window_seconds is not None:
         changes["window_seconds"] = about.window_seconds
     raw = data.model_dump(exclude_none=True) | changes

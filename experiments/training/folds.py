@@ -222,6 +222,44 @@ def split_like(songs: list[Song], other: Split, groups: Groups | None = None) ->
     return Split(folds, other.team_test, other.stopping, groups or {})
 
 
+def cut_anew(songs: list[Song], other: Split, groups: Groups | None = None) -> Split:
+    """Cut the songs that take turns in another split into as many folds, dealt out anew.
+
+    The team's test set stays as it is; songs that the other split lacks take turns, too.
+
+    Parameters
+    ----------
+    songs
+        In the order in which they are dealt out.
+    other
+        The split whose songs and number of folds are kept.
+    groups
+        Songs that aren't to be parted; None or empty: they are dealt out one by one.
+
+    Raises
+    ------
+    InputError
+        If there are more folds than groups.
+    """
+    turns, kept_out = other.cross_validation, {song.song_id for song in other.team_test_songs}
+    taking_turns = [song for song in songs if song.song_id not in kept_out]
+    if groups:
+        count = len({groups[song.song_id] for song in taking_turns})
+        if count < len(turns):
+            raise InputError(
+                f"{len(turns)} folds take turns, and their songs have {count} "
+                f"{'group' if count == 1 else 'groups'}; expected at least one group a fold"
+            )
+        place = dealt(taking_turns, groups, [0] * len(turns))
+    else:
+        place = {song.song_id: n % len(turns) for n, song in enumerate(taking_turns)}
+    fold_of = {song: turns[k] for song, k in place.items()}
+    if other.team_test is not None:
+        fold_of |= dict.fromkeys(kept_out, other.team_test)
+    there = [song for song in songs if song.song_id in fold_of]
+    return replace(other, folds=_cut(there, fold_of, len(other.folds)), groups=groups or {})
+
+
 def dealt(songs: list[Song], groups: Groups, sizes: list[int]) -> dict[SongId, int]:
     """Fold of each song: groups, the largest first, go to the fold with the fewest songs.
 

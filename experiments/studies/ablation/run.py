@@ -29,7 +29,14 @@ from lstmcore.experiments.studies.ablation.compare import (
 )
 from lstmcore.experiments.studies.ablation.variants import default_ablations
 from lstmcore.experiments.training.balance import with_note_on_balance
-from lstmcore.experiments.training.folds import Split, groups_of, split_like, split_of, with_labelled
+from lstmcore.experiments.training.folds import (
+    Split,
+    cut_anew,
+    groups_of,
+    split_like,
+    split_of,
+    with_labelled,
+)
 from lstmcore.experiments.training.pretraining import check_pretraining, with_left_over, with_note
 from lstmcore.experiments.training.smoothing import check_smoothing
 from lstmcore.experiments.training.stages import Trained, train_stages
@@ -129,7 +136,9 @@ def _variant(base: _Variant, ablation: Ablation, datasets: Datasets) -> _Variant
     check_smoothing(experiment.predictions.smoothing, dataset.hop_seconds)
     check_lengths(experiment, dataset.hop_seconds)
     groups = groups_of(dataset, experiment.folds)
-    folds = with_labelled(split_like(dataset.development, base.split, groups), experiment)
+    same_groups = experiment.folds.group == base.experiment.folds.group
+    folds = (split_like if same_groups else cut_anew)(dataset.development, base.split, groups)
+    folds = with_labelled(folds, experiment)
     check_pretraining(experiment, with_left_over(experiment, dataset, folds))
     with_note_on_balance(experiment, dataset, folds)
     return _Variant(experiment, dataset, folds, ablation)
