@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-SHARED = ("normal_scores", "window_seconds", "leave_out", "lead_in")
+SHARED = ("feature_sets", "normal_scores", "window_seconds", "leave_out", "lead_in")
 """Keys of ``data`` that hold for the songs of all data sets: one network hears them all."""
 
 _NONE = {"unlabelled": "none"}

@@ -200,3 +200,18 @@ def test_it_is_an_ablation_whose_paths_are_relative_to_the_file(two):
     rows = pd.read_csv(two / "out" / "ablation.csv").query("ablation == 'the other, too'")
     assert len(rows) == 6
     assert (rows["difference"] != 0).any()
+
+
+def test_a_set_of_ones_own_is_that_of_all():
+    sets = {"mine": {"sets": ["FS1"], "columns": ["pcm_fftMag_mfcc*"]}}
+    values = {
+        "source": "procedural",
+        "features": "mine",
+        "feature_sets": sets,
+        "also": [{"source": "procedural"}],
+    }
+    data = Data.model_validate(values)
+    chosen = [other.chosen_of([]) for other in data.others]
+    assert chosen == [data.chosen_of([])]
+    assert {name.split("[")[0] for name in chosen[0]} == {"pcm_fftMag_mfcc_sma", "pcm_fftMag_mfcc_sma_de"}
+    assert Data.model_validate_json(data.model_dump_json()) == data
