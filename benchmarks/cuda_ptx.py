@@ -108,7 +108,7 @@ def arguments(types: Any, real: Any) -> dict[str, tuple[Any, ...]]:
         "train_epoch": (
             plans,
             layers,
-            types.NamedTuple((reals, reals, longs, longs, ints), Data),
+            types.NamedTuple((reals, reals, array(types.uint8), longs, longs, ints), Data),
             array(from_dtype(MEMBER)),
             array(types.float64, 2),
             types.NamedTuple([array(real, 2)] * len(Parameters._fields), Parameters),

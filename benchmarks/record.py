@@ -3,7 +3,8 @@
     python -m benchmarks.record FOLDER NAME
 
 Configuration, scores, times and plots go into ``benchmarks/records/NAME``; nothing of the data, no prediction
-and no network.  Of ablations and of a search it is a folder ``ablation`` or ``search`` in there.
+and no network.  Of ablations and of a search it is a folder ``ablation`` or ``search`` in there; of
+``benchmarks.pretraining`` the table, and the configuration without pre-training and with all annotations.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from matplotlib.figure import Figure
 from lstmcore.experiments.files import write_text
 from lstmcore.experiments.report.plots import STYLE, colours, learning_curves, svg_element
 from lstmcore.experiments.report.table import HEADINGS, SETS
+from lstmcore.experiments.training.pretraining import TITLES as PRETRAINING
 
 RECORDS = Path(__file__).parent / "records"
 COPIED = (
@@ -30,6 +32,7 @@ COPIED = (
     "stages.csv",
     "annotation_quality.json",
 )
+TABLE = "pretraining.csv"
 VARIATIONS = {
     "ablation": ("ablation.csv", "ablation.png", "ensemble_size.csv", "environment.json"),
     "search": ("search.csv", "search.png", "environment.json"),
@@ -65,7 +68,11 @@ def scores_plot(rows: list[dict[str, Any]]) -> str:
 
 
 def keep(finished: Path, name: str) -> Path:
-    """Write the record of a finished run, ablations or search, and return its folder."""
+    """Write the record of a finished run, ablations, search or table, and return its folder."""
+    if (finished / TABLE).exists():
+        folder = _copy(finished / "all", RECORDS / name, ("environment.json",))
+        shutil.copyfile(finished / TABLE, folder / TABLE)
+        return folder
     for kind, files in VARIATIONS.items():
         if (finished / f"{kind}.csv").exists():
             return _copy(finished, RECORDS / name / kind, files)
@@ -73,7 +80,7 @@ def keep(finished: Path, name: str) -> Path:
     rows = json.loads((finished / "metrics.json").read_text(encoding="utf-8"))
     write_text(folder / "scores.svg", scores_plot(rows))
     history = pd.read_csv(finished / "history.csv")
-    networks = history[~history["job"].str.startswith("auto-encoder")]
+    networks = history[~history["job"].str.startswith(PRETRAINING)]
     curves = learning_curves(networks, "validation_error_per_frame", "validation error of the networks")
     write_text(folder / "learning.svg", curves)
     return folder

@@ -222,9 +222,12 @@ def features(
         ),
     ],
     set_: Annotated[
-        Literal["FS1", "FS2", "FS3"],
+        str,
         typer.Option(
-            "--set", help="Which features: 260; these and the four of music, 264; or these and tonality, 292."
+            "--set",
+            help="Which features: FS1, 260; FS2, these and the four of music; FS3, these and tonality; music "
+            "or tonality alone, which need no openSMILE; or several, with + or commas between them.",
+            metavar="SET",
         ),
     ] = "FS1",
     files_from: Annotated[
@@ -269,6 +272,7 @@ def features(
     from lstmcore.experiments.environment import processors
     from lstmcore.experiments.extraction import (
         extract_songs,
+        feature_set,
         feature_settings,
         find_songs,
         is_one_table,
@@ -288,14 +292,16 @@ def features(
             density_seconds=density_seconds,
             tempo_seconds=tempo_seconds,
         )
+        wanted = feature_set(set_)
         songs = find_songs(audio or [], files_from)
     store = None if no_store else FeatureStore()
     kept = (store.folder if store else None) if is_one_table(out) else out
     progress = new_progress(quiet)
-    with errors_told(kept, progress), open_tables(out, songs, columns(set_), format_) as tables:
+    telling = errors_told(kept, progress, stores=not no_store)
+    with telling, open_tables(out, songs, columns(wanted), format_) as tables:
         summary = extract_songs(
             songs,
-            set_,
+            wanted,
             tables,
             store=store,
             settings=settings,

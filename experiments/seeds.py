@@ -14,6 +14,9 @@ PURPOSES = {
     "raters' ceiling": 5,
     "told apart": 6,
     "transfer": 7,
+    "pre-training": 8,  # but for the auto-encoder of the first layer
+    "labelled songs": 9,
+    "sequences of several songs": 10,
 }
 
 

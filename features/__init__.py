@@ -10,9 +10,9 @@ names and in the order of ``sets``
 (``gammatone``) and ``onsets`` tell of the signal's ``frames``, compiled in ``kernels``, ``filter_lanes``
 and ``pairs``
 → ``tonality`` adds for FS3 (``fs3``) what the ``pitch_classes`` of longer windows tell of mode and key
-→ ``store`` keeps the table, found again by the content of the file → ``extract`` does
-this for one file or for many side by side.  ``settings`` holds what can be chosen, ``errors``
-says what can be wrong.
+→ ``parts`` has each of FS1, music and tonality computed by itself, and ``store`` keeps it, found again by
+the content of the file → ``extract`` puts sets together of them, for one file or for many side by side.
+``settings`` holds what can be chosen, ``errors`` says what can be wrong.
 
     >>> from lstmcore.features import FeatureStore, extract_features
     >>> table = extract_features("song.mp3", "FS1", FeatureStore())  # doctest: +SKIP

@@ -15,13 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lstmcore.features.audio import unreadable
 from lstmcore.features.errors import AudioError, ExtractionStopped
-from lstmcore.features.fs1 import extract_fs1, fs1_version
-from lstmcore.features.fs2 import extract_fs2, fs2_version
-from lstmcore.features.fs3 import extract_fs3, fs3_version
-from lstmcore.features.sets import FEATURE_SETS, columns, feature_names
+from lstmcore.features.fs2 import fs2_version
+from lstmcore.features.grid import grid_table
+from lstmcore.features.parts import compute_parts, part_version
+from lstmcore.features.sets import feature_names, parts_of
 from lstmcore.features.settings import DEFAULT, FeatureSettings
+from lstmcore.features.smile import has_smile
 from lstmcore.features.store import FeatureKey, FeatureStore, digest_of
 from lstmcore.features.waiting import SideBySide
 
@@ -31,8 +35,7 @@ if TYPE_CHECKING:
 
 def feature_version(feature_set: str, settings: FeatureSettings = DEFAULT) -> str:
     """Return which code computes a set with which settings, for the names of stored results."""
-    versions = {"FS1": fs1_version, "FS2": fs2_version, "FS3": fs3_version}
-    return versions[feature_set](settings)
+    return "+".join(part_version(part, settings) for part in parts_of(feature_set))
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,10 +77,11 @@ def extract_features(
     feature_set
         "FS1": the 260 features of the DEAM data set, computed by openSMILE, which is
         licensed for non-commercial use.  "FS2": these and sensory dissonance, roughness,
-        tempo and event density.  "FS3": these and tonality, beyond the paper.
+        tempo and event density.  "FS3": these and tonality, beyond the paper.  What FS2 and FS3
+        add has the names "music" and "tonality", which need no openSMILE; "FS1+tonality" is a set, too.
     store
-        Where computed features are kept; None: nowhere.  Only what a smaller set, found there,
-        lacks is computed, and a set is taken from a larger one: the same bits either way.
+        Where computed features are kept; None: nowhere.  Each part of a set is kept by itself, and
+        only what isn't found there is computed: the same bits either way.
     settings
         Choices; other settings are stored apart.
     stop
@@ -99,7 +103,7 @@ def extract_features(
     ExtractionStopped
         If `stop` was set.
     """
-    feature_names(feature_set)  # refuses unknown sets
+    parts_of(feature_set)  # refuses unknown sets
     return _found_or_computed(path, feature_set, store, settings, stop)[0]
 
 
@@ -111,42 +115,36 @@ def _found_or_computed(
     stop: threading.Event | None,
 ) -> tuple[pandas.DataFrame, bool]:
     """Return the table, and whether all of it comes from the store."""
-    if store is None:
-        return _compute(path, feature_set, settings, None, stop), False
-    digest = digest_of(path)
-    names = list(FEATURE_SETS)
-    smaller, larger = names[: names.index(feature_set)], names[names.index(feature_set) + 1 :]
-    key = _key(digest, feature_set, settings)
+    parts = parts_of(feature_set)
+    keys: dict[str, FeatureKey] = {}
+    found: dict[str, NDArray[np.float32]] = {}
+    if store is not None:
+        digest = digest_of(path)
+        keys = {part: _key(digest, part, part_version(part, settings), settings) for part in parts}
+        known = {part: _stored(store, key, settings) for part, key in keys.items()}
+        found = {part: rows for part, rows in known.items() if rows is not None}
+    missing = [part for part in parts if part not in found]
+    if missing:
+        found |= compute_parts(path, missing, settings, stop=stop)
+    if store is not None:
+        for part in missing:
+            table = grid_table(found[part], feature_names(part), settings.hop_seconds)
+            store.save(keys[part], table)
+    values = np.hstack([found[part] for part in parts])
+    return grid_table(values, feature_names(feature_set), settings.hop_seconds), not missing
+
+
+def _key(digest: str, feature_set: str, version: str, settings: FeatureSettings) -> FeatureKey:
+    return FeatureKey(digest, feature_set, version, settings.hop_seconds)
+
+
+def _stored(store: FeatureStore, key: FeatureKey, settings: FeatureSettings) -> NDArray[np.float32] | None:
+    """Look for a part by itself, and then in the whole of FS2, as stores of before have it."""
+    names = list(feature_names(key.feature_set))
     table = store.load(key)
-    if table is not None:
-        return table, True
-    for other in larger:
-        found = store.load(_key(digest, other, settings))
-        if found is not None:
-            return found[list(columns(feature_set))], True
-    parts = (store.load(_key(digest, other, settings)) for other in reversed(smaller))
-    known = next((part for part in parts if part is not None), None)
-    table = _compute(path, feature_set, settings, known, stop)
-    store.save(key, table)
-    return table, False
-
-
-def _key(digest: str, feature_set: str, settings: FeatureSettings) -> FeatureKey:
-    return FeatureKey(digest, feature_set, feature_version(feature_set, settings), settings.hop_seconds)
-
-
-def _compute(
-    path: str | os.PathLike[str],
-    feature_set: str,
-    settings: FeatureSettings,
-    known: pandas.DataFrame | None,
-    stop: threading.Event | None,
-) -> pandas.DataFrame:
-    if feature_set == "FS1":
-        return extract_fs1(path, settings=settings, stop=stop)
-    if feature_set == "FS2":
-        return extract_fs2(path, settings=settings, fs1=known, stop=stop)
-    return extract_fs3(path, settings=settings, known=known, stop=stop)
+    if table is None and {*names} <= {*feature_names("FS2")} and has_smile():
+        table = store.load(_key(key.digest, "FS2", fs2_version(settings), settings))
+    return None if table is None else table[names].to_numpy()
 
 
 def extract_many(
@@ -199,7 +197,7 @@ def extract_many(
     >>> with extract_many(["a.mp3", "b.mp3"], "FS2") as results:  # doctest: +SKIP
     ...     tables = {result.path: result.features for result in results}
     """
-    feature_names(feature_set)
+    parts_of(feature_set)
 
     def one(path: str | os.PathLike[str], closing: threading.Event) -> Extraction:
         try:

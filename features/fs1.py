@@ -147,20 +147,23 @@ def fs1_rows(
 
 def rows_of(audio: Decoded, settings: FeatureSettings = DEFAULT) -> int:
     """Count the rows that FS1 has, without computing it: windows whose low-level frames all exist."""
-    beyond = audio.seconds - settings.window_seconds - _BEYOND_WINDOW_SECONDS
-    rows = math.floor(beyond / settings.hop_seconds + 1e-9) + 1
+    window, hop = (round(s / STEP_SECONDS) for s in (settings.window_seconds, settings.hop_seconds))
+    rows = (_whole_steps(audio) - window) // hop + 1
     if rows < 1:
         raise _too_short(audio, settings)
     return rows
 
 
+def _whole_steps(audio: Decoded) -> int:
+    """Count the low-level frames.  openSMILE rounds a step to whole samples: 221 of 22050, 10.02 ms."""
+    step = max(1, math.floor(audio.rate * STEP_SECONDS + 0.5)) / audio.rate
+    return math.floor(audio.seconds / step + 1e-9) - _BEYOND_WINDOW_STEPS
+
+
 def _too_short(audio: Decoded, settings: FeatureSettings) -> TooShortError:
     least = settings.window_seconds + _BEYOND_WINDOW_SECONDS
     reason = f"too short, {audio.seconds:.2f} s; at least about {least:.2f} s are expected"
-    # openSMILE rounds a step to whole samples: 221 of 22050 a second, 10.02 ms.
-    step = max(1, math.floor(audio.rate * STEP_SECONDS + 0.5)) / audio.rate
-    longest = (math.floor(audio.seconds / step + 1e-9) - _BEYOND_WINDOW_STEPS) * STEP_SECONDS
-    return TooShortError(audio.source, reason, audio.seconds, longest)
+    return TooShortError(audio.source, reason, audio.seconds, _whole_steps(audio) * STEP_SECONDS)
 
 
 def _bring_conf(room: Path) -> Path:

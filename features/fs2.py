@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from lstmcore.features.audio import DECODING
 from lstmcore.features.decoded import Decoded, decode
 from lstmcore.features.frames import Samples
 from lstmcore.features.fs1 import fs1_rows, fs1_version, rows_of
@@ -31,8 +32,13 @@ if TYPE_CHECKING:
 _REVISION = 1  # raise it whenever the numbers of the four descriptors change
 
 
+def music_version(settings: FeatureSettings = DEFAULT) -> str:
+    """Return which code computes the four with which settings, for the names of stored results."""
+    return f"d{DECODING}-m{_REVISION}{settings.version('music')}"
+
+
 def fs2_version(settings: FeatureSettings = DEFAULT) -> str:
-    """Return which code computes FS2 with which settings, for the names of stored results."""
+    """Return what the whole of FS2 was stored under before each part was stored by itself."""
     return f"{fs1_version()}-m{_REVISION}{settings.version('FS2')}"
 
 
@@ -99,7 +105,7 @@ def fs2_rows(
     settings, stop
         As in `extract_fs2`.
     known
-        A table with FS1's columns, or with FS2's, if there is one: then only the others are computed.
+        A table with FS1's columns, if there is one: then only the others are computed.
 
     Returns
     -------
@@ -112,8 +118,6 @@ def fs2_rows(
         As `extract_fs2`, but for the reading.
     """
     assert audio.samples is not None
-    if known is not None and set(MUSIC) <= {*known.columns}:
-        return known[list(feature_names("FS2"))].to_numpy()
     if known is None:
         smile = fs1_rows(audio, settings, stop=stop)
     else:

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from lstmcore.features.audio import DECODING
 from lstmcore.features.decoded import Decoded, decode
 from lstmcore.features.frames import Samples
 from lstmcore.features.fs1 import rows_of
-from lstmcore.features.fs2 import fs2_rows, fs2_version
+from lstmcore.features.fs2 import fs2_rows
 from lstmcore.features.grid import grid_table
 from lstmcore.features.scratch import scratch_folder
 from lstmcore.features.sets import DEGREE_SECONDS, TONALITY, TONALITY_SECONDS, feature_names
@@ -33,16 +34,15 @@ if TYPE_CHECKING:
 _REVISION = 2  # raise it whenever the numbers of tonality change
 
 
-def fs3_version(settings: FeatureSettings = DEFAULT) -> str:
-    """Return which code computes FS3 with which settings, for the names of stored results."""
-    return f"{fs2_version(settings)}-t{_REVISION}"
+def tonality_version(settings: FeatureSettings = DEFAULT) -> str:
+    """Return which code computes tonality with which settings, for the names of stored results."""
+    return f"d{DECODING}-t{_REVISION}{settings.version('tonality')}"
 
 
 def extract_fs3(
     path: str | os.PathLike[str],
     *,
     settings: FeatureSettings = DEFAULT,
-    known: pandas.DataFrame | None = None,
     stop: threading.Event | None = None,
 ) -> pandas.DataFrame:
     """Compute the features of FS3 twice a second: FS2's 264, and tonality.
@@ -53,9 +53,6 @@ def extract_fs3(
         Audio file, any rate and number of channels; at least about 1.04 s.
     settings
         Choices.
-    known
-        What `extract_fs1` or `extract_fs2` gives for the same file and settings, if it is at hand:
-        then only the others are computed.
     stop
         Set it, from any thread, to end the extraction early.
 
@@ -78,7 +75,7 @@ def extract_fs3(
     """
     with scratch_folder() as folder:
         audio = decode(path, folder, keep_samples=True, stop=stop)
-        fs2 = fs2_rows(audio, settings, known=known, stop=stop)
+        fs2 = fs2_rows(audio, settings, stop=stop)
         tonality = _rows(audio, len(fs2), settings, stop)
     return grid_table(np.hstack([fs2, tonality]), feature_names("FS3"), settings.hop_seconds)
 

@@ -1,4 +1,7 @@
-"""The feature sets: which numbers, under which names, in which order.  One table, `FEATURE_SETS`.
+"""The feature sets: which numbers, under which names, in which order.
+
+A set is made of parts (`PARTS`), each of which is computed and stored by itself; `FEATURE_SETS` are those
+with a name, and names with ``+`` between them name what they have together: ``FS1+tonality``.
 
 FS1 is the set the DEAM data set came with: 65 low-level descriptors and their 65 time
 derivatives, each summarised over a 1 s window by standard deviation and mean, 260
@@ -11,6 +14,7 @@ FS3 is FS2 and tonality: beyond the paper.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from difflib import get_close_matches
 
 from lstmcore.features.grid import TIME_COLUMN
@@ -70,14 +74,68 @@ TONALITY = (
 )
 """What FS3 adds to FS2."""
 
-FEATURE_SETS: dict[str, tuple[str, ...]] = {
-    "FS1": _fs1(),
-    "FS2": (*_fs1(), *MUSIC),
-    "FS3": (*_fs1(), *MUSIC, *TONALITY),
-}
-"""Names of the features of each set, in column order, without the time column.
+PARTS: dict[str, tuple[str, ...]] = {"FS1": _fs1(), "music": MUSIC, "tonality": TONALITY}
+"""What sets are made of: names of the features of each part.  In all sets parts are in this order."""
 
-Each set begins with the one before."""
+_NAMED: dict[str, tuple[str, ...]] = {
+    "FS1": ("FS1",),
+    "FS2": ("FS1", "music"),
+    "FS3": ("FS1", "music", "tonality"),
+    "music": ("music",),
+    "tonality": ("tonality",),
+}
+
+FEATURE_SETS: dict[str, tuple[str, ...]] = {
+    name: tuple(feature for part in parts for feature in PARTS[part]) for name, parts in _NAMED.items()
+}
+"""Names of the features of each set that has a name, in column order, without the time column."""
+
+ALL = "FS3"
+"""The set of all features."""
+
+
+def parts_of(feature_set: str) -> tuple[str, ...]:
+    """Parts of a set, in the order of their columns.
+
+    Parameters
+    ----------
+    feature_set
+        "FS1", "FS2", "FS3", "music", "tonality", or several of these with ``+`` between them.
+
+    Raises
+    ------
+    ValueError
+        If there is no such set; the message names those there are.
+    """
+    found: set[str] = set()
+    for name in feature_set.split("+"):
+        if name not in _NAMED:
+            near = get_close_matches(name.lower(), {known.lower() for known in _NAMED}, n=1, cutoff=0.3)
+            hint = next((f" (did you mean {known!r}?)" for known in _NAMED if [known.lower()] == near), "")
+            raise ValueError(
+                f"unknown feature set {name!r}{hint}; expected one of: {', '.join(_NAMED)}, or several "
+                "with + between them"
+            )
+        found |= {*_NAMED[name]}
+    return tuple(part for part in PARTS if part in found)
+
+
+def is_feature_set(name: str) -> bool:
+    """Whether a name is one of a set whose features can be computed from audio."""
+    return all(one in _NAMED for one in name.split("+"))
+
+
+def set_of(parts: Iterable[str]) -> str:
+    """Name the set of some parts, at least one, in any order: by its own name, or by those of its parts."""
+    given = {*parts}
+    wanted = tuple(part for part in PARTS if part in given)
+    return next((name for name, of in _NAMED.items() if of == wanted), "+".join(wanted))
+
+
+def set_with(features: Iterable[str]) -> str:
+    """Name the smallest set that has some features, at least one; nothing else needs to be computed."""
+    wanted = {*features}
+    return set_of(part for part, names in PARTS.items() if wanted & {*names})
 
 
 def feature_names(feature_set: str) -> tuple[str, ...]:
@@ -86,7 +144,8 @@ def feature_names(feature_set: str) -> tuple[str, ...]:
     Parameters
     ----------
     feature_set
-        "FS1", "FS2" or "FS3".
+        "FS1", "FS2", "FS3", "music" (what FS2 adds to FS1), "tonality" (what FS3 adds to FS2), or several
+        with ``+`` between them.
 
     Returns
     -------
@@ -98,13 +157,7 @@ def feature_names(feature_set: str) -> tuple[str, ...]:
     ValueError
         If there is no such set; the message names those there are.
     """
-    try:
-        return FEATURE_SETS[feature_set]
-    except KeyError:
-        near = get_close_matches(feature_set.upper(), FEATURE_SETS, n=1, cutoff=0.3)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
-        known = ", ".join(FEATURE_SETS)
-        raise ValueError(f"unknown feature set {feature_set!r}{hint}; expected one of: {known}") from None
+    return tuple(name for part in parts_of(feature_set) for name in PARTS[part])
 
 
 def columns(feature_set: str) -> tuple[str, ...]:
@@ -113,7 +166,7 @@ def columns(feature_set: str) -> tuple[str, ...]:
     Parameters
     ----------
     feature_set
-        "FS1", "FS2" or "FS3".
+        As in `feature_names`.
 
     Returns
     -------

@@ -104,7 +104,7 @@ class FeatureSettings:
         str
             "" or "-" and eight hexadecimal digits.
         """
-        names = _GRID if feature_set == "FS1" else [field.name for field in fields(self)]
+        names = _GRID if feature_set in ("FS1", "tonality") else [field.name for field in fields(self)]
         chosen, default = asdict(self), asdict(DEFAULT)
         other = sorted(f"{name}={chosen[name]}" for name in names if chosen[name] != default[name])
         return "-" + hashlib.sha256("\n".join(other).encode()).hexdigest()[:8] if other else ""

@@ -1,5 +1,7 @@
 from .autoencoder import (
     as_autoencoder_set as as_autoencoder_set,
+    as_next_frames_set as as_next_frames_set,
+    as_reversal_set as as_reversal_set,
     new_autoencoder as new_autoencoder,
     start_from_autoencoder as start_from_autoencoder,
 )
@@ -15,6 +17,9 @@ from .batches import (
 )
 from .checks import (
     PRECISIONS as PRECISIONS,
+)
+from .decorrelation import (
+    DecorrelatedSquaredErrors as DecorrelatedSquaredErrors,
 )
 from .errors import (
     DivergedError as DivergedError,

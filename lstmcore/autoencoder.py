@@ -1,9 +1,16 @@
-"""The de-noising auto-encoder: unsupervised pre-training of the first hidden layer.
+"""Learning without labels, from sequences alone: what hidden layers are given to do before there are targets.
+
+The de-noising auto-encoder:
 
 Vincent, Larochelle, Bengio and Manzagol, ICML 2008, with an LSTM layer as Coutinho et al.
 (MediaEval 2015) have it: one hidden layer and a linear output are trained to give back the
 clean input from a noisy one, the noise being drawn anew at each epoch and time step.  Its
 hidden layer then starts the regression network.
+
+Two tasks for all hidden layers together, each a set that a network is trained on like on any other:
+the next frames (`as_next_frames_set`), and reading a sequence and then writing it backwards
+(`as_reversal_set`), after Srivastava, Mansimov and Salakhutdinov, "Unsupervised learning of video
+representations using LSTMs", ICML 2015.
 """
 
 from __future__ import annotations
@@ -11,7 +18,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import DTypeLike
 
-from lstmcore.checks import kind
+from lstmcore.checks import kind, whole
 from lstmcore.errors import EngineError
 from lstmcore.layers import Layer, Linear
 from lstmcore.network import Network, initial_network
@@ -39,6 +46,72 @@ def as_autoencoder_set(sequences: SequenceSet) -> SequenceSet:
     """Return the set with its own clean inputs as targets."""
     kind("sequences", sequences, SequenceSet)
     return SequenceSet(sequences.inputs, sequences.inputs, sequences.lengths)
+
+
+def as_next_frames_set(sequences: SequenceSet, frames: int) -> SequenceSet:
+    """Return a set whose targets are the next frames.
+
+    Parameters
+    ----------
+    sequences
+        The sequences; their inputs stay as they are.
+    frames
+        How many frames are told at each: the targets are those of the first, then of the second, and so on.
+
+    Returns
+    -------
+    SequenceSet
+        Each sequence without its last `frames` frames, of which nothing is known; sequences that are not
+        longer than that are left out.  The targets have shape (frames of the set, `frames` × inputs).
+
+    Raises
+    ------
+    EngineError
+        If no sequence is long enough.
+    """
+    kind("sequences", sequences, SequenceSet)
+    whole("frames", frames)
+    long = [part for part in sequences.split(sequences.inputs) if len(part) > frames]
+    if not long:
+        raise EngineError(
+            f"no sequence has more than {frames} frames, so that no frame has so many next ones"
+        )
+    inputs = [part[:-frames] for part in long]
+    targets = [
+        np.concatenate([part[k : len(part) - frames + k] for k in range(1, frames + 1)], axis=1)
+        for part in long
+    ]
+    return SequenceSet(
+        np.concatenate(inputs), np.concatenate(targets), np.array([len(part) for part in inputs], np.int64)
+    )
+
+
+def as_reversal_set(sequences: SequenceSet) -> SequenceSet:
+    """Return a set that has a network read each sequence, and then write it backwards.
+
+    Parameters
+    ----------
+    sequences
+        The sequences.
+
+    Returns
+    -------
+    SequenceSet
+        Sequences of twice the length.  In the first half a network hears the sequence, with noise if there
+        is any, and its outputs don't count; in the second it hears zeros, without noise, and its targets are
+        the clean frames, the last first.  Targets and their weights are interleaved, as the objective
+        ``weightedsse`` has them.
+    """
+    kind("sequences", sequences, SequenceSet)
+    lengths = sequences.lengths
+    reads = np.concatenate([np.arange(2 * n) < n for n in lengths])
+    columns = sequences.inputs.shape[1]
+    inputs = np.zeros((2 * sequences.frames, columns), sequences.inputs.dtype)
+    inputs[reads] = sequences.inputs
+    targets = np.zeros((2 * sequences.frames, 2 * columns), sequences.inputs.dtype)
+    targets[~reads, ::2] = np.concatenate([part[::-1] for part in sequences.split(sequences.inputs)])
+    targets[~reads, 1::2] = 1
+    return SequenceSet(inputs, targets, 2 * lengths, noisy=reads)
 
 
 def start_from_autoencoder(network: Network, autoencoder: Network) -> Network:

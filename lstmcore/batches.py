@@ -129,7 +129,8 @@ def pack(
     chosen
         Numbers of the sequences in the set, in any order.
     noise
-        Added to each input value, the same to a frame in all the contexts that it is part of.
+        Added to each input value of the set's noisy frames, the same to a frame in all the contexts that it
+        is part of.
 
     Returns
     -------
@@ -157,13 +158,28 @@ def pack(
     rows, batch_sizes = (starts[None, :] + steps[:, None])[alive], alive.sum(1)
     inputs = sequences.inputs[rows]
     if noise is not None:
-        noise.add_to(inputs, rows)
+        _add_noise(noise, inputs, rows, sequences.noisy)
     if sequences.context != (0, 0):
         inputs = _with_context(inputs, batch_sizes, *sequences.context)
     # Right by the way it was made: the constructor's checks would take as long as packing.
     batch = object.__new__(Batch)
     batch.__dict__.update(rows=rows, batch_sizes=batch_sizes, inputs=inputs, targets=sequences.targets[rows])
     return batch
+
+
+def _add_noise(
+    noise: InputNoise,
+    inputs: NDArray[np.floating],
+    rows: NDArray[np.int64],
+    noisy: NDArray[np.bool_] | None,
+) -> None:
+    if noisy is None:
+        noise.add_to(inputs, rows)
+        return
+    some = np.flatnonzero(noisy[rows])
+    values = inputs[some]
+    noise.add_to(values, rows[some])
+    inputs[some] = values
 
 
 def _with_context(

@@ -90,3 +90,27 @@ def concordance_denominator(y: Real, t: Real, mean: Real) -> Real:
 def concordance_signal(y: Real, t: Real, mean: Real, error: Real, denominator: Real, weight: Real) -> Real:
     """Return the derivative 2 w ((y − t) − E (y − t̄)) / B of w E, with E = A / B."""
     return 2 * weight * ((y - t) - error * (y - mean)) / denominator
+
+
+def weighted_square(y: Real, t: Real, w: Real) -> Real:
+    """Return w (y − t)², with the weight outside the square (`lstmcore.decorrelation`)."""
+    return w * (y - t) ** 2
+
+
+def weighted_square_signal(y: Real, t: Real, w: Real) -> Real:
+    """Return the derivative w (y − t) of ½ w (y − t)²."""
+    return w * (y - t)
+
+
+def comovement(u: Real, v: Real, w: Real) -> Real:
+    """Return what a frame adds to the weighted sum of products of two deviations: w u v."""
+    return w * u * v
+
+
+def comovement_signal(u: Real, v: Real, w: Real, slope: Real, variance: Real) -> Real:
+    """Return the derivative of ½ (Σ w u v)² / (Σ w u² Σ w v²) with respect to u.
+
+    With the slope s = Σ w u v / (Σ w u² Σ w v²) it is s w (v − u Σ w u v / Σ w u²), and Σ w u v / Σ w u² is
+    s Σ w v²: `variance` is that sum.
+    """
+    return slope * w * (v - slope * variance * u)

@@ -32,6 +32,8 @@ class SequenceSet:
     context
         How many frames to the left and to the right a network sees beside each frame, the
         first and last frame of a sequence being repeated at its ends.
+    noisy
+        Which frames a training's input noise is added to, shape (frames,), bool; None: to all.
 
     Raises
     ------
@@ -44,6 +46,7 @@ class SequenceSet:
     targets: NDArray[np.floating]
     lengths: NDArray[np.int64]
     context: tuple[int, int] = (0, 0)
+    noisy: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         for name in ("inputs", "targets"):
@@ -65,6 +68,13 @@ class SequenceSet:
             raise EngineError(f"context is {self.context!r}; expected two numbers of frames")
         left, right = (whole("context", frames, 0) for frames in self.context)
         object.__setattr__(self, "context", (left, right))
+        noisy = self.noisy
+        if noisy is not None and (
+            not isinstance(noisy, np.ndarray) or noisy.dtype != np.bool_ or noisy.shape != (self.frames,)
+        ):
+            raise EngineError(
+                f"noisy: {shown(np.asarray(noisy))}; expected true or false for each of {self.frames} frames"
+            )
         self._refuse_what_is_not_finite("inputs", self.inputs)
         if self.targets is not self.inputs:
             self._refuse_what_is_not_finite("targets", self.targets)

@@ -61,7 +61,7 @@ ENGINE = [
     ["backends"],
     ["problem"],
     ["fit", "evaluation"],
-    ["objective", "batches"],
+    ["objective", "decorrelation", "batches"],
     ["ccc", "noise", "sequences"],
     ["comparison"],
     ["network"],

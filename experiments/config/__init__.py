@@ -5,9 +5,11 @@ reads a file, ``keys`` changes single values, ``explanations`` puts mistakes int
 the experiments that come along.
 """
 
+from lstmcore.experiments.config.features import MEANS, TABLE, OwnSet, in_words, is_meant
 from lstmcore.experiments.config.keys import value_of, with_values
 from lstmcore.experiments.config.loading import load_experiment
 from lstmcore.experiments.config.own_data import AudioData, Columns, TableData
+from lstmcore.experiments.config.pretraining import Pretraining
 from lstmcore.experiments.config.sections import (
     DEAM_SCALE,
     DEAM_TARGETS,
@@ -16,7 +18,6 @@ from lstmcore.experiments.config.sections import (
     Ensemble,
     Experiment,
     Folds,
-    Pretraining,
     ProceduralData,
     Quality,
     Training,
@@ -25,6 +26,8 @@ from lstmcore.experiments.config.sections import (
 __all__ = [
     "DEAM_SCALE",
     "DEAM_TARGETS",
+    "MEANS",
+    "TABLE",
     "WINDOW_SECONDS",
     "AudioData",
     "Columns",
@@ -32,11 +35,14 @@ __all__ = [
     "Ensemble",
     "Experiment",
     "Folds",
+    "OwnSet",
     "Pretraining",
     "ProceduralData",
     "Quality",
     "TableData",
     "Training",
+    "in_words",
+    "is_meant",
     "load_experiment",
     "value_of",
     "with_values",

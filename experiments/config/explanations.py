@@ -11,6 +11,16 @@ from pydantic import BaseModel, ValidationError
 _EXPECTED = {"bool": "true or false", "model": "a section"}
 """What is expected, by the first word of the type of pydantic's error, where it has no plain words."""
 
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+RUN = r"^[A-Za-z0-9][A-Za-z0-9 .-]*$"
+ONE_LINE = r"^[^:\n]+$"
+_PATTERNS = {
+    NAME: "letters, digits, dots, dashes and underscores, beginning with a letter or digit",
+    RUN: "letters, digits, spaces, dots and dashes, beginning with a letter or digit",
+    ONE_LINE: "one line without a colon",
+}
+"""What is expected, by the pattern of a name."""
+
 
 def explain(error: ValidationError, whole: type[BaseModel]) -> str:
     """Say all that is wrong with a configuration, one line for each error.
@@ -30,12 +40,15 @@ def explain(error: ValidationError, whole: type[BaseModel]) -> str:
         elif item["type"] == "missing":
             lines.append(f"key {key!r} is missing")
         elif item["type"] == "value_error":
-            lines.append(f"{key + '.' if key else ''}{item['ctx']['error']}")
+            said = str(item["ctx"]["error"])
+            joint = ": " if said.startswith("unknown key") else "."
+            lines.append(f"{key}{joint}{said}" if key else said)
         else:
             told = item["msg"].removeprefix("Input should be ")
             if item["type"] in ("too_short", "too_long"):
                 told = "at least {min_length}" if item["type"] == "too_short" else "at most {max_length}"
                 told = told.format_map(item["ctx"])
+            told = _PATTERNS.get(item.get("ctx", {}).get("pattern", ""), told)
             expected = _EXPECTED.get(item["type"].partition("_")[0], told)
             found = str(item["input"]).lower() if isinstance(item["input"], bool) else repr(item["input"])
             lines.append(f"{key} is {found}; expected {expected}")
@@ -78,9 +91,9 @@ def nearest_key(whole: type[BaseModel], key: str, known: list[str]) -> str:
 
 
 def _paths(section: type[BaseModel], above: str = "") -> Iterator[str]:
-    """Name all keys of a section and of those in it, with dots."""
+    """Name all keys of a section and of those in it, but of its own kind, with dots."""
     for name, field in section.model_fields.items():
         yield f"{above}{name}"
         for kind in (field.annotation, *get_args(field.annotation)):
-            if isinstance(kind, type) and issubclass(kind, BaseModel):
+            if isinstance(kind, type) and issubclass(kind, BaseModel) and kind is not section:
                 yield from _paths(kind, f"{above}{name}.")

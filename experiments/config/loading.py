@@ -32,8 +32,8 @@ def load_experiment(
     Returns
     -------
     Experiment
-        Validated, with defaults; ``data.root`` is made absolute (a path in the file is
-        relative to the file, one given by an override to the working directory).
+        Validated, with defaults; ``data.root``, and that of each ``data.also``, is made absolute (a path in
+        the file is relative to the file, one given by an override to the working directory).
 
     Raises
     ------
@@ -50,9 +50,14 @@ def load_experiment(
     if backend is not None:
         _merge(values, {"engine": {"backend": backend}})
     try:
-        return Experiment.model_validate(values)
+        experiment = Experiment.model_validate(values)
+        # Of the experiment alone: what is searched or ablated may be a network that can't, and is told then.
+        experiment.pretraining.check(experiment.network.cell, experiment.network.bidirectional)
     except ValidationError as error:
         raise InputError(f"{path}: {explain(error, Experiment)}") from None
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    return experiment
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -100,8 +105,26 @@ def _make_paths_absolute(values: dict[str, Any], base: Path) -> None:
     if isinstance(reuse := values.get("reuse"), list) and all(isinstance(one, str) for one in reuse):
         values["reuse"] = [_absolute("reuse", base, one) for one in reuse]
     data = values.get("data")
-    if isinstance(data, dict) and isinstance(data.get("root"), str):
-        data["root"] = _absolute("data.root", base, data["root"])
+    if isinstance(data, dict):
+        _make_root_absolute("data", data, base)
+        _make_root_absolute("data", data, base, "unlabelled_folder")
+        _make_roots_absolute("data.also", data.get("also"), base)
+    ablations = values.get("ablation")
+    for n, one in enumerate(ablations if isinstance(ablations, list) else []):
+        changes = one.get("set") if isinstance(one, dict) else None
+        if isinstance(changes, dict):
+            _make_roots_absolute(f"ablation.{n}.set.data.also", changes.get("data.also"), base)
+
+
+def _make_roots_absolute(key: str, sections: Any, base: Path) -> None:
+    for n, one in enumerate(sections if isinstance(sections, list) else []):
+        if isinstance(one, dict):
+            _make_root_absolute(f"{key}.{n}", one, base)
+
+
+def _make_root_absolute(key: str, section: dict[str, Any], base: Path, name: str = "root") -> None:
+    if isinstance(section.get(name), str):
+        section[name] = _absolute(f"{key}.{name}", base, section[name])
 
 
 def _absolute(key: str, base: Path, path: str) -> str:

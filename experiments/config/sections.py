@@ -10,10 +10,15 @@ import json
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, field_serializer, model_validator
 
+from lstmcore.experiments.config.also import SHARED, filled_in, has_own_features, stripped
+from lstmcore.experiments.config.correlation import TargetCorrelation
+from lstmcore.experiments.config.explanations import NAME, RUN, explain
+from lstmcore.experiments.config.features import ALONE, Features, OwnSet
 from lstmcore.experiments.config.keys import check_key, with_values
 from lstmcore.experiments.config.own_data import AudioData, TableData
+from lstmcore.experiments.config.pretraining import Descent, Pretraining
 from lstmcore.experiments.config.section import Section
 from lstmcore.experiments.config.variations import ABLATED, SEARCHED, Ablation, Search
 from lstmcore.experiments.errors import InputError
@@ -51,10 +56,7 @@ class Quality(Section):
     min_alpha: float = Field(default=0.6, le=1)
 
 
-FeatureSet = Literal["FS1", "FS2", "FS3", "song_means", "table"]
-
-
-class Data(Section):
+class Data(Features):
     """Which songs, features and targets.
 
     ``normal_scores`` puts in place of each feature's value the standard normal quantile of its rank.
@@ -62,19 +64,20 @@ class Data(Section):
     there doesn't count, though errors by frame are of all frames.
     ``window_seconds``: of features ``song_means``, over how long a window means are taken of songs that have
     frames and no row in the table of means.
-    ``leave_out``: names of features that networks don't get, or patterns of names, with ``*``.
     ``annotation_delay``: raters answer so many seconds late; features are those of the music so much earlier.
     ``scale``: lowest and highest value that an annotation can have.
+    ``unlabelled_folder``: recordings of another collection that are unlabelled songs, too.
+    ``labelled_songs``: networks and regressions learn from the annotations of so many development songs,
+    spread over the folds; the others are scored as ever, and are unlabelled songs.
     ``official_test_above``: songs with a larger number are the official test set; ``"none"``: there is none.
     ``table``, ``audio``: files and columns of these sources, and ``test_songs`` their official test set.
+    ``also``: other data sets, whose songs all networks are trained on, too.
     """
 
     source: Literal["procedural", "deam", "table", "audio"]
     root: str | None = None
-    features: FeatureSet = "FS1"
     normal_scores: bool = False
     window_seconds: float = Field(default=WINDOW_SECONDS, gt=0, le=LONGEST_SECONDS)
-    leave_out: list[str] = Field(default=[])
     lead_in: float = Field(default=0.0, ge=0, le=LONGEST_SECONDS)
     annotation_delay: float = Field(default=0.0, ge=0, le=LONGEST_SECONDS)
     scale: list[Annotated[float, Field(ge=-1e9, le=1e9)]] = Field(
@@ -85,10 +88,28 @@ class Data(Section):
     test_songs: str | Annotated[list[int | str], Field(min_length=1)] | None = None
     quality: Quality | None = None
     unlabelled: Literal["others", "all", "none"] = "others"
+    unlabelled_folder: str | None = None
+    labelled_songs: int | None = Field(default=None, ge=1)
     official_test_above: int | Literal["none"] = 2000
     procedural: ProceduralData = ProceduralData()
     table: TableData | None = None
     audio: AudioData | None = None
+    also: list[Data] = Field(default=[])
+
+    @property
+    def others(self) -> list[Data]:
+        """The sections ``also``, with what they have in common with this one."""
+        shared = {key: getattr(self, key) for key in SHARED}
+        of_sets = shared | {"features": self.features}
+        tables = [has_own_features({"source": self.source}, {"source": one.source}) for one in self.also]
+        return [
+            one.model_copy(update=shared if table else of_sets)
+            for one, table in zip(self.also, tables, strict=True)
+        ]
+
+    @field_serializer("also", mode="wrap")
+    def _without_what_is_shared(self, also: list[Data], dump: SerializerFunctionWrapHandler) -> list[Any]:
+        return [stripped({"source": self.source}, one) for one in dump(also)]
 
     @property
     def target_names(self) -> tuple[str, ...]:
@@ -99,6 +120,11 @@ class Data(Section):
     def own(self) -> TableData | AudioData | None:
         """Files and columns of data that aren't in DEAM's layout."""
         return self.table if self.source == "table" else self.audio if self.source == "audio" else None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _beside_others(cls, values: Any) -> Any:
+        return filled_in(values) if isinstance(values, dict) else values
 
     @model_validator(mode="before")
     @classmethod
@@ -141,17 +167,11 @@ class Data(Section):
                     if self.source == source
                     else f"{source} is there, and source is {self.source!r}; expected source = {source!r}"
                 )
-        if (self.source == "table") != (self.features == "table"):
-            expected = (
-                "FS1, FS2, FS3 or song_means"
-                if self.features == "table"
-                else "no features: table.features names them"
-            )
+        if self.unlabelled_folder is not None and self.computed_set in ALONE:
             raise ValueError(
-                f"features is {self.features!r}, and source is {self.source!r}; expected {expected}"
+                f"unlabelled_folder is there, and features is {self.feature_set!r}, which aren't taken from "
+                "recordings there; expected FS1, FS2 or FS3"
             )
-        if self.source == "audio" and self.features == "song_means":
-            raise ValueError("features is 'song_means', and source is 'audio'; expected FS1, FS2 or FS3")
         if self.own is None:
             if self.test_songs is not None:
                 raise ValueError(
@@ -251,27 +271,20 @@ class NetworkConfig(Section):
         return self
 
 
-class _Descent(Section):
-    """Gradient descent and early stopping."""
-
-    learning_rate: float = Field(default=5e-6, gt=0)
-    momentum: float = Field(default=0.9, ge=0, lt=1)
-    input_noise: float = Field(default=0.3, ge=0)
-    parallel_sequences: int = Field(default=1, ge=1)
-    stochastic: bool = True
-    shuffle: bool = True
-    max_epochs: int = Field(default=1000, ge=1)
-    patience: int = Field(default=20, ge=1)
-
-
-class Training(_Descent):
+class Training(TargetCorrelation, Descent):
     """Training of the networks.
 
     ``objective``: the sum of squared errors; 1 − CCC of each song; or 1 − CCC of all songs
     computed side by side, pooled (see `lstmcore.ccc`).
+    ``excerpt_seconds``: networks, and regressions beside them, learn from so many seconds in the middle of
+    each song; 0: from all of it.  Songs are scored whole.
+    ``sequence_seconds``: songs are put one after the other, in an order drawn once, to sequences of at least
+    so many seconds, which networks hear without a break; 0: each song is a sequence.
     """
 
     objective: Literal["sse", "ccc", "ccc_pooled"] = "sse"
+    excerpt_seconds: float = Field(default=0.0, ge=0, le=LONGEST_SECONDS)
+    sequence_seconds: float = Field(default=0.0, ge=0, le=LONGEST_SECONDS)
 
     @model_validator(mode="after")
     def _pools_something(self) -> Training:
@@ -280,17 +293,8 @@ class Training(_Descent):
                 "objective is ccc_pooled and parallel_sequences 1, so that nothing is pooled; expected "
                 "parallel_sequences from 2, or objective = 'ccc'"
             )
+        self.check_training(self.objective, self.parallel_sequences)
         return self
-
-
-class Pretraining(_Descent):
-    """The de-noising auto-encoder on the unlabelled songs.
-
-    Its objective is the sum of squared errors, whatever that of the networks is: it gives back
-    features, of which many are constant for a while, where a CCC says nothing.
-    """
-
-    enabled: bool = True
 
 
 class PredictionsConfig(Section):
@@ -298,9 +302,26 @@ class PredictionsConfig(Section):
 
     ``smoothing`` takes the mean of all predictions of a song at most half of so many seconds
     away; 0 leaves them alone.
+    ``window``: a longer song is predicted in overlapping windows of so many seconds, lead-in included, each
+    from the start that networks know from training; ``"training"``: as long as the longest sequence they are
+    trained on; 0: every song at once.
     """
 
     smoothing: float = Field(default=0.0, ge=0, le=LONGEST_SECONDS)
+    window: float | Literal["training"] = 0.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _seconds_or_training(cls, values: Any) -> Any:
+        # Said in one sentence; of a union, pydantic would say one for each of its members.
+        window = values.get("window", 0) if isinstance(values, dict) else 0
+        number = type(window) in (int, float) and 0 <= window <= LONGEST_SECONDS
+        if not number and window != "training":
+            raise ValueError(
+                f"window is {window!r}; expected seconds from 0, every song at once, to {LONGEST_SECONDS:g}, "
+                "or 'training'"
+            )
+        return values
 
 
 class Ensemble(Section):
@@ -317,8 +338,8 @@ class NamedRun(Section):
     """One of the systems that a team submits: an ensemble, or the networks of several together."""
 
     # Without an underscore: no run is called like lstm_all or a baseline, of which only ridge has none.
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 .-]*$")
-    features: FeatureSet | None = None
+    name: str = Field(pattern=RUN)
+    features: str | None = None
     criterion: Literal["rmse", "ccc"] | None = None
     together: list[str] = Field(default=[])
     subtask: Literal[1, 2, 3] | None = None
@@ -355,7 +376,7 @@ class Engine(Section):
 class Experiment(Section):
     """A whole experiment."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: str = Field(pattern=NAME)
     seed: int = Field(default=2015, ge=0)
     data: Data
     folds: Folds = Folds()
@@ -374,8 +395,10 @@ class Experiment(Section):
 
     @model_validator(mode="after")
     def _runs_fit_together(self) -> Experiment:
-        sets: dict[str, FeatureSet] = {}
+        sets: dict[str, str] = {}
         for run in self.runs:
+            if run.features is not None:
+                _check_features(self.data, run)
             unknown = [name for name in run.together if name not in sets]
             if unknown:
                 raise ValueError(f"run {run.name!r} puts together {unknown[0]!r}; expected runs above it")
@@ -386,7 +409,8 @@ class Experiment(Section):
                 raise ValueError(f"two runs have the name {run.name!r}")
             sets[run.name] = used.pop()
         if self.runs and self.data.features not in sets.values():
-            raise ValueError(f"data.features is {self.data.features} and no run uses it")
+            named = "" if isinstance(self.data.features, str) else "; runs name one of data.feature_sets"
+            raise ValueError(f"data.features is {self.data.feature_set} and no run uses it{named}")
         return self
 
     @model_validator(mode="after")
@@ -422,6 +446,12 @@ class Experiment(Section):
         return self
 
     @model_validator(mode="after")
+    def _targets_can_be_told_apart(self) -> Experiment:
+        targets = self.data.target_names
+        self.training.check_experiment(targets, self.network.targets, self.engine.backend)
+        return self
+
+    @model_validator(mode="after")
     def _variations_fit(self) -> Experiment:
         if self.search is not None:
             _check_search(self, self.search)
@@ -438,12 +468,12 @@ class Experiment(Section):
         return self
 
     @property
-    def feature_sets(self) -> list[FeatureSet]:
+    def feature_sets(self) -> list[str | OwnSet]:
         """Feature sets that networks are trained on, that of ``data.features`` first."""
-        others = {run.features for run in self.runs if run.features} - {self.data.features}
+        others = {r.features for r in self.runs if r.features and r.features != self.data.features}
         return [self.data.features, *sorted(others)]
 
-    def on(self, features: FeatureSet) -> Experiment:
+    def on(self, features: str | OwnSet) -> Experiment:
         """Return the experiment on one of its feature sets."""
         return self.model_copy(update={"data": self.data.model_copy(update={"features": features})})
 
@@ -464,20 +494,25 @@ class Experiment(Section):
         """Write what a run depends on, with every default filled in."""
         return tomli_w.dumps(self.model_dump(exclude_none=True))
 
+    def named_by(self, section: str) -> dict[str, Any]:
+        """Values of a section that names are made of: without unused keys that came later."""
+        part = getattr(self, section)
+        later = [key for one, key in _LATER if one == section]
+        fields = type(part).model_fields
+        unused = {key for key in later if getattr(part, key) == fields[key].default}
+        return dict(part.model_dump(exclude=unused))
+
     @property
     def fingerprint(self) -> str:
         """Eight characters that change with any setting of a run."""
-        values = self.model_dump()
-        for section, key in _LATER:
-            part = getattr(self, section)
-            if getattr(part, key) == type(part).model_fields[key].default:
-                del values[section][key]
+        values = self.model_dump() | {section: self.named_by(section) for section, _ in _LATER}
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
 
 
-# Keys that came when there were runs already: at their default they don't change a run's name.
+# Keys that came when there were runs already: at their default they don't change the name of a run or a job.
 _LATER = (
     ("data", "scale"),
+    ("data", "feature_sets"),
     ("data", "window_seconds"),
     ("data", "leave_out"),
     ("data", "annotation_delay"),
@@ -486,7 +521,27 @@ _LATER = (
     ("data", "test_songs"),
     ("data", "table"),
     ("data", "audio"),
+    ("training", "excerpt_seconds"),
+    ("training", "sequence_seconds"),
+    ("predictions", "window"),
+    ("data", "unlabelled_folder"),
+    ("data", "labelled_songs"),
+    ("pretraining", "strategy"),
+    ("pretraining", "next_frames"),
+    ("pretraining", "piece_seconds"),
+    ("data", "also"),
+    ("training", "balance"),
+    ("training", "decorrelate"),
 )
+
+
+def _check_features(data: Data, run: NamedRun) -> None:
+    """Raise ValueError if the features of a run aren't there, or can't be those of the data."""
+    values = data.model_dump(exclude_none=True) | {"features": run.features}
+    try:
+        Data.model_validate(values)
+    except ValidationError as error:
+        raise ValueError(f"run {run.name!r}: {explain(error, Data)}") from None
 
 
 def _check_search(experiment: Experiment, search: Search) -> None:

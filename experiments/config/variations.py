@@ -10,22 +10,34 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from lstmcore.experiments.config.explanations import ONE_LINE
 from lstmcore.experiments.config.section import Section
 
 SECTIONS = ("network", "training", "pretraining", "predictions")
 """Sections of which a search and an ablation may change any key."""
-SEARCHED = (*SECTIONS, "data.annotation_delay", "data.lead_in", "data.normal_scores")
-"""Sections and keys that a search may change: songs, folds and the score are the same for all candidates."""
-ABLATED = (
+SEARCHED = (
     *SECTIONS,
     "data.annotation_delay",
     "data.features",
     "data.lead_in",
     "data.leave_out",
     "data.normal_scores",
+)
+"""Sections and keys that a search may change: songs, folds and the score are the same for all candidates."""
+ABLATED = (
+    *SECTIONS,
+    "data.also",
+    "data.annotation_delay",
+    "data.features",
+    "data.labelled_songs",
+    "data.lead_in",
+    "data.leave_out",
+    "data.normal_scores",
     "data.quality",
     "data.unlabelled",
+    "data.unlabelled_folder",
     "data.window_seconds",
+    "folds.group",
 )
 """Sections and keys that an ablation may change."""
 
@@ -137,7 +149,7 @@ class Search(Section):
 class Ablation(Section):
     """One thing changed: keys with other values, and keys or sections that are left away."""
 
-    name: str = Field(pattern=r"^[^:\n]+$")
+    name: str = Field(pattern=ONE_LINE)
     set: dict[str, Any] = Field(default={})
     unset: list[str] = Field(default=[])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
@@ -13,12 +13,15 @@ from numpy.typing import NDArray
 from lstmcore.experiments.datasets.annotations import LARGEST, finite_number, read_csv, whole_number
 from lstmcore.experiments.datasets.deam_layout import AUDIO, FEATURES
 from lstmcore.experiments.errors import InputError, unreadable
-from lstmcore.features import FeatureSettings
+from lstmcore.features import FeatureSettings, columns, feature_names
 from lstmcore.features.formats import MEDIA_SUFFIXES, SNDFILE_SUFFIXES, SOUND_SUFFIXES
 from lstmcore.features.media import INSTALL, readable_suffixes
+from lstmcore.features.sets import ALL, FEATURE_SETS, PARTS, parts_of, set_of, set_with
 
 # Milliseconds of each row, and the rows.
 Table = tuple[list[int], NDArray[np.float64]]
+# The same in the precision that features are computed in.
+Computed = tuple[list[int], NDArray[np.float32]]
 
 _LONGEST_SONG = 1e6  # in seconds
 
@@ -77,34 +80,43 @@ class SongMeans:
 class FrameTables:
     """Features over time: ``features/<song_id>.csv`` where there is one, else from the audio.
 
-    A file may hold the first columns of the set only, as DEAM's own 260 of FS2's 264: then the others are
+    A file may hold some parts of the set only, as DEAM's own 260 of FS2's 264, or more: what it lacks is
     taken from the audio, at the same time stamps.
 
     Parameters
     ----------
     feature_set
         Name of the feature set.
-    names
-        Its columns.
     files
         Song to feature file.
-    extracted
-        Song to table in the precision that features are computed in, for the songs whose features were
-        taken from their audio, in whole or in part.
-    failed
-        Song to what is wrong with its files.
     """
 
-    def __init__(
-        self,
-        feature_set: str,
-        names: list[str],
-        files: dict[int, Path],
-        extracted: dict[int, tuple[list[int], NDArray[np.float32]]],
-        failed: dict[int, str],
-    ) -> None:
-        self.name, self.names = feature_set, names
-        self._files, self._extracted, self._failed = files, extracted, failed
+    def __init__(self, feature_set: str, files: dict[int, Path]) -> None:
+        self.name, self.names = feature_set, list(feature_names(feature_set))
+        self._files, self._held = files, {song: _set_in(file, feature_set) for song, file in files.items()}
+        self._extracted: dict[int, tuple[str, Computed]] = {}
+        self._failed: dict[int, str] = {}
+
+    def held(self, song: int) -> str:
+        """Name the set that the file of a song has."""
+        return self._held[song]
+
+    def lacking(self, songs: Iterable[int]) -> dict[int, str]:
+        """Return what is to be taken from the audio, by song: the name of a set."""
+        wanted = parts_of(self.name)
+        lacks = {song: [p for p in wanted if p not in self._parts(song)] for song in songs}
+        return {song: set_of(parts) for song, parts in lacks.items() if parts}
+
+    def complete(self, feature_set: str, extracted: dict[int, Computed]) -> None:
+        """Take the features of a set that were computed from the audio of songs."""
+        self._extracted |= {song: (feature_set, table) for song, table in extracted.items()}
+
+    def fail(self, reasons: dict[int, str]) -> None:
+        """Note what is wrong with the files of songs."""
+        self._failed |= reasons
+
+    def _parts(self, song: int) -> tuple[str, ...]:
+        return parts_of(self._held[song]) if song in self._held else ()
 
     def songs(self) -> set[int]:
         """Numbers of the songs with a feature file or audio."""
@@ -120,32 +132,54 @@ class FrameTables:
         """
         if song in self._failed:
             raise InputError(self._failed[song])
-        if song not in self._extracted:
-            return read_feature_file(self._files[song], self.names)
-        stamps, values = self._extracted[song]
-        whole = stamps, values.astype(np.float64)
-        if song not in self._files:
-            return whole
-        width = columns_in(self._files[song]) - 1
-        return _side_by_side(read_feature_file(self._files[song], self.names[:width]), whole)
+        parts: dict[str, Table] = {}
+        if {*self._parts(song)} & {*parts_of(self.name)}:
+            names = feature_names(self._held[song])
+            parts |= _by_part(names, read_feature_file(self._files[song], list(names)))
+        if song in self._extracted:
+            feature_set, (own, values) = self._extracted[song]
+            parts |= _by_part(feature_names(feature_set), (own, values.astype(np.float64)))
+        return _side_by_side([parts[part] for part in parts_of(self.name)])
 
 
-def _side_by_side(first: Table, whole: Table) -> Table:
-    """Complete the first columns of a set, at the time stamps that both tables have."""
-    width = first[1].shape[1]
-    position = {stamp: k for k, stamp in enumerate(whole[0])}
-    common = [k for k, stamp in enumerate(first[0]) if stamp in position]
-    others = whole[1][[position[first[0][k]] for k in common], width:]
-    return [first[0][k] for k in common], np.hstack([first[1][common], others])
+def _set_in(path: Path, wanted: str) -> str:
+    """Name the set whose columns a file has, by their number if others are there; or else the one wanted."""
+    header = _header(path)
+    found = set_with(header) if {*header} & {*FEATURE_SETS[ALL]} else wanted
+    if [*columns(found)] == header:
+        return found
+    return next((name for name in FEATURE_SETS if len(columns(name)) == len(header)), wanted)
 
 
-def columns_in(path: Path) -> int:
-    """Count the columns in the header of a feature file."""
+def _header(path: Path) -> list[str]:
     try:
         with path.open(encoding="utf-8-sig", errors="replace") as file:
-            return file.readline().count(";") + 1
+            return file.readline().rstrip("\r\n").split(";")
     except OSError as error:
         raise unreadable(path, error) from None
+
+
+def _by_part(names: Sequence[str], table: Table) -> dict[str, Table]:
+    """Cut a table into the parts of its set."""
+    stamps, rows = table
+    parts: dict[str, Table] = {}
+    first = 0
+    while first < len(names):
+        part = set_with([names[first]])
+        parts[part] = stamps, rows[:, first : first + len(PARTS[part])]
+        first += len(PARTS[part])
+    return parts
+
+
+def _side_by_side(tables: list[Table]) -> Table:
+    """Put tables beside each other, at the time stamps that all have."""
+    stamps = tables[0][0]
+    if all(other == stamps for other, _ in tables):
+        return stamps, np.hstack([rows for _, rows in tables])
+    places = [{stamp: k for k, stamp in enumerate(own)} for own, _ in tables]
+    common = [stamp for stamp in stamps if all(stamp in place for place in places)]
+    rows = [values[[place[s] for s in common]] for place, (_, values) in zip(places, tables, strict=True)]
+    return common, np.hstack(rows)
 
 
 def feature_files(root: Path) -> dict[int, Path]:

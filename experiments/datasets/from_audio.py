@@ -8,16 +8,13 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lstmcore.experiments.datasets.feature_tables import checked_table
+from lstmcore.experiments.datasets.feature_tables import Computed, checked_table
 from lstmcore.experiments.errors import InputError, Interrupted
 from lstmcore.experiments.progress import Progress
 from lstmcore.features import FeatureSettings
 
 Name = TypeVar("Name", int, str)
-Computed = tuple[list[int], NDArray[np.float32]]
-"""Time stamps in milliseconds, and rows of features, as they were computed."""
 
 
 def features_from_audio(

@@ -7,14 +7,14 @@ import json
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmcore.experiments.config import Data, ProceduralData
+from lstmcore.experiments.config import MEANS, Data, ProceduralData
 from lstmcore.experiments.datasets import own_data
+from lstmcore.experiments.datasets.beside import beside, note_on
 from lstmcore.experiments.datasets.deam import Annotations, assemble
 from lstmcore.experiments.datasets.deam_layout import AUDIO, METADATA, PLAN, SONG_MEANS, feature_file
 from lstmcore.experiments.datasets.feature_tables import (
@@ -22,7 +22,6 @@ from lstmcore.experiments.datasets.feature_tables import (
     FrameTables,
     SongMeans,
     audio_files,
-    columns_in,
     feature_files,
     settings_at,
     undecodable_files,
@@ -35,11 +34,13 @@ from lstmcore.experiments.datasets.own_data import choose_songs, metadata_of
 from lstmcore.experiments.datasets.recordings import Recordings
 from lstmcore.experiments.datasets.song import Dataset, Metadata, Song
 from lstmcore.experiments.datasets.tables import Tables
-from lstmcore.experiments.datasets.window_means import FRAMES, MEAN_NAMES, MEANS, WindowMeans
-from lstmcore.experiments.errors import InputError, Interrupted, all_told, did_you_mean
+from lstmcore.experiments.datasets.unlabelled import recordings_in, with_recordings
+from lstmcore.experiments.datasets.window_means import FRAMES, MEAN_NAMES, WindowMeans
+from lstmcore.experiments.errors import InputError, Interrupted, all_told
 from lstmcore.experiments.jobs.alone import alone
 from lstmcore.experiments.progress import Progress
 from lstmcore.features import cache_root
+from lstmcore.features.sets import parts_of
 from lstmcore.features.smile import smile_version
 
 SYNTHETIC = "Synthetic: procedural music and simulated raters, not real songs or listeners."
@@ -77,10 +78,28 @@ def load_dataset(
     Interrupted
         If `stop` was set.
     """
+    dataset = _load_one(config, workers, progress, stop, group)
+    for n, other in enumerate(config.others):
+        where = f"data.also.{n}"
+        try:
+            loaded = beside(dataset, _load_one(other, workers, progress, stop, None), where)
+        except InputError as error:
+            raise InputError(str(error) if str(error).startswith(where) else f"{where}: {error}") from None
+        notes = [note_on(loaded, where, other.root), *(f"Of {where}: {note}" for note in loaded.notes)]
+        dataset = replace(dataset, also=(*dataset.also, loaded), notes=[*dataset.notes, *notes])
+    return dataset
+
+
+def _load_one(
+    config: Data, workers: int, progress: Progress, stop: threading.Event, group: str | None
+) -> Dataset:
+    """Load the songs of one data set."""
     load = _official_layout if config.own is None else _own_layout
+    others = None if config.unlabelled_folder is None else recordings_in(config.unlabelled_folder)
     dataset = load(config, workers, progress, stop, group)
-    if config.leave_out:
-        dataset = _without_features(dataset, config.leave_out)
+    if others is not None:
+        dataset = with_recordings(dataset, others, workers, progress, stop)
+    dataset = _with_features(dataset, config)
     return _with_normal_scores(dataset) if config.normal_scores else dataset
 
 
@@ -91,7 +110,7 @@ def _official_layout(
     notes = []
     root = Path(config.root) if config.root is not None else None
     if config.source == "procedural":
-        smile_version()  # what is missing is reported before music is made
+        _check_smile(config)  # what is missing is reported before music is made
         root = root or _procedural_folder(config.procedural)
         _make_procedural(root, config.procedural, workers, progress, stop)
     assert root is not None  # the configuration has seen to it
@@ -102,7 +121,7 @@ def _official_layout(
     if group is not None:  # what is wrong with it is reported before hours of extraction
         metadata = read_metadata(root / METADATA)
         check_groups(root / METADATA, metadata, group, annotations.development())
-    if config.features == MEANS:
+    if config.computed_set == MEANS:
         source: FeatureSource = _song_means(root, config, annotations, workers, progress, stop)
     else:
         source = _frame_features(root, config, annotations, set(), workers, progress, stop)
@@ -113,6 +132,12 @@ def _official_layout(
             notes.append(f"Left out, for their files {why}: {songs}.")
     dataset = assemble(annotations, source, config, notes)
     return replace(dataset, synthetic=synthetic, metadata=metadata)
+
+
+def _check_smile(config: Data) -> None:
+    """Raise SmileError if openSMILE is needed and missing."""
+    if config.computed_set == MEANS or "FS1" in parts_of(config.computed_set):
+        smile_version()
 
 
 def _own_layout(
@@ -198,15 +223,14 @@ def _frame_features(
 
     Some songs may do without: their means are known.
     """
-    from lstmcore.features.sets import feature_names
-
-    feature_set = FRAMES if config.features == MEANS else config.features
+    means = config.computed_set == MEANS
+    feature_set = FRAMES if means else config.computed_set
     files, audio, undecodable = feature_files(root), audio_files(root), undecodable_files(root)
     wanted = {*annotations.development(), *annotations.official_test()} - without
     settings = settings_at("annotations", None if annotations.hop is None else annotations.hop / 1000)
-    in_table = f"a row in {SONG_MEANS}, " if config.features == MEANS else ""
+    in_table = f"a row in {SONG_MEANS}, " if means else ""
     missing = [  # reported before hours of extraction
-        f"song {song} is annotated but there are no {config.features} features of it: expected "
+        f"song {song} is annotated but there are no {config.feature_set} features of it: expected "
         f"{in_table}{root / feature_file(song)} or {root / AUDIO / str(song)}.mp3 (wav, flac, ogg)"
         + (f"; {undecodable[song]} {why_undecodable([undecodable[song]])}" if song in undecodable else "")
         for song in sorted(wanted - files.keys() - audio.keys())
@@ -214,51 +238,38 @@ def _frame_features(
     needed = wanted.copy()
     if config.unlabelled != "none":
         wanted |= {s for s in files.keys() | audio.keys() if not annotations.is_test(s)} - without
-    incomplete = _without_last_columns(files, wanted, feature_set)
+    tables = FrameTables(feature_set, {song: file for song, file in files.items() if song in wanted})
+    lacking = tables.lacking(wanted)
     failed = {
-        song: f"{files[song]}: has {incomplete[song]}'s features, and there is no audio of song {song} to "
-        f"take the others of {feature_set} from; expected {root / AUDIO / str(song)}.mp3 (or wav, flac, ogg)"
-        for song in sorted(incomplete.keys() - audio.keys())
+        song: f"{files[song]}: has {tables.held(song)}'s features, and there is no audio of song {song} to "
+        f"take {'the others' if lacks != feature_set else 'those'} of {feature_set} from; expected "
+        f"{root / AUDIO / str(song)}.mp3 (or wav, flac, ogg)"
+        for song, lacks in lacking.items()
+        if song in files and song not in audio
     }
     missing += [text for song, text in failed.items() if song in needed]
     if missing:
         raise all_told(missing, "annotated songs have no features")
-    songs = sorted(song for song in wanted - (files.keys() - incomplete.keys()) if song in audio)
-    sounds = {song: audio[song] for song in songs}
-    extracted, unread = features_from_audio(sounds, feature_set, settings, workers, progress, stop)
-    files = {song: file for song, file in files.items() if song in wanted}
-    return FrameTables(feature_set, list(feature_names(feature_set)), files, extracted, failed | unread)
+    for lacks in sorted(set(lacking.values())):
+        sounds = {song: audio[song] for song in sorted(lacking) if lacking[song] == lacks and song in audio}
+        extracted, unread = features_from_audio(sounds, lacks, settings, workers, progress, stop)
+        tables.complete(lacks, extracted)
+        failed |= unread
+    tables.fail(failed)
+    return tables
 
 
-def _without_last_columns(files: dict[int, Path], wanted: set[int], feature_set: str) -> dict[int, str]:
-    """Songs whose file has a smaller set than is asked for, as DEAM's have FS1, and which."""
-    from lstmcore.features.sets import FEATURE_SETS, columns
-
-    sets = list(FEATURE_SETS)
-    smaller = {len(columns(name)): name for name in sets[: sets.index(feature_set)]}
-    if not smaller:
-        return {}
-    held = {song: columns_in(file) for song, file in files.items() if song in wanted}
-    return {song: smaller[count] for song, count in held.items() if count in smaller}
-
-
-def _without_features(dataset: Dataset, patterns: list[str]) -> Dataset:
-    """Return a data set without the features that some names or patterns say."""
-    left_out: set[str] = set()
-    for pattern in patterns:
-        found = {n for n in dataset.feature_names if n == pattern or fnmatchcase(n, pattern)}
-        if not found:
-            hint = did_you_mean(pattern, dataset.feature_names)
-            raise InputError(
-                f"data.leave_out: no feature {pattern!r}; expected names, or patterns with *, of the "
-                f"{len(dataset.feature_names)} of {dataset.feature_set}{hint}"
-            )
-        left_out |= found
-    kept = [k for k, name in enumerate(dataset.feature_names) if name not in left_out]
-    if not kept:
-        raise InputError(f"data.leave_out leaves out all {len(dataset.feature_names)} features")
-
-    names = [dataset.feature_names[k] for k in kept]
+def _with_features(dataset: Dataset, config: Data) -> Dataset:
+    """Return a data set with the features that are wanted of those that were read or computed."""
+    try:
+        names = config.chosen_of(dataset.feature_names)
+    except ValueError as error:
+        raise InputError(f"data.{error}") from None
+    dataset = replace(dataset, feature_set=config.feature_set)
+    if names == dataset.feature_names:
+        return dataset
+    place = {name: k for k, name in enumerate(dataset.feature_names)}
+    kept = [place[name] for name in names]
     return replace(_changed(dataset, lambda rows: rows[:, kept]), feature_names=names)
 
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from lstmcore.experiments.config import Data
 from lstmcore.experiments.datasets.delay import delay_frames
-from lstmcore.experiments.datasets.feature_tables import settings_at
-from lstmcore.experiments.datasets.from_audio import Computed, features_from_audio
+from lstmcore.experiments.datasets.feature_tables import Computed, settings_at
+from lstmcore.experiments.datasets.from_audio import features_from_audio
 from lstmcore.experiments.datasets.own_data import Features
 from lstmcore.experiments.datasets.ratings import Rating, RatingColumns, read_ratings
 from lstmcore.experiments.datasets.timing import common_hop
@@ -47,8 +47,8 @@ class Recordings:
         own = config.audio
         assert own is not None  # the configuration has seen to it
         texts = tuple(own.metadata) if isinstance(own.metadata, list) else ()
-        self.name = config.features
-        self.names = list(feature_names(config.features))
+        self.name = config.computed_set
+        self.names = list(feature_names(self.name))
         folder = root / own.folder
         files = _recordings(folder)
         scale = (config.scale[0], config.scale[1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -75,6 +75,20 @@ class Song:
         assert self.targets is not None, f"song {self.song_id} has no annotation"
         return self.targets
 
+    def excerpt(self, frames: int) -> Song:
+        """Return so many frames in the middle, after as much lead-in; a shorter song whole."""
+        if self.frames <= frames:
+            return self
+        start = (self.frames - frames) // 2
+        part = slice(start, start + frames)
+        return replace(
+            self,
+            times=self.times[part],
+            features=self.features[part],
+            targets=None if self.targets is None else self.targets[part],
+            lead_in=None if self.lead_in is None else self.heard[start : start + self.frames_before],
+        )
+
     @cached_property
     def digest(self) -> str:
         """Hash of all that the song holds."""
@@ -131,6 +145,8 @@ class Dataset:
         Names of the columns of the songs' ``targets``, at least one.
     metadata
         What else is known of a song, by song and then by column; empty where nothing asks for it.
+    also
+        Other data sets with the same features and targets: networks learn from their ``development``, too.
     """
 
     development: list[Song]
@@ -147,3 +163,4 @@ class Dataset:
     synthetic: bool = False
     targets: tuple[str, ...] = DEAM_TARGETS
     metadata: Metadata = field(default_factory=dict)
+    also: tuple[Dataset, ...] = ()

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 import numpy as np
 
-from lstmcore.experiments.config import Data, TableData
+from lstmcore.experiments.config import TABLE, Data, TableData, is_meant
 from lstmcore.experiments.datasets.own_data import Features
 from lstmcore.experiments.datasets.ratings import Rating, RatingColumns, ratings_of, read_ratings
 from lstmcore.experiments.datasets.song_rows import Files, Rows, check_rows_once, find_files, read_rows
 from lstmcore.experiments.datasets.table_file import TableFile
 from lstmcore.experiments.errors import InputError, did_you_mean
-
-NAME = "table"
 
 
 class Tables:
@@ -34,7 +31,7 @@ class Tables:
         If a table can't be used; file and line are named.
     """
 
-    name = NAME
+    name = TABLE
 
     def __init__(self, root: Path, config: Data) -> None:
         own = config.table
@@ -109,11 +106,7 @@ def _features(files: Files, own: TableData, others: list[str]) -> list[str]:
                 f"data.table.features has {pattern!r}, which is the song, the time or a target; "
                 "expected another column"
             )
-        found = [
-            name
-            for name in file.columns
-            if name not in taken and (name == pattern or fnmatchcase(name, pattern))
-        ]
+        found = [name for name in file.columns if name not in taken and is_meant(name, pattern)]
         if not found:
             raise InputError(
                 f"{file.path}, line 1: no column {pattern!r}, which data.table.features names; found "

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from lstmcore.experiments.config import MEANS
 from lstmcore.experiments.datasets.feature_tables import FrameTables, SongMeans, Table
 from lstmcore.features import feature_names
 
 Array = NDArray[np.float64]
 
-MEANS = "song_means"
 FRAMES = "FS1"
 """The feature set whose frames the means are taken of."""
 

@@ -4,7 +4,7 @@
 side → ``tables`` writes one table per song or one for all, as CSV or Parquet.
 """
 
-from lstmcore.experiments.extraction.command import Summary, extract_songs, feature_settings
+from lstmcore.experiments.extraction.command import Summary, extract_songs, feature_set, feature_settings
 from lstmcore.experiments.extraction.inputs import find_songs
 from lstmcore.experiments.extraction.tables import Format, Tables, is_one_table, open_tables
 
@@ -13,6 +13,7 @@ __all__ = [
     "Summary",
     "Tables",
     "extract_songs",
+    "feature_set",
     "feature_settings",
     "find_songs",
     "is_one_table",

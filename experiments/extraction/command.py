@@ -13,6 +13,7 @@ from lstmcore.experiments.extraction.tables import Tables
 from lstmcore.experiments.progress import Progress, duration
 from lstmcore.features import AudioError, Extraction, FeatureSettings, FeatureStore, extract_many
 from lstmcore.features.errors import printable
+from lstmcore.features.sets import parts_of, set_of
 
 # What is wrong with the name of one table, not with the disk.
 _OF_THE_NAME = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.EISDIR, errno.ENOTDIR, errno.EEXIST)
@@ -61,6 +62,20 @@ class Summary:
         return text + (f"; {self.stored} from the store" if self.stored else "")
 
 
+def feature_set(given: str) -> str:
+    """Name the set that a user asks for, by names with + or commas between them.
+
+    Raises
+    ------
+    InputError
+        If there is no such set.
+    """
+    try:
+        return set_of(parts_of("+".join(name.strip() for name in given.replace(",", "+").split("+"))))
+    except ValueError as error:
+        raise InputError(f"--set {given}: {error}") from None
+
+
 def feature_settings(**choices: Any) -> FeatureSettings:
     """Make settings of what a user chose.
 
@@ -94,7 +109,7 @@ def extract_songs(
     songs
         From `lstmcore.experiments.extraction.find_songs`.
     feature_set
-        "FS1", "FS2" or "FS3".
+        Name of a set, as in `lstmcore.features.feature_names`.
     tables
         Where to.
     store

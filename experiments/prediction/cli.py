@@ -106,7 +106,7 @@ def predict(
     from lstmcore.features import cache_root
 
     progress = new_progress(quiet)
-    with errors_told(None if no_store else cache_root(), progress):
+    with errors_told(None if no_store else cache_root(), progress, stores=not no_store):
         _refuse_model_before_songs(audio)
         warn_of_model(model)
         songs = find_songs(audio)

@@ -13,7 +13,7 @@ from lstmcore import LAYERS, PRECISIONS, Architecture, EngineError, Layer
 from lstmcore.experiments.config.section import Section
 from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.jobs.job import Tensors
-from lstmcore.features.sets import FEATURE_SETS
+from lstmcore.features.sets import feature_names, is_feature_set
 
 FORMAT = 1
 LONGEST_SECONDS = 3600.0  # of smoothing and lead-in: longer than any song that is rated
@@ -87,8 +87,9 @@ class Description(_Part):
     """Content of ``model.json``; keys that aren't needed to predict may be missing.
 
     ``version`` is lstmcore's that wrote it; ``window_seconds``, of features ``song_means``, the length of the
-    windows that means are taken over; ``cautions`` are told before each prediction, and ``card`` in the list
-    of models.
+    windows that means are taken over; ``prediction_window_seconds``, of the windows that a longer song is
+    predicted in, lead-in included; ``cautions`` are told before each prediction, and ``card``
+    in the list of models.
     """
 
     format: Literal[1]
@@ -107,6 +108,7 @@ class Description(_Part):
     lead_in_seconds: Seconds = 0.0
     window_seconds: Annotated[float, Field(gt=0, le=LONGEST_SECONDS)] | None = None
     annotation_delay_seconds: Seconds = 0.0
+    prediction_window_seconds: Annotated[float, Field(gt=0, le=LONGEST_SECONDS)] | None = None
     trained_on: TrainedOn | None = None
     networks: list[Place] = Field(min_length=1)
     systems: dict[str, Annotated[list[int], Field(min_length=1)]] = Field(min_length=1)
@@ -116,7 +118,7 @@ class Description(_Part):
 
     @model_validator(mode="after")
     def _features_are_those_of_the_set(self) -> Description:
-        known = FEATURE_SETS.get(self.feature_set)
+        known = feature_names(self.feature_set) if is_feature_set(self.feature_set) else None
         if known is not None and self.feature_names != [n for n in known if n in {*self.feature_names}]:
             raise ValueError(
                 f"feature_names aren't of the {len(known)} of {self.feature_set}, in their order"
@@ -125,7 +127,7 @@ class Description(_Part):
 
     @model_validator(mode="after")
     def _times_fit_together(self) -> Description:
-        for key in ("smoothing_seconds", *BEFORE):
+        for key in ("smoothing_seconds", "prediction_window_seconds", *BEFORE):
             if getattr(self, key) and self.hop_seconds is None:
                 raise ValueError(f"{key} is {getattr(self, key)} and there is no hop_seconds")
         for key in BEFORE:
@@ -134,6 +136,12 @@ class Description(_Part):
                     f"{key} is {getattr(self, key)} and hop_seconds {self.hop_seconds}; "
                     f"expected at most {_MOST_FRAMES} frames"
                 )
+        window = self.prediction_window_seconds
+        if window is not None and window - self.lead_in_seconds < (self.hop_seconds or 0) / 2:
+            raise ValueError(
+                f"prediction_window_seconds is {window} and lead_in_seconds {self.lead_in_seconds}; "
+                "expected a window longer than the lead-in"
+            )
         if self.target_range is not None and not self.target_range[0] < self.target_range[1]:
             raise ValueError(f"target_range is {self.target_range}; expected two numbers that rise")
         return self

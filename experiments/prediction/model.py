@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmcore import Architecture, Backend, Network, Standardiser, Workspace, get_backend, predict
+from lstmcore.experiments.config import MEANS
 from lstmcore.experiments.datasets.normal_scores import NormalScores
-from lstmcore.experiments.datasets.window_means import MEANS
 from lstmcore.experiments.environment import version_of
 from lstmcore.experiments.errors import InputError, did_you_mean, unreadable
 from lstmcore.experiments.files import write_json
@@ -35,8 +35,10 @@ from lstmcore.experiments.prediction.description import (
 )
 from lstmcore.experiments.prediction.novelty import Novelty, novelty_of
 from lstmcore.experiments.scoring.ensemble import Choice
+from lstmcore.experiments.training.long_songs import window_seconds
 from lstmcore.experiments.training.smoothing import smoothed
 from lstmcore.experiments.training.trial import TrialData, architecture_of, join_targets, networks_a_member
+from lstmcore.experiments.training.windows import Windows
 
 _ROUNDING_SECONDS = 0.0015  # of two time stamps in whole milliseconds
 _PLACE = ("fold", "trial", "target")
@@ -55,6 +57,7 @@ def save_model(folder: Path, data: TrialData, choices: dict[str, Choice], networ
         The ensembles, and the results of all network jobs.
     """
     experiment, dataset = data.experiment, data.dataset
+    features = experiment.data.computed_set
     firsts = range(0, len(networks), len(networks) // networks_a_member(experiment))  # of each target
     members = {name: [f + k for f in firsts for k in choice.members] for name, choice in choices.items()}
     used = sorted({k for network_numbers in members.values() for k in network_numbers})
@@ -63,24 +66,26 @@ def save_model(folder: Path, data: TrialData, choices: dict[str, Choice], networ
         tensors[QUANTILES] = dataset.normal_scores.quantiles
     if (novelty := novelty_of(data.split)) is not None:
         tensors |= novelty.as_tensors()
+    window = window_seconds(data)
     description = {
         "experiment": experiment.name,
         "version": version_of("lstmcore"),
         "layers": layers_as_json(architecture_of(experiment, len(dataset.feature_names))),
         "gate_order": "z i f o",
-        "feature_set": dataset.feature_set,
+        "feature_set": features,
         "feature_names": dataset.feature_names,
         "targets": list(dataset.targets),
         "target_range": list(dataset.scale),
         "hop_seconds": dataset.hop_seconds,
         "smoothing_seconds": experiment.predictions.smoothing,
         "lead_in_seconds": experiment.data.lead_in,
-        **({"window_seconds": experiment.data.window_seconds} if dataset.feature_set == MEANS else {}),
+        **({} if window is None else {"prediction_window_seconds": window}),
+        **({"window_seconds": experiment.data.window_seconds} if features == MEANS else {}),
         "annotation_delay_seconds": experiment.data.annotation_delay,
         "trained_on": {
             "source": experiment.data.source,
             "synthetic": dataset.synthetic,
-            "songs": len(dataset.development),
+            "songs": len(dataset.development) - len(data.split.left_over),
             "unlabelled_songs": len(dataset.unlabelled),
         },
         "networks": [{n: v for n, v in networks[k].facts.items() if n in _PLACE} for k in used],
@@ -178,7 +183,8 @@ class Model:
 
         Networks that were trained with a lead-in get the first frame for as long before the song.  Those that
         were trained with a delay of the annotations say at each time what raters say then, of music so much
-        earlier: of the first frame as long as there is none.
+        earlier: of the first frame as long as there is none.  A song that is longer than
+        networks are made to hear at once is predicted in overlapping windows, if the experiment wanted that.
 
         Parameters
         ----------
@@ -309,9 +315,21 @@ class Model:
                 f"features are too far from those of the training for network {number}: "
                 "they, or its input_mean and input_scale, are damaged"
             )
-        return Standardiser(part["target_mean"], part["target_scale"]).invert(
+        outputs = (
             predict(network, x, backend=engine, workspace=workspace)
+            if self._windows is None
+            else self._windows.predict(network, x, engine, workspace)
         )
+        return Standardiser(part["target_mean"], part["target_scale"]).invert(outputs)
+
+    @property
+    def _windows(self) -> Windows | None:
+        """How a long song is cut; None: it isn't."""
+        about, hop = self.about, self.about.hop_seconds
+        if hop is None or about.prediction_window_seconds is None:
+            return None
+        frames = round(about.prediction_window_seconds / hop)
+        return Windows(frames, int(about.lead_in_seconds / hop + 1e-9))
 
 
 def load_model(folder: Path) -> Model:

@@ -12,29 +12,30 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lstmcore import Backend, get_backend
-from lstmcore.experiments.config import WINDOW_SECONDS
+from lstmcore.experiments.config import MEANS, WINDOW_SECONDS
 from lstmcore.experiments.datasets.feature_tables import settings_at
-from lstmcore.experiments.datasets.window_means import FRAMES, MEAN_NAMES, MEANS, window_means
+from lstmcore.experiments.datasets.window_means import FRAMES, MEAN_NAMES, window_means
 from lstmcore.experiments.errors import InputError, did_you_mean
 from lstmcore.experiments.prediction.model import Model, Standing, load_model
 from lstmcore.experiments.prediction.novelty import FAR
 from lstmcore.experiments.prediction.shipped import find_model
 from lstmcore.features import (
-    FEATURE_SETS,
     TIME_COLUMN,
     AudioError,
     Extraction,
     FeatureSettings,
     FeatureStore,
     extract_features,
+    feature_names,
 )
 from lstmcore.features.errors import TooShortError, printable
+from lstmcore.features.sets import is_feature_set, set_with
 from lstmcore.features.settings import DEFAULT, SHORTEST_WINDOW_SECONDS
 
 _SHORT_SECONDS = 3.0
 _SILENT = 1e-4  # of full scale, root mean square
 _MUCH_OUTSIDE = 0.1  # of a song's values
-_ENERGY = "pcm_RMSenergy_sma_amean"  # which all sets of features are computed with
+_ENERGY = "pcm_RMSenergy_sma_amean"  # of FS1
 
 
 @dataclass(frozen=True)
@@ -85,9 +86,9 @@ class Predictor:
 
     @property
     def feature_set(self) -> str:
-        """Name of the features that are computed of songs."""
-        wanted = self.model.about.feature_set
-        return FRAMES if wanted == MEANS else wanted
+        """Name of the features that are computed of songs: the smallest set that has all of the model's."""
+        about = self.model.about
+        return FRAMES if about.feature_set == MEANS else set_with(about.feature_names)
 
     def features_of(
         self, path: Path, store: FeatureStore | None = None, stop: threading.Event | None = None
@@ -163,7 +164,7 @@ class Predictor:
 
     def _warnings(self, features: pd.DataFrame, standing: Standing) -> Iterator[str]:
         """Say why a song's curve may mean little."""
-        if float(features[_ENERGY].max()) < _SILENT:
+        if _is_silent(features):
             yield "is silent: its curve says nothing"
             return
         seconds = float(features[TIME_COLUMN].iloc[-1]) + self.settings.window_seconds
@@ -179,6 +180,13 @@ class Predictor:
                 f"{100 * standing.outside:.0f} % of its features' values are outside of all that the model "
                 "learnt from, and count as the nearest of them"
             )
+
+
+def _is_silent(features: pd.DataFrame) -> bool:
+    """Tell by the energy, or where it wasn't computed by all being 0, as music and tonality are then."""
+    if _ENERGY in features:
+        return float(features[_ENERGY].max()) < _SILENT
+    return not features.drop(columns=TIME_COLUMN).to_numpy().any()
 
 
 def open_predictor(model: Path | None = None, system: str | None = None, backend: str = "cpu") -> Predictor:
@@ -210,9 +218,9 @@ def open_predictor(model: Path | None = None, system: str | None = None, backend
     folder, loaded = found.folder, load_model(found.folder)
     about = loaded.about
     wanted = about.feature_set
-    if wanted != MEANS and wanted not in FEATURE_SETS:
+    if wanted != MEANS and not is_feature_set(wanted):
         raise InputError(f"{folder}: the model wants {wanted} features, which can't be computed from audio")
-    known = MEAN_NAMES if wanted == MEANS else FEATURE_SETS[wanted]
+    known = MEAN_NAMES if wanted == MEANS else feature_names(wanted)
     unknown = [name for name in about.feature_names if name not in known]
     if unknown:
         of = f"the means of {FRAMES}, {known[0]} …" if wanted == MEANS else wanted

@@ -13,10 +13,11 @@ from lstmcore.experiments.errors import listed
 from lstmcore.experiments.files import write_text
 from lstmcore.experiments.report.paper_table import PAPER, TEST_ALPHA, PaperRow, cells_of, title_of
 from lstmcore.experiments.report.plots import learning_curves, song_curves
-from lstmcore.experiments.report.table import HEADINGS, ceiling_note, score_sheets, undefined_note
+from lstmcore.experiments.report.table import HEADINGS, ceiling_note, mixed_note, score_sheets, undefined_note
 from lstmcore.experiments.scoring.annotation_quality import TITLES, AnnotationQuality
 from lstmcore.experiments.scoring.metrics import METRICS, Score
 from lstmcore.experiments.scoring.systems import Predictions
+from lstmcore.experiments.training.pretraining import TITLES as PRETRAINING
 
 SONGS_SHOWN = 4
 SUBTASKS = {1: "features", 2: "regression on given features", 3: "both free"}
@@ -63,6 +64,7 @@ def write_report(
         metrics=[HEADINGS[m] for m in METRICS],
         tables=score_sheets(scores),
         undefined=undefined_note(scores),
+        mixed=mixed_note(scores),
         ceiling=ceiling_note(scores),
         songs=_songs(predictions, next(iter(facts["ensembles"])), experiment.data),
         quality=quality,
@@ -89,7 +91,7 @@ def _paper(rows: list[PaperRow]) -> list[dict[str, Any]]:
 def _subtasks(experiment: Experiment) -> str:
     """Return which systems answer which of the challenge's subtasks; the first compares feature sets."""
     several = len(experiment.feature_sets) > 1
-    regression = f"linear_regression {experiment.data.features}" if several else "linear_regression"
+    regression = f"linear_regression {experiment.data.feature_set}" if several else "linear_regression"
     answers: dict[int, list[str]] = {1: [regression], 2: [], 3: []}
     for run in experiment.runs:
         if run.subtask is not None:
@@ -105,11 +107,11 @@ def _songs(predictions: list[Predictions], system: str, data: Data) -> list[str]
 
 
 def _learning(history: pd.DataFrame) -> list[str]:
-    first = history["job"].str.startswith("auto-encoder")
+    first = history["job"].str.startswith(PRETRAINING)
     curves = []
     if first.any():
         known = "validation" if history.loc[first, "validation_error_per_frame"].notna().all() else "training"
-        title = f"auto-encoders: {known} error"
+        title = f"pre-training: {known} error"
         curves.append(learning_curves(history[first], f"{known}_error_per_frame", title))
     curves.append(
         learning_curves(history[~first], "validation_error_per_frame", "networks: validation error (●: best)")

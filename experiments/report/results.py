@@ -76,6 +76,7 @@ def ensemble_facts(
         "folds": [[song.song_id for song in fold] for fold in split.folds],
         "team_test_fold": split.team_test,
         **({"fold_groups": split.fold_groups} if split.groups else {}),
+        **({} if split.labelled is None else {"labelled": [song.song_id for song in split.others(None)]}),
         "official_test": [song.song_id for song in dataset.official_test],
         "unlabelled_songs": len(dataset.unlabelled),
         "notes": dataset.notes,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
+from lstmcore.experiments.scoring.baselines import MIXED, MIXED_EXPLAINED
 from lstmcore.experiments.scoring.ceiling import CEILING, EXPLAINED
 from lstmcore.experiments.scoring.metrics import METRICS, SCOPES, Score
 from lstmcore.experiments.terminal.sheet import Sheet
@@ -65,11 +66,16 @@ def ceiling_note(scores: list[Score]) -> str:
     return EXPLAINED if any(s.system in CEILING for s in scores) else ""
 
 
+def mixed_note(scores: list[Score]) -> str:
+    """Explain the rows of regressions in folds that part groups; empty if there are none."""
+    return MIXED_EXPLAINED if any(s.system.partition(" ")[0].endswith(MIXED) for s in scores) else ""
+
+
 def print_tables(scores: list[Score], console: Console) -> None:
     """Print the scores of each set, by song and pooled; one table per target where the terminal is narrow."""
     for sheet in score_sheets(scores):
         sheet.print(console)
-    for note in (undefined_note(scores), ceiling_note(scores)):
+    for note in (undefined_note(scores), mixed_note(scores), ceiling_note(scores)):
         if note:
             console.print(note, markup=False, highlight=False)
 

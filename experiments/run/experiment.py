@@ -30,7 +30,7 @@ from lstmcore.experiments.run.stopwatch import Stopwatch
 from lstmcore.experiments.scoring.annotation_quality import annotation_quality, write_quality
 from lstmcore.experiments.scoring.ceiling import ceiling
 from lstmcore.experiments.scoring.metrics import Score
-from lstmcore.experiments.training.folds import groups_of, split
+from lstmcore.experiments.training.folds import split_of
 from lstmcore.experiments.training.stages import train_stages
 
 NOTHING_CHOSEN = (
@@ -121,8 +121,7 @@ def _train(experiment: Experiment, dataset: Dataset, jobs: JobRunner) -> Feature
     which = dataset.feature_set if len(experiment.feature_sets) > 1 else ""
     if experiment.folds.team_test == "none":
         dataset = replace(dataset, notes=[*dataset.notes, NOTHING_CHOSEN])
-    folds = split(dataset.development, experiment.folds, groups_of(dataset, experiment.folds))
-    trained = train_stages(experiment, dataset, folds, jobs, which=which)
+    trained = train_stages(experiment, dataset, split_of(dataset, experiment), jobs, which=which)
     choices = choose_systems(trained.data, trained.networks)
     return FeatureSetResult(**vars(trained), choices=choices)
 

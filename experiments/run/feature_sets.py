@@ -35,7 +35,7 @@ class FeatureSetResult(Trained):
     @property
     def features(self) -> str:
         """Name of the feature set."""
-        return self.data.experiment.data.features
+        return self.data.experiment.data.feature_set
 
 
 def choose_systems(data: TrialData, networks: list[Result]) -> dict[str, Choice]:

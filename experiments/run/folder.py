@@ -43,9 +43,10 @@ def named_places(experiment: Experiment) -> list[Path]:
     InputError
         If one isn't there, or the folder of the data.
     """
-    root = experiment.data.root
-    if experiment.data.source != "procedural" and root is not None and not Path(root).is_dir():
-        raise InputError(f"data.root = {root!r}: no such folder")
+    also = {f"data.also.{n}": one for n, one in enumerate(experiment.data.also)}
+    for key, data in ({"data": experiment.data} | also).items():
+        if data.source != "procedural" and data.root is not None and not Path(data.root).is_dir():
+            raise InputError(f"{key}.root = {data.root!r}: no such folder")
     places = [Path(place) for place in experiment.reuse]
     for place in places:
         if not place.is_dir():

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from lstmcore import get_backend
-from lstmcore.experiments.config import Data, Experiment
+from lstmcore.experiments.config import TABLE, Data, Experiment
 from lstmcore.experiments.datasets import Dataset, Song
 from lstmcore.experiments.errors import InputError, did_you_mean
 from lstmcore.experiments.files import write_csv, write_json
@@ -39,6 +39,7 @@ from lstmcore.experiments.scoring.statistics import (
 from lstmcore.experiments.scoring.systems import Predictions
 from lstmcore.experiments.scoring.told_apart import ApartRow, told_apart
 from lstmcore.experiments.seeds import seed_for
+from lstmcore.features.sets import is_feature_set, set_with
 
 Array = NDArray[np.float64]
 
@@ -131,6 +132,57 @@ def score_model(
     Interrupted
         If the session was stopped.
     """
+    applied = apply_model(model, experiment, system, session)
+    loaded, dataset, predictions = applied.model, applied.dataset, applied.predictions
+    known, songs, name = applied.targets, applied.predictions.songs, applied.predictions.system
+    own = [loaded.about.target_names.index(target) for target in known]
+    home_mean = _in_scale(loaded, dataset, _mean_of_training(loaded, name))[own]
+    here = [predictions, *_baselines(songs, home_mean)]
+    scores = [score for one in here for score in one.scores(known)]
+    rated = [s for s in ceiling(dataset, {SET: songs}, experiment.seed) if s.target in known]
+    measured = _Measured(predictions, experiment.seed, _read_home(applied.folder))
+    pairs = [measured.of(pair) for pair in pairs_of(known)]
+    return Transfer(
+        applied.name,
+        name,
+        experiment.name,
+        scores + rated,
+        [row for rows, _, _ in pairs for row in rows],
+        [one for _, one, _ in pairs],
+        [row for _, _, row in pairs],
+        [*dataset.notes, *_notes(applied.folder, loaded, dataset, applied.data, known)],
+    )
+
+
+@dataclass(frozen=True)
+class Applied:
+    """A model and what it says of the songs of an experiment.
+
+    Parameters
+    ----------
+    name, folder, model
+        Of the model: its name, where it lies, what it is.
+    data, dataset
+        The songs, with the features that it wants.
+    targets
+        Names of what both have, in the model's order.
+    predictions
+        The model's, in the scale of the songs' annotations; its songs have these targets alone.
+    """
+
+    name: str
+    folder: Path
+    model: Model
+    data: Data
+    dataset: Dataset
+    targets: list[str]
+    predictions: Predictions
+
+
+def apply_model(
+    model: Path | None, experiment: Experiment, system: str | None = None, session: Session | None = None
+) -> Applied:
+    """Have a trained model predict all annotated songs of another experiment; as for `score_model`."""
     from lstmcore.experiments.datasets import load_dataset
     from lstmcore.experiments.environment import processors
 
@@ -157,22 +209,7 @@ def score_model(
     own = [dataset.targets.index(target) for target in known]
     songs = [replace(song, targets=song.annotation[:, own]) for song in songs]
     predictions = Predictions(name, SET, songs, curves)
-    home_mean = _in_scale(loaded, dataset, _mean_of_training(loaded, name))[targets]
-    here = [predictions, *_baselines(songs, home_mean)]
-    scores = [score for one in here for score in one.scores(known)]
-    rated = [s for s in ceiling(dataset, {SET: songs}, experiment.seed) if s.target in known]
-    measured = _Measured(predictions, experiment.seed, _read_home(found.folder))
-    pairs = [measured.of(pair) for pair in pairs_of(known)]
-    return Transfer(
-        found.name,
-        name,
-        experiment.name,
-        scores + rated,
-        [row for rows, _, _ in pairs for row in rows],
-        [one for _, one, _ in pairs],
-        [row for _, _, row in pairs],
-        [*dataset.notes, *_notes(found.folder, loaded, dataset, data, known)],
-    )
+    return Applied(found.name, found.folder, loaded, data, dataset, known, predictions)
 
 
 def _common_targets(name: str, model: Model, experiment: Experiment) -> list[int]:
@@ -200,9 +237,13 @@ def _as_the_model_wants(model: Model, data: Data) -> Data:
         "lead_in": before,
         "leave_out": [],
         "unlabelled": "none",
+        "also": [],
     }
     if data.source in ("deam", "procedural", "audio"):
-        changes["features"] = about.feature_set
+        wanted = about.feature_set
+        changes["features"] = set_with(about.feature_names) if is_feature_set(wanted) else wanted
+    else:
+        changes["features"] = TABLE
     if about.window_seconds is not None:
         changes["window_seconds"] = about.window_seconds
     raw = data.model_dump(exclude_none=True) | changes

@@ -168,6 +168,7 @@ def _song_table(dataset: Dataset, split: Split) -> pd.DataFrame:
     import pandas as pd
 
     place = {song.song_id: "training" for song in split.others(None)}
+    place |= {song.song_id: "left over" for song in split.left_over}  # scored, not learnt from
     place |= {song.song_id: "team_test" for song in split.team_test_songs}
     place |= {song.song_id: "official_test" for song in dataset.official_test}
     place |= dict.fromkeys(dataset.dropped, "dropped")

@@ -20,6 +20,14 @@ from lstmcore.experiments.training.folds import Groups
 
 Predictions = list[NDArray[np.float64]]
 
+REGRESSIONS = ("linear_regression", "ridge", "ridge_memory")
+MIXED = "_mixed"
+"""Behind the name of a regression in folds that part groups, beside the same in folds that don't."""
+MIXED_EXPLAINED = (
+    "…_mixed: the same regression on the same songs in folds that part groups. What it scores better there "
+    "is what songs of a group tell of each other."
+)
+
 WITHOUT_FEATURES = ("global_mean", "song_mean_oracle")
 """The baselines that are the same for any features."""
 

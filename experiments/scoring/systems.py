@@ -14,15 +14,16 @@ targets, "network" here means one of each target.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from lstmcore.experiments.datasets import Song, song_order
 from lstmcore.experiments.jobs.job import Result
-from lstmcore.experiments.scoring.baselines import predict_baselines
+from lstmcore.experiments.scoring.baselines import MIXED, REGRESSIONS, predict_baselines
 from lstmcore.experiments.scoring.ensemble import Choice, Frames, choose, split_songs
 from lstmcore.experiments.scoring.metrics import Score, score
+from lstmcore.experiments.training.folds import cut_anew
 from lstmcore.experiments.training.smoothing import smoothed
 from lstmcore.experiments.training.trial import TrialData, join_targets, networks_a_member
 
@@ -132,8 +133,25 @@ def _average(system: str, group: str, songs: list[Song], stacked: Frames) -> Pre
 
 
 def cross_validation(data: TrialData, networks: list[Result]) -> list[Predictions]:
-    """Predict each song by the networks of its own fold, and by the baselines trained on the others."""
-    return [cross_validated_networks(data, networks), *cross_validated_baselines(data)]
+    """Predict each song by the networks of its own fold, and by the baselines trained on the others.
+
+    Where folds keep groups together, the regressions stand there in folds that don't, too.
+    """
+    mixed = mixed_baselines(data) if data.split.groups else []
+    return [cross_validated_networks(data, networks), *cross_validated_baselines(data), *mixed]
+
+
+def mixed_baselines(data: TrialData) -> list[Predictions]:
+    """Predict each song by the regressions in folds that part groups: of the same songs, as many folds.
+
+    What they score better there than in folds by group is what a song tells of others of its group.
+    """
+    mixed = replace(data, split=cut_anew(data.dataset.development, data.split))
+    return [
+        replace(found, system=found.system + MIXED)
+        for found in cross_validated_baselines(mixed)
+        if found.system in REGRESSIONS
+    ]
 
 
 def cross_validated_baselines(data: TrialData) -> list[Predictions]:

@@ -193,7 +193,7 @@ def _of_deam(data: Data) -> Facts:
     test = annotations.official_test()
     files, audio = feature_files(root), audio_files(root)
     has = {*files, *audio}
-    if data.features == "song_means" and (root / SONG_MEANS).is_file():
+    if data.computed_set == "song_means" and (root / SONG_MEANS).is_file():
         has |= SongMeans(root / SONG_MEANS).songs()
     missing = [
         f"song {song} is annotated, but there are no features or audio of it"

@@ -25,6 +25,7 @@ from lstmcore.experiments.starting.ratings import Ratings, find_ratings, sentenc
 from lstmcore.experiments.starting.survey import Survey
 from lstmcore.experiments.starting.tables import Table, describes_songs, listed_files
 from lstmcore.experiments.starting.toml import value
+from lstmcore.features import has_smile
 
 _SOUND = frozenset(
     [
@@ -34,7 +35,14 @@ _SOUND = frozenset(
 )
 _MOST_PATTERNS = 12
 _FEW_FEATURES = 8  # of which some may be ratings
-_FS1 = '"FS1", which is without dissonance, roughness, tempo and event density'
+_OTHERS = {
+    "FS1": "which is without dissonance, roughness, tempo and event density",
+    "FS2": "which takes four more, such as the tempo, from the audio",
+    "FS3": "which adds tonality: mode, key and harmony, beyond the paper",
+    "music+tonality": "which needs no openSMILE (licensed for non-commercial use only)",
+}
+"""Sets of features that audio could give instead."""
+WITHOUT_SMILE = "music+tonality"
 
 
 @dataclass(frozen=True)
@@ -140,17 +148,28 @@ def choose_deam_features(plan: Plan, root: Path, songs: Iterable[int]) -> set[in
     wanted = {*songs}
     files, audio = {*feature_files(root)}, {*audio_files(root)}
     means = SongMeans(root / SONG_MEANS).songs() if (root / SONG_MEANS).is_file() else set()
-    sets = {"FS1": files | audio, "FS2": files | audio, "song_means": files | audio | means}
-    order = ["FS1", "FS2"] if files & wanted else ["FS2", "FS1"]
+    sets = dict.fromkeys(("FS1", "FS2"), files | audio)
+    sets |= {WITHOUT_SMILE: audio, "song_means": files | audio | means}
+    order = ["FS1", "FS2"] if files & wanted else [*dict.fromkeys([of_audio(), "FS2", "FS1"])]
     if means:
         order.append("song_means")
     chosen = max(order, key=lambda name: len(wanted & sets[name]))
     plan.data["features"] = chosen
-    if chosen == "FS1" and audio:
-        plan.other("features", '"FS2", which takes four more, such as the tempo, from the audio')
-    elif chosen == "FS2":
-        plan.other("features", _FS1)
+    if chosen != "song_means" and audio:
+        offer_others(plan)
     return wanted & sets[chosen]
+
+
+def of_audio() -> str:
+    """Name the features that are computed of audio, unless somebody chooses others: what can be computed."""
+    return "FS2" if has_smile() else WITHOUT_SMILE
+
+
+def offer_others(plan: Plan) -> None:
+    """Note the sets that audio could give instead of the chosen one."""
+    for name, what in _OTHERS.items():
+        if name != plan.data["features"]:
+            plan.other("features", f'"{name}", {what}')
 
 
 def _in(root: str, part: Path) -> str:
@@ -195,9 +214,9 @@ def plan_own(survey: Survey, tables: Sequence[Table]) -> Plan:
 
 
 def _of_audio(survey: Survey, ratings: Ratings) -> Plan:
-    plan = Plan(".", {"source": "audio", "features": "FS2"}, {"folder": ".", **ratings.keys()})
+    plan = Plan(".", {"source": "audio", "features": of_audio()}, {"folder": ".", **ratings.keys()})
     plan.taken.append(sentence(ratings))
-    plan.other("features", _FS1)
+    offer_others(plan)
     return plan
 
 

@@ -248,7 +248,7 @@ class _Draft:
         where = self._survey.folder.name if folder == "." else folder
         self._plan.taken.append(
             f"{where or '.'}: {len(inside)} recordings, with {songs} of the {len(values.songs)} rated songs; "
-            "their features (FS2) are computed when it is run"
+            f"their features ({self._plan.data['features']}) are computed when it is run"
         )
         self._reasons["folder"] = f"{songs} of {len(values.songs)} rated songs have a recording here"
         for other in others:

@@ -20,11 +20,17 @@ if TYPE_CHECKING:
 
 @contextmanager
 def errors_told(
-    folder: Path | str | None, progress: Progress | None = None, stop: threading.Event | None = None
+    folder: Path | str | None,
+    progress: Progress | None = None,
+    stop: threading.Event | None = None,
+    *,
+    stores: bool = True,
 ) -> Iterator[None]:
     """Turn what a user can cause into a message and an exit code: 2, or 130 after Ctrl-C, 143 after SIGTERM.
 
     Whatever happens, the display has ended afterwards.
+
+    ``stores``: whether the same command finds what it has done; without, it can't go on.
     """
     from lstmcore import EngineError
     from lstmcore.experiments.errors import InputError, Interrupted
@@ -38,7 +44,8 @@ def errors_told(
     except (KeyboardInterrupt, Interrupted) as interrupt:
         if stop is not None:
             stop.set()
-        _end(progress, f"interrupted; {kept}. Run the same command again to go on.")
+        again = "Run the same command again to go on" if stores else "With --no-store it begins anew"
+        _end(progress, f"interrupted; {kept}. {again}.")
         os._exit(exit_code(interrupt))  # at once: threads in a kernel can't be waited for
     except (InputError, EngineError, AudioError, SmileError) as error:
         _end(progress, f"error: {error}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import asdict, replace
 from threading import Lock
 from typing import Any, Generic, TypeVar
@@ -16,6 +16,7 @@ from lstmcore import (
     LSTM,
     OBJECTIVES,
     SGD,
+    DecorrelatedSquaredErrors,
     EpochReport,
     Layer,
     Objective,
@@ -103,7 +104,11 @@ def heard_by(songs: list[Song], inputs: Standardiser, dtype: str) -> SequenceSet
 
 
 def with_targets(
-    heard: SequenceSet, songs: list[Song], targets: Standardiser, columns: slice = slice(None)
+    heard: SequenceSet,
+    songs: list[Song],
+    targets: Standardiser,
+    columns: slice = slice(None),
+    weights: Sequence[float] | NDArray[np.float64] | None = None,
 ) -> SequenceSet:
     """Give a set of `heard_by` its targets; the inputs are shared, not copied.
 
@@ -115,27 +120,65 @@ def with_targets(
         Standardises the targets.
     columns
         Which targets.
+    weights
+        How much the frames of each song count, but those of a lead-in, which don't; None: without weights.
 
     Returns
     -------
     SequenceSet
-        Of songs with a lead-in, targets have weights, as `objective_of` wants.
+        With weights, its targets are interleaved with them, as `objective_of` wants.
     """
     y = [targets.apply(song.annotation[:, columns]) for song in songs]
-    if songs[0].lead_in is not None:
-        y = [_with_weights(song.frames_before, values) for song, values in zip(songs, y, strict=True)]
+    if weights is not None:
+        y = [_with_weights(*each) for each in zip(songs, y, weights, strict=True)]
     return replace(heard, targets=np.concatenate(y).astype(heard.inputs.dtype))
 
 
-def _with_weights(frames: int, targets: NDArray[np.float64]) -> NDArray[np.float64]:
+def put_together(sequences: SequenceSet, frames: int | None) -> SequenceSet:
+    """Make one sequence of several that follow each other, until it has so many frames; None: leave them."""
+    if frames is None:
+        return sequences
+    lengths: list[int] = []
+    for length in sequences.lengths.tolist():
+        if lengths and lengths[-1] < frames:
+            lengths[-1] += length
+        else:
+            lengths.append(length)
+    return replace(sequences, lengths=np.array(lengths, np.int64))
+
+
+def joined(sets: list[SequenceSet]) -> SequenceSet:
+    """Put the sequences of several sets into one; of a single one nothing is copied."""
+    if len(sets) == 1:
+        return sets[0]
+    return SequenceSet(
+        np.concatenate([one.inputs for one in sets]),
+        np.concatenate([one.targets for one in sets]),
+        np.concatenate([one.lengths for one in sets]),
+    )
+
+
+def _with_weights(song: Song, targets: NDArray[np.float64], weight: float) -> NDArray[np.float64]:
     """Return targets and their weights, interleaved as ``weightedsse`` has them, after frames of weight 0."""
-    weighted = np.stack([targets, np.ones_like(targets)], axis=2).reshape(len(targets), -1)
-    return np.concatenate([np.zeros((frames, weighted.shape[1])), weighted])
+    weighted = np.stack([targets, np.full_like(targets, weight)], axis=2).reshape(len(targets), -1)
+    return np.concatenate([np.zeros((song.frames_before, weighted.shape[1])), weighted])
+
+
+def is_weighted(experiment: Experiment) -> bool:
+    """Whether some frames count more than others, so that targets have weights."""
+    training = experiment.training
+    return bool(experiment.data.lead_in or training.balance != "none" or training.decorrelate)
 
 
 def objective_of(experiment: Experiment) -> Objective:
-    """Return what networks minimise; with a lead-in, the same with a weight of 0 there."""
-    return OBJECTIVES["weightedsse" if experiment.data.lead_in else experiment.training.objective]
+    """Return what networks minimise; of squared errors the same with weights, where frames have some.
+
+    The signal of ``weightedsse``, w (y − t), is the derivative of ½ Σ w (y − t)²: that is what is minimised,
+    though the error that it tells of training songs is CURRENNT's ½ Σ (w (y − t))².
+    """
+    if experiment.training.decorrelate:
+        return DecorrelatedSquaredErrors(experiment.training.decorrelate)
+    return OBJECTIVES["weightedsse" if is_weighted(experiment) else experiment.training.objective]
 
 
 def features_of(song: Song, columns: slice) -> NDArray[np.float64]:

@@ -1,8 +1,9 @@
 """Trial jobs: one network, trained on the other folds and stopped by its own, or by one of the others.
 
-Inputs and targets are standardised to the training songs of the fold.  With single targets, a
-trial of a fold is as many jobs: a network for each target, which together make one member of an
-ensemble.
+Inputs and targets are standardised to the training songs of the fold, and those of other data sets that are
+learnt from, too, to these: one set of weights above features that are in the same place everywhere.  With
+single targets, a trial of a fold is as many jobs: a network for each target, which together make one member
+of an ensemble.
 """
 
 from __future__ import annotations
@@ -27,25 +28,29 @@ from lstmcore import (
     Training,
     initial_network,
     predict,
-    start_from_autoencoder,
     stream,
 )
 from lstmcore.experiments.config import Experiment
 from lstmcore.experiments.datasets import Dataset, Song
 from lstmcore.experiments.jobs.job import Job, Result, Tensors, name_of
 from lstmcore.experiments.seeds import seed_for
+from lstmcore.experiments.training.balance import training_weights
 from lstmcore.experiments.training.folds import Split
-from lstmcore.experiments.training.pretraining import autoencoder_architecture
+from lstmcore.experiments.training.pretraining import Start
 from lstmcore.experiments.training.sets import (
     Shared,
     heard_by,
     hidden_layers,
     history_of,
+    is_weighted,
+    joined,
     objective_of,
+    put_together,
     settings_of,
     standardiser_of,
     with_targets,
 )
+from lstmcore.experiments.training.windows import frames_in
 
 VERSION = 3  # changes when the same inputs would give another result
 # The groups of songs that a network is applied to, and the arrays its predictions are in.
@@ -81,15 +86,14 @@ class TrialData:
     ----------
     experiment, dataset, split
         Configuration, songs and folds.
-    autoencoders
-        Weights of the pre-trained auto-encoder of each trial, and the name of its job;
-        empty without pre-training.
+    starts
+        What the networks of each trial begin with; empty without pre-training.
     """
 
     experiment: Experiment
     dataset: Dataset
     split: Split
-    autoencoders: list[tuple[str, NDArray[np.floating]]]
+    starts: list[Start]
     _heard: Shared[_Heard] = field(default_factory=Shared, init=False, repr=False, compare=False)
     _sets: Shared[FoldSets] = field(default_factory=Shared, init=False, repr=False, compare=False)
 
@@ -100,21 +104,56 @@ class TrialData:
 
     def _make_sets(self, fold: int, trial: int, target: str | None) -> FoldSets:
         columns = slice(None) if target is None else slice(k := self.dataset.targets.index(target), k + 1)
-        songs, watched = self.split.training(fold, trial), self.split.watched(fold, trial)
+        songs = self._in_order(self.split.training(fold, trial))
+        watched = self.split.watched(fold, trial)
         left_out = frozenset((fold, self.split.watched_fold(fold, trial)))
         heard = self._heard.get(left_out, lambda: self._make_heard(songs))
         targets = Standardiser.fit(np.concatenate([song.annotation[:, columns] for song in songs]))
         validation = heard_by(watched, heard.inputs, self.experiment.engine.dtype)
+        frames = self.sequence_frames
+        ones = np.ones(len(watched)) if is_weighted(self.experiment) else None
+        trained_on = with_targets(
+            heard.training, songs, targets, columns, self._weights(songs, f"fold {fold}")
+        )
         return FoldSets(
-            with_targets(heard.training, songs, targets, columns),
-            with_targets(validation, watched, targets, columns),
+            put_together(joined([trained_on, *self._beside(columns)]), frames),
+            put_together(with_targets(validation, watched, targets, columns, ones), frames),
             heard=heard,
             targets=targets,
         )
 
+    @property
+    def sequence_frames(self) -> int | None:
+        """Frames that songs are put together to; None: each is a sequence."""
+        seconds = self.experiment.training.sequence_seconds
+        return frames_in("training.sequence_seconds", seconds, self.dataset.hop_seconds, 2)
+
+    def _in_order(self, songs: list[Song]) -> list[Song]:
+        """Return training songs in the order in which they are put together."""
+        if self.sequence_frames is None:
+            return songs
+        drawn = np.random.default_rng(seed_for(self.experiment.seed, "sequences of several songs"))
+        return [songs[k] for k in drawn.permutation(len(songs))]
+
     def _make_heard(self, songs: list[Song]) -> _Heard:
         inputs = standardiser_of(songs)
         return _Heard(inputs, heard_by(songs, inputs, self.experiment.engine.dtype))
+
+    def _beside(self, columns: slice) -> list[SequenceSet]:
+        """Return the songs of the other data sets, each standardised by itself."""
+        sets = []
+        for n, other in enumerate(self.dataset.also):
+            songs = other.development
+            heard = heard_by(songs, standardiser_of(songs), self.experiment.engine.dtype)
+            targets = Standardiser.fit(np.concatenate([song.annotation[:, columns] for song in songs]))
+            sets.append(with_targets(heard, songs, targets, columns, self._weights(songs, f"data.also.{n}")))
+        return sets
+
+    def _weights(self, songs: list[Song], where: str) -> NDArray[np.float64] | None:
+        """How much the frames of each training song of a data set count; None: all as much."""
+        if not is_weighted(self.experiment):
+            return None
+        return training_weights(self.experiment, songs, self.dataset.targets, where)
 
     def groups(self, fold: int) -> dict[str, list[Song]]:
         """Songs that the networks of a fold are applied to, none of which they were trained on."""
@@ -180,13 +219,15 @@ def _job(data: TrialData, fold: int, trial: int, target: str | None) -> Job:
         "version": VERSION,
         "seed": [experiment.seed, fold, trial],
         "target": target,
-        "network": network_values(experiment),
-        "training": experiment.training.model_dump(),
+        "network": experiment.named_by("network"),
+        "training": experiment.named_by("training"),
         "engine": [experiment.engine.backend, experiment.engine.dtype],
-        "autoencoder": data.autoencoders[trial][0] if data.autoencoders else None,
+        "autoencoder": data.starts[trial].name if data.starts else None,
         "trained_on": [song.digest for song in data.split.training(fold, trial)],
         "applied_to": [[song.digest for song in songs] for songs in data.groups(fold).values()],
     }
+    if data.dataset.also:
+        inputs["beside"] = [[song.digest for song in other.development] for other in data.dataset.also]
     if experiment.folds.stopping != "same":
         inputs["watched"] = [song.digest for song in data.split.watched(fold, trial)]
     of_target = "" if target is None else "-" + re.sub(r"[^\w.]", "_", target, flags=re.ASCII)
@@ -196,16 +237,8 @@ def _job(data: TrialData, fold: int, trial: int, target: str | None) -> Job:
     return Job(title, name, partial(_training, *of_job), partial(_conclude, *of_job))
 
 
-def network_values(experiment: Experiment) -> dict[str, Any]:
-    """Return the networks' keys, without what came later and is at its default, so that names stay."""
-    values = experiment.network.model_dump()
-    if not values["forget_bias"]:
-        del values["forget_bias"]
-    return values
-
-
 def _start(data: TrialData, trial: int, seed: np.random.SeedSequence, inputs: int) -> Network:
-    """Random weights; the first layer from the auto-encoder if there is one."""
+    """Random weights; the first layers as pre-training has left them, if there is any."""
     experiment = data.experiment
     layers = architecture_of(experiment, inputs).layers
     network = initial_network(
@@ -215,10 +248,7 @@ def _start(data: TrialData, trial: int, seed: np.random.SeedSequence, inputs: in
         dtype=experiment.engine.dtype,
         forget_bias=experiment.network.forget_bias,
     )
-    if not data.autoencoders:
-        return network
-    autoencoder = Network(autoencoder_architecture(experiment, inputs), data.autoencoders[trial][1])
-    return start_from_autoencoder(network, autoencoder)
+    return data.starts[trial].applied_to(network) if data.starts else network
 
 
 def _training(data: TrialData, fold: int, trial: int, target: str | None) -> Training:

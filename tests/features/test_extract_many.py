@@ -120,7 +120,7 @@ def test_whatever_happens_in_one_file_is_its_error(
             raise error
         return decode(path, *arguments, **options)
 
-    monkeypatch.setattr("lstmcore.features.fs1.decode", decoded)
+    monkeypatch.setattr("lstmcore.features.parts.decode", decoded)
     results = extract_all(clips, workers=2)
     assert [result.error is None for result in results] == [True, False, True, False, True, True]
     assert str(results[1].error).startswith(f"{clips[1]}: its analysis fails, {type(error).__name__}")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lstmcore.features import AudioError, FeatureSettings, extract_features, extract_fs1
 from lstmcore.features.fs1 import fs1_version
-from lstmcore.features.fs2 import fs2_version
+from lstmcore.features.fs2 import fs2_version, music_version
 from tests.features.many import extract_all
 
 Write = Callable[..., Path]
@@ -57,6 +57,7 @@ def test_other_choices_have_versions_of_their_own_in_the_sets_they_touch() -> No
     settings = [FeatureSettings(**choice) for choice in choices]
     assert len({fs2_version(one) for one in settings}) == len(choices)
     assert len({fs1_version(one) for one in settings}) == 3
+    assert len({music_version(one) for one in settings}) == len(choices)
     assert fs1_version(FeatureSettings(window_seconds=2)) == fs1_version(FeatureSettings(window_seconds=2.0))
 
 

@@ -16,29 +16,33 @@ from lstmcore.features import (
     FeatureKey,
     FeatureSettings,
     FeatureStore,
+    columns,
     default_folder,
     digest_of,
     extract_features,
     extract_fs1,
 )
+from lstmcore.features.fs1 import fs1_rows
+from lstmcore.features.fs2 import fs2_version
+from lstmcore.features.sets import PARTS
 from tests.features.many import extract_all
 
 
 class Counted:
-    """Stands in for `extract_fs1` and counts the calls that reach it."""
+    """Stands in for `fs1_rows` and counts the calls that reach it."""
 
     def __init__(self) -> None:
         self.calls = 0
 
-    def __call__(self, path: Path, **options: Any) -> pd.DataFrame:
+    def __call__(self, *what: Any, **options: Any) -> Any:
         self.calls += 1
-        return extract_fs1(path, **options)
+        return fs1_rows(*what, **options)
 
 
 @pytest.fixture
 def computed(monkeypatch: pytest.MonkeyPatch) -> Counted:
     counted = Counted()
-    monkeypatch.setattr("lstmcore.features.extract.extract_fs1", counted)
+    monkeypatch.setattr("lstmcore.features.parts.fs1_rows", counted)
     return counted
 
 
@@ -81,7 +85,7 @@ def test_another_version_is_computed_anew(
     clip: Path, store: FeatureStore, computed: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     extract_features(clip, "FS1", store)
-    monkeypatch.setattr("lstmcore.features.extract.fs1_version", lambda _: "another")
+    monkeypatch.setattr("lstmcore.features.extract.part_version", lambda *_: "another")
     extract_features(clip, "FS1", store)
     assert computed.calls == 2
 
@@ -140,28 +144,50 @@ def forbidden(*_: object, **__: object) -> None:
     raise AssertionError("computed although the store holds it")
 
 
-def test_fs2_computes_only_what_a_stored_fs1_lacks(
+def parts_in(store: FeatureStore) -> list[str]:
+    return sorted(file.parent.name.partition("-")[0] for file in stored_files(store))
+
+
+def test_only_the_parts_that_are_not_stored_are_computed(
     clip: Path, store: FeatureStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     anew = extract_features(clip, "FS2")
     extract_features(clip, "FS1", store)
-    monkeypatch.setattr("lstmcore.features.fs2.fs1_rows", forbidden)
+    monkeypatch.setattr("lstmcore.features.parts.fs1_rows", forbidden)
     pd.testing.assert_frame_equal(extract_features(clip, "FS2", store), anew, check_exact=True)
+    assert parts_in(store) == ["FS1", "music"]
     with pytest.raises(AssertionError, match="computed"):
         extract_features(clip, "FS2", store, settings=FeatureSettings(hop_seconds=1.0))
 
 
-def test_fs1_is_taken_out_of_a_stored_fs2(
+def test_a_set_is_put_together_of_stored_parts_of_others(
     clip: Path, store: FeatureStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    anew = extract_features(clip, "FS1")
+    anew = extract_features(clip, "FS1+tonality")
+    assert tuple(anew.columns) == ("frameTime", *PARTS["FS1"], *PARTS["tonality"])
     extract_features(clip, "FS2", store)
-    monkeypatch.setattr("lstmcore.features.extract.extract_fs1", forbidden)
-    found = extract_features(clip, "FS1", store)
-    pd.testing.assert_frame_equal(found, anew, check_exact=True)
-    (result,) = extract_all([clip], "FS1", store)
-    assert result.stored
-    assert len(stored_files(store)) == 1
+    extract_features(clip, "tonality+music", store)
+    assert parts_in(store) == ["FS1", "music", "tonality"]
+    for part in ("fs1_rows", "music_rows", "tonality_rows"):
+        monkeypatch.setattr(f"lstmcore.features.parts.{part}", forbidden)
+    for name in ("FS1+tonality", "tonality+FS1"):
+        (result,) = extract_all([clip], name, store)
+        assert result.stored
+        pd.testing.assert_frame_equal(result.features, anew, check_exact=True)
+
+
+def test_what_was_stored_as_a_whole_fs2_is_still_found(
+    clip: Path, store: FeatureStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anew = extract_features(clip, "FS2")
+    store.save(FeatureKey(digest_of(clip), "FS2", fs2_version()), anew)
+    for part in ("fs1_rows", "music_rows"):
+        monkeypatch.setattr(f"lstmcore.features.parts.{part}", forbidden)
+    for name in ("FS1", "FS2", "music"):
+        found = extract_features(clip, name, store)
+        pd.testing.assert_frame_equal(found, anew[list(columns(name))], check_exact=True)
+    with pytest.raises(AssertionError, match="computed"):
+        extract_features(clip, "FS2", store, settings=FeatureSettings(tempo_seconds=4))
 
 
 def test_other_settings_are_kept_apart(clip: Path, store: FeatureStore, computed: Counted) -> None:

@@ -31,8 +31,7 @@ from lstmcore.features import (
     tonality_rows,
     tunings,
 )
-from lstmcore.features.fs2 import fs2_version
-from lstmcore.features.fs3 import fs3_version
+from lstmcore.features.fs3 import tonality_version
 from lstmcore.features.sets import TONALITY, TONALITY_SECONDS
 from tests.features import tonality_plainly
 from tests.features.cadences import RATE, SECONDS, cadence, drums, noise
@@ -238,27 +237,20 @@ def test_fs3_is_fs2_and_tonality_and_the_store_shares_parts(
     def forbidden(*_: object, **__: object) -> None:
         raise AssertionError("computed although the store holds it")
 
-    extract_features(clip, "FS1", store)
+    extract_features(clip, "FS2", store)
     with monkeypatch.context() as patch:
-        patch.setattr("lstmcore.features.fs2.fs1_rows", forbidden)
-        extract_features(clip, "FS2", store)
-        patch.setattr("lstmcore.features.fs2.music_rows", forbidden)
+        patch.setattr("lstmcore.features.parts.fs1_rows", forbidden)
+        patch.setattr("lstmcore.features.parts.music_rows", forbidden)
         pd.testing.assert_frame_equal(extract_features(clip, "FS3", store), anew, check_exact=True)
-        assert (store.folder / f"FS3-{fs3_version()}").is_dir()
-        for kept in store.folder.glob("FS[12]*/*.npz"):
-            kept.unlink()
-        pd.testing.assert_frame_equal(extract_features(clip, "FS2", store), fs2, check_exact=True)
-        pd.testing.assert_frame_equal(
-            extract_features(clip, "FS1", store), fs2[list(columns("FS1"))], check_exact=True
-        )
+        assert (store.folder / f"tonality-{tonality_version()}").is_dir()
 
 
 def test_names_and_versions() -> None:
     assert feature_names("FS3") == (*feature_names("FS2"), *TONALITY)
     assert len(set(feature_names("FS3"))) == 292
     assert TONALITY[8:10] == ("tonality_mode_10s", "tonality_clarity_10s")
-    assert fs3_version().startswith(fs2_version())
-    assert fs3_version(FeatureSettings(hop_seconds=0.1)) != fs3_version()
+    assert tonality_version(FeatureSettings(hop_seconds=0.1)) != tonality_version()
+    assert tonality_version(FeatureSettings(tempo_seconds=4)) == tonality_version()
 
 
 def test_it_stops_when_asked_to() -> None:

@@ -109,6 +109,19 @@ def test_a_set_with_context_and_noise(context):
     assert difference(*trainers) < CLOSE_WITH_NOISE["float64"]
 
 
+def test_frames_without_noise():
+    plain = random_sequences([4, 1, 3], 3, 2, 1)
+    some = SequenceSet(plain.inputs, plain.targets, plain.lengths, noisy=np.arange(8) % 2 == 0)
+    settings = TrainingSettings(SGD(1e-3, 0.9), parallel_sequences=2, input_noise=0.5, max_epochs=2)
+    layers = [LSTM(4), Linear(2)]
+    ours, theirs = pair(layers, some, plain, settings)
+    others, _ = pair(layers, plain, plain, settings)
+    for trainer in (ours, theirs, others):
+        run_all([trainer])
+    assert difference(ours, theirs) < CLOSE_WITH_NOISE["float64"]
+    assert difference(ours, others) > 1e-5  # with noise on all
+
+
 def test_early_stopping_is_that_of_the_cpu():
     training, validation = random_sequences([4, 2, 5], 3, 2, 1), random_sequences([3, 4], 3, 2, 2)
     settings = TrainingSettings(SGD(3e-2, 0.9), parallel_sequences=2, max_epochs=30, patience=2)

@@ -17,7 +17,7 @@ HERE = Path(__file__).parent
 # Golden cases with several epochs take the simulator minutes: those of one epoch are enough here.
 PARTS = {
     "kernels": (["test_backends.py"], "cuda", 6),
-    "training": (["test_cuda.py", "test_divergence.py"], "", 38),
+    "training": (["test_cuda.py", "test_divergence.py"], "", 39),
     "golden": (["test_against_currennt.py"], "cuda and float64 and (test_outputs or grad)", 8),
 }
 

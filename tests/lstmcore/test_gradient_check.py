@@ -16,6 +16,7 @@ from lstmcore import (
     BLSTM,
     LSTM,
     OBJECTIVES,
+    DecorrelatedSquaredErrors,
     EngineError,
     Linear,
     Logistic,
@@ -73,12 +74,19 @@ def test_every_parameter_of_every_kind_of_layer(backend, inputs, hidden, lengths
     assert check.largest < 1e-6, check.worst
 
 
+DERIVED = {n: o for n, o in OBJECTIVES.items() if o.signal_is_derivative}
+DERIVED["sse_decorrelated"] = DecorrelatedSquaredErrors(3.0)
+
+
 def _targets(objective: str, frames: int, outputs: int, rng: np.random.Generator) -> np.ndarray:
     match objective:
         case "ce":
             return rng.dirichlet(np.ones(outputs), frames)
         case "wf":
             return rng.standard_normal((frames, 2 * outputs))
+        case "sse_decorrelated":
+            targets, weights = rng.standard_normal((frames, outputs)), rng.uniform(0, 2, (frames, outputs))
+            return np.stack([targets, weights], axis=2).reshape(frames, -1)
         case "binary_classification":
             return rng.choice([-1, 0, 0.3, 1], (frames, 1))
         case "multiclass_classification":
@@ -89,7 +97,7 @@ def _targets(objective: str, frames: int, outputs: int, rng: np.random.Generator
 def _network_and_sequences(name: str, seed: int) -> tuple[Network, SequenceSet]:
     """A network with the output layer that an objective wants, and its data."""
     rng, outputs = np.random.default_rng(seed), 1 if name == "binary_classification" else 3
-    linear = dict.fromkeys(("sse", "wf", "ccc", "ccc_pooled"), Linear)
+    linear = dict.fromkeys(("sse", "wf", "ccc", "ccc_pooled", "sse_decorrelated"), Linear)
     output = {**linear, "binary_classification": Logistic}.get(name, Softmax)
     network = random_mixture(3, [BLSTM(4), LSTM(3, 0.5), output(outputs)], seed)
     x, y = zip(
@@ -98,10 +106,10 @@ def _network_and_sequences(name: str, seed: int) -> tuple[Network, SequenceSet]:
     return network, SequenceSet.from_lists(x, y, dtype="float64")
 
 
-@pytest.mark.parametrize("name", [n for n, o in OBJECTIVES.items() if o.signal_is_derivative])
+@pytest.mark.parametrize("name", DERIVED)
 @pytest.mark.parametrize("seed", range(5))
 def test_every_objective_whose_signal_is_the_derivative(name, seed):
-    check = gradient_check(*_network_and_sequences(name, seed), objective=OBJECTIVES[name])
+    check = gradient_check(*_network_and_sequences(name, seed), objective=DERIVED[name])
     assert check.largest < 1e-6, check.worst
 
 
@@ -335,6 +343,8 @@ TERMS = {
         "binary_probability": "binary_classification",
         "concordance_numerator": "ccc",
         "concordance_denominator": "ccc",
+        "weighted_square": "sse_decorrelated",
+        "comovement": "sse_decorrelated",
     },
     "signal": {
         "residual": "sse",
@@ -345,6 +355,9 @@ TERMS = {
         "binary_probability": "binary_classification",
         "binary_signal": "binary_classification",
         "concordance_signal": "ccc_pooled",
+        "weighted_square_signal": "sse_decorrelated",
+        "comovement": "sse_decorrelated",
+        "comovement_signal": "sse_decorrelated",
     },
 }
 # A residual in CURRENNT's weighted error, whose signal isn't the derivative, and RMSE's; a choice of class.
@@ -370,7 +383,7 @@ TERM_MUTANTS = list(_term_mutants())
 def test_the_check_fails_without_one_term_of_an_objective(part, name, what, mutant, monkeypatch):
     space = dict(vars(objective_terms))
     exec(compile(ast.Module([mutant], []), name, "exec"), space)
-    objective = OBJECTIVES[TERMS[part][name]]
+    objective = DERIVED[TERMS[part][name]]
     whole = getattr(objective, part)
 
     def without(*arguments):

@@ -24,6 +24,10 @@ _EXPLAINED = (
 )
 
 
+_VERBS = {"better": "helps", "worse": "hurts"}
+_OTHER_FOLDS = {"better": "scores better in", "worse": "scores worse in"}
+
+
 def sentences(ablated: Ablated) -> list[str]:
     """Return one sentence per ablation: its effect on the RMSE by song, and on other scores if shown."""
     return [_sentence(ablated, name) for name in ablated.names()]
@@ -35,13 +39,15 @@ def _sentence(ablated: Ablated, name: str) -> str:
     rows = [r for r in ablated.rows if r.ablation == name]
     if all(r.verdict == "the same" for r in rows):
         return f"{name}: changes nothing; the predictions are the same."
-    said = [_said(r) for r in rows if r.metric == "rmse" or r.verdict in ("better", "worse")]
-    return f"{name}: {'; '.join(said)}."
+    other_folds = any("folds.group" in (*a.set, *a.unset) for a in ablated.ablations if a.name == name)
+    verbs = _OTHER_FOLDS if other_folds else _VERBS
+    said = [_said(r, verbs) for r in rows if r.metric == "rmse" or r.verdict in ("better", "worse")]
+    return f"{name}{' (other folds of the same songs)' if other_folds else ''}: {'; '.join(said)}."
 
 
-def _said(row: Comparison) -> str:
+def _said(row: Comparison, verbs: dict[str, str]) -> str:
     """Return what the change does to one score: verdict, difference, interval and p."""
-    verb = {"better": "helps", "worse": "hurts"}.get(row.verdict, f"{row.verdict} for")
+    verb = verbs.get(row.verdict, f"{row.verdict} for")
     interval = _interval(row) or f"{row.songs} songs are too few for an interval"
     p = "" if row.p_holm is None else f", {_p(row.p_holm)}"
     return f"{verb} {row.target} ({TITLES[row.metric]} {_signed(row.difference)}, {interval}{p})"

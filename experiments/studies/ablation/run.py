@@ -28,10 +28,19 @@ from lstmcore.experiments.studies.ablation.compare import (
     scores_of,
 )
 from lstmcore.experiments.studies.ablation.variants import default_ablations
-from lstmcore.experiments.training.folds import Split, groups_of, split, split_like
-from lstmcore.experiments.training.pretraining import with_note
+from lstmcore.experiments.training.balance import with_note_on_balance
+from lstmcore.experiments.training.folds import (
+    Split,
+    cut_anew,
+    groups_of,
+    split_like,
+    split_of,
+    with_labelled,
+)
+from lstmcore.experiments.training.pretraining import check_pretraining, with_left_over, with_note
 from lstmcore.experiments.training.smoothing import check_smoothing
 from lstmcore.experiments.training.stages import Trained, train_stages
+from lstmcore.experiments.training.windows import check_lengths
 
 REGRESSIONS = ("ridge", "ridge_memory")
 """Baselines that networks are compared with."""
@@ -106,10 +115,12 @@ def _prepare(experiment: Experiment, datasets: Datasets) -> tuple[_Variant, list
     """
     alone = experiment.alone()
     dataset = datasets(alone)
-    folds = split(dataset.development, alone.folds, groups_of(dataset, alone.folds))
+    folds = split_of(dataset, alone)
     base = _Variant(alone, dataset, folds, None)
-    notes, variants = list(with_note(alone, dataset).notes), []
-    for ablation in experiment.ablation or default_ablations(alone, dataset):
+    heard = with_note_on_balance(alone, with_note(alone, with_left_over(alone, dataset, folds)), folds)
+    check_pretraining(alone, heard)
+    notes, variants = list(heard.notes), []
+    for ablation in experiment.ablation or default_ablations(alone, heard):
         try:
             variants.append(_variant(base, ablation, datasets))
         except InputError as error:
@@ -123,8 +134,13 @@ def _variant(base: _Variant, ablation: Ablation, datasets: Datasets) -> _Variant
     experiment = with_values(base.experiment, ablation.set, ablation.unset)
     dataset = datasets(experiment)
     check_smoothing(experiment.predictions.smoothing, dataset.hop_seconds)
+    check_lengths(experiment, dataset.hop_seconds)
     groups = groups_of(dataset, experiment.folds)
-    folds = split_like(dataset.development, base.split, groups)
+    same_groups = experiment.folds.group == base.experiment.folds.group
+    folds = (split_like if same_groups else cut_anew)(dataset.development, base.split, groups)
+    folds = with_labelled(folds, experiment)
+    check_pretraining(experiment, with_left_over(experiment, dataset, folds))
+    with_note_on_balance(experiment, dataset, folds)
     return _Variant(experiment, dataset, folds, ablation)
 
 

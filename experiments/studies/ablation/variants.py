@@ -20,12 +20,18 @@ def default_ablations(experiment: Experiment, dataset: Dataset) -> list[Ablation
 def _pretraining(experiment: Experiment, dataset: Dataset) -> Iterator[Ablation]:
     if not dataset.unlabelled:
         return
-    if not experiment.pretraining.enabled:
-        yield Ablation(name="auto-encoder", set={"pretraining.enabled": True})
+    config = experiment.pretraining
+    if config.chosen == "none":
+        first = {} if config.strategy == "first_layer" else {"pretraining.strategy": "first_layer"}
+        yield Ablation(name="auto-encoder", set={"pretraining.enabled": True, **first})
         return
-    yield Ablation(name="no auto-encoder", set={"pretraining.enabled": False})
-    if experiment.pretraining.input_noise:
-        yield Ablation(name="auto-encoder without noise", set={"pretraining.input_noise": 0.0})
+    what = "auto-encoder" if config.chosen == "first_layer" else "pre-training"
+    yield Ablation(name=f"no {what}", set={"pretraining.enabled": False})
+    if config.chosen != "first_layer":
+        name = "first layer pre-trained alone"
+        yield Ablation(name=name, set={"pretraining.strategy": "first_layer"})
+    if config.input_noise:
+        yield Ablation(name=f"{what} without noise", set={"pretraining.input_noise": 0.0})
 
 
 def _networks(experiment: Experiment) -> Iterator[Ablation]:

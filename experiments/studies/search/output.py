@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from lstmcore.experiments.config import Experiment
+from lstmcore.experiments.config import Experiment, in_words
 from lstmcore.experiments.config.variations import SearchStep
 from lstmcore.experiments.errors import listed
 from lstmcore.experiments.files import write_csv
@@ -62,7 +62,7 @@ def write_search(searched: Searched) -> None:
         title=f"{searched.experiment.name}: search",
         lead=_lead(searched),
         notes=searched.notes,
-        sentences=[*(f"{key} = {_text(value)}" for key, value in searched.chosen.items()), *searched.kept()],
+        sentences=[*_chosen(searched), *searched.kept()],
         figures=[svg],
         tables=[_sheet(searched)],
         small=[_explained(searched)],
@@ -78,8 +78,7 @@ def print_search(searched: Searched, console: Console) -> None:
         console.print(note)
     for sentence in searched.kept():
         console.print(sentence, markup=False, highlight=False)
-    chosen = ", ".join(f"{key} = {_text(value)}" for key, value in searched.chosen.items())
-    console.print(f"chosen: {chosen}", markup=False, highlight=False)
+    console.print(f"chosen: {', '.join(_chosen(searched))}", markup=False, highlight=False)
     for name, file in {"plot": "search.png", "page": "search.html", "table": "search.csv"}.items():
         console.print(f"{name}: {searched.folder / file}", soft_wrap=True)
     console.print(f"to run it: lstmcore-run {searched.folder / 'chosen.toml'}", soft_wrap=True)
@@ -113,14 +112,13 @@ def _targets(searched: Searched) -> str:
     return f"mean of {listed(names)}" if len(names) > 1 else names[0]
 
 
+def _chosen(searched: Searched) -> list[str]:
+    return [f"{key} = {in_words(value)}" for key, value in searched.chosen.items()]
+
+
 def _chosen_row(searched: Searched) -> int:
     """Return the first row whose values were chosen."""
     return next(n for n, t in enumerate(searched.tried) if t.values == searched.chosen)
-
-
-def _text(value: Any) -> str:
-    """Write a value as a person would."""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _sheet(searched: Searched) -> Sheet:
@@ -129,9 +127,9 @@ def _sheet(searched: Searched) -> Sheet:
     rows = []
     for n, t in enumerate(searched.tried):
         if t.step is None:
-            what = [_text(t.values[step.keys[0]]) for step in steps]
+            what = [in_words(t.values[step.keys[0]]) for step in steps]
         else:
-            what = [f"{steps[t.step].name} = {_text(t.values[steps[t.step].keys[0]])}"]
+            what = [f"{steps[t.step].name} = {in_words(t.values[steps[t.step].keys[0]])}"]
         rows.append((n in best, [*what, *_cells(t), "chosen" if n in best else ""]))
     first = ["candidate"] if searched.search.method == "sequential" else [step.name for step in steps]
     columns = [*first, HEADINGS[searched.search.criterion], "epoch", "time", "found done", ""]
@@ -189,4 +187,4 @@ def _panel(panel: Any, step: SearchStep, rows: dict[int, Tried], best: set[int])
 
 
 def _label(value: Any) -> str:
-    return "\n".join(map(_text, value)) if isinstance(value, list) else _text(value)
+    return "\n".join(map(in_words, value)) if isinstance(value, list) else in_words(value)

@@ -7,12 +7,13 @@ not when it is run again after Ctrl-C, and not by ``lstmcore-run chosen.toml``.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lstmcore.experiments.config import Experiment, value_of, with_values
+from lstmcore.experiments.config import Experiment, in_words, value_of, with_values
 from lstmcore.experiments.config.variations import Search
 from lstmcore.experiments.datasets.delay import delay_frames
 from lstmcore.experiments.errors import Diverged
@@ -32,11 +33,13 @@ from lstmcore.experiments.studies.search.searched import (
     search_folder,
     section_of,
 )
-from lstmcore.experiments.training.folds import groups_of, split
-from lstmcore.experiments.training.pretraining import with_note
+from lstmcore.experiments.training.folds import split_of
+from lstmcore.experiments.training.pretraining import check_pretraining, with_left_over, with_note
 from lstmcore.experiments.training.smoothing import check_smoothing
 from lstmcore.experiments.training.stages import Trained, train_stages
+from lstmcore.experiments.training.windows import LENGTHS, check_lengths
 
+_FEATURES = {"data.features", "data.leave_out"}
 _DATASETS = 2  # that are kept in memory, of candidates that differ in their features
 
 
@@ -78,8 +81,14 @@ def run_search(experiment: Experiment, session: Session | None = None) -> Search
         dataset = datasets(experiment.alone())
         for candidate in _smoothings(experiment):  # what is wrong is told before hours of training
             check_smoothing(candidate, dataset.hop_seconds)
+        for variant in _of_other_lengths(experiment):
+            check_lengths(variant, dataset.hop_seconds)
+        for featured in _kinds_of_features(experiment):
+            datasets(featured)
         for seconds in _delays(experiment):
             delay_frames(seconds, dataset.hop_seconds)
+        dataset = with_left_over(experiment, dataset, split_of(dataset, experiment))
+        check_pretraining(experiment, dataset)
         dataset = with_note(experiment, dataset)
         bench = _Bench(experiment, datasets, place.job_runner(patient=True))
         tried: list[Tried] = []
@@ -107,9 +116,9 @@ class _Bench:
         experiment = with_values(self._experiment, proposal.values | {"ensemble.trials": trials})
         values = _values(experiment, self._search)
         before = self._runner.computed
-        which = ", ".join(f"{key} {value}" for key, value in self._told(proposal).items())
+        which = ", ".join(f"{key} {in_words(value)}" for key, value in self._told(proposal).items())
         dataset = self._datasets(experiment)
-        cut = split(dataset.development, experiment.folds, groups_of(dataset, experiment.folds))
+        cut = split_of(dataset, experiment)
         folds = cut.cross_validation[: self._search.folds]
         try:
             trained = train_stages(experiment, dataset, cut, self._runner, which=which, folds=folds)
@@ -163,6 +172,27 @@ def _smoothings(experiment: Experiment) -> list[float]:
     return [experiment.predictions.smoothing, *tried, *least]
 
 
+def _of_other_lengths(experiment: Experiment) -> list[Experiment]:
+    """All candidates for the lengths of excerpts, sequences and windows, each in the experiment."""
+    alone = experiment.alone()
+    tried = [
+        with_values(alone, {key: value})
+        for step in section_of(experiment).steps
+        for key in step.keys
+        if key in LENGTHS
+        for value in (step.values if step.values is not None else step.examples().values())
+    ]
+    return [alone, *tried]
+
+
+def _kinds_of_features(experiment: Experiment) -> Iterator[Experiment]:
+    """Give the experiment with each choice of features that may be tried."""
+    for step in section_of(experiment).steps:
+        if _FEATURES & {*step.keys}:
+            for value in step.values or []:
+                yield with_values(experiment.alone(), dict.fromkeys(step.keys, value))
+
+
 def _delays(experiment: Experiment) -> list[float]:
     """All delays of the annotations that may be tried."""
     steps = [step for step in section_of(experiment).steps if "data.annotation_delay" in step.keys]
@@ -175,6 +205,6 @@ def _chosen(experiment: Experiment, method: Method) -> dict[str, Any]:
 
 def _write_chosen(folder: Path, experiment: Experiment, chosen: dict[str, Any]) -> None:
     """Write ``chosen.toml``, which finds the search's own networks trained."""
-    said = "".join(f"#   {key} = {value}\n" for key, value in chosen.items())
+    said = "".join(f"#   {key} = {in_words(value)}\n" for key, value in chosen.items())
     head = f"# Chosen by lstmcore search:\n{said}reuse = ['jobs']\n"
     write_text(folder / "chosen.toml", head + with_values(experiment, chosen).to_toml())

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tomli_w
 
-from lstmcore.experiments.config import Experiment
+from lstmcore.experiments.config import Experiment, in_words
 from lstmcore.experiments.config.variations import Search
 from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.run.folder import variations_folder
@@ -104,8 +104,9 @@ class Searched:
             if step is None or best is None or leader.step == step:
                 continue
             name, key = self.search.steps[step].name, self.search.steps[step].keys[0]
+            before = in_words(leader.values[key])
             said.append(
-                f"{name} stays {leader.values[key]}: no value of step {step + 1} is as good as what was "
+                f"{name} stays {before}: no value of step {step + 1} is as good as what was "
                 f"found before it ({self.tried[best].score:.4f} at best; {leader.score:.4f} before)."
             )
         return said

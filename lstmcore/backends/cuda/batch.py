@@ -24,6 +24,7 @@ class Data(NamedTuple):
 
     inputs: Array  # [rows, columns], flat
     targets: Array  # [rows, targets], flat
+    noisy: Array  # [rows]: whether the frame gets noise on its inputs
     starts: Array  # first row of each sequence of all sets
     lengths: Array  # and its frames
     orders: Array  # numbers of sequences in their set, in each batch by falling length
@@ -115,7 +116,7 @@ def gather(
             for j in range(thread % LANES, half, LANES):
                 low = inputs[row * columns + j]
                 high = inputs[row * columns + j + half] if j + half < columns else REAL(0)
-                if sigma > REAL(0):
+                if sigma > REAL(0) and data.noisy[row] != 0:
                     b0, b1 = threefry(UINT(noise.key_0), UINT(noise.key_1), UINT(row - noise.origin), UINT(j))
                     z0, z1 = gaussian_pair(b0, b1)
                     low += sigma * REAL(z0)

@@ -158,8 +158,8 @@ class _Ensemble:
             weights_before=device.empty(shape, self._dtype),
             velocity_before=device.empty(shape, self._dtype),
         )
-        inputs, targets, starts, lengths = (device.to_device(a) for a in self._members.data())
-        self._sets = Data(inputs, targets, starts, lengths, orders=None)
+        inputs, targets, noisy, starts, lengths = (device.to_device(a) for a in self._members.data())
+        self._sets = Data(inputs, targets, noisy, starts, lengths, orders=None)
         self._learning_rates = device.to_device(self._members.learning_rates())
         self._statistics = np.zeros(len(trainers), STATISTICS)
         for statistics, state in zip(self._statistics, states, strict=True):

@@ -43,11 +43,12 @@ class Members:
         self._evaluation_orders()
 
     def data(self) -> tuple[NDArray[Any], ...]:
-        """Return inputs and targets of all sets, flat, and first row and length of each sequence."""
+        """Return the arrays of `Data` but for its orders: those of all sets, one after the other."""
         rows = np.cumsum([0, *(one.frames for one in self._sets[:-1])])
         return (
             np.concatenate([one.inputs.ravel() for one in self._sets]),
             np.concatenate([one.targets.ravel() for one in self._sets]),
+            np.concatenate([_noisy(one) for one in self._sets]),
             np.concatenate([r + one.starts for r, one in zip(rows, self._sets, strict=True)]),
             np.concatenate([one.lengths for one in self._sets]).astype(np.int64),
         )
@@ -139,6 +140,13 @@ class Members:
     @staticmethod
     def _together(trainer: TrainingRun) -> int:
         return max(trainer.training.settings.parallel_sequences, _SIDE_BY_SIDE)
+
+
+def _noisy(sequences: SequenceSet) -> NDArray[np.uint8]:
+    """Return 1 for each frame that gets noise on its inputs, 0 for the others."""
+    if sequences.noisy is None:
+        return np.ones(sequences.frames, np.uint8)
+    return sequences.noisy.astype(np.uint8)
 
 
 def in_batches(

@@ -199,6 +199,23 @@ def test_the_official_test_set_can_be_switched_off_and_stays_so(tmp_path):
     assert Experiment.model_validate(tomllib.loads(e.to_toml())) == e
 
 
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ('name = "a b"', "name is 'a b'; expected letters, digits, dots, dashes and underscores"),
+        ('runs = [{name="a_b"}]\nname="a"', "runs.0.name is 'a_b'; expected letters, digits, spaces, dots"),
+        (
+            'ablation = [{name="a:b"}]\nname="a"',
+            "ablation.0.name is 'a:b'; expected one line without",
+        ),
+    ],
+)
+def test_what_a_name_may_be_is_told_in_words(tmp_path, line, expected):
+    without = "\n".join(one for one in MINIMAL.splitlines() if not one.startswith("name"))
+    with pytest.raises(InputError, match=expected):
+        load(tmp_path, f"{line}\n{without}\n")
+
+
 def test_all_mistakes_are_told_at_once(tmp_path):
     with pytest.raises(InputError) as error:
         load(tmp_path, MINIMAL + "[training]\npatience = 0\nmomentum = 2\n")
@@ -209,5 +226,7 @@ def test_all_mistakes_are_told_at_once(tmp_path):
 def test_a_key_that_came_later_does_not_rename_runs_that_were_made_before():
     (quickstart,) = [path for path in SHIPPED if path.stem == "quickstart"]
     assert load_experiment(quickstart, []).fingerprint == "33d8857a"
-    for changed in ("data.scale=[0, 1]", "data.annotation_delay=1", "folds.group=artist"):
+    sets = 'data.feature_sets={own={sets=["FS1"]}}'
+    later = ("data.scale=[0, 1]", "data.annotation_delay=1", "folds.group=artist", "predictions.window=30")
+    for changed in (*later, sets, "training.excerpt_seconds=30", "training.sequence_seconds=240"):
         assert load_experiment(quickstart, [changed]).fingerprint != "33d8857a"

@@ -84,8 +84,8 @@ def test_tonality_by_one_key(tmp_path, monkeypatch):
     result = invoke(run_app, *line)
     assert result.exit_code == 0, result.output
     names = json.loads((tmp_path / "run" / "model" / "model.json").read_text())["feature_names"]
-    assert len(names) == 280
-    assert names[264:266] == ["tonality_mode_1s", "tonality_clarity_1s"]
+    assert names == list(feature_names("FS3"))
+    assert names[264].startswith("tonality_")
     audio = next((tmp_path / "cache").rglob("*.flac"))
     again = invoke(app, "predict", audio, "--model", tmp_path / "run", "--out", tmp_path / "p.csv")
     assert again.exit_code == 0, again.output

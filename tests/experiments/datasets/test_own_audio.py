@@ -1,5 +1,6 @@
 """The source ``audio``: which recording is which song, short ones, raters, and files that can't be used."""
 
+import json
 import re
 import threading
 from pathlib import Path
@@ -15,6 +16,7 @@ from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.prediction import open_predictor
 from lstmcore.experiments.progress import Quiet
 from lstmcore.experiments.run import Session, run_experiment
+from lstmcore.features import Extraction, feature_names
 
 PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "use-your-own-audio.md"
 SMALL = (
@@ -103,6 +105,41 @@ def test_features_are_as_far_apart_as_annotations(folder):
     assert np.allclose(np.diff(data.unlabelled[0].times), 0.2)
     ratings(hop=1 / 3).to_csv(folder / "ratings.csv", index=False)
     refused("annotations: frames are 0.333333 s apart, and features from audio can't be", folder)
+
+
+def test_a_set_without_fs1_needs_no_opensmile_and_columns_are_chosen(folder, monkeypatch):
+    monkeypatch.setattr("lstmcore.features.parts.fs1_rows", None)
+    monkeypatch.setattr("lstmcore.features.smile.find_spec", lambda _: None)
+    data = load(folder, {"features": {"columns": ["tonality_mode_*", "tempo"]}})
+    assert data.feature_set == "tonality_mode_*, tempo"
+    modes = [name for name in feature_names("tonality") if name.startswith("tonality_mode_")]
+    assert data.feature_names == ["tempo", *modes]
+    assert data.development[0].features.shape == data.unlabelled[0].features.shape == (FRAMES, 1 + len(modes))
+    whole = load(folder, {"features": "music+tonality"})
+    columns = [whole.feature_names.index(name) for name in data.feature_names]
+    assert np.array_equal(whole.development[0].features[:, columns], data.development[0].features)
+
+
+def test_from_a_set_of_ones_own_to_the_prediction_of_a_song(folder, monkeypatch):
+    """What a model asks of a song is the smallest set that has its columns."""
+    keys = ('data.feature_sets={own={sets=["music", "tonality"]}}', "data.features=own", *SMALL)
+    texts = re.findall(r"```toml\n(.*?)```", PAGE.read_text(), re.S)
+    (folder / "mine.toml").write_text(texts[0])
+    experiment = load_experiment(folder / "mine.toml", [f"data.root={folder}", *keys])
+    monkeypatch.setattr("lstmcore.features.smile.find_spec", lambda _: None)
+    run = run_experiment(experiment, Session(folder / "run", workers=1))
+    facts = json.loads((run.folder / "ensemble.json").read_text())
+    assert {one["features"] for one in facts["ensembles"].values()} == {"own"}
+    assert "networks on own" in (run.folder / "report.html").read_text()
+    predictor = open_predictor(run.folder)
+    assert predictor.feature_set == predictor.model.about.feature_set == "music+tonality"
+    audio = folder / "recordings" / "a.wav"
+    features = predictor.features_of(audio)
+    assert len(predictor.song(Extraction(audio, features, None)).table) == FRAMES
+    soundfile.write(folder / "silence.wav", np.zeros(3 * RATE), RATE)
+    silence = predictor.features_of(folder / "silence.wav")
+    said = predictor.song(Extraction(folder / "silence.wav", silence, None))
+    assert said.warnings == ("is silent: its curve says nothing",)
 
 
 def test_one_row_per_song_is_a_constant_target(folder):
@@ -199,7 +236,7 @@ AUDIO = {"source": "audio", "audio": {"annotations": "ratings.csv"}}
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"features": "song_means"}, "expected FS1, FS2 or FS3"),
+        ({"features": "song_means"}, "expected FS1, FS2, FS3, music or tonality"),
         ({"quality": {"min_raters": 3}}, "quality needs raters; expected audio.rater"),
         ({"targets": {"arousal": "a", "valence": "v"}}, "targets is there.*expected audio.targets"),
         (

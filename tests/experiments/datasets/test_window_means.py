@@ -131,6 +131,11 @@ def test_features_are_left_out_by_name_and_pattern(tiny):
         InputError, match=r"data.leave_out: no feature '\*_delta'; expected names, or patterns"
     ):
         load(tiny, "data.leave_out=['*_delta']")
+    chosen = load(tiny, "data.features={sets=['song_means'], columns=['audSpec_Rfilt_sma[*]_amean']}")
+    assert len(chosen.feature_names) == chosen.development[0].features.shape[1] == 26
+    assert chosen.feature_set == "song_means (audSpec_Rfilt_sma[*]_amean)"
+    with pytest.raises(InputError, match=r"data.features.columns: no feature 'tempo'.* of song_means"):
+        load(tiny, "data.features={sets=['song_means'], columns=['tempo']}")
     with pytest.raises(InputError, match="leaves out all 130 features"):
         load(tiny, "data.leave_out=['*']")
 

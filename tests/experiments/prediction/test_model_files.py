@@ -157,6 +157,14 @@ OUTPUT = {"kind": "linear", "size": 2, "bias": 1.0}
         ({"smoothing_seconds": 1e308}, r"smoothing_seconds is 1e\+308; expected less than or equal to 3600"),
         ({"smoothing_seconds": float("nan")}, "smoothing_seconds is nan; expected a finite number"),
         ({"hop_seconds": 0}, "hop_seconds is 0; expected greater"),
+        (
+            {"smoothing_seconds": 0.0, "prediction_window_seconds": 30.0, "hop_seconds": None},
+            "prediction_window_seconds is 30.0 and there is no hop_seconds",
+        ),
+        (
+            {"lead_in_seconds": 10.0, "prediction_window_seconds": 10.0},
+            "prediction_window_seconds is 10.0 and lead_in_seconds 10.0; expected a window longer than",
+        ),
         ({"hop_seconds": None}, "smoothing_seconds is 2.0 and there is no hop_seconds"),
         ({"target_range": [1, -1]}, r"target_range is \[1.0, -1.0\]; expected two numbers that rise"),
         ({"targets": ["arousal"]}, "layers end in 2 outputs and there are 1 targets"),

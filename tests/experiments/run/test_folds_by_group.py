@@ -1,13 +1,18 @@
 """Folds that keep groups together, and an experiment of which no fold is kept out."""
 
+import csv
 import json
 import re
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from lstmcore.experiments.cli import run_app
+from lstmcore.experiments.cli import app, run_app
+from lstmcore.experiments.config import Folds
+from lstmcore.experiments.datasets import Song
 from lstmcore.experiments.prediction import load_model
+from lstmcore.experiments.training.folds import cut_anew, split
 
 ARTISTS = dict(zip(range(1, 10), "aaabbccde", strict=True))
 
@@ -33,6 +38,71 @@ def test_a_run_keeps_groups_together_and_says_where_they_are(tiny):
     assert facts(tiny)["fold_groups"] == [{"a": 3}, {"b": 2}, {"c": 2}, {"d": 1, "e": 1}]
     report = (tiny / "out" / "report.html").read_text()
     assert "fold 3, the team's test set, 2 songs: d (1), e (1)" in " ".join(report.split())
+
+
+@pytest.mark.parametrize("kept_out", ["3", "'none'"])
+def test_regressions_stand_there_in_folds_that_part_groups_too(tiny, kept_out):
+    """On the same songs and as many folds: what a run without the key has, where no fold is kept out."""
+    write_metadata(tiny)
+    keys = [f"folds.team_test={kept_out}", "pretraining.enabled=false", "training.max_epochs=1"]
+    assert run(tiny, "folds.group=artist", *keys).exit_code == 0
+    rows = json.loads((tiny / "out" / "metrics.json").read_text())
+    mixed = {row["system"] for row in rows if row["system"].endswith("_mixed")}
+    assert mixed == {"linear_regression_mixed", "ridge_mixed", "ridge_memory_mixed"}
+    assert {row["set"] for row in rows if row["system"] in mixed} == {"cross_validation"}
+    assert (
+        len({row["songs"] for row in rows if row["set"] == "cross_validation" and "song" in row["scope"]})
+        == 1
+    )
+    report = (tiny / "out" / "report.html").read_text()
+    assert "the same regression on the same songs in folds that part groups" in report
+    if kept_out == "'none'":
+        values = {_key(row): row["mean"] for row in rows}
+        (tiny / "out").rename(tiny / "by_group")
+        assert run(tiny, *keys).exit_code == 0
+        others = json.loads((tiny / "out" / "metrics.json").read_text())
+        assert not any(row["system"].endswith("_mixed") for row in others)
+        found = [row for row in others if row["set"] == "cross_validation" and row["system"] == "ridge"]
+        assert len(found) == 12
+        assert [values[_key(row | {"system": "ridge_mixed"})] for row in found] == [
+            row["mean"] for row in found
+        ]
+        assert [values[_key(row)] for row in found] != [row["mean"] for row in found]
+
+
+def _key(row):
+    return tuple(row[name] for name in ("set", "system", "scope", "target", "metric"))
+
+
+def test_networks_in_the_other_folds_are_an_ablation(tiny):
+    """By song, in pairs: the same songs take turns, in as many folds."""
+    write_metadata(tiny)
+    other = "ablation=[{name='mixed', unset=['folds.group']}]"
+    words = ["ablate", str(tiny / "tiny.toml"), "--out", str(tiny / "out"), "--set", other]
+    done = CliRunner().invoke(app, [*words, "--set", "folds.group=artist"])
+    assert done.exit_code == 0, done.output
+    assert "mixed (other folds of the same songs): no difference shown for arousal" in done.output
+    rows = list(csv.DictReader((tiny / "out" / "ablation.csv").read_text().splitlines()))
+    assert {(row["songs"], row["folds"]) for row in rows if row["ablation"] == "mixed"} == {("7", "3")}
+    grouped = "ablation=[{name='by artist', set={'folds.group'='artist'}}]"
+    done = CliRunner().invoke(app, [*words[:3], str(tiny / "other"), "--set", grouped])
+    assert done.exit_code == 0, done.output
+    assert "by artist (other folds of the same songs)" in done.output
+    few = "ablation=[{name='by year', set={'folds.group'='year'}}]"
+    done = CliRunner().invoke(app, [*words[:3], str(tiny / "years"), "--set", few])
+    assert done.exit_code == 2
+    assert "ablation 'by year': 3 folds take turns, and their songs have 1 group; expected" in done.output
+
+
+def test_folds_cut_anew_keep_the_team_s_test_set_and_part_no_group():
+    songs = [Song(k, np.zeros(1), np.zeros((1, 1)), np.zeros((1, 2))) for k in range(12)]
+    groups = {k: "abcd"[k // 3] for k in range(12)}
+    old = split(songs, Folds(count=4, team_test=1))
+    new = cut_anew(songs, old, groups)
+    assert new.team_test_songs == old.team_test_songs
+    assert [[s.song_id for s in new.folds[k]] for k in (0, 2, 3)] == [[6, 7, 8], [0, 2, 10, 11], [3, 4]]
+    mixed = cut_anew(songs, new)
+    assert [[s.song_id for s in mixed.folds[k]] for k in (0, 2, 3)] == [[0, 4, 8], [2, 6, 10], [3, 7, 11]]
 
 
 def test_without_the_key_no_metadata_are_read(tiny):

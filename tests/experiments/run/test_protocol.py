@@ -196,7 +196,7 @@ def test_a_file_with_fs1_gets_the_other_four_of_fs2_from_the_audio(both_sets, co
 
 
 def test_a_file_with_fs1_or_fs2_gets_the_others_of_fs3_from_the_audio(overrides, collection, tmp_path):
-    from lstmcore.features import FeatureStore, columns, extract_features
+    from lstmcore.features import FeatureStore, columns, extract_features, feature_names
 
     root = tmp_path / "deam"
     shutil.copytree(collection, root)
@@ -210,6 +210,13 @@ def test_a_file_with_fs1_or_fs2_gets_the_others_of_fs3_from_the_audio(overrides,
         np.testing.assert_array_equal(song.features[:, 264:], whole.iloc[:, 265:])
         held = 0 if song.song_id == 1 else 260  # FS2 from its own file, or four of FS2 from the audio
         np.testing.assert_allclose(song.features[:, held:264], whole.iloc[:, 1 + held : 265], rtol=1e-5)
+    for features in ("FS1+tonality", "music+tonality", "FS1"):  # a file may hold more than is wanted
+        part = load([*overrides, f"data.root={root}"]).on(features).data
+        some = load_dataset(part, workers=1, progress=Quiet(), stop=threading.Event())
+        assert some.feature_names == list(feature_names(features))
+        kept = [loaded.feature_names.index(name) for name in some.feature_names]
+        for one, other in zip(loaded.development, some.development, strict=True):
+            np.testing.assert_array_equal(one.features[:, kept], other.features)
     (root / "MEMD_audio" / "1.flac").unlink()
     with pytest.raises(
         InputError, match=r"1\.csv: has FS2's features, and there is no audio of song 1 to take"

@@ -62,6 +62,26 @@ def searching(tiny, monkeypatch):
     return tiny
 
 
+def test_sets_of_features_are_searched(tiny, monkeypatch):
+    monkeypatch.chdir(tiny)
+    two = {"sets": ["song_means"], "columns": ["f0", "f[13]"]}
+    values = 'values = ["song_means", {sets = ["song_means"], columns = ["f0", "f[13]"]}]'
+    with (tiny / "tiny.toml").open("a") as file:
+        file.write(f"[search]\nfolds = 2\n[[search.steps]]\nkey = 'data.features'\n{values}\n")
+    result = CliRunner().invoke(app, ["search", "tiny.toml", "--out", "out"])
+    assert result.exit_code == 0, result.output
+    assert "data.features = song_means (f0, f[13])" in result.stdout
+    with (tiny / "out" / "search.csv").open() as file:
+        assert [json.loads(row["data.features"]) for row in csv.DictReader(file)] == ["song_means", two]
+    chosen = load_experiment(tiny / "out" / "chosen.toml")
+    assert chosen.data.model_dump()["features"] in ("song_means", two)
+    (tiny / "wrong.toml").write_text((tiny / "tiny.toml").read_text().replace('"f0"', '"g0"'))
+    result = CliRunner().invoke(app, ["search", "wrong.toml", "--out", "wrong"])
+    assert result.exit_code == 2
+    assert "data.features.columns: no feature 'g0'" in result.stderr
+    assert not (tiny / "wrong" / "jobs").exists()
+
+
 def search(folder, out="out", *overrides, progress=None, stop=None):
     experiment = load_experiment(folder / "tiny.toml", list(overrides))
     stop = stop or threading.Event()
@@ -355,7 +375,11 @@ def test_the_command_prints_the_table_and_the_way_on(searching):
             "'folds.count' can't be searched; expected a key of network, tra",
         ),
         ("[{key='network', values=[3]}]", "'network' can't be searched"),
-        ("[{key='data.features', values=['FS1']}]", "'data.features' can't be searched"),
+        ("[{key='data.quality', values=[{}]}]", "'data.quality' can't be searched"),
+        (
+            "[{key='data.features', values=['FS1', {sets=['FS4']}]}]",
+            "search.steps.0.values.1: data.features.sets has 'FS4'; expected some of FS1, FS2",
+        ),
         ("[{key='training.momentum', values=[]}]", "search.steps.0.values is empty; expected what to try"),
         ("[{key='training.momentum', values=[0.5, 0.5]}]", "values has 0.5 twice"),
         (

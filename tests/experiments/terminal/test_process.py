@@ -32,6 +32,19 @@ def test_what_libraries_in_c_say_is_not_among_our_words():
     assert done.stdout == b"caf\\udce9 \\xd7\n"
 
 
+@pytest.mark.parametrize(
+    ("stores", "said"),
+    [(True, b"Run the same command again to go on."), (False, b"With --no-store it begins anew.")],
+)
+def test_who_interrupts_is_told_whether_it_can_go_on(stores, said):
+    done = run(
+        "from lstmcore.experiments.terminal.telling import errors_told\n"
+        f"with errors_told(None, stores={stores}):\n"
+        "    raise KeyboardInterrupt"
+    )
+    assert (done.returncode, done.stderr) == (130, b"interrupted; nothing was written. " + said + b"\n")
+
+
 def test_without_a_terminal_to_write_to_a_command_runs():
     done = run("sys.stderr = None\nrun_command(lambda: sys.exit(3))")
     assert done.returncode == 3

@@ -49,7 +49,7 @@ def test_no_error_counts_there(tiny):
         1, np.arange(4.0), *(rng.standard_normal((4, n)) for n in (5, 2)), rng.standard_normal((3, 5))
     )
     heard = heard_by([song], Standardiser(np.zeros(5), np.ones(5)), "float64")
-    data = with_targets(heard, [song], Standardiser(np.zeros(2), np.ones(2)))
+    data = with_targets(heard, [song], Standardiser(np.zeros(2), np.ones(2)), weights=[1.0])
     assert data.inputs.shape == (7, 5)
     objective = objective_of(load_experiment(tiny / "tiny.toml", [LEAD_IN]))
     outputs, numbers = rng.standard_normal((7, 2)), np.zeros(7, np.int64)
