@@ -37,11 +37,13 @@ class Front(Section):
     """Convolutions within each row's block of sound, below the hidden layers.
 
     ``over_time``: what becomes of the times that the last of them leaves: their largest values, their
-    means, or all of them (``none``).
+    means, or all of them (``none``).  ``learning_rate``: of the convolutions, instead of the one of
+    ``training``; 0 leaves them as they begin.
     """
 
     layers: list[FrontLayer] = Field(min_length=1)
     over_time: Literal["max", "mean", "none"] = "mean"
+    learning_rate: float | None = Field(default=None, ge=0)
 
 
 SPECTROGRAM = Front(
@@ -89,6 +91,7 @@ def front_layers(front: Front | None, feature_set: str, bias: float) -> tuple[La
             layers.append(
                 Convolution(
                     bias,
+                    told.learning_rate,
                     shape=shape,
                     window=tuple(one.window),
                     filters=one.filters,

@@ -15,6 +15,7 @@ from lstmcore.experiments.prediction import open_predictor
 from lstmcore.experiments.prediction.model import load_model
 from lstmcore.experiments.progress import Quiet
 from lstmcore.experiments.run import Session, run_experiment
+from lstmcore.experiments.training.trial import architecture_of
 from lstmcore.features import extract_many
 from tests.experiments.datasets.test_own_audio import SONGS, ratings, write_song
 
@@ -134,6 +135,9 @@ def test_another_front_is_another_run_with_other_networks(folder, done):
     one = load_experiment(folder / "sound.toml", ["network.front.layers=[{filters=12, window=[5, 5]}]"])
     assert one.fingerprint != load_experiment(folder / "sound.toml", []).fingerprint
     run(folder, "other", "network.front.layers=[{filters=12, window=[5, 5]}]", "training.max_epochs=1")
+    frozen = ["network.front.layers=[{filters=12, window=[5, 5]}]", "network.front.learning_rate=0"]
+    architecture = architecture_of(load_experiment(folder / "sound.toml", frozen), 20 * 16)
+    assert [layer.learning_rate for layer in architecture.layers] == [0, None, None, None]
     names = {path.name for path in (folder / "run" / "jobs").iterdir()}
     assert not names & {path.name for path in (folder / "other" / "jobs").iterdir()}
 
