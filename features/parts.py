@@ -16,6 +16,7 @@ from lstmcore.features.fs2 import music_rows, music_version
 from lstmcore.features.fs3 import tonality_rows, tonality_version
 from lstmcore.features.scratch import scratch_folder
 from lstmcore.features.settings import DEFAULT, FeatureSettings
+from lstmcore.features.sound import sound_rows, sound_version
 
 Rows = NDArray[np.float32]
 
@@ -50,9 +51,19 @@ _PARTS = {
 }
 
 
+def _part(name: str) -> _Part:
+    """Return how a part is computed; what isn't in the table is sound itself."""
+    if name in _PARTS:
+        return _PARTS[name]
+    return _Part(
+        lambda settings: sound_version(name, settings),
+        lambda audio, settings, stop: sound_rows(audio, name, settings, stop),
+    )
+
+
 def part_version(part: str, settings: FeatureSettings = DEFAULT) -> str:
     """Return which code computes a part with which settings, for the names of stored results."""
-    return _PARTS[part].version(settings)
+    return _part(part).version(settings)
 
 
 def compute_parts(
@@ -85,7 +96,7 @@ def compute_parts(
     AudioError, SmileError, ExtractionStopped, OSError
         As `lstmcore.features.extract_features`.
     """
-    wanted = {part: _PARTS[part] for part in parts}
+    wanted = {part: _part(part) for part in parts}
     with scratch_folder() as folder:
         keep = any(part.from_samples for part in wanted.values())
         audio = decode(path, folder, keep_samples=keep, stop=stop)

@@ -18,6 +18,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 from lstmcore.features.grid import TIME_COLUMN
+from lstmcore.features.sound_names import sound_names, sound_of, sound_with
 
 # The 65 descriptors in their order: (name, indices), no indices for a single number.
 _ROLL_OFF = ("25.0", "50.0", "75.0", "90.0")
@@ -107,6 +108,9 @@ def parts_of(feature_set: str) -> tuple[str, ...]:
     ValueError
         If there is no such set; the message names those there are.
     """
+    sound = sound_of(feature_set)
+    if sound is not None:  # a part by itself: a block has no other columns
+        return (sound if sound == "waveform" else sound.name,)
     found: set[str] = set()
     for name in feature_set.split("+"):
         if name not in _NAMED:
@@ -122,19 +126,34 @@ def parts_of(feature_set: str) -> tuple[str, ...]:
 
 def is_feature_set(name: str) -> bool:
     """Whether a name is one of a set whose features can be computed from audio."""
-    return all(one in _NAMED for one in name.split("+"))
+    return all(one in _NAMED for one in name.split("+")) or is_sound(name)
+
+
+def is_sound(name: str) -> bool:
+    """Whether a set is sound itself, ``waveform`` or a ``log-mel`` spectrogram, for networks with a front."""
+    try:
+        return sound_of(name) is not None
+    except ValueError:
+        return False
 
 
 def set_of(parts: Iterable[str]) -> str:
     """Name the set of some parts, at least one, in any order: by its own name, or by those of its parts."""
     given = {*parts}
+    sound = next(filter(is_sound, given), None)
+    if sound is not None:
+        return sound
     wanted = tuple(part for part in PARTS if part in given)
     return next((name for name, of in _NAMED.items() if of == wanted), "+".join(wanted))
 
 
 def set_with(features: Iterable[str]) -> str:
     """Name the smallest set that has some features, at least one; nothing else needs to be computed."""
-    wanted = {*features}
+    names = list(features)
+    sound = sound_with(names[-1])
+    if sound is not None and is_sound(sound):
+        return sound
+    wanted = {*names}
     return set_of(part for part, names in PARTS.items() if wanted & {*names})
 
 
@@ -145,7 +164,7 @@ def feature_names(feature_set: str) -> tuple[str, ...]:
     ----------
     feature_set
         "FS1", "FS2", "FS3", "music" (what FS2 adds to FS1), "tonality" (what FS3 adds to FS2), or several
-        with ``+`` between them.
+        with ``+`` between them; "waveform", "log-mel" or "log-mel-64x10ms": sound itself.
 
     Returns
     -------
@@ -157,7 +176,10 @@ def feature_names(feature_set: str) -> tuple[str, ...]:
     ValueError
         If there is no such set; the message names those there are.
     """
-    return tuple(name for part in parts_of(feature_set) for name in PARTS[part])
+    parts = parts_of(feature_set)
+    if parts[0] not in PARTS:
+        return sound_names(parts[0])
+    return tuple(name for part in parts for name in PARTS[part])
 
 
 def columns(feature_set: str) -> tuple[str, ...]:

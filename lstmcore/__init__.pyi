@@ -33,12 +33,16 @@ from .gradients import (
     gradient_check as gradient_check,
 )
 from .layers import (
+    BLOCK_LAYERS as BLOCK_LAYERS,
     BLSTM as BLSTM,
     LAYERS as LAYERS,
     LSTM as LSTM,
+    Convolution as Convolution,
     Layer as Layer,
     Linear as Linear,
     Logistic as Logistic,
+    MaxPool as MaxPool,
+    MeanPool as MeanPool,
     Softmax as Softmax,
     Tanh as Tanh,
 )

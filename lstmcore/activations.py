@@ -55,6 +55,16 @@ def logistic_slope(y: Real) -> Real:
     return y * (one(y) - y)
 
 
+def relu(x: Real) -> Real:
+    """Rectified linear function, max(0, x); NaN stays NaN."""
+    return np.maximum(x, 0)
+
+
+def relu_error(y: Real, e: Real) -> Real:
+    """Take an error back through the rectified linear function, where its value is `y`."""
+    return np.where(y > 0, e, 0)
+
+
 def softmax_numerator(x: Real, largest: Real) -> Real:
     """Return exp(x − largest), which divided by the sum over the outputs is their softmax.
 

@@ -10,7 +10,7 @@ import math
 import os
 import tempfile
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from lstmcore.checks import PRECISIONS, kind, plain, precision, real, whole
 from lstmcore.errors import EngineError
-from lstmcore.layers import BLSTM, GATES, LAYERS, LSTM, Layer
+from lstmcore.layers import BLOCK_LAYERS, BLSTM, GATES, LAYERS, LSTM, Layer
 from lstmcore.seeds import generator_of
 
 __all__ = ["PRECISIONS", "Architecture", "Network", "Parameter", "initial_network"]
@@ -74,6 +74,8 @@ class Architecture:
             for name, shape in layer.parameters(inputs).items():
                 parameters.append(Parameter(index, name, shape, offset))
                 offset += parameters[-1].size
+        if not parameters:
+            raise EngineError("no layer has parameters; expected at least one that can learn")
         object.__setattr__(self, "parameters", tuple(parameters))
 
     @property
@@ -194,7 +196,7 @@ class Network:
         >>> Network.load("song.npz")  # doctest: +SKIP
         <Network 3 → LSTM(2) → Linear(1); 57 weights, float32>
         """
-        layers = [{"kind": layer.kind, **asdict(layer)} for layer in self.architecture.layers]
+        layers = [described(layer) for layer in self.architecture.layers]
         text = json.dumps({"format": _FORMAT, "input_size": self.architecture.input_size, "layers": layers})
         target = Path(path)
         with tempfile.TemporaryDirectory(prefix=".lstmcore-", dir=target.parent) as folder:
@@ -227,7 +229,7 @@ class Network:
             told = json.loads(text)
             if told["format"] != _FORMAT:
                 raise EngineError(f"{path}: format {told['format']!r}; expected {_FORMAT}")
-            kinds = {layer["kind"]: LAYERS[layer["kind"]] for layer in told["layers"]}
+            kinds = LAYERS | BLOCK_LAYERS
             layers = [kinds[layer.pop("kind")](**layer) for layer in told["layers"]]
             return cls(Architecture(told["input_size"], tuple(layers)), weights)
         except OSError as error:
@@ -237,6 +239,11 @@ class Network:
             raise EngineError(f"{where}{error}") from error
         except Exception as error:  # whatever zipfile, NumPy and json say of damage
             raise EngineError(f"{path}: damaged, or no network that Network.save has written") from error
+
+
+def described(layer: Layer) -> dict[str, Any]:
+    """Return a layer's kind and what it is made of, as JSON can hold them."""
+    return {"kind": layer.kind, **{f.name: getattr(layer, f.name) for f in fields(layer) if f.init}}
 
 
 def initial_network(

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lstmcore.checks import kind, numbers, shown, whole, writable
 from lstmcore.errors import EngineError
-from lstmcore.layers import BLSTM
+from lstmcore.layers import BLSTM, BlockLayer
 from lstmcore.network import Network
 
 
@@ -27,7 +27,7 @@ class StreamingNetwork:
     Parameters
     ----------
     network
-        Layers that run forwards in time.  Its weights are copied.
+        Layers that run forwards in time, none of which sees a block.  Its weights are copied.
     streams
         So many sequences side by side, each with a state of its own, in one step; None for one,
         whose arrays then lack the first axis.
@@ -35,7 +35,7 @@ class StreamingNetwork:
     Raises
     ------
     EngineError
-        If a layer runs backwards in time, or there are no streams.
+        If a layer runs backwards in time or sees a block, or there are no streams.
 
     Examples
     --------
@@ -61,6 +61,11 @@ class StreamingNetwork:
                     f"layer {number} of {len(network.architecture.layers)} is a blstm layer: half of its "
                     "units run backwards in time and need the frames to come; "
                     "a network that takes a frame at a time has lstm layers only"
+                )
+            if isinstance(layer, BlockLayer):
+                raise EngineError(
+                    f"layer {number} of {len(network.architecture.layers)} is a {layer.kind} layer, which "
+                    "`predict` computes; a network that takes a frame at a time has no such layers"
                 )
         if streams is not None:
             streams = whole("streams", streams)

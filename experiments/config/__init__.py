@@ -6,6 +6,7 @@ the experiments that come along.
 """
 
 from lstmcore.experiments.config.features import MEANS, TABLE, OwnSet, in_words, is_meant
+from lstmcore.experiments.config.front import Front, FrontLayer, front_layers, front_size
 from lstmcore.experiments.config.keys import value_of, with_values
 from lstmcore.experiments.config.loading import load_experiment
 from lstmcore.experiments.config.own_data import AudioData, Columns, TableData
@@ -35,12 +36,16 @@ __all__ = [
     "Ensemble",
     "Experiment",
     "Folds",
+    "Front",
+    "FrontLayer",
     "OwnSet",
     "Pretraining",
     "ProceduralData",
     "Quality",
     "TableData",
     "Training",
+    "front_layers",
+    "front_size",
     "in_words",
     "is_meant",
     "load_experiment",

@@ -15,6 +15,7 @@ from lstmcore.experiments.config.explanations import explain
 from lstmcore.experiments.config.section import Section
 from lstmcore.experiments.errors import did_you_mean
 from lstmcore.features.sets import ALL, FEATURE_SETS, feature_names, is_feature_set, set_with
+from lstmcore.features.sound_names import LOG_MEL, WAVEFORM, sound_of
 
 MEANS, TABLE = "song_means", "table"
 ALONE = (MEANS, TABLE)
@@ -149,14 +150,14 @@ class Features(Section):
         return self
 
 
-def known_sets(names: Iterable[str] = (*FEATURE_SETS, MEANS)) -> str:
+def known_sets(names: Iterable[str] = (*FEATURE_SETS, LOG_MEL, WAVEFORM, MEANS)) -> str:
     """Name sets that need no definition."""
     *first, last = names
     return f"{', '.join(first)} or {last}"
 
 
 def _near(name: str, others: Sequence[str] = ()) -> str:
-    known = {one.lower(): one for one in (*FEATURE_SETS, *ALONE, *others)}
+    known = {one.lower(): one for one in (*FEATURE_SETS, LOG_MEL, WAVEFORM, *ALONE, *others)}
     near = get_close_matches(name.lower(), known, 1, 0.5)
     return f"; did you mean {known[near[0]]!r}?" if near else ""
 
@@ -184,6 +185,10 @@ def defined(choice: str | OwnSet, own: OwnSets, key: str = "features") -> OwnSet
         return own[choice]
     if choice in ALONE or is_feature_set(choice):
         return OwnSet(sets=[choice])
+    try:
+        sound_of(choice)
+    except ValueError as error:  # a spectrogram that there can't be
+        raise ValueError(f"{key}: {error}") from None
     named = f", or one of feature_sets: {', '.join(own)}" if own else ""
     raise ValueError(f"{key} is {choice!r}; expected {known_sets()}{named}{_near(choice, [*own])}")
 

@@ -16,6 +16,7 @@ from lstmcore.experiments.config.also import SHARED, filled_in, has_own_features
 from lstmcore.experiments.config.correlation import TargetCorrelation
 from lstmcore.experiments.config.explanations import NAME, RUN, explain
 from lstmcore.experiments.config.features import ALONE, Features, OwnSet
+from lstmcore.experiments.config.front import Front, check_front, check_whole
 from lstmcore.experiments.config.keys import check_key, with_values
 from lstmcore.experiments.config.own_data import AudioData, TableData
 from lstmcore.experiments.config.pretraining import Descent, Pretraining
@@ -250,6 +251,8 @@ class NetworkConfig(Section):
     targets (``joint``) or one each (``single``).
     ``forget_bias``: added to the forget gates' random biases at the start, so that cells begin by
     remembering, at 3 for about 20 frames and at 0 for one or two; a network without memory has no gates.
+    ``front``: convolutions below the hidden layers, where features are sound itself; if left out, those
+    that suit it.
     """
 
     hidden: list[Annotated[int, Field(ge=1, le=100_000)]] = Field(default=[200, 150, 25], min_length=1)
@@ -258,6 +261,7 @@ class NetworkConfig(Section):
     bias: float = 1.0
     forget_bias: float = Field(default=0.0, ge=-100, le=100)
     targets: Literal["joint", "single"] = "joint"
+    front: Front | None = None
 
     @model_validator(mode="after")
     def _halves(self) -> NetworkConfig:
@@ -437,6 +441,23 @@ class Experiment(Section):
         return self
 
     @model_validator(mode="after")
+    def _front_fits(self) -> Experiment:
+        check_whole(self.data.features, self.data.leave_out)
+        computed = [self.on(features).data.computed_set for features in self.feature_sets]
+        sound = check_front(self.network.front, computed, self.network.bias)
+        if sound is None:
+            return self
+        if self.data.normal_scores:
+            raise ValueError(
+                f"data.normal_scores is true and features {sound}, a picture by its columns; expected false"
+            )
+        if self.engine.backend == "cuda":
+            raise ValueError(
+                f"engine.backend is 'cuda', which has no convolution, and features {sound}; expected 'cpu'"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _lead_in_is_weighted(self) -> Experiment:
         if self.data.lead_in and self.training.objective != "sse":
             raise ValueError(
@@ -532,6 +553,7 @@ _LATER = (
     ("data", "also"),
     ("training", "balance"),
     ("training", "decorrelate"),
+    ("network", "front"),
 )
 
 

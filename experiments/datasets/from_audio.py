@@ -49,14 +49,22 @@ def features_from_audio(
 
     Raises
     ------
+    InputError
+        If the annotations' frames are another distance apart than the sound's can be.
     SmileError
         If openSMILE, which computes FS1, is missing or fails.
     Interrupted
         If `stop` was set.
     """
     from lstmcore.features import FeatureStore, extract_many
-    from lstmcore.features.sets import feature_names
+    from lstmcore.features.sets import feature_names, is_sound
+    from lstmcore.features.sound_names import steps_of
 
+    if is_sound(feature_set):
+        try:
+            steps_of(feature_set, settings)
+        except ValueError as error:
+            raise InputError(f"annotations: {error}") from None
     names = list(feature_names(feature_set))
     computed: dict[Name, Computed] = {}
     failed: dict[Name, str] = {}

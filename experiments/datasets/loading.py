@@ -40,7 +40,7 @@ from lstmcore.experiments.errors import InputError, Interrupted, all_told
 from lstmcore.experiments.jobs.alone import alone
 from lstmcore.experiments.progress import Progress
 from lstmcore.features import cache_root
-from lstmcore.features.sets import parts_of
+from lstmcore.features.sets import is_sound, parts_of
 from lstmcore.features.smile import smile_version
 
 SYNTHETIC = "Synthetic: procedural music and simulated raters, not real songs or listeners."
@@ -226,12 +226,15 @@ def _frame_features(
     means = config.computed_set == MEANS
     feature_set = FRAMES if means else config.computed_set
     files, audio, undecodable = feature_files(root), audio_files(root), undecodable_files(root)
+    sound = is_sound(feature_set)
+    files = {} if sound else files  # which have descriptors of it
     wanted = {*annotations.development(), *annotations.official_test()} - without
     settings = settings_at("annotations", None if annotations.hop is None else annotations.hop / 1000)
     in_table = f"a row in {SONG_MEANS}, " if means else ""
     missing = [  # reported before hours of extraction
         f"song {song} is annotated but there are no {config.feature_set} features of it: expected "
-        f"{in_table}{root / feature_file(song)} or {root / AUDIO / str(song)}.mp3 (wav, flac, ogg)"
+        f"{in_table}{'' if sound else f'{root / feature_file(song)} or '}"
+        f"{root / AUDIO / str(song)}.mp3 (wav, flac, ogg)"
         + (f"; {undecodable[song]} {why_undecodable([undecodable[song]])}" if song in undecodable else "")
         for song in sorted(wanted - files.keys() - audio.keys())
     ]

@@ -10,7 +10,11 @@ from lstmcore import (
     LAYERS,
     LSTM,
     SGD,
+    Convolution,
+    Layer,
     Linear,
+    MaxPool,
+    MeanPool,
     Network,
     SequenceSet,
     Sets,
@@ -27,7 +31,7 @@ LIMITS = {"float32": 1e-4, "float64": 1e-10}
 
 
 def largest_difference(backend: str, precision: str) -> float:
-    """Compare a backend with the reference on one network of all kinds of layer.
+    """Compare a backend with the reference on one network of all kinds of layer that it has.
 
     Parameters
     ----------
@@ -41,8 +45,10 @@ def largest_difference(backend: str, precision: str) -> float:
         of the parameters, relative to the largest value of these.
     """
     random = np.random.default_rng(1)
-    lengths, inputs, units = (7, 5, 5, 2), 3, 6
-    layers = [kind(units) for kind in LAYERS.values()]
+    lengths, inputs, units = (7, 5, 5, 2), 5 * 4, 6
+    layers: list[Layer] = [kind(units) for kind in LAYERS.values()]
+    if backend != "cuda":
+        layers = [*_blocks(), *layers]
     network = initial_network(inputs, layers, random, dtype="float64")
     sequences = [random.standard_normal((n, inputs)) for n in lengths]
     signals = [random.standard_normal((n, units)) for n in lengths]  # any error of the outputs will do
@@ -61,6 +67,14 @@ def largest_difference(backend: str, precision: str) -> float:
 
     pairs = zip(compute(backend, precision), compute("reference", "float64"), strict=True)
     return max(float(np.abs(ours - theirs).max() / np.abs(theirs).max()) for ours, theirs in pairs)
+
+
+def _blocks() -> list[Layer]:
+    """Layers that see a step as a block, of 5 times and 4 bands."""
+    first = Convolution(shape=(5, 4, 1), window=(2, 2), filters=4, activation="tanh")
+    pool = MaxPool(shape=first.output_shape, window=(2, 1))
+    second = Convolution(shape=pool.output_shape, window=(1, 2), filters=6)
+    return [first, pool, second, MeanPool(shape=second.output_shape, window=(2, 1))]
 
 
 def training_difference(backend: str, precision: str) -> float:

@@ -29,8 +29,11 @@ from lstmcore import (
     OBJECTIVES,
     PRECISIONS,
     SGD,
+    Convolution,
     EngineError,
     Linear,
+    MaxPool,
+    MeanPool,
     Network,
     SequenceSet,
     Sets,
@@ -208,6 +211,8 @@ def _parts() -> Iterator[tuple[str, Callable[[], None]]]:
         for precision in PRECISIONS:
             for kind in LAYERS:
                 yield f"{backend}: {kind}, {precision}", partial(_train, backend, precision, kind)
+    for precision in PRECISIONS:
+        yield f"cpu: convolution and pools, {precision}", partial(_train_blocks, precision)
     for backend in _gpu_backends():
         for precision in PRECISIONS:
             yield f"{backend}: networks together, {precision}", partial(_train_ensemble, backend, precision)
@@ -253,8 +258,20 @@ def _train(backend: str, precision: str, kind: str) -> None:
     predict(network, data, backend=backend)
 
 
+def _train_blocks(precision: str) -> None:
+    """Train a network with all layers that see a step as a block."""
+    first = Convolution(shape=(7, 6, 1), window=(2, 3), filters=_UNITS, activation="relu")
+    second = Convolution(shape=first.output_shape, window=(2, 2), filters=_UNITS, activation="tanh")
+    pools = [MaxPool(shape=second.output_shape, window=(2, 1))]
+    layers = [first, second, *pools, MeanPool(shape=pools[0].output_shape, window=(2, 1)), Linear(1)]
+    network = initial_network(7 * 6, layers, np.random.default_rng(1), dtype=precision)
+    data = _sequences(network, 1)
+    settings = TrainingSettings(SGD(1e-9, momentum=0.9), max_epochs=1)
+    Trainer(Training(network, Sets(data, data), settings, 1)).run_epoch()
+
+
 def _sequences(network: Network, targets: int) -> SequenceSet:
-    inputs = [np.ones((length, _INPUTS)) for length in _LENGTHS]
+    inputs = [np.ones((length, network.architecture.input_size)) for length in _LENGTHS]
     return SequenceSet.from_lists(inputs, [np.zeros((n, targets)) for n in _LENGTHS], dtype=network.dtype)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
-from lstmcore import LAYERS, PRECISIONS, Architecture, EngineError, Layer
+from lstmcore import BLOCK_LAYERS, LAYERS, PRECISIONS, Architecture, Convolution, EngineError, Layer
 from lstmcore.experiments.config.section import Section
 from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.jobs.job import Tensors
@@ -25,6 +25,7 @@ SCALERS = ("input_mean", "input_scale", "target_mean", "target_scale")
 STACKED = ("weights", *SCALERS)
 NOVELTY = tuple(f"novelty_{part}" for part in ("centre", "scale", "axes", "variances", "distances"))
 
+_Count = Annotated[int, Field(ge=1, le=100_000)]
 Seconds = Annotated[float, Field(ge=0, le=LONGEST_SECONDS)]
 
 
@@ -35,26 +36,43 @@ class _Part(Section):
 
 
 class LayerDescription(_Part):
-    """One layer, from the input on."""
+    """One layer, from the input on.
+
+    Those that see a step as a block have a ``shape`` and a ``window``, which their size follows from.
+    """
 
     kind: str
-    size: int = Field(ge=1, le=100_000)
+    size: int = Field(ge=1, le=10_000_000)
     bias: float = 1.0
     learning_rate: float | None = None
+    shape: list[_Count] | None = None
+    window: list[_Count] | None = None
+    stride: list[_Count] | None = None
+    filters: _Count | None = None
+    activation: str | None = None
 
     @model_validator(mode="after")
     def _can_be_made(self) -> LayerDescription:
-        if self.kind not in LAYERS:
-            raise ValueError(f"kind is {self.kind!r}; expected one of {', '.join(LAYERS)}")
+        if self.kind not in LAYERS | BLOCK_LAYERS:
+            known = ", ".join(LAYERS | BLOCK_LAYERS)
+            raise ValueError(f"kind is {self.kind!r}; expected one of {known}")
         try:
-            self.layer()
+            size = self.layer().size
         except EngineError as error:
             raise ValueError(str(error)) from None
+        except TypeError:
+            raise ValueError(f"a {self.kind} layer is described by other keys than these") from None
+        if size != self.size:
+            raise ValueError(f"size is {self.size}; expected {size}, which follows from shape and window")
         return self
 
     def layer(self) -> Layer:
         """Return it as the engine has it."""
-        return LAYERS[self.kind](self.size, self.bias, self.learning_rate)
+        if self.kind in LAYERS:
+            return LAYERS[self.kind](self.size, self.bias, self.learning_rate)
+        told = self.model_dump(exclude={"kind", "size"}, exclude_none=True)
+        kind = BLOCK_LAYERS[self.kind]
+        return kind(**{name: value for name, value in told.items() if name != "bias" or kind is Convolution})
 
 
 class Place(_Part):
@@ -119,7 +137,8 @@ class Description(_Part):
     @model_validator(mode="after")
     def _features_are_those_of_the_set(self) -> Description:
         known = feature_names(self.feature_set) if is_feature_set(self.feature_set) else None
-        if known is not None and self.feature_names != [n for n in known if n in {*self.feature_names}]:
+        own = {*self.feature_names}
+        if known is not None and self.feature_names != [name for name in known if name in own]:
             raise ValueError(
                 f"feature_names aren't of the {len(known)} of {self.feature_set}, in their order"
             )

@@ -39,6 +39,8 @@ from lstmcore.experiments.training.long_songs import window_seconds
 from lstmcore.experiments.training.smoothing import smoothed
 from lstmcore.experiments.training.trial import TrialData, architecture_of, join_targets, networks_a_member
 from lstmcore.experiments.training.windows import Windows
+from lstmcore.features.sound_names import WAVEFORM
+from lstmcore.network import described
 
 _ROUNDING_SECONDS = 0.0015  # of two time stamps in whole milliseconds
 _PLACE = ("fold", "trial", "target")
@@ -64,7 +66,9 @@ def save_model(folder: Path, data: TrialData, choices: dict[str, Choice], networ
     tensors = {name: np.stack([networks[k].tensors[name] for k in used]) for name in STACKED}
     if dataset.normal_scores is not None:
         tensors[QUANTILES] = dataset.normal_scores.quantiles
-    if (novelty := novelty_of(data.split)) is not None:
+    # The mean of a waveform over time says nothing of a song.
+    novelty = None if dataset.feature_set == WAVEFORM else novelty_of(data.split)
+    if novelty is not None:
         tensors |= novelty.as_tensors()
     window = window_seconds(data)
     description = {
@@ -121,10 +125,8 @@ def _check_pair(folder: Path, facts: Any) -> None:
 
 def layers_as_json(architecture: Architecture) -> list[dict[str, Any]]:
     """Describe layers for ``model.json``."""
-    layers = [{"kind": layer.kind, "size": layer.size, "bias": layer.bias} for layer in architecture.layers]
-    rates = [layer.learning_rate for layer in architecture.layers]
-    own = [{} if rate is None else {"learning_rate": rate} for rate in rates]
-    return [layer | rate for layer, rate in zip(layers, own, strict=True)]
+    layers = [{**described(layer), "size": layer.size} for layer in architecture.layers]
+    return [{name: value for name, value in layer.items() if value is not None} for layer in layers]
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from lstmcore.features import (
 from lstmcore.features.errors import TooShortError, printable
 from lstmcore.features.sets import is_feature_set, set_with
 from lstmcore.features.settings import DEFAULT, SHORTEST_WINDOW_SECONDS
+from lstmcore.features.sound_names import WAVEFORM, sound_with
 
 _SHORT_SECONDS = 3.0
 _SILENT = 1e-4  # of full scale, root mean square
@@ -186,7 +187,13 @@ def _is_silent(features: pd.DataFrame) -> bool:
     """Tell by the energy, or where it wasn't computed by all being 0, as music and tonality are then."""
     if _ENERGY in features:
         return float(features[_ENERGY].max()) < _SILENT
-    return not features.drop(columns=TIME_COLUMN).to_numpy().any()
+    rows = features.drop(columns=TIME_COLUMN).to_numpy()
+    sound = sound_with(features.columns[-1])
+    if sound is None:
+        return not rows.any()
+    if sound != WAVEFORM:
+        return float(10 ** (rows.max() / 20)) < _SILENT
+    return float(np.sqrt((rows.astype(float) ** 2).mean(1)).max()) < _SILENT
 
 
 def open_predictor(model: Path | None = None, system: str | None = None, backend: str = "cpu") -> Predictor:
@@ -221,7 +228,8 @@ def open_predictor(model: Path | None = None, system: str | None = None, backend
     if wanted != MEANS and not is_feature_set(wanted):
         raise InputError(f"{folder}: the model wants {wanted} features, which can't be computed from audio")
     known = MEAN_NAMES if wanted == MEANS else feature_names(wanted)
-    unknown = [name for name in about.feature_names if name not in known]
+    in_set = {*known}
+    unknown = [name for name in about.feature_names if name not in in_set]
     if unknown:
         of = f"the means of {FRAMES}, {known[0]} …" if wanted == MEANS else wanted
         raise InputError(f"{folder}: the model wants a feature {unknown[0]!r}; expected one of {of}")

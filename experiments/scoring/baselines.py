@@ -7,6 +7,9 @@ linear_regression the challenge's multiple linear regression, frame by frame, sa
 ridge             the same with a penalty on large weights, chosen among the training songs
 ridge_memory      a ridge on the frame, the mean of the last 10 s and that since the start
 ================= ==========================================================================
+
+Of features that are sound itself there are the first two only: a regression of thousands of values of
+a picture, which moves with the music, says nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmcore.experiments.datasets import Song
-from lstmcore.experiments.scoring.regression import Frames, memory
+from lstmcore.experiments.scoring.regression import Frames, Regression, memory
 from lstmcore.experiments.training.folds import Groups
 
 Predictions = list[NDArray[np.float64]]
@@ -41,6 +44,7 @@ def predict_baselines(
     *,
     hop_seconds: float | None = 0.5,
     kept_together: Groups | None = None,
+    regressions: bool = True,
 ) -> dict[str, Predictions]:
     """Predict songs by every baseline.
 
@@ -54,23 +58,27 @@ def predict_baselines(
         Between two frames; None where no song has two.
     kept_together
         Group of each training song, of which none is parted when a penalty is chosen.
+    regressions
+        Whether features are something that a regression can tell something of.
 
     Returns
     -------
     dict
         Name of the baseline to a prediction for each song, shape (frames, targets).
     """
-    frames = Frames(training, kept_together=kept_together)
-    window = 1 if hop_seconds is None else max(1, round(MEMORY_SECONDS / hop_seconds))
-    regressions = {
-        "linear_regression": frames.least_squares(),
-        "ridge": frames.ridge(),
-        "ridge_memory": Frames(training, memory(window), kept_together).ridge(),
-    }
+    fits: dict[str, Regression] = {}
+    if regressions:
+        frames = Frames(training, kept_together=kept_together)
+        window = 1 if hop_seconds is None else max(1, round(MEMORY_SECONDS / hop_seconds))
+        fits = {
+            "linear_regression": frames.least_squares(),
+            "ridge": frames.ridge(),
+            "ridge_memory": Frames(training, memory(window), kept_together).ridge(),
+        }
     mean = np.concatenate([song.annotation for song in training]).mean(0)
     own = {"song_mean_oracle": [np.tile(song.annotation.mean(0), (song.frames, 1)) for song in songs]}
     return {
         "global_mean": [np.tile(mean, (song.frames, 1)) for song in songs],
         **({} if any(song.rated_once for song in songs) else own),  # which says nothing of those
-        **{name: [fitted.predict(song) for song in songs] for name, fitted in regressions.items()},
+        **{name: [fitted.predict(song) for song in songs] for name, fitted in fits.items()},
     }

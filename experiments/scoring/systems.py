@@ -26,6 +26,7 @@ from lstmcore.experiments.scoring.metrics import Score, score
 from lstmcore.experiments.training.folds import cut_anew
 from lstmcore.experiments.training.smoothing import smoothed
 from lstmcore.experiments.training.trial import TrialData, join_targets, networks_a_member
+from lstmcore.features.sets import is_sound
 
 ALL_NETWORKS = "lstm_all"
 
@@ -113,6 +114,7 @@ def _baselines(data: TrialData, fold: int | None, songs: list[Song]) -> dict[str
         songs,
         hop_seconds=data.dataset.hop_seconds,
         kept_together=data.split.groups,
+        regressions=not is_sound(data.dataset.feature_set),
     )
 
 

@@ -46,6 +46,7 @@ from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.jobs.job import Job, Result, name_of
 from lstmcore.experiments.seeds import seed_for
 from lstmcore.experiments.training.folds import Split
+from lstmcore.experiments.training.front import front_of
 from lstmcore.experiments.training.sets import (
     Shared,
     heard_by,
@@ -112,7 +113,12 @@ def with_left_over(experiment: Experiment, dataset: Dataset, split: Split) -> Da
 
 def with_note(experiment: Experiment, dataset: Dataset) -> Dataset:
     """Return the data set, with a note if there are no songs to learn from without labels."""
-    if experiment.pretraining.chosen == "none" or dataset.unlabelled:
+    if experiment.pretraining.chosen == "none":
+        return dataset
+    if front_of(experiment):
+        note = "Networks that learn from sound itself begin with random weights: they have no auto-encoder."
+        return dataset if note in dataset.notes else replace(dataset, notes=[*dataset.notes, note])
+    if dataset.unlabelled:
         return dataset
     why = "data.unlabelled is 'none'" if experiment.data.unlabelled == "none" else "all songs are annotated"
     note = (
@@ -166,13 +172,15 @@ def pretrain(experiment: Experiment, dataset: Dataset, run: Run) -> list[Start]:
     Returns
     -------
     list of Start
-        One a trial; none if pre-training is off or there is no song.
+        One a trial; none if pre-training is off, there is no song, or networks learn from sound itself.
 
     Raises
     ------
     InputError
         If the networks or the songs don't allow the strategy.
     """
+    if front_of(experiment):
+        return []
     check_pretraining(experiment, dataset)
     strategy, songs = experiment.pretraining.chosen, dataset.unlabelled
     if strategy in ("none", "first_layer", "layerwise") or not songs:

@@ -30,12 +30,13 @@ from lstmcore import (
     predict,
     stream,
 )
-from lstmcore.experiments.config import Experiment
+from lstmcore.experiments.config import Experiment, front_size
 from lstmcore.experiments.datasets import Dataset, Song
 from lstmcore.experiments.jobs.job import Job, Result, Tensors, name_of
 from lstmcore.experiments.seeds import seed_for
 from lstmcore.experiments.training.balance import training_weights
 from lstmcore.experiments.training.folds import Split
+from lstmcore.experiments.training.front import described_front, front_of, started
 from lstmcore.experiments.training.pretraining import Start
 from lstmcore.experiments.training.sets import (
     Shared,
@@ -171,11 +172,12 @@ def network_seed(experiment: Experiment, fold: int, trial: int, target: str | No
 
 
 def architecture_of(experiment: Experiment, inputs: int) -> Architecture:
-    """Hidden layers and a linear output for all targets together, or for one of them."""
+    """Hidden layers, above a front if there is one, and a linear output for all targets or for one."""
+    front = front_of(experiment)
     output = Linear(
         len(experiment.data.target_names) // networks_a_member(experiment), experiment.network.bias
     )
-    return Architecture(inputs, (*hidden_layers(experiment, inputs), output))
+    return Architecture(inputs, (*front, *hidden_layers(experiment, front_size(front, inputs)), output))
 
 
 def networks_a_member(experiment: Experiment) -> int:
@@ -219,7 +221,7 @@ def _job(data: TrialData, fold: int, trial: int, target: str | None) -> Job:
         "version": VERSION,
         "seed": [experiment.seed, fold, trial],
         "target": target,
-        "network": experiment.named_by("network"),
+        "network": experiment.named_by("network") | described_front(experiment),
         "training": experiment.named_by("training"),
         "engine": [experiment.engine.backend, experiment.engine.dtype],
         "autoencoder": data.starts[trial].name if data.starts else None,
@@ -248,7 +250,7 @@ def _start(data: TrialData, trial: int, seed: np.random.SeedSequence, inputs: in
         dtype=experiment.engine.dtype,
         forget_bias=experiment.network.forget_bias,
     )
-    return data.starts[trial].applied_to(network) if data.starts else network
+    return data.starts[trial].applied_to(network) if data.starts else started(network)
 
 
 def _training(data: TrialData, fold: int, trial: int, target: str | None) -> Training:

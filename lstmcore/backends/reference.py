@@ -7,6 +7,7 @@ against it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 from lstmcore.activations import (
     logistic,
     logistic_slope,
+    relu,
+    relu_error,
     softmax_numerator,
     softmax_slope,
     tanh,
@@ -25,7 +28,19 @@ from lstmcore.batches import Batch
 from lstmcore.cell import Gates, Peepholes, cell_backward, cell_forward, peephole_gradients
 from lstmcore.checks import kind
 from lstmcore.errors import EngineError
-from lstmcore.layers import BLSTM, LSTM, Layer, Linear, Logistic, Softmax, Tanh
+from lstmcore.layers import (
+    BLSTM,
+    LSTM,
+    BlockLayer,
+    Convolution,
+    Layer,
+    Linear,
+    Logistic,
+    MaxPool,
+    MeanPool,
+    Softmax,
+    Tanh,
+)
 from lstmcore.network import Network
 from lstmcore.sgd import SGD
 from lstmcore.update import momentum_step
@@ -134,6 +149,8 @@ def _forward_layer(layer: Layer, w: Pieces, x: Array) -> _Trace:
         forwards = _forward_direction(layer.bias, there, x)
         backwards = _forward_direction(layer.bias, back, x[::-1])
         return _Trace(x, np.hstack([forwards.h[1:], backwards.h[:0:-1]]), [forwards, backwards])
+    if isinstance(layer, BlockLayer):
+        return _Trace(x, _forward_block(layer, w, x), [])
     return _Trace(x, _activate(layer, x @ w["W"].T + layer.bias * w["b"]), [])
 
 
@@ -199,10 +216,64 @@ def _backward_layer(
         below = _backward_direction(layer.bias, there, d_there, forwards, error[:, :half], limit)
         turned = _backward_direction(layer.bias, back, d_back, backwards, error[::-1, half:], limit)
         return below + turned[::-1]
+    if isinstance(layer, BlockLayer):
+        return _backward_block(layer, w, gradient, trace, error)
     delta = _through_activation(layer, trace.y, error)
     gradient["W"] += delta.T @ trace.x
     gradient["b"] += layer.bias * delta.sum(0)
     return delta @ w["W"]
+
+
+Window = tuple[tuple[int, int, int], tuple[slice, slice, slice, slice]]
+
+
+def _windows(layer: BlockLayer) -> Iterator[Window]:
+    """Each place of a layer's window: where it is in the outputs, and what it sees of the blocks [T, …]."""
+    times, bands, channels = layer.window_shape
+    groups = 1 if isinstance(layer, Convolution) else layer.output_shape[2]
+    for t, f, g in np.ndindex(*layer.places, groups):
+        a, b, c = t * layer.steps[0], f * layer.steps[1], g * channels
+        yield (t, f, g), (slice(None), slice(a, a + times), slice(b, b + bands), slice(c, c + channels))
+
+
+def _forward_block(layer: BlockLayer, w: Pieces, x: Array) -> Array:
+    blocks = x.reshape(-1, *layer.shape)
+    y = np.empty((len(x), *layer.output_shape))
+    for (t, f, g), window in _windows(layer):
+        match layer:
+            case Convolution():
+                net = np.einsum("nabc,kabc->nk", blocks[window], w["W"]) + layer.bias * w["b"]
+                y[:, t, f] = relu(net) if layer.activation == "relu" else tanh(net)
+            case MaxPool():
+                y[:, t, f, g] = blocks[window].max((1, 2, 3))
+            case MeanPool():
+                y[:, t, f, g] = blocks[window].mean((1, 2, 3))
+            case _:
+                raise EngineError(f"the reference backend has no {layer.kind} layer")
+    return y.reshape(len(x), -1)
+
+
+def _backward_block(layer: BlockLayer, w: Pieces, gradient: Pieces, trace: _Trace, error: Array) -> Array:
+    blocks = trace.x.reshape(-1, *layer.shape)
+    y, e = (a.reshape(-1, *layer.output_shape) for a in (trace.y, error))
+    below = np.zeros_like(blocks)
+    for (t, f, g), window in _windows(layer):
+        seen = blocks[window]
+        if isinstance(layer, Convolution):
+            outputs, errors = y[:, t, f], e[:, t, f]
+            relus = layer.activation == "relu"
+            delta = relu_error(outputs, errors) if relus else tanh_slope(outputs) * errors
+            gradient["W"] += np.einsum("nk,nabc->kabc", delta, seen)
+            gradient["b"] += layer.bias * delta.sum(0)
+            below[window] += np.einsum("nk,kabc->nabc", delta, w["W"])
+        elif isinstance(layer, MaxPool):
+            flat = seen.reshape(len(seen), -1)
+            share = np.zeros_like(flat)
+            share[np.arange(len(flat)), flat.argmax(1)] = e[:, t, f, g]
+            below[window] += share.reshape(seen.shape)
+        else:
+            below[window] += e[:, t, f, g, None, None, None] / np.prod(seen.shape[1:])
+    return below.reshape(trace.x.shape)
 
 
 def _backward_direction(

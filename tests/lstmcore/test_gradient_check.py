@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ast
-import copy
-import inspect
 from collections.abc import Iterator
 from typing import Any
 
@@ -32,6 +30,7 @@ from lstmcore.backends.cpu import feedforward, gemm, lstm
 from lstmcore.layers import LAYERS
 from lstmcore.network import Network
 from tests.lstmcore.cuda_here import large, on_gpu
+from tests.lstmcore.mutants import PRODUCTS, functions, mutants
 from tests.lstmcore.networks import random_mixture, random_network, random_sequences
 
 layer = st.tuples(st.integers(1, 6), st.sampled_from([1.0, 0.5, -0.3, 2.0]))
@@ -167,7 +166,6 @@ KERNELS = (
 PASSES = ("affine_backward", "layer_backward")
 ROWS = ("split_gates", "split_peepholes", "_gates")
 MODULES = (lstm, feedforward, gemm)
-PRODUCTS = ("add_product", "add_row_product", "product", "product_over_frames")
 SLOPES = ("tanh_slope", "logistic_slope", "softmax_slope")
 CELL = ("cell_backward", "peephole_gradients")
 NETWORKS = {
@@ -178,71 +176,25 @@ NETWORKS = {
 LENGTHS = {"alone": [5]}  # a single sequence multiplies with matrices that aren't packed
 
 
-def _mutants(tree: ast.AST) -> Iterator[tuple[str, ast.AST]]:
-    """All trees with one operand, one sign, one accumulation or one product taken out."""
-    for number, node in enumerate(ast.walk(tree)):
-        for replacement in _replacements(node):
-            mutant = copy.deepcopy(tree)
-            original = list(ast.walk(mutant))[number]
-            _replace(mutant, original, replacement)
-            yield f"{ast.unparse(node)}  ->  {ast.unparse(replacement)}", ast.fix_missing_locations(mutant)
-
-
-def _replacements(node: ast.AST) -> list[ast.AST]:
-    if isinstance(node, ast.BinOp):
-        return [node.left] if isinstance(node.op, ast.Pow) else [node.left, node.right]
-    if isinstance(node, ast.UnaryOp) and not isinstance(node.operand, ast.Constant):
-        return [node.operand]
-    if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Subscript):
-        return [ast.Pass()]
-    called = isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and ast.unparse(node.value.func)
-    if called in (*PRODUCTS, "column_sums"):
-        return [ast.Pass()]
-    return []
-
-
-def _replace(tree: ast.AST, old: ast.AST, new: ast.AST) -> None:
-    for parent in ast.walk(tree):
-        for name, value in ast.iter_fields(parent):
-            if value is old:
-                setattr(parent, name, new)
-            elif isinstance(value, list) and old in value:
-                value[value.index(old)] = new
-
-
-def _functions(module: Any, names: tuple[str, ...]) -> list[ast.FunctionDef]:
-    """The functions' trees without decorators, annotations and docstrings."""
-    tree = ast.parse(inspect.getsource(module))
-    found = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name in names]
-    for function in found:
-        function.decorator_list = []
-        function.returns = None
-        for argument in function.args.args:
-            argument.annotation = None
-        if ast.get_docstring(function) is not None:
-            del function.body[0]
-    return found
-
-
 def _kernel_functions(names: tuple[str, ...]) -> list[ast.FunctionDef]:
-    return [function for module in MODULES for function in _functions(module, names)]
+    return [function for module in MODULES for function in functions(module, names)]
 
 
 def _cell_mutants() -> Iterator[tuple[str, str, ast.AST]]:
-    for function in _functions(cell, CELL):
-        for what, mutant in _mutants(function):
+    for function in functions(cell, CELL):
+        for what, mutant in mutants(function):
             yield function.name, what, mutant
 
 
 def _slope_mutants() -> Iterator[tuple[str, str, ast.AST]]:
-    for function in _functions(activations, SLOPES):
-        for what, mutant in _mutants(function):
+    for function in functions(activations, SLOPES):
+        for what, mutant in mutants(function):
             yield function.name, what, mutant
 
 
 def _kernel_mutants() -> Iterator[tuple[str, str, ast.AST]]:
     for function in _kernel_functions((*KERNELS, *PASSES)):
-        for what, mutant in _mutants(function):
+        for what, mutant in mutants(function):
             arithmetic = "softmax" in function.name and "->  pass" not in what
             if arithmetic or what.endswith("pass"):  # elsewhere it is that of indices
                 yield function.name, what, mutant
@@ -260,8 +212,8 @@ def _interpreted(name: str = "", mutant: ast.AST | None = None, **instead: Any) 
         n: getattr(lstm, n) for n in ("VECTOR_BYTES", "_PORTION", "States", "Scratch", "Steps")
     } | instead
     sources = [
-        *_functions(cell, CELL),
-        *_functions(activations, SLOPES),
+        *functions(cell, CELL),
+        *functions(activations, SLOPES),
         *_kernel_functions((*ROWS, "gates_backward", *KERNELS, *PASSES)),
     ]
     for source in sources:
@@ -366,8 +318,8 @@ UNTAKEN = {"weighted_residual", "rmse_signal", "is_class_one", "counts_as_one"}
 
 def _term_mutants() -> Iterator[tuple[str, str, str, ast.AST]]:
     for part, names in TERMS.items():
-        for function in _functions(objective_terms, tuple(names)):
-            for what, mutant in _mutants(function):
+        for function in functions(objective_terms, tuple(names)):
+            for what, mutant in mutants(function):
                 yield part, function.name, what, mutant
 
 

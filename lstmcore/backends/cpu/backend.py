@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from lstmcore.backends.checks import check_backward, check_forward, check_update, check_workspace
+from lstmcore.backends.cpu.blocks import CpuConvolution, CpuPool
 from lstmcore.backends.cpu.feedforward import CpuFeedforward
 from lstmcore.backends.cpu.lstm import CpuBlstm, CpuLstm
 from lstmcore.backends.cpu.math import momentum_step
@@ -15,7 +16,7 @@ from lstmcore.batches import Batch
 from lstmcore.checks import kind
 from lstmcore.errors import EngineError
 from lstmcore.jit import kernel
-from lstmcore.layers import BLSTM, LSTM, Feedforward, Layer
+from lstmcore.layers import BLSTM, LSTM, Convolution, Feedforward, Layer, Pool
 from lstmcore.network import Network
 from lstmcore.sgd import SGD
 
@@ -63,6 +64,10 @@ def new_layer(layer: Layer, inputs: int, dtype: DTypeLike) -> CpuLayer:
             return CpuBlstm(inputs, layer, dtype)
         case Feedforward():
             return CpuFeedforward(inputs, layer, dtype)
+        case Convolution():
+            return CpuConvolution(layer, dtype)
+        case Pool():
+            return CpuPool(layer, dtype)
     raise EngineError(f"the cpu backend has no {layer.kind} layer")
 
 

@@ -24,7 +24,7 @@ _LN2_HIGH = _F(355 / 512)
 _LN2_LOW = _F(math.log(2) - 355 / 512)
 _LARGEST = _F(87.0)  # exp(±87) is still a normal number
 _EXPONENT_BIAS, _MANTISSA_BITS = np.int32(127), np.int32(23)
-_ONE, _TWO = _F(1), _F(2)
+_ZERO, _ONE, _TWO = _F(0), _F(1), _F(2)
 # 1/k! of the Taylor series of exp; the remainder at ln(2)/2 is 5e-9.
 _C2, _C3, _C4, _C5, _C6, _C7 = (_F(1 / math.factorial(k)) for k in range(2, 8))
 
@@ -66,6 +66,18 @@ def _tanh(x: Any) -> Any:
     return lambda x: math.tanh(x)
 
 
+@overload(activations.relu, strict=False)
+def _relu(x: Any) -> Any:
+    zero = _ZERO if x == types.float32 else 0.0
+    return lambda x: zero if x < zero else x
+
+
+@overload(activations.relu_error, strict=False)
+def _relu_error(y: Any, e: Any) -> Any:
+    zero = _ZERO if y == types.float32 else 0.0
+    return lambda y, e: e if y > zero else zero
+
+
 @overload(activations.limit, strict=False)
 def _limit(x: Any, bound: Any) -> Any:
     return lambda x, bound: min(max(x, -bound), bound)
@@ -86,6 +98,18 @@ def tanh(x: Any) -> Any:
 def logistic(x: Any) -> Any:
     """Logistic function, for kernels."""
     return activations.logistic(x)
+
+
+@inlined
+def relu(x: Any) -> Any:
+    """Rectified linear function, for kernels."""
+    return activations.relu(x)
+
+
+@inlined
+def relu_error(y: Any, e: Any) -> Any:
+    """Take an error back through the rectified linear function, for kernels."""
+    return activations.relu_error(y, e)
 
 
 tanh_slope = inlined(activations.tanh_slope)

@@ -283,7 +283,7 @@ def _place_layers(
     below = -1
     for record, layer, inputs in zip(records, architecture.layers, architecture.input_sizes, strict=True):
         if layer.kind not in KINDS:
-            raise EngineError(f"the cuda backend has no {layer.kind} layer")
+            raise EngineError(f"the cuda backend has no {layer.kind} layer; expected backend 'cpu'")
         record["kind"], record["bias"] = KINDS[layer.kind], layer.bias
         record["outputs"], record["inputs"] = layer.size, inputs
         record["x"], record["below"] = x, below
