@@ -16,7 +16,7 @@ from lstmcore.experiments.errors import InputError, unreadable
 from lstmcore.features import FeatureSettings, columns, feature_names
 from lstmcore.features.formats import MEDIA_SUFFIXES, SNDFILE_SUFFIXES, SOUND_SUFFIXES
 from lstmcore.features.media import INSTALL, readable_suffixes
-from lstmcore.features.sets import ALL, FEATURE_SETS, PARTS, parts_of, set_of, set_with
+from lstmcore.features.sets import ALL, FEATURE_SETS, parts_of, set_of, set_with
 
 # Milliseconds of each row, and the rows.
 Table = tuple[list[int], NDArray[np.float64]]
@@ -164,10 +164,10 @@ def _by_part(names: Sequence[str], table: Table) -> dict[str, Table]:
     stamps, rows = table
     parts: dict[str, Table] = {}
     first = 0
-    while first < len(names):
-        part = set_with([names[first]])
-        parts[part] = stamps, rows[:, first : first + len(PARTS[part])]
-        first += len(PARTS[part])
+    for part in parts_of(set_with(names)):
+        end = first + len(feature_names(part))
+        parts[part] = stamps, rows[:, first:end]
+        first = end
     return parts
 
 

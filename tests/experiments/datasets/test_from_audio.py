@@ -9,7 +9,12 @@ import soundfile
 from typer.testing import CliRunner
 
 from lstmcore.experiments.cli import app, run_app
-from lstmcore.experiments.datasets.feature_tables import audio_files, undecodable_files, why_undecodable
+from lstmcore.experiments.datasets.feature_tables import (
+    FrameTables,
+    audio_files,
+    undecodable_files,
+    why_undecodable,
+)
 from lstmcore.features import feature_names
 
 PROCEDURAL = """
@@ -153,3 +158,15 @@ def test_m4a_files_are_songs_and_come_after_formats_that_need_no_ffmpeg(tiny):
     found = {song: path.name for song, path in audio_files(tiny / "data").items()}
     assert found == {1: "1.m4a", 2: "2.mp3"}
     assert why_undecodable(undecodable_files(tiny / "data").values()) == "can't be decoded"
+
+
+@pytest.mark.parametrize("feature_set", ["log-mel-40x20ms", "log-mel-4x100ms", "FS2", "FS1+tonality"])
+def test_features_of_audio_alone_have_their_columns_in_order(feature_set):
+    tables = FrameTables(feature_set, {})
+    width = len(feature_names(feature_set))
+    values = np.arange(3 * width, dtype=np.float32).reshape(3, width)
+    assert tables.lacking([7]) == {7: feature_set}
+    tables.complete(feature_set, {7: ([0, 500, 1000], values)})
+    stamps, found = tables.table(7, None)
+    assert stamps == [0, 500, 1000]
+    np.testing.assert_array_equal(found, values)
