@@ -30,12 +30,14 @@ from benchmarks.features_direct import run_directly, smile_object
 from benchmarks.measuring import alternate, publish
 from lstmcore.experiments.datasets.procedural.plan import ProceduralPlan
 from lstmcore.experiments.datasets.procedural.song import song_audio, song_curves
-from lstmcore.features import extract_features, extract_fs1, extract_many, music_rows
+from lstmcore.features import extract_features, extract_fs1, extract_many, music_rows, tonality_rows
 from lstmcore.features.gammatone import differentiated_envelope
 from lstmcore.features.onsets import event_density, onset_curve
 from lstmcore.features.roughness import sethares_dissonance, vassilakis_roughness
+from lstmcore.features.sets import TONALITY_SECONDS
 from lstmcore.features.spectrum import spectral_peaks
 from lstmcore.features.tempo_estimation import tempo
+from tests.features import tonality_plainly
 
 SECONDS, RATE, FILES = 45, 44100, 8
 ROWS = 88  # of the grid, for 45 s
@@ -179,6 +181,26 @@ def music_cases() -> Iterator[Case]:
     )
 
 
+def tonality_case(folder: Path) -> Case:
+    """Compare tonality with FS2, and pitch classes with librosa's by its constant-Q transform."""
+    samples = stereo_song(0)
+    stereo = write_wav(folder / "tonal.wav", samples)
+    mixed = samples.mean(axis=1, dtype=np.float32) / 32768
+    short, rate = mixed[: 3 * RATE : 4], RATE // 4
+    expected = tonality_plainly.rows(short.astype(np.float64), rate, 3, TONALITY_SECONDS)
+    if not np.allclose(tonality_rows(short, rate, 3), expected, rtol=0, atol=2e-5):
+        raise SystemExit("tonality differs from its plain formulation; nothing was timed")
+
+    def by_librosa() -> object:
+        return librosa.feature.chroma_cqt(y=mixed, sr=RATE, tuning=0.0)
+
+    others: dict[str, Call] = {
+        f"FS2, from file to table, {OTHER_DEFINITION}": lambda: extract_features(stereo, "FS2"),
+        f"librosa's chroma_cqt, {OTHER_DEFINITION}": by_librosa,
+    }
+    return Case("tonality, from samples", lambda: tonality_rows(samples, RATE, ROWS), others)
+
+
 def processors_case(folder: Path, processors: list[int]) -> Case:
     """Compare FS2 of several files with two workers, against one worker on one processor."""
     wavs = [write_wav(folder / f"{number}.wav", stereo_song(number)) for number in range(FILES)]
@@ -207,7 +229,7 @@ def main() -> None:
     os.sched_setaffinity(0, processors[:1])
     table = []
     with threadpool_limits(1), tempfile.TemporaryDirectory() as name:
-        for case in (*smile_cases(Path(name)), *music_cases()):
+        for case in (*smile_cases(Path(name)), *music_cases(), tonality_case(Path(name))):
             table += case.rows(rounds)
             print(f"{case.what}: {table[-1]['x real time']:.1f} x real time", flush=True)
         if len(processors) > 1:
