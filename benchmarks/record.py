@@ -90,7 +90,7 @@ def _copy(finished: Path, folder: Path, files: tuple[str, ...]) -> Path:
     """Copy files that are there, and the configuration without the data's place."""
     folder.mkdir(parents=True, exist_ok=True)
     config = (finished / "config.toml").read_text(encoding="utf-8")
-    write_text(folder / "config.toml", re.sub(r'(?m)^root = ".*"$', 'root = "FOLDER"', config))
+    write_text(folder / "config.toml", re.sub(r'\broot = "[^"]*"', 'root = "FOLDER"', config))
     for file in files:
         if (finished / file).exists():
             shutil.copyfile(finished / file, folder / file)

@@ -11,6 +11,8 @@ _NONE = {"unlabelled": "none"}
 _REFUSED = {
     **dict.fromkeys(SHARED, "which is that of data for all songs"),
     "unlabelled": "and the auto-encoder hears the songs of data alone",
+    "unlabelled_folder": "and the auto-encoder hears the songs of data alone",
+    "labelled_songs": "and all songs there are learnt from",
     "test_songs": "and nothing is scored on these songs",
     "also": "which data has once for all",
 }

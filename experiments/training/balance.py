@@ -65,8 +65,8 @@ def with_note_on_balance(experiment: Experiment, dataset: Dataset, split: Split)
                 trained[key] = len(weights), effective_number(weights)
     counts, numbers = zip(*trained.values(), strict=True)
     beside = []
-    for n, other in enumerate(dataset.also):
-        weights = training_weights(experiment, other.development, dataset.targets, f"data.also.{n}")
+    for n, others in enumerate(split.beside(dataset)):
+        weights = training_weights(experiment, others, dataset.targets, f"data.also.{n}")
         beside.append(f"; of the {len(weights)} of data.also.{n}, {round(effective_number(weights))}")
     note = (
         f"Training songs are weighted so that no two targets correlate among them (training.balance): of "

@@ -91,6 +91,13 @@ class Split:
         """Songs to learn from of all folds but this one, and but the team's test set."""
         return [song for k in self.cross_validation if k != fold for song in self._known(k)]
 
+    def beside(self, dataset: Dataset) -> list[list[Song]]:
+        """Songs of each other data set that all networks learn from, too: each whole, or an excerpt of it."""
+        sets = [other.development for other in dataset.also]
+        if self.excerpt is None:
+            return sets
+        return [[song.excerpt(self.excerpt) for song in songs] for songs in sets]
+
     @property
     def left_over(self) -> list[Song]:
         """Songs of the cross-validation whose annotations nothing learns from."""

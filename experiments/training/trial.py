@@ -117,7 +117,7 @@ class TrialData:
             heard.training, songs, targets, columns, self._weights(songs, f"fold {fold}")
         )
         return FoldSets(
-            put_together(joined([trained_on, *self._beside(columns)]), frames),
+            joined([put_together(trained_on, frames), *self._beside(columns)]),
             put_together(with_targets(validation, watched, targets, columns, ones), frames),
             heard=heard,
             targets=targets,
@@ -143,11 +143,11 @@ class TrialData:
     def _beside(self, columns: slice) -> list[SequenceSet]:
         """Return the songs of the other data sets, each standardised by itself."""
         sets = []
-        for n, other in enumerate(self.dataset.also):
-            songs = other.development
+        for n, songs in enumerate(map(self._in_order, self.split.beside(self.dataset))):
             heard = heard_by(songs, standardiser_of(songs), self.experiment.engine.dtype)
             targets = Standardiser.fit(np.concatenate([song.annotation[:, columns] for song in songs]))
-            sets.append(with_targets(heard, songs, targets, columns, self._weights(songs, f"data.also.{n}")))
+            one = with_targets(heard, songs, targets, columns, self._weights(songs, f"data.also.{n}"))
+            sets.append(put_together(one, self.sequence_frames))
         return sets
 
     def _weights(self, songs: list[Song], where: str) -> NDArray[np.float64] | None:
@@ -229,7 +229,8 @@ def _job(data: TrialData, fold: int, trial: int, target: str | None) -> Job:
         "applied_to": [[song.digest for song in songs] for songs in data.groups(fold).values()],
     }
     if data.dataset.also:
-        inputs["beside"] = [[song.digest for song in other.development] for other in data.dataset.also]
+        beside = data.split.beside(data.dataset)
+        inputs["beside"] = [[song.digest for song in songs] for songs in beside]
     if experiment.folds.stopping != "same":
         inputs["watched"] = [song.digest for song in data.split.watched(fold, trial)]
     of_target = "" if target is None else "-" + re.sub(r"[^\w.]", "_", target, flags=re.ASCII)

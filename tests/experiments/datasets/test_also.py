@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -60,6 +61,17 @@ def test_each_data_set_is_standardised_by_itself_and_only_the_first_stops(two):
     assert both.groups(0).keys() == alone.groups(0).keys()
     for group, songs in alone.groups(0).items():
         assert [s.digest for s in both.groups(0)[group]] == [s.digest for s in songs]
+
+
+def test_excerpts_and_sequences_put_together_are_of_each_data_set(two):
+    both = trial_data(two, beside(two))
+    each = both.sets(0, 0, None).training.lengths
+    excerpts = replace(both, split=replace(both.split, excerpt=2))
+    assert set(excerpts.sets(0, 0, None).training.lengths) == {2}
+    together = trial_data(two, beside(two), "training.sequence_seconds=4").sets(0, 0, None).training.lengths
+    ends = np.cumsum(together)
+    assert each[:-6].sum() in ends  # no sequence has songs of both
+    assert len(together) < len(each)
 
 
 @pytest.mark.parametrize(
@@ -147,6 +159,7 @@ def test_what_doesnt_fit_is_told(two):
         ),
         ({"unlabelled": "all"}, "data.also.0 has unlabelled, and the auto-encoder hears"),
         ({"also": []}, "data.also.0 has also"),
+        ({"labelled_songs": 3}, "data.also.0 has labelled_songs, and all songs there are learnt from"),
         (
             {"features": "FS1"},
             "data.also.0.features is 'FS1', and features is 'song_means'; expected the same",
