@@ -79,7 +79,7 @@ def undivided(samples: Array, rate: float) -> PitchProfile:
         return pitch_classes.pitch_profile(samples, rate)
 
 
-def _octave_hz(filters: NDArray[np.float32], rate: float) -> Array:
+def _octave_hz(filters: Array, rate: float) -> Array:
     lowest = pitch_classes._Q * rate / (len(filters) - 1)
     octave = round(np.log2(lowest / pitch_classes._LOWEST_HZ))
     return np.asarray(pitch_classes._LOWEST_HZ * 2 ** (octave + np.arange(BINS) / BINS), np.float64)

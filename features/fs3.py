@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from lstmcore.features.pitch_classes import PitchProfile
 
-_REVISION = 2  # raise it whenever the numbers of tonality change
+_REVISION = 3  # raise it whenever the numbers of tonality change
 
 
 def tonality_version(settings: FeatureSettings = DEFAULT) -> str:

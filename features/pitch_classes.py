@@ -29,7 +29,7 @@ _LOWEST_HZ = 440 * 2 ** (-33 / 12)  # C2; the highest is the B6 before 2093 Hz
 _Q = 1 / (2 ** (1 / BINS) - 1)  # frequency over bandwidth: a filter's neighbours are a bandwidth away
 _FLOOR = 1e-6  # of full scale: what is softer is rounding
 _REACH = 2 / 3  # of a semitone: how far from its middle a tone counts for a class
-_BLOCK_SAMPLES = 1 << 21  # of the frames that are filtered together
+_BLOCK_SAMPLES = 1 << 20  # of the frames that are filtered together
 
 
 class PitchProfile(NamedTuple):
@@ -108,26 +108,28 @@ def pitch_profile(samples: Samples, rate: float, *, stop: threading.Event | None
     return PitchProfile(shares.astype(np.float32), centres)
 
 
-def _filters(hz: Array, rate: float) -> NDArray[np.float32]:
+def _filters(hz: Array, rate: float) -> Array:
     """Cosines of an octave, then sines, windowed: shape (samples, 72), the frame's middle in the middle."""
     half = int(_Q * rate / hz[0] / 2)
     j = np.arange(-half, half + 1)[:, None]
     windows = np.where(np.abs(j) < _Q * rate / hz / 2, np.cos(np.pi * j * hz / (_Q * rate)) ** 2, 0.0)
     windows *= 2 * (hz * (1 + 2 / _Q) < rate / 2) / windows.sum(0)  # not what the rate can't hold
     turns = 2 * np.pi * j * hz / rate
-    return np.hstack([windows * np.cos(turns), windows * np.sin(turns)]).astype(np.float32)
+    return np.hstack([windows * np.cos(turns), windows * np.sin(turns)])
 
 
-def _energies(samples: Samples, rate: float, centres: Array, filters: NDArray[np.float32]) -> Array:
+def _energies(samples: Samples, rate: float, centres: Array, filters: Array) -> Array:
     middles = (centres * rate).astype(np.int64)
     half = len(filters) // 2
     begin, end = middles[0] - half, middles[-1] + half + 1
-    heard = np.zeros(end - begin, np.float32)
+    heard = np.zeros(end - begin)
     first, last = max(begin, 0), min(end, len(samples))
     if first < last:
         heard[first - begin : last - begin] = mono(samples[first:last])
     frames = np.lib.stride_tricks.sliding_window_view(heard, len(filters))[middles - middles[0]]
-    parts = (frames @ filters).astype(np.float64)
+    # In double precision, so that in single nothing is left of the order in which products are added up,
+    # which depends on threads and on how many frames there are.
+    parts = frames @ filters
     energies = parts[:, :BINS] ** 2 + parts[:, BINS:] ** 2
     return np.where(energies > _FLOOR**2, energies, 0.0)
 

@@ -87,7 +87,10 @@ def nearest_key(whole: type[BaseModel], key: str, known: list[str]) -> str:
         if word not in known:
             places.setdefault(word, []).append(path)
     near = get_close_matches(key.rpartition(".")[2], places, 1, 0.5)
-    return f"; did you mean {' or '.join(map(repr, places[near[0]]))}?" if near else ""
+    if not near:
+        return ""
+    found = sorted(places[near[0]], key=lambda path: path.count("."))  # sections before their parts
+    return f"; did you mean {' or '.join(map(repr, found))}?"
 
 
 def _paths(section: type[BaseModel], above: str = "") -> Iterator[str]:

