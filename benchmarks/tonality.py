@@ -31,12 +31,15 @@ from lstmcore.experiments.progress import Quiet
 from lstmcore.experiments.scoring.regression import Frames, memory
 from lstmcore.experiments.training.folds import Groups, groups_of, split
 from lstmcore.features import pitch_classes, read_audio, tonality
-from lstmcore.features.frames import mono
+from lstmcore.features.frames import frames_of, mono
 from lstmcore.features.fs3 import tonality_of
+from lstmcore.features.gammatone import differentiated_envelope
 from lstmcore.features.pitch_classes import BINS, PitchProfile
 from lstmcore.features.sets import TONALITY, feature_names
+from lstmcore.features.tempo_estimation import autocorrelations
 
 HOP = 0.5
+PULSE_SECONDS = 3.0
 PLAYED = slice(-len(TONALITY), None)  # FS3's columns
 KRUMHANSL = {  # and Kessler's ratings of how well each note fits a key, from the tonic on
     "_MAJOR": (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88),
@@ -96,6 +99,31 @@ def heard(dataset: Dataset, root: Path, hear: Hear) -> tuple[dict[int | str, Pit
         used += time.process_time() - begun
         minutes += len(samples) / rate / 60
     return profiles, used / minutes
+
+
+def pulse_clarity(samples: Array, rate: float, rows: int) -> Array:
+    """How much the envelope is like itself a beat later (MIRtoolbox's mirpulseclarity, "MaxAutocor"), lately.
+
+    Shape (rows, 3): of the last 3 s, and the mean of that over 10 and 30 s.
+    """
+    envelope = differentiated_envelope(samples, rate)
+    frames = frames_of(len(envelope.values), envelope.rate, PULSE_SECONDS, HOP)
+    clarity = autocorrelations(envelope, frames).values.max(axis=1)
+    sums = np.concatenate([[0.0], np.cumsum(clarity)])
+    ends = np.arange(rows) * HOP + 1
+    end = np.maximum(np.searchsorted(frames.centres + PULSE_SECONDS / 2, ends + 1e-6), 1)
+    begins = [np.clip(end - int(seconds / HOP), 0, end - 1) for seconds in (HOP, 10, 30)]
+    return np.stack([(sums[end] - sums[begin]) / (end - begin) for begin in begins], axis=1)
+
+
+def pulses(dataset: Dataset, root: Path) -> list[Array]:
+    """Pulse clarity of the frames of all songs."""
+    found = []
+    for song in dataset.development:
+        audio = read_audio(root / "MEMD_audio" / f"{song.song_id}.flac")
+        places = np.round(song.times / HOP).astype(int)
+        found.append(pulse_clarity(mono(audio.samples), audio.rate, int(places.max()) + 1)[places])
+    return found
 
 
 def numbers_of(profile: PitchProfile, song: Song) -> Array:
@@ -158,6 +186,10 @@ def main() -> None:
     for what in ("mode", "clarity", "entropy", "change", "degree", "1s", "3s", "10s", "30s"):
         kept = [what not in name.split("_") for name in TONALITY]
         ways[f"tonality without {what}"] = (None, [table[:, kept] for table in ours])
+    beats = pulses(dataset, root)
+    ways["tonality and pulse clarity"] = (None, [np.hstack(both) for both in zip(ours, beats, strict=True)])
+    whole = [song.features for song in songs]
+    ways["FS3 and pulse clarity"] = (None, [np.hstack(both) for both in zip(whole, beats, strict=True)])
     only = ["mode" in name.split("_") for name in TONALITY]
     ways["mode alone"] = (None, [table[:, only] for table in ours])
     rows = []
