@@ -20,7 +20,6 @@ from .fs2 import (
     music_rows as music_rows,
 )
 from .fs3 import (
-    extract_fs3 as extract_fs3,
     extract_tonality as extract_tonality,
     tonality_of as tonality_of,
     tonality_rows as tonality_rows,

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmcore.features.audio import DECODING
-from lstmcore.features.decoded import Decoded, decode
+from lstmcore.features.decoded import decode
 from lstmcore.features.frames import Samples
 from lstmcore.features.fs1 import fs1_rows, fs1_version, rows_of
 from lstmcore.features.grid import HOP_SECONDS, WINDOW_SECONDS, grid_table
@@ -85,45 +85,14 @@ def extract_fs2(
     """
     with scratch_folder() as folder:
         audio = decode(path, folder, keep_samples=True, stop=stop)
-        values = fs2_rows(audio, settings, known=fs1, stop=stop)
+        assert audio.samples is not None
+        if fs1 is None:
+            smile = fs1_rows(audio, settings, stop=stop)
+        else:
+            smile = fs1[list(feature_names("FS1"))].to_numpy()
+        music = music_rows(audio.samples, audio.rate, len(smile), settings, stop=stop)
+    values = np.hstack([smile, music.astype(np.float32)])
     return grid_table(values, feature_names("FS2"), settings.hop_seconds)
-
-
-def fs2_rows(
-    audio: Decoded,
-    settings: FeatureSettings = DEFAULT,
-    *,
-    known: pandas.DataFrame | None = None,
-    stop: threading.Event | None = None,
-) -> NDArray[np.float32]:
-    """Compute FS2 of a decoded file: what `extract_fs2` puts into its table.
-
-    Parameters
-    ----------
-    audio
-        From `lstmcore.features.decoded.decode`, which kept the samples.
-    settings, stop
-        As in `extract_fs2`.
-    known
-        A table with FS1's columns, if there is one: then only the others are computed.
-
-    Returns
-    -------
-    NDArray
-        Shape (rows, 264).
-
-    Raises
-    ------
-    AudioError, SmileError, ExtractionStopped, OSError
-        As `extract_fs2`, but for the reading.
-    """
-    assert audio.samples is not None
-    if known is None:
-        smile = fs1_rows(audio, settings, stop=stop)
-    else:
-        smile = known[list(feature_names("FS1"))].to_numpy()
-    music = music_rows(audio.samples, audio.rate, len(smile), settings, stop=stop)
-    return np.hstack([smile, music.astype(np.float32)])
 
 
 def extract_music(

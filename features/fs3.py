@@ -1,10 +1,8 @@
-"""FS3: FS2 and tonality, on the same grid.  Beyond the paper, whose sets are FS1 and FS2.
+"""Tonality on the grid: what FS3 adds to FS2.  Beyond the paper, whose sets are FS1 and FS2.
 
 Neither of these has a number for mode, key or harmony, of which valence is made.  What is added looks
 back: a key needs notes to be heard, so each of its windows ends where the row's window ends.
-
-FS1 is computed by openSMILE, whose Python package audEERING licenses for private,
-research and educational use only.  Tonality needs nothing of it.
+It needs nothing of openSMILE.
 """
 
 from __future__ import annotations
@@ -20,10 +18,9 @@ from lstmcore.features.audio import DECODING
 from lstmcore.features.decoded import Decoded, decode
 from lstmcore.features.frames import Samples
 from lstmcore.features.fs1 import rows_of
-from lstmcore.features.fs2 import fs2_rows
 from lstmcore.features.grid import grid_table
 from lstmcore.features.scratch import scratch_folder
-from lstmcore.features.sets import DEGREE_SECONDS, TONALITY, TONALITY_SECONDS, feature_names
+from lstmcore.features.sets import DEGREE_SECONDS, TONALITY, TONALITY_SECONDS
 from lstmcore.features.settings import DEFAULT, FeatureSettings
 
 if TYPE_CHECKING:
@@ -37,47 +34,6 @@ _REVISION = 3  # raise it whenever the numbers of tonality change
 def tonality_version(settings: FeatureSettings = DEFAULT) -> str:
     """Return which code computes tonality with which settings, for the names of stored results."""
     return f"d{DECODING}-t{_REVISION}{settings.version('tonality')}"
-
-
-def extract_fs3(
-    path: str | os.PathLike[str],
-    *,
-    settings: FeatureSettings = DEFAULT,
-    stop: threading.Event | None = None,
-) -> pandas.DataFrame:
-    """Compute the features of FS3 twice a second: FS2's 264, and tonality.
-
-    Parameters
-    ----------
-    path
-        Audio file, any rate and number of channels; at least about 1.04 s.
-    settings
-        Choices.
-    stop
-        Set it, from any thread, to end the extraction early.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``frameTime`` (window start, seconds, float64), the features of FS2, those of
-        `extract_tonality`; float32.
-
-    Raises
-    ------
-    AudioError, SmileError, ExtractionStopped, OSError
-        As `extract_fs1`.
-
-    Notes
-    -----
-    Memory as `extract_fs2`: the parts are computed one after the other, and tonality holds less.
-
-    FS1's part is computed by openSMILE, licensed for non-commercial use.
-    """
-    with scratch_folder() as folder:
-        audio = decode(path, folder, keep_samples=True, stop=stop)
-        fs2 = fs2_rows(audio, settings, stop=stop)
-        tonality = _rows(audio, len(fs2), settings, stop)
-    return grid_table(np.hstack([fs2, tonality]), feature_names("FS3"), settings.hop_seconds)
 
 
 def extract_tonality(
