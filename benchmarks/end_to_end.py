@@ -22,8 +22,8 @@ import pandas as pd
 
 from lstmcore.experiments.config import Experiment, load_experiment, with_values
 from lstmcore.experiments.files import write_csv
-from lstmcore.experiments.progress import Quiet
 from lstmcore.experiments.run import Session, run_experiment
+from lstmcore.experiments.terminal.progress import Quiet
 
 ALL = "all"
 SYSTEMS = ("lstm_all", "ridge_memory", "global_mean")

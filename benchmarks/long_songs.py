@@ -25,12 +25,12 @@ from numpy.typing import NDArray
 from lstmcore.experiments.config import Experiment, load_experiment, with_values
 from lstmcore.experiments.datasets import Dataset, Song
 from lstmcore.experiments.jobs.runner import JobRunner
-from lstmcore.experiments.progress import PlainLines
 from lstmcore.experiments.run.folder import reusable
 from lstmcore.experiments.run.session import Session
 from lstmcore.experiments.scoring.metrics import score
 from lstmcore.experiments.scoring.systems import Predictions, cross_validated_networks
 from lstmcore.experiments.studies.ablation.compare import compare, corrected, scores_of
+from lstmcore.experiments.terminal.progress import PlainLines
 from lstmcore.experiments.training.folds import Split, groups_of, split
 from lstmcore.experiments.training.stages import train_stages
 

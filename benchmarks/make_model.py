@@ -27,14 +27,14 @@ from lstmcore.experiments.config import Experiment, load_experiment
 from lstmcore.experiments.config.explanations import explain
 from lstmcore.experiments.config.section import Section
 from lstmcore.experiments.datasets import load_dataset
-from lstmcore.experiments.environment import processors
 from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.files import write_text
 from lstmcore.experiments.prediction.export import chosen, made_small
 from lstmcore.experiments.prediction.model import Model, load_model, write_model
 from lstmcore.experiments.prediction.shipped import CARD, shipped_folder
-from lstmcore.experiments.progress import Quiet, new_progress
 from lstmcore.experiments.run import Session, run_experiment
+from lstmcore.experiments.terminal.environment import processors
+from lstmcore.experiments.terminal.progress import Quiet, new_progress
 
 RECIPES = Path(__file__).parent / "models"
 MOST_BYTES = 1_500_000

@@ -13,8 +13,8 @@ from typing import Any, Protocol
 from rich.console import Console
 from rich.table import Table
 
-from lstmcore.experiments.environment import environment, version_of
 from lstmcore.experiments.files import write_json
+from lstmcore.experiments.terminal.environment import environment, version_of
 
 RESULTS = Path(os.environ.get("LSTMCORE_RESULTS", Path(__file__).parent / "results"))
 

@@ -67,8 +67,8 @@ def resident(name: str) -> float:
 def run(root: str, folder: str, stopping: str, hidden: list[int], trials: int) -> None:
     """Run the experiment in this process and print what it held, as JSON."""
     from lstmcore.experiments.config import load_experiment
-    from lstmcore.experiments.progress import Quiet
     from lstmcore.experiments.run import Session, run_experiment
+    from lstmcore.experiments.terminal.progress import Quiet
 
     class Listener(Quiet):
         """Notes the memory at each stage's end and after each network."""

@@ -24,10 +24,10 @@ import pandas as pd
 from lstmcore.experiments.config import load_experiment, with_values
 from lstmcore.experiments.config.variations import Ablation
 from lstmcore.experiments.files import write_csv
-from lstmcore.experiments.progress import Quiet
 from lstmcore.experiments.run import Session
 from lstmcore.experiments.studies.ablation import run_ablations
 from lstmcore.experiments.studies.ablation.compare import Comparison, corrected
+from lstmcore.experiments.terminal.progress import Quiet
 
 STRATEGIES = ("first_layer", "layerwise", "next_frames", "sequence_autoencoder")
 ALL = "all"

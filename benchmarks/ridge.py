@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from lstmcore.experiments.config import load_experiment
 from lstmcore.experiments.datasets import Song, load_dataset
-from lstmcore.experiments.progress import Quiet
 from lstmcore.experiments.scoring.metrics import Score, score
 from lstmcore.experiments.scoring.regression import Frames
+from lstmcore.experiments.terminal.progress import Quiet
 from lstmcore.experiments.training.folds import Split, split
 
 Array = NDArray[np.float64]

@@ -27,8 +27,8 @@ from benchmarks.measuring import publish
 from lstmcore.experiments.config import load_experiment
 from lstmcore.experiments.config.sections import Folds
 from lstmcore.experiments.datasets import Dataset, Song, load_dataset
-from lstmcore.experiments.progress import Quiet
 from lstmcore.experiments.scoring.regression import Frames, memory
+from lstmcore.experiments.terminal.progress import Quiet
 from lstmcore.experiments.training.folds import Groups, groups_of, split
 from lstmcore.features import pitch_classes, read_audio, tonality
 from lstmcore.features.frames import frames_of, mono

@@ -162,8 +162,8 @@ def _in_session(
     quiet: bool,
 ) -> T:
     """Carry out what a command is for, with progress and errors told."""
-    from lstmcore.experiments.progress import new_progress
     from lstmcore.experiments.run import Session
+    from lstmcore.experiments.terminal.progress import new_progress
 
     session = Session(folder, workers, new_progress(quiet))
     with errors_told(folder, session.progress, session.stop):
@@ -269,7 +269,6 @@ def features(
     FS1 features, a part of FS2 and FS3, are computed by openSMILE, whose Python package is
     licensed for non-commercial use only.
     """
-    from lstmcore.experiments.environment import processors
     from lstmcore.experiments.extraction import (
         extract_songs,
         feature_set,
@@ -278,7 +277,8 @@ def features(
         is_one_table,
         open_tables,
     )
-    from lstmcore.experiments.progress import new_progress
+    from lstmcore.experiments.terminal.environment import processors
+    from lstmcore.experiments.terminal.progress import new_progress
     from lstmcore.features import FeatureStore, columns
     from lstmcore.features.errors import printable
 
@@ -374,7 +374,7 @@ def plot(
     A model's FS1 features are computed by openSMILE, whose Python package is licensed for
     non-commercial use only; the four need nothing of it.
     """
-    from lstmcore.experiments.progress import new_progress
+    from lstmcore.experiments.terminal.progress import new_progress
     from lstmcore.features.errors import printable
 
     if model is not None:
@@ -470,13 +470,13 @@ def doctor(
     """
     import json
 
-    from lstmcore.experiments.environment import processors
     from lstmcore.experiments.machine.doctor import (
         as_json as report_as_json,
         examine,
         is_healthy,
         print_report,
     )
+    from lstmcore.experiments.terminal.environment import processors
 
     findings = list(examine(processors()))
     if as_json:

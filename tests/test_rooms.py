@@ -50,7 +50,6 @@ EXPERIMENTS = [
     ["datasets"],
     ["config", "jobs", "extraction"],
     ["terminal"],
-    ["progress", "environment"],
     ["files"],
     ["errors", "seeds"],
 ]

@@ -11,7 +11,7 @@ import numpy as np
 
 from lstmcore.experiments.datasets.feature_tables import Computed, checked_table
 from lstmcore.experiments.errors import InputError, Interrupted
-from lstmcore.experiments.progress import Progress
+from lstmcore.experiments.terminal.progress import Progress
 from lstmcore.features import FeatureSettings
 
 Name = TypeVar("Name", int, str)

@@ -38,7 +38,7 @@ from lstmcore.experiments.datasets.unlabelled import recordings_in, with_recordi
 from lstmcore.experiments.datasets.window_means import FRAMES, MEAN_NAMES, WindowMeans
 from lstmcore.experiments.errors import InputError, Interrupted, all_told
 from lstmcore.experiments.jobs.alone import alone
-from lstmcore.experiments.progress import Progress
+from lstmcore.experiments.terminal.progress import Progress
 from lstmcore.features import cache_root
 from lstmcore.features.sets import is_sound, parts_of
 from lstmcore.features.smile import smile_version

@@ -16,7 +16,7 @@ from lstmcore.experiments.datasets.own_data import Features
 from lstmcore.experiments.datasets.ratings import Rating, RatingColumns, read_ratings
 from lstmcore.experiments.datasets.timing import common_hop
 from lstmcore.experiments.errors import InputError, all_told, did_you_mean
-from lstmcore.experiments.progress import Progress
+from lstmcore.experiments.terminal.progress import Progress
 from lstmcore.features.formats import SOUND_SUFFIXES
 
 _HINTS = 5  # at what is misspelt: each looks through all names

@@ -13,7 +13,7 @@ from lstmcore.experiments.datasets.from_audio import features_from_audio
 from lstmcore.experiments.datasets.song import Dataset, Song
 from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.extraction.folders import sound_files
-from lstmcore.experiments.progress import Progress
+from lstmcore.experiments.terminal.progress import Progress
 
 KEY = "data.unlabelled_folder"
 

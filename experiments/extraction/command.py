@@ -10,7 +10,7 @@ from typing import Any
 
 from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.extraction.tables import Tables
-from lstmcore.experiments.progress import Progress, duration
+from lstmcore.experiments.terminal.progress import Progress, duration
 from lstmcore.features import AudioError, Extraction, FeatureSettings, FeatureStore, extract_many
 from lstmcore.features.errors import printable
 from lstmcore.features.sets import parts_of, set_of

@@ -11,7 +11,7 @@ from lstmcore.experiments.errors import Diverged, Interrupted
 from lstmcore.experiments.jobs.checkpoint import Checkpoint
 from lstmcore.experiments.jobs.executor import Executor
 from lstmcore.experiments.jobs.job import Job, JobFolder, Result
-from lstmcore.experiments.progress import Progress, describe
+from lstmcore.experiments.terminal.progress import Progress, describe
 
 _DIVERGED = "diverged"
 

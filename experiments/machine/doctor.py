@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from lstmcore.experiments.environment import version_of
+from lstmcore.experiments.terminal.environment import version_of
 
 State = Literal["ok", "absent", "broken"]
 
@@ -93,7 +93,7 @@ def examine(processors: int) -> Iterator[Finding]:
 
 
 def _machine(processors: int) -> Iterator[Finding]:
-    from lstmcore.experiments.environment import environment
+    from lstmcore.experiments.terminal.environment import environment
 
     found = environment()
     yield Finding("machine", "Python", found["python"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from typing import Any
 
-from lstmcore.experiments.environment import version_of
+from lstmcore.experiments.terminal.environment import version_of
 
 _PACKAGES = ("numba-cuda", "cuda-bindings", "cuda-toolkit", "nvidia-cuda-nvcc", "nvidia-cuda-nvrtc")
 

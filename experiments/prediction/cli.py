@@ -98,11 +98,11 @@ def predict(
     FS1 features are computed by openSMILE, whose Python package is licensed for
     non-commercial use only.
     """
-    from lstmcore.experiments.environment import processors
     from lstmcore.experiments.extraction import find_songs
     from lstmcore.experiments.prediction import open_predictor
     from lstmcore.experiments.prediction.command import Options, predict_songs, wishes_of
-    from lstmcore.experiments.progress import new_progress
+    from lstmcore.experiments.terminal.environment import processors
+    from lstmcore.experiments.terminal.progress import new_progress
     from lstmcore.features import cache_root
 
     progress = new_progress(quiet)

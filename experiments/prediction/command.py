@@ -20,7 +20,7 @@ from lstmcore.experiments.prediction.outputs.page import check_page, open_page
 from lstmcore.experiments.prediction.outputs.summary import summary_row
 from lstmcore.experiments.prediction.outputs.times import Times, read_times
 from lstmcore.experiments.prediction.songs import Predictor
-from lstmcore.experiments.progress import Progress
+from lstmcore.experiments.terminal.progress import Progress
 from lstmcore.features import AudioError
 from lstmcore.features.errors import printable
 

@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from lstmcore import Architecture, Backend, Network, Standardiser, Workspace, get_backend, predict
 from lstmcore.experiments.config import MEANS
 from lstmcore.experiments.datasets.normal_scores import NormalScores
-from lstmcore.experiments.environment import version_of
 from lstmcore.experiments.errors import InputError, did_you_mean, unreadable
 from lstmcore.experiments.files import write_json
 from lstmcore.experiments.jobs.job import Result, Tensors, load_result, save_result
@@ -35,6 +34,7 @@ from lstmcore.experiments.prediction.description import (
 )
 from lstmcore.experiments.prediction.novelty import Novelty, novelty_of
 from lstmcore.experiments.scoring.ensemble import Choice
+from lstmcore.experiments.terminal.environment import version_of
 from lstmcore.experiments.training.long_songs import window_seconds
 from lstmcore.experiments.training.smoothing import smoothed
 from lstmcore.experiments.training.trial import TrialData, architecture_of, join_targets, networks_a_member

@@ -59,9 +59,9 @@ def score(
     from lstmcore.experiments.config import load_experiment
     from lstmcore.experiments.errors import InputError
     from lstmcore.experiments.files import check_writable
-    from lstmcore.experiments.progress import new_progress
     from lstmcore.experiments.run import Session, score_model
     from lstmcore.experiments.run.transfer import SUFFIXES, write_transfer
+    from lstmcore.experiments.terminal.progress import new_progress
     from lstmcore.features.errors import printable
 
     progress, stop = new_progress(quiet), threading.Event()

@@ -14,7 +14,6 @@ from lstmcore.experiments.datasets import Dataset
 from lstmcore.experiments.files import write_csv, write_json
 from lstmcore.experiments.jobs.runner import JobRunner
 from lstmcore.experiments.prediction.model import save_model
-from lstmcore.experiments.progress import Progress
 from lstmcore.experiments.report.paper_table import PaperRow, paper_table, write_paper_table
 from lstmcore.experiments.report.results import history_table, predictions_table, write_metrics
 from lstmcore.experiments.run.feature_sets import (
@@ -30,6 +29,7 @@ from lstmcore.experiments.run.stopwatch import Stopwatch
 from lstmcore.experiments.scoring.annotation_quality import annotation_quality, write_quality
 from lstmcore.experiments.scoring.ceiling import ceiling
 from lstmcore.experiments.scoring.metrics import Score
+from lstmcore.experiments.terminal.progress import Progress
 from lstmcore.experiments.training.folds import split_of
 from lstmcore.experiments.training.stages import train_stages
 

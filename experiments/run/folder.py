@@ -13,11 +13,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from lstmcore.experiments.config import Experiment
-from lstmcore.experiments.environment import environment
 from lstmcore.experiments.errors import InputError, unreadable
 from lstmcore.experiments.files import is_leftover, remove_leftovers, write_json, write_text
 from lstmcore.experiments.jobs.alone import alone, is_lock
-from lstmcore.experiments.progress import Progress
+from lstmcore.experiments.terminal.environment import environment
+from lstmcore.experiments.terminal.progress import Progress
 
 LOCK = ".lock"
 

@@ -14,12 +14,12 @@ from threadpoolctl import threadpool_limits
 from lstmcore import get_backend
 from lstmcore.experiments.config import Data, Experiment
 from lstmcore.experiments.datasets import Dataset, load_dataset
-from lstmcore.experiments.environment import processors
 from lstmcore.experiments.jobs.executor import Threads
 from lstmcore.experiments.jobs.job import JobFolder
 from lstmcore.experiments.jobs.runner import JobRunner
-from lstmcore.experiments.progress import Progress, Quiet
 from lstmcore.experiments.run.folder import opened
+from lstmcore.experiments.terminal.environment import processors
+from lstmcore.experiments.terminal.progress import Progress, Quiet
 
 Datasets = Callable[[Experiment], Dataset]
 """Gives the songs of an experiment."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from lstmcore import EpochReport
 from lstmcore.experiments.files import write_text
-from lstmcore.experiments.progress import Progress
+from lstmcore.experiments.terminal.progress import Progress
 
 _COLUMNS = ("started", "stage", "pieces", "computed", "seconds", "workers")
 

@@ -184,7 +184,7 @@ def apply_model(
 ) -> Applied:
     """Have a trained model predict all annotated songs of another experiment; as for `score_model`."""
     from lstmcore.experiments.datasets import load_dataset
-    from lstmcore.experiments.environment import processors
+    from lstmcore.experiments.terminal.environment import processors
 
     session = session or Session()
     found = find_model(model)

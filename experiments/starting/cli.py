@@ -43,8 +43,8 @@ def init(
 
     Example: lstmcore init music/ --out mine.toml
     """
-    from lstmcore.experiments.progress import new_progress
     from lstmcore.experiments.starting.start import start
+    from lstmcore.experiments.terminal.progress import new_progress
 
     progress = new_progress(quiet=not sys.stderr.isatty())  # what comes in the end is all that a file needs
     with errors_told(None, progress):

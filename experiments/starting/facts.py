@@ -23,8 +23,8 @@ from lstmcore.experiments.datasets.ratings import RatingColumns, read_ratings
 from lstmcore.experiments.datasets.recordings import Recordings
 from lstmcore.experiments.datasets.song import Metadata, SongId
 from lstmcore.experiments.errors import InputError, all_told
-from lstmcore.experiments.progress import Quiet
 from lstmcore.experiments.starting.names import GROUP, place_in
+from lstmcore.experiments.terminal.progress import Quiet
 
 _FRAMES_A_SECOND = 2
 _LOOKED_AT = 20  # recordings whose length is looked up

@@ -12,10 +12,8 @@ from pydantic import ValidationError
 
 from lstmcore.experiments.config import Data, load_experiment
 from lstmcore.experiments.datasets.table_file import TableFile
-from lstmcore.experiments.environment import version_of
 from lstmcore.experiments.errors import InputError, listed
 from lstmcore.experiments.files import write_text
-from lstmcore.experiments.progress import Progress, Quiet
 from lstmcore.experiments.starting.facts import Facts, Values, likely_scale, read_facts, read_values
 from lstmcore.experiments.starting.plan import (
     Other,
@@ -31,6 +29,8 @@ from lstmcore.experiments.starting.sizes import Sizes, sizes_for
 from lstmcore.experiments.starting.survey import Survey, look
 from lstmcore.experiments.starting.tables import Table, describes_songs, read_tables
 from lstmcore.experiments.starting.toml import comment, entry, section
+from lstmcore.experiments.terminal.environment import version_of
+from lstmcore.experiments.terminal.progress import Progress, Quiet
 
 _LAST_SONG = 2000  # of DEAM's development songs
 _RATERS = {"min_raters": 5, "min_alpha": 0.6}

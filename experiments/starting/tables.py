@@ -13,7 +13,6 @@ from lstmcore.experiments.datasets.deam_layout import sample_stamp
 from lstmcore.experiments.datasets.recordings import RecordingNames
 from lstmcore.experiments.datasets.table_file import TableFile
 from lstmcore.experiments.errors import InputError
-from lstmcore.experiments.progress import Progress
 from lstmcore.experiments.starting.names import (
     DESCRIBING,
     GROUP,
@@ -28,6 +27,7 @@ from lstmcore.experiments.starting.names import (
     words_of,
 )
 from lstmcore.experiments.starting.survey import Survey
+from lstmcore.experiments.terminal.progress import Progress
 
 _HEAD = 200  # rows that are looked at
 _MISSING = {"", "nan", "na", "n/a", "none"}

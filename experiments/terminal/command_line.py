@@ -71,7 +71,7 @@ def _is_open(value: str) -> bool:
 
 
 def _tell_version(asked: bool) -> None:
-    from lstmcore.experiments.environment import version_of
+    from lstmcore.experiments.terminal.environment import version_of
 
     if asked:
         typer.echo(f"lstmcore {version_of('lstmcore') or 'unknown'}")

@@ -15,7 +15,7 @@ import typer
 from lstmcore.experiments.terminal.process import exit_code
 
 if TYPE_CHECKING:
-    from lstmcore.experiments.progress import Progress
+    from lstmcore.experiments.terminal.progress import Progress
 
 
 @contextmanager

@@ -15,8 +15,8 @@ from lstmcore.experiments.datasets import Dataset, Song, load_dataset
 from lstmcore.experiments.datasets.normal_scores import NormalScores
 from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.jobs.job import Job, JobFolder, Result
-from lstmcore.experiments.progress import Quiet
 from lstmcore.experiments.scoring.baselines import predict_baselines
+from lstmcore.experiments.terminal.progress import Quiet
 from lstmcore.experiments.training import trial
 from lstmcore.experiments.training.folds import split
 from lstmcore.experiments.training.sets import Shared, heard_by, standardiser_of

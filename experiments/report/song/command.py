@@ -17,12 +17,12 @@ from lstmcore.experiments.prediction.batch import predict_files
 from lstmcore.experiments.prediction.outputs.tables import scale_of_csv
 from lstmcore.experiments.prediction.shipped import find_model
 from lstmcore.experiments.prediction.songs import Predictor, open_predictor
-from lstmcore.experiments.progress import Progress
 from lstmcore.experiments.report.plots import STYLE, svg_element
 from lstmcore.experiments.report.song.curves import Curves, curves_of, read_annotations, read_predictions
 from lstmcore.experiments.report.song.emotion import draw_emotion
 from lstmcore.experiments.report.song.figure import SongPicture, draw_song
 from lstmcore.experiments.report.song.sound import spectrogram, waveform
+from lstmcore.experiments.terminal.progress import Progress
 from lstmcore.features import FeatureStore, extract_features, extract_music, has_smile
 from lstmcore.features.audio import check_file
 from lstmcore.features.errors import printable

@@ -12,10 +12,10 @@ from lstmcore.experiments.config import Experiment, in_words
 from lstmcore.experiments.config.variations import SearchStep
 from lstmcore.experiments.errors import listed
 from lstmcore.experiments.files import write_csv
-from lstmcore.experiments.progress import duration
 from lstmcore.experiments.report.page import Page
 from lstmcore.experiments.report.table import HEADINGS
 from lstmcore.experiments.studies.search.searched import Searched, Tried, search_config, section_of
+from lstmcore.experiments.terminal.progress import duration
 from lstmcore.experiments.terminal.sheet import Sheet
 
 COLUMNS = 4  # panels of the plot side by side

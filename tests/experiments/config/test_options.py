@@ -16,10 +16,10 @@ from lstmcore.experiments.datasets import Song, load_dataset
 from lstmcore.experiments.errors import InputError, Interrupted
 from lstmcore.experiments.jobs.job import load_result
 from lstmcore.experiments.prediction.model import load_model
-from lstmcore.experiments.progress import Quiet
 from lstmcore.experiments.run import Session, run_experiment
 from lstmcore.experiments.scoring.ensemble import split_songs
 from lstmcore.experiments.scoring.metrics import ccc
+from lstmcore.experiments.terminal.progress import Quiet
 from lstmcore.experiments.training.folds import split
 from lstmcore.experiments.training.smoothing import smoothed
 from lstmcore.experiments.training.trial import TrialData

@@ -10,7 +10,7 @@ from lstmcore.experiments.config import load_experiment
 from lstmcore.experiments.datasets import load_dataset
 from lstmcore.experiments.datasets.feature_tables import SongMeans, read_feature_file
 from lstmcore.experiments.errors import InputError
-from lstmcore.experiments.progress import Quiet
+from lstmcore.experiments.terminal.progress import Quiet
 from lstmcore.features.sets import feature_names
 from tests.experiments.conftest import DYNAMIC, write_dynamic
 from tests.shared_data import CONFIGURATIONS, SHARED, needs_cases, needs_deam

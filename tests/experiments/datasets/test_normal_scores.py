@@ -12,7 +12,7 @@ from lstmcore.experiments.datasets import load_dataset
 from lstmcore.experiments.datasets.normal_scores import MOST, NormalScores
 from lstmcore.experiments.prediction.description import QUANTILES
 from lstmcore.experiments.prediction.model import load_model
-from lstmcore.experiments.progress import Quiet
+from lstmcore.experiments.terminal.progress import Quiet
 from tests.experiments.config.test_options import check_model, run
 
 SCORES = "data.normal_scores=true"

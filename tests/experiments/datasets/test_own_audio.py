@@ -14,8 +14,8 @@ from lstmcore.experiments.config import Data, load_experiment
 from lstmcore.experiments.datasets import load_dataset
 from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.prediction import open_predictor
-from lstmcore.experiments.progress import Quiet
 from lstmcore.experiments.run import Session, run_experiment
+from lstmcore.experiments.terminal.progress import Quiet
 from lstmcore.features import Extraction, feature_names
 
 PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "use-your-own-audio.md"

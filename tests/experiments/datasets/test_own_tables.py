@@ -13,9 +13,9 @@ from lstmcore.experiments.config import Data, load_experiment
 from lstmcore.experiments.datasets import load_dataset, table_file
 from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.prediction import load_model
-from lstmcore.experiments.progress import Quiet
 from lstmcore.experiments.run import Session, run_experiment
 from lstmcore.experiments.studies import run_ablations
+from lstmcore.experiments.terminal.progress import Quiet
 
 PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "use-your-own-tables.md"
 SMALL = (

@@ -15,8 +15,8 @@ from lstmcore.experiments.datasets.window_means import MEAN_NAMES, means_around,
 from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.prediction import open_predictor, predict_files
 from lstmcore.experiments.prediction.model import load_model
-from lstmcore.experiments.progress import Quiet
 from lstmcore.experiments.run import Session, run_experiment
+from lstmcore.experiments.terminal.progress import Quiet
 from lstmcore.features import extract_features, feature_names
 from tests.experiments.prediction.test_model_files import write_tiny_model
 

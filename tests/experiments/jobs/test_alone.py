@@ -15,12 +15,12 @@ from lstmcore.experiments.config import load_experiment
 from lstmcore.experiments.datasets import load_dataset
 from lstmcore.experiments.errors import InputError, Interrupted
 from lstmcore.experiments.jobs.alone import alone
-from lstmcore.experiments.progress import Quiet
 from lstmcore.experiments.run.experiment import run_experiment
 from lstmcore.experiments.run.folder import LOCK
 from lstmcore.experiments.run.session import Session
 from lstmcore.experiments.studies.ablation import run_ablations
 from lstmcore.experiments.studies.search import run_search
+from lstmcore.experiments.terminal.progress import Quiet
 from tests.experiments.run.test_run import Listener, contents, run
 
 SEARCH = """

@@ -10,7 +10,7 @@ from lstmcore import SGD, EngineError, EpochReport, Sets, Trainer, Training, Tra
 from lstmcore.experiments.jobs import checkpoint as checkpoints
 from lstmcore.experiments.jobs.checkpoint import Checkpoint
 from lstmcore.experiments.jobs.job import Result, load_result, save_result
-from lstmcore.experiments.progress import Live, PlainLines, Quiet
+from lstmcore.experiments.terminal.progress import Live, PlainLines, Quiet
 from tests.experiments.run.test_run import Listener, contents, run
 from tests.lstmcore.networks import random_network, random_sequences
 

@@ -15,9 +15,9 @@ from lstmcore.experiments.cli import app
 from lstmcore.experiments.config import load_experiment
 from lstmcore.experiments.errors import Diverged, Interrupted
 from lstmcore.experiments.jobs import checkpoint as checkpoints
-from lstmcore.experiments.progress import Quiet
 from lstmcore.experiments.run import Session
 from lstmcore.experiments.studies.search import run_search
+from lstmcore.experiments.terminal.progress import Quiet
 from lstmcore.experiments.training.pretraining import autoencoder_jobs
 from lstmcore.experiments.training.trial import TrialData, network_jobs
 from tests.experiments.run.test_run import Listener, contents, run

@@ -33,7 +33,7 @@ from lstmcore.experiments.config import load_experiment
 from lstmcore.experiments.prediction.model import load_model
 from lstmcore.experiments.datasets.procedural import ProceduralPlan
 from lstmcore.experiments.datasets.procedural.song import song_files
-from lstmcore.experiments.progress import Quiet
+from lstmcore.experiments.terminal.progress import Quiet
 from lstmcore.experiments.run import Session, run_experiment
 from lstmcore.experiments.machine.warmup import Compilations
 from lstmcore.features import extract_fs2

@@ -14,9 +14,9 @@ from lstmcore.experiments.datasets.deam_layout import averaged_file, rater_file
 from lstmcore.experiments.datasets.procedural import ProceduralPlan, write_collection
 from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.prediction.model import load_model
-from lstmcore.experiments.progress import Quiet
 from lstmcore.experiments.report.paper_table import TABLE_1, cells_of
 from lstmcore.experiments.run import Session, run_experiment
+from lstmcore.experiments.terminal.progress import Quiet
 from lstmcore.features import feature_names
 from tests.shared_data import CONFIGURATIONS
 

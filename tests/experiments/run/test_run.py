@@ -18,8 +18,8 @@ from lstmcore.experiments.config import load_experiment
 from lstmcore.experiments.errors import InputError, Interrupted
 from lstmcore.experiments.jobs import checkpoint as job_training
 from lstmcore.experiments.prediction.model import load_model
-from lstmcore.experiments.progress import Quiet
 from lstmcore.experiments.run import Session, run_experiment
+from lstmcore.experiments.terminal.progress import Quiet
 
 OUTPUTS = (
     "predictions.csv",

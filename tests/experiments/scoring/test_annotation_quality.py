@@ -16,12 +16,12 @@ from lstmcore.experiments.datasets.agreement import cronbach_alpha
 from lstmcore.experiments.datasets.annotations import read_raters
 from lstmcore.experiments.datasets.deam_layout import rater_file
 from lstmcore.experiments.errors import InputError
-from lstmcore.experiments.progress import Quiet
 from lstmcore.experiments.scoring.annotation_quality import annotation_quality
 from lstmcore.experiments.scoring.carried_correlation import pairs_of
 from lstmcore.experiments.scoring.statistics import RESAMPLES, bootstrap_correlations
 from lstmcore.experiments.scoring.systems import Predictions
 from lstmcore.experiments.scoring.told_apart import told_apart
+from lstmcore.experiments.terminal.progress import Quiet
 from lstmcore.experiments.training.folds import split
 
 RULE = ("data.quality.min_raters=5", "data.quality.min_alpha=0.6")

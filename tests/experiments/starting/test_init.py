@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from lstmcore.experiments.cli import app, run_app
 from lstmcore.experiments.config import load_experiment
 from lstmcore.experiments.datasets import load_dataset
-from lstmcore.experiments.progress import Quiet
+from lstmcore.experiments.terminal.progress import Quiet
 from tests.experiments.conftest import write_tiny_deam
 from tests.experiments.starting.layouts import (
     FRAMES,

@@ -13,11 +13,11 @@ from lstmcore.experiments.config import Experiment, load_experiment
 from lstmcore.experiments.datasets import Dataset, Song
 from lstmcore.experiments.datasets.deam_layout import rater_file
 from lstmcore.experiments.errors import InputError
-from lstmcore.experiments.progress import Quiet
 from lstmcore.experiments.run import Session, run_experiment
 from lstmcore.experiments.studies.ablation import run_ablations
 from lstmcore.experiments.studies.ablation.output import sentences
 from lstmcore.experiments.studies.ablation.variants import default_ablations
+from lstmcore.experiments.terminal.progress import Quiet
 from lstmcore.experiments.training.folds import split_like
 from tests.experiments.conftest import EXPERIMENT, write_tiny_deam
 

@@ -17,10 +17,10 @@ from lstmcore.experiments.cli import app
 from lstmcore.experiments.config import load_experiment, value_of, with_values
 from lstmcore.experiments.config.variations import Range, SearchStep
 from lstmcore.experiments.errors import InputError, Interrupted
-from lstmcore.experiments.progress import Quiet
 from lstmcore.experiments.run import Session, run_experiment
 from lstmcore.experiments.studies.search import run_search
 from lstmcore.experiments.studies.search.methods import Optuna, Sequential
+from lstmcore.experiments.terminal.progress import Quiet
 
 SEARCH = """
 [search]

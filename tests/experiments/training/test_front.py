@@ -13,8 +13,8 @@ from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.jobs.job import load_result
 from lstmcore.experiments.prediction import open_predictor
 from lstmcore.experiments.prediction.model import load_model
-from lstmcore.experiments.progress import Quiet
 from lstmcore.experiments.run import Session, run_experiment
+from lstmcore.experiments.terminal.progress import Quiet
 from lstmcore.experiments.training.trial import architecture_of
 from lstmcore.features import extract_many
 from tests.experiments.datasets.test_own_audio import SONGS, ratings, write_song

@@ -14,7 +14,7 @@ from lstmcore.experiments.config import load_experiment
 from lstmcore.experiments.datasets import Song, load_dataset
 from lstmcore.experiments.errors import InputError, Interrupted
 from lstmcore.experiments.prediction.model import load_model
-from lstmcore.experiments.progress import Quiet
+from lstmcore.experiments.terminal.progress import Quiet
 from lstmcore.experiments.training.folds import split
 from lstmcore.experiments.training.sets import put_together
 from lstmcore.experiments.training.trial import TrialData

@@ -19,9 +19,9 @@ from lstmcore.experiments.config import Experiment, load_experiment
 from lstmcore.experiments.datasets import Dataset, Song, load_dataset
 from lstmcore.experiments.errors import InputError, Interrupted
 from lstmcore.experiments.jobs.job import Result, load_result
-from lstmcore.experiments.progress import Quiet
 from lstmcore.experiments.run import Session, run_experiment
 from lstmcore.experiments.studies.ablation.variants import default_ablations
+from lstmcore.experiments.terminal.progress import Quiet
 from lstmcore.experiments.training.folds import split_of
 from lstmcore.experiments.training.pretraining import (
     autoencoder_jobs,

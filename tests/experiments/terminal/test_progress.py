@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from lstmcore import EpochReport
-from lstmcore.experiments.progress import Live, PlainLines, Quiet, describe, duration, new_progress
+from lstmcore.experiments.terminal.progress import Live, PlainLines, Quiet, describe, duration, new_progress
 
 REPORT = EpochReport(7, 9.0, 0.15, 12.0, 0.2, 1.0, 4, 11.0, False)
 
@@ -37,7 +37,7 @@ def test_plain_lines_tell_stage_jobs_and_time_left(capsys):
 
 def test_work_with_a_unit_is_told_by_the_second_and_at_least_once_a_minute(monkeypatch, capsys):
     now = [1000.0]
-    monkeypatch.setattr("lstmcore.experiments.progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("lstmcore.experiments.terminal.progress.time.monotonic", lambda: now[0])
     progress = PlainLines()
     progress.stage("songs", 100, "songs")
     for done in range(1, 7):
@@ -81,7 +81,7 @@ def test_the_live_display_shows_a_line_for_each_network_in_training():
 @pytest.mark.parametrize("width", [80, 120])
 def test_the_live_display_cuts_no_number(monkeypatch, width):
     monkeypatch.setenv("COLUMNS", str(width))
-    monkeypatch.setattr("lstmcore.experiments.progress.time_left", lambda *_: "about 2 h 5 min left")
+    monkeypatch.setattr("lstmcore.experiments.terminal.progress.time_left", lambda *_: "about 2 h 5 min left")
     progress = Live()
     try:
         for name in ("songs", "networks (folds × trials), learning_rate (training, pretraining) 0.0001"):
