@@ -7,10 +7,6 @@ from .errors import (
     InputError as InputError,
     Interrupted as Interrupted,
 )
-from .progress import (
-    Progress as Progress,
-    new_progress as new_progress,
-)
 from .run import (
     Run as Run,
     Session as Session,
@@ -21,4 +17,8 @@ from .studies import (
     Searched as Searched,
     run_ablations as run_ablations,
     run_search as run_search,
+)
+from .terminal.progress import (
+    Progress as Progress,
+    new_progress as new_progress,
 )
