@@ -8,8 +8,9 @@
 # PYTHON  another interpreter than python3; a virtual environment's is used as it is, for others one is made
 # LSTMCORE_EXTRA  cuda13 for drivers from 580 on
 # TORCH   another requirement than torch
+# JOBS    another number of processes that test than 8: each compiles the kernels for itself, half a minute
 # LIMIT   another number of seconds than 830 in all
-# WHEELS  for a machine without a registry: a folder of wheels (numba-cuda, pytest and its plugins
+# WHEELS  for a machine without a registry: a folder of wheels (numba-cuda, a NumPy it can work with, pytest and its plugins
 #         xdist and timeout, hypothesis, what the package needs, PyTorch), all of which are installed and nothing else
 set -u
 folder=${1:-gpu_day}
@@ -52,7 +53,7 @@ else
     pytest pytest-xdist pytest-timeout hypothesis
 fi
 export PYTHONPATH=$PWD${PYTHONPATH:+:$PYTHONPATH} # so that all runs, were the package itself not installed
-part tests 230 "$python" -m pytest -m gpu -n 0 -v -p no:cacheprovider --timeout=120 tests
+part tests 230 "$python" -m pytest -m gpu -n "${JOBS:-8}" --dist load -v -p no:cacheprovider --timeout=120 tests
 part doctor 90 "$python" -c "from lstmcore.experiments.terminal.entry import main; main()" doctor --json
 cp "$folder/doctor.log" "$folder/doctor.json"
 if ! part torch 20 "$python" -c "import torch; print(torch.__version__, torch.cuda.is_available())" &&

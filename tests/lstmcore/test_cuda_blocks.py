@@ -85,9 +85,12 @@ def assert_same_bits(found, expected):
             np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("objective", ["sse", "ccc", "ccc_pooled"])
-def test_blocks_that_wait_for_each_other_compute_the_bits_of_one(objective):
-    alone, many = trainers(backend(), objective), trainers(backend(3, 2), objective)
+@pytest.mark.parametrize(
+    ("objective", "blocks", "networks"),
+    [("sse", 3, 2), ("ccc", 3, 2), ("ccc_pooled", 3, 2), ("sse", 7, 3)],  # 7: more than a layer has units
+)
+def test_blocks_that_wait_for_each_other_compute_the_bits_of_one(objective, blocks, networks):
+    alone, many = trainers(backend(), objective), trainers(backend(blocks, networks), objective)
     run_all(alone)
     run_all(many)
     assert_same_bits(states(many), states(alone))

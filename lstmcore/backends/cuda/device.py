@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from functools import cache
+from importlib.metadata import version
 from importlib.util import find_spec
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +21,7 @@ from lstmcore.installing import install_extra
 
 TEMPLATES = (team, gemm, scalars, lstm, feedforward, objectives, batch, epoch)
 
-_MOST_BLOCKS = 8  # of a team: with more, a step waits longer for the others than it computes
+_MOST_BLOCKS = 32  # of a team: on an H100, 1.4 times as fast as 8 for one network; 64 gains a tenth more
 _ORDINARY_SHARED = 48 * 1024  # bytes a block may have without being asked for
 _MEMORY_SHARE = 0.9  # of what is free
 
@@ -77,8 +78,8 @@ class Device:
         if not self.simulated:
             self._allow_shared(kernel, arguments)
         with warnings.catch_warnings():
-            # A grid of few blocks is meant where a network is alone.
-            warnings.filterwarnings("ignore", message="Grid size")
+            # Few blocks are meant where a network is alone.  The message begins with an escape sequence.
+            warnings.filterwarnings("ignore", message=".*Grid size")
             kernel[blocks, self.threads, 0, self.shared_bytes](*arguments)
 
     def to_device(self, values: NDArray[Any]) -> Any:
@@ -133,6 +134,10 @@ def constants_of(dtype: str, threads: int) -> dict[str, Any]:
     }
 
 
+def _nothing() -> None:
+    """Stand for a kernel: whether Numba can compile for the GPU shows at the first."""
+
+
 @cache
 def default_device() -> Device:
     """Return the GPU of this process.
@@ -140,7 +145,7 @@ def default_device() -> Device:
     Raises
     ------
     EngineError
-        If the package that compiles for it or the GPU is missing.
+        If the package that compiles for it or the GPU is missing, or the package can't compile here.
     """
     from numba import cuda
     from numba.core import config
@@ -157,6 +162,14 @@ def default_device() -> Device:
         raise EngineError(
             f"the backend 'cuda' finds no GPU it can use ({said}); it needs one of NVIDIA's with its driver, "
             f"and CUDA's libraries: {install_extra('cuda')}"
+        ) from error
+    try:
+        cuda.jit("void()")(_nothing)
+    except Exception as error:
+        said = " ".join(str(error).split())
+        raise EngineError(
+            f"the backend 'cuda' can't compile for this GPU ({said}): numba-cuda {version('numba-cuda')} "
+            f"with NumPy {np.__version__}; expected versions that go together: {install_extra('cuda')}"
         ) from error
     shared = int(gpu.MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)
     return Device(
