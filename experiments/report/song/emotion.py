@@ -8,9 +8,9 @@ import matplotlib
 import numpy as np
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from lstmcore.experiments.report.plots import FEW, STYLE, colours, limits
+from lstmcore.experiments.report.song.clock import formatter, locator
 from lstmcore.experiments.report.song.curves import Curve, Curves
 from lstmcore.experiments.report.song.figure import SongPicture, medians, times_at_once
 from lstmcore.experiments.report.song.sound import Waveform
@@ -18,8 +18,6 @@ from lstmcore.experiments.report.song.sound import Waveform
 _GREY, _WAVE = "#6b7280", "#cbd5e1"
 _DPI = 150
 _HEIGHT, _CURVES, _PLANE = 4.4, 8.0, 5.0  # inches
-_MOST_TICKS = 9
-_STEPS = (0.5, 1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600)  # seconds
 
 
 def draw_emotion(picture: SongPicture) -> Figure:
@@ -85,8 +83,8 @@ def _draw_curves(axis: Any, picture: SongPicture) -> None:
     if picture.scale is not None:
         axis.axhline(sum(picture.scale) / 2, color=_GREY, linewidth=0.6)
     axis.set_xlim(0, seconds)
-    axis.xaxis.set_major_locator(MultipleLocator(_step(seconds)))
-    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _clock(value)))
+    axis.xaxis.set_major_locator(locator(seconds))
+    axis.xaxis.set_major_formatter(formatter())
     axis.set_xlabel("time")
     bands = {False: "", True: "; bands: ± standard deviation"}[any(_has_spread(c) for c in _all(picture))]
     axis.set_title(f"{_scale_text(picture)}{bands}", loc="right", fontsize=8, color=_GREY)
@@ -134,8 +132,8 @@ def _draw_plane(figure: Figure, axis: Any, picture: SongPicture, pair: tuple[str
     axis.set_ylabel(pair[1])
     axis.legend(frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
     bar = figure.colorbar(path, ax=axis, shrink=0.85, aspect=30, pad=0.02)
-    bar.locator = MultipleLocator(_step(seconds))
-    bar.formatter = FuncFormatter(lambda value, _: _clock(value))
+    bar.locator = locator(seconds)
+    bar.formatter = formatter()
     bar.update_ticks()
     bar.outline.set_visible(False)
     bar.set_label("time")
@@ -159,16 +157,3 @@ def _all(picture: SongPicture) -> list[Curve]:
 
 def _scale_text(picture: SongPicture) -> str:
     return "scale unknown" if picture.scale is None else f"{picture.scale[0]:g} to {picture.scale[1]:g}"
-
-
-def _step(seconds: float) -> float:
-    return next((step for step in _STEPS if seconds / step <= _MOST_TICKS), 7200.0)
-
-
-def _clock(seconds: float) -> str:
-    """Write a time as players do."""
-    whole = int(seconds)
-    if seconds != whole:
-        return f"{whole // 60}:{seconds % 60:04.1f}"
-    hours, minutes = divmod(whole // 60, 60)
-    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"

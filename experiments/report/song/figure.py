@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
 from lstmcore.experiments.report.plots import FEW, STYLE, colours, limits
+from lstmcore.experiments.report.song.clock import formatter, locator
 from lstmcore.experiments.report.song.curves import Curve, Curves
 from lstmcore.experiments.report.song.sound import Spectrogram, Waveform
 from lstmcore.features import TIME_COLUMN
@@ -29,6 +30,7 @@ _DPI = 150
 _WIDTH = 9.0  # inches, as all heights below
 _SOUND, _FEATURE, _EMOTION, _MARGINS = 1.7, 1.1, 1.6, 0.6
 _MANY = 600  # points that a line as wide as the figure can show: beyond, it would be a block
+_SHORT = 120.0  # seconds that an axis counts; longer, it has minutes
 _HERTZ = (50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)
 
 
@@ -93,13 +95,21 @@ def draw_song(picture: SongPicture) -> Figure:
             _draw_emotion(axis, picture, target)
         axes[0].set_xlim(0, picture.sound.edges[-1])
         each = 1 if picture.features is None else times_at_once(len(picture.features))
-        note = "" if each == 1 else f"; lines: medians of {each} windows each; light: all values of them"
-        axes[-1].set_xlabel(
-            f"time in s (a feature or prediction stands where its window of 1 s begins{note})"
-        )
-        axes[-1].xaxis.set_major_locator(MaxNLocator(12, steps=[1, 1.5, 2, 3, 5, 6, 10]))
+        _draw_time(axes[-1], float(picture.sound.edges[-1]), each)
         figure.align_ylabels()
     return figure
+
+
+def _draw_time(axis: Any, seconds: float, each: int) -> None:
+    """Label the axis of time: seconds in an excerpt, minutes in what is longer."""
+    note = "" if each == 1 else f"\nlines: medians of {each} windows each; light: all values of them"
+    unit = "time in s" if seconds <= _SHORT else "time"
+    axis.set_xlabel(f"{unit} (a feature or prediction stands where its window of 1 s begins){note}")
+    if seconds <= _SHORT:
+        axis.xaxis.set_major_locator(MaxNLocator(12, steps=[1, 1.5, 2, 3, 5, 6, 10]))
+    else:
+        axis.xaxis.set_major_locator(locator(seconds))
+        axis.xaxis.set_major_formatter(formatter())
 
 
 def _draw_sound(axis: Any, sound: Waveform | Spectrogram) -> None:

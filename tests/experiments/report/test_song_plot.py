@@ -480,3 +480,15 @@ def test_a_folder_that_cannot_be_written_to_is_named_before_anything_is_computed
     result = invoke(audio, "--out", "run/a.png")
     assert result.exit_code == 2
     assert "error: run: can't be written to: Permission denied" in result.output
+
+
+def test_a_long_song_has_minutes_on_its_axis():
+    times = np.arange(0, 300, 0.5)
+    curve = Curve(times, np.zeros(len(times)), None)
+    edges = np.linspace(0, 300, 11)
+    sound = Waveform(edges, *(np.full(10, value) for value in (-0.5, 0.5, 0.1)))
+    figure = draw_song(SongPicture("a song", sound, predictions={"arousal": curve}))
+    figure.canvas.draw()
+    labels = [label.get_text() for label in figure.axes[-1].get_xticklabels()]
+    assert "2:00" in labels
+    assert figure.axes[-1].get_xlabel().startswith("time (")
