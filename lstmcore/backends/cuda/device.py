@@ -128,6 +128,7 @@ def constants_of(dtype: str, threads: int) -> dict[str, Any]:
         "THREADS": threads,
         "ACROSS": across,
         "DEPTH": min(16, threads),
+        "HELD": gemm.REGISTERS * across * min(16, threads) // threads,
         "LANES": min(32, across),
         "DOUBLE": np.float64,
         "UINT": np.uint32,

@@ -26,6 +26,7 @@ ACROSS: Any = 16  # its threads in a square
 REGISTERS = 4
 SQUARE = REGISTERS * REGISTERS
 DEPTH: Any = 16  # of a tile's factors
+HELD: Any = 4  # numbers of each factor that a thread holds: REGISTERS ACROSS DEPTH / THREADS
 PARTS = 4  # sums that a product in the time loop is computed in
 
 
@@ -76,6 +77,7 @@ def gemm(
     pool = cuda.shared.array(0, REALS)
     total = cuda.local.array(SQUARE, REALS)
     left = cuda.local.array(REGISTERS, REALS)
+    held_a, held_b = cuda.local.array(HELD, REALS), cuda.local.array(HELD, REALS)
     thread = cuda.threadIdx.x
     rows, columns, inner = shape
     side = REGISTERS * ACROSS
@@ -87,25 +89,17 @@ def gemm(
         i0, j0 = tile // wide * side, tile % wide * side
         for r in range(SQUARE):
             total[r] = REAL(0)
+        hold(held_a, a, False, i0, 0, rows, inner, ints)
+        hold(held_b, b, True, j0, 0, columns, inner, ints)
         for k0 in range(0, inner, DEPTH):
-            for e in range(thread, side * DEPTH, THREADS):
-                if a.transposed:
-                    i, k = e % side, e // side
-                else:
-                    i, k = e // DEPTH, e % DEPTH
-                value = REAL(0)
-                if i0 + i < rows and k0 + k < inner:
-                    value = element(a, i0 + i, k0 + k, ints)
-                pool[k * width + i] = value
-            for e in range(thread, side * DEPTH, THREADS):
-                if b.transposed:
-                    j, k = e // DEPTH, e % DEPTH
-                else:
-                    j, k = e % side, e // side
-                value = REAL(0)
-                if j0 + j < columns and k0 + k < inner:
-                    value = element(b, k0 + k, j0 + j, ints)
-                pool[second + k * width + j] = value
+            for n in range(HELD):
+                i, k = place_of(n, a.transposed)
+                pool[k * width + i] = held_a[n]
+                j, k = place_of(n, not b.transposed)
+                pool[second + k * width + j] = held_b[n]
+            if k0 + DEPTH < inner:  # these come while the others are computed with
+                hold(held_a, a, False, i0, k0 + DEPTH, rows, inner, ints)
+                hold(held_b, b, True, j0, k0 + DEPTH, columns, inner, ints)
             cuda.syncthreads()
             for k in range(DEPTH):  # behind the end there are zeros
                 for r in range(REGISTERS):
@@ -126,6 +120,41 @@ def gemm(
                     if add:
                         value += c.values[place]
                     c.values[place] = value
+
+
+@device
+def place_of(
+    n: Any,  # which of the numbers that this thread holds
+    down: Any,  # do threads that follow each other hold what stands in one column of the factor's depth?
+) -> Any:
+    """Return where in a tile's factor a number of this thread's stands: along its side, and in its depth."""
+    e = cuda.threadIdx.x + n * THREADS
+    side = REGISTERS * ACROSS
+    if down:
+        return e % side, e // side
+    return e // DEPTH, e % DEPTH
+
+
+@device
+def hold(
+    held: Array,  # out [HELD]
+    factor: Any,  # Matrix
+    second: Any,  # whether it is the right one, whose side runs along its columns
+    first: Any,  # where along the side the tile begins
+    depth: Any,  # and where in the depth
+    end: Any,  # of the side
+    inner: Any,  # end of the depth
+    ints: Array,  # maps of rows
+) -> None:
+    """Load a thread's part of a tile's factor into registers: all are on their way before one is used."""
+    for n in range(HELD):
+        i, k = place_of(n, factor.transposed != second)
+        row, column = min(first + i, end - 1), min(depth + k, inner - 1)
+        if second:
+            row, column = column, row
+        held[n] = element(factor, row, column, ints)
+        if first + i >= end or depth + k >= inner:
+            held[n] = REAL(0)
 
 
 @device

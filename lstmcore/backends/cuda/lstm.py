@@ -114,6 +114,27 @@ def load_panel(
 
 
 @device
+def copy_in(
+    work: Array,  # [work]
+    start: Any,  # where in it the numbers begin
+    place: Any,  # where they go in shared memory
+    count: Any,  # of them, at least 1
+) -> None:
+    """Copy a stretch to shared memory: of eight numbers all are on their way before one is stored."""
+    pool = cuda.shared.array(0, REALS)
+    last = count - 1
+    for e in range(cuda.threadIdx.x, count, 8 * THREADS):
+        e1, e2, e3 = min(e + THREADS, last), min(e + 2 * THREADS, last), min(e + 3 * THREADS, last)
+        e4, e5, e6 = min(e + 4 * THREADS, last), min(e + 5 * THREADS, last), min(e + 6 * THREADS, last)
+        e7 = min(e + 7 * THREADS, last)
+        v0, v1, v2, v3 = work[start + e], work[start + e1], work[start + e2], work[start + e3]
+        v4, v5, v6, v7 = work[start + e4], work[start + e5], work[start + e6], work[start + e7]
+        # Behind the end several write the same number to the same place.
+        pool[place + e], pool[place + e1], pool[place + e2], pool[place + e3] = v0, v1, v2, v3
+        pool[place + e4], pool[place + e5], pool[place + e6], pool[place + e7] = v4, v5, v6, v7
+
+
+@device
 def lstm_forward(
     plan: Any,  # of PLAN
     layer: Any,  # of LAYER
@@ -162,7 +183,6 @@ def steps_forward(
     team: Any,  # Team
 ) -> None:
     """Compute the time steps: net inputs become activations."""
-    pool = cuda.shared.array(0, REALS)
     thread, ints, work = cuda.threadIdx.x, memory.ints, memory.work
     units, outputs, chunk = layer.units, layer.outputs, layer.chunk[FORWARD]
     gates0, c0, h0 = layer.gates[direction], layer.c[direction], layer.h[direction]
@@ -179,9 +199,7 @@ def steps_forward(
             if s0 > 0:
                 cuda.syncthreads()
             if count > 0:
-                start = h0 + (before + s0) * units
-                for e in range(thread, some * units, THREADS):
-                    pool[x0 + e] = work[start + e]
+                copy_in(work, h0 + (before + s0) * units, x0, some * units)
             cuda.syncthreads()
             if count > 0:
                 multiply(panel, x0, some, out0, work)
@@ -241,7 +259,6 @@ def steps_backward(
     team: Any,  # Team
 ) -> None:
     """Take errors back through the time steps: activations become deltas."""
-    pool = cuda.shared.array(0, REALS)
     thread, ints, work = cuda.threadIdx.x, memory.ints, memory.work
     units, outputs, chunk, inner = layer.units, layer.outputs, layer.chunk[BACKWARD], panel.inner
     gates0, c0 = layer.gates[direction], layer.c[direction]
@@ -262,9 +279,7 @@ def steps_backward(
                 cuda.syncthreads()
             if later > 0:
                 if count > 0:
-                    start = gates0 + (ints[offsets + t + 1] + s0) * inner
-                    for e in range(thread, later * inner, THREADS):
-                        pool[x0 + e] = work[start + e]
+                    copy_in(work, gates0 + (ints[offsets + t + 1] + s0) * inner, x0, later * inner)
                 cuda.syncthreads()
                 if count > 0:
                     multiply(panel, x0, later, out0, work)
