@@ -59,7 +59,7 @@ def test_no_page_with_python_is_left_out():
 
 def test_the_toml_of_a_page_is_an_experiment(tmp_path):
     whole, *parts = blocks(ROOT / "docs" / "experiments.md", "toml")
-    assert len(parts) == 2  # [search] and [[ablation]]
+    assert len(parts) == 3  # [[systems]], [search] and [[ablation]]
     for n, text in enumerate(["", *parts]):
         file = tmp_path / f"{n}.toml"
         file.write_text(f"{whole}\n{text}")
@@ -138,17 +138,24 @@ def test_every_page_can_be_reached_from_the_readme():
 
 def test_the_extras_are_those_there_are():
     table = re.findall(
-        r"^\| `(\w+)` \| .* \| (?:there|`uv run --extra (\w+) …`) \|$", INSTALL.read_text(), re.M
+        r"^\| `(\w+)` \| .* \| (?:there|`uv run --(?:extra|with) ([\w-]+) …`) \|$", INSTALL.read_text(), re.M
     )
     extras = metadata.metadata("lstmcore").get_all("Provides-Extra")
     assert sorted(name for name, _ in table) == sorted(extras)
-    assert [other for name, other in table if other] == ["cuda", "cuda13"]
+    assert [other for name, other in table if other] == ["mlflow-skinny", "cuda", "cuda13"]
     named = {extra for page in PAGES for extra in re.findall(r"\.\[([\w,]+)\]'", page.read_text())}
     assert set(",".join(named).split(",")) <= set(extras)
 
 
 def test_extras_that_a_clone_is_said_to_have_are_in_its_environment():
-    needed = {"search": "optuna", "parquet": "pyarrow", "netcdf4": "netCDF4", "media": "av"}
+    needed = {
+        "search": "optuna",
+        "parquet": "pyarrow",
+        "netcdf4": "netCDF4",
+        "media": "av",
+        "sklearn": "scikit-learn",
+        "tensorboard": "tensorboardX",
+    }
     assert all(metadata.version(package) for package in needed.values())
 
 
