@@ -178,7 +178,7 @@ def test_without_systems_names_of_runs_stay(tiny):
     ],
 )
 def test_a_mistake_in_the_file_is_told(tiny, system, said):
-    with pytest.raises(InputError, match="tiny.toml") as error:
+    with pytest.raises(InputError, match=r"tiny\.toml") as error:
         experiment(tiny, f"{{{system}}}")
     assert said in str(error.value)
 
