@@ -142,7 +142,7 @@ class MLflowTracker(_Tracker):
     Raises
     ------
     EngineError
-        If MLflow isn't installed.
+        If MLflow isn't installed, or can't be used there.
 
     Examples
     --------
@@ -165,9 +165,13 @@ class MLflowTracker(_Tracker):
             raise EngineError(
                 f"MLflowTracker needs MLflow ({error}); expected: {install_extra('mlflow')}"
             ) from None
-        self._client = MlflowClient(tracking_uri=tracking_uri)
-        found = self._client.get_experiment_by_name(experiment)
-        self._experiment = found.experiment_id if found else self._client.create_experiment(experiment)
+        try:
+            self._client = MlflowClient(tracking_uri=tracking_uri)
+            found = self._client.get_experiment_by_name(experiment)
+            self._experiment = found.experiment_id if found else self._client.create_experiment(experiment)
+        except Exception as error:  # whatever MLflow, its database or the server says
+            where = tracking_uri or "MLflow's default place"
+            raise EngineError(f"MLflowTracker: {where} can't be used: {error}") from error
         self._runs: dict[int, str] = {}
 
     def __call__(self, place: int, report: EpochReport, trainer: Trainer) -> None:

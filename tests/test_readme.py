@@ -49,12 +49,15 @@ def test_the_python_of_a_page_runs_from_its_top(page, tmp_path, monkeypatch):
         "cuda.md": lambda: len(namespace["best"]) == 5,
         "engine.md": lambda: namespace["y"].shape == (2,),
         "features.md": lambda: namespace["table"].shape[1] == 261,
+        "sklearn.md": lambda: [len(curve) for curve in namespace["held_out"]] == [40, 60, 50, 45, 55, 50],
     }
     assert results[page.name]()
 
 
 def test_no_page_with_python_is_left_out():
-    assert [page.name for page in WITH_PYTHON] == ["README.md", "cuda.md", "engine.md", "features.md"]
+    assert [page.name for page in WITH_PYTHON] == [
+        *("README.md", "cuda.md", "engine.md", "features.md", "sklearn.md")
+    ]
 
 
 def test_the_toml_of_a_page_is_an_experiment(tmp_path):
@@ -138,11 +141,11 @@ def test_every_page_can_be_reached_from_the_readme():
 
 def test_the_extras_are_those_there_are():
     table = re.findall(
-        r"^\| `(\w+)` \| .* \| (?:there|`uv run --(?:extra|with) ([\w-]+) …`) \|$", INSTALL.read_text(), re.M
+        r"^\| `(\w+)` \| .* \| (?:there|`uv run --extra (\w+) …`) \|$", INSTALL.read_text(), re.M
     )
     extras = metadata.metadata("lstmcore").get_all("Provides-Extra")
     assert sorted(name for name, _ in table) == sorted(extras)
-    assert [other for name, other in table if other] == ["mlflow-skinny", "cuda", "cuda13"]
+    assert [other for name, other in table if other] == ["mlflow", "cuda", "cuda13"]
     named = {extra for page in PAGES for extra in re.findall(r"\.\[([\w,]+)\]'", page.read_text())}
     assert set(",".join(named).split(",")) <= set(extras)
 
