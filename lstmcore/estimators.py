@@ -269,7 +269,7 @@ class LSTMRegressor(_OfSequences):
     >>> rng = np.random.default_rng(0)
     >>> X = [rng.standard_normal((frames, 3)) for frames in (40, 60, 50, 45, 55, 50)]
     >>> y = [np.tanh(np.cumsum(x[:, 0]) / 3) for x in X]
-    >>> model = LSTMRegressor(hidden_layer_sizes=(8,), max_iter=30, random_state=1).fit(X, y)
+    >>> model = LSTMRegressor(hidden_layer_sizes=(8,), max_iter=100, random_state=1).fit(X, y)
     >>> [len(curve) for curve in model.predict(X[:2])]
     [40, 60]
     >>> model.score(X, y) > 0.5
@@ -280,7 +280,7 @@ class LSTMRegressor(_OfSequences):
     bidirectional: bool = False
     learning_rate: float = 0.02
     momentum: float = 0.9
-    batch_size: int = 4
+    batch_size: int = 2
     input_noise: float = 0.0
     forget_bias: float = 1.0
     max_iter: int = 200
