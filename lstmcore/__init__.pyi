@@ -28,6 +28,10 @@ from .errors import (
 from .evaluation import (
     Evaluation as Evaluation,
 )
+from .gate_activations import (
+    GateActivations as GateActivations,
+    gates as gates,
+)
 from .gradients import (
     GradientCheck as GradientCheck,
     gradient_check as gradient_check,
@@ -85,6 +89,10 @@ from .standardise import (
 )
 from .streaming import (
     StreamingNetwork as StreamingNetwork,
+)
+from .tracking import (
+    MLflowTracker as MLflowTracker,
+    TensorBoardTracker as TensorBoardTracker,
 )
 from .training import (
     Trainer as Trainer,

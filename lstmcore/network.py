@@ -170,6 +170,10 @@ class Network:
         """Return a network with its own copy of the weights."""
         return Network(self.architecture, self.weights.copy())
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Copied one by one, the pieces would no longer be views of the vector.
+        return Network, (self.architecture, self.weights)
+
     def __repr__(self) -> str:
         layers = " → ".join(f"{type(layer).__name__}({layer.size})" for layer in self.architecture.layers)
         sizes = f"{self.architecture.input_size} → {layers}"

@@ -146,6 +146,16 @@ class Training:
             raise EngineError("without a validation set, training needs max_epochs to end")
         object.__setattr__(self, "seed", seed_of(self.seed))
 
+    def __repr__(self) -> str:
+        s, sets = self.settings, self.sets
+        told = [f"{len(sets.training)} sequences", self.objective.name]
+        if sets.validation is not None:
+            told += [f"watching {len(sets.validation)}", f"patience {s.patience}"]
+        told += [f"learning rate {s.sgd.learning_rate:g}", f"{s.parallel_sequences} an update"]
+        if s.max_epochs is not None:
+            told.append(f"at most {s.max_epochs} epochs")
+        return f"<Training of {self.network!r}: {', '.join(told)}>"
+
     def order_of(self, epoch: int) -> NDArray[np.integer]:
         """Return the order of the sequences in an epoch: the number of each, once."""
         count = len(self.sets.training)

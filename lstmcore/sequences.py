@@ -146,6 +146,13 @@ class SequenceSet:
     def __len__(self) -> int:
         return len(self.lengths)
 
+    def __repr__(self) -> str:
+        context = f", context {self.context}" if any(self.context) else ""
+        return (
+            f"<SequenceSet of {len(self)} sequences, {self.frames} frames: {self.inputs.shape[1]} inputs"
+            f"{context}, {self.targets.shape[1]} targets, {self.inputs.dtype}>"
+        )
+
     @property
     def frames(self) -> int:
         """Number of frames of all sequences together."""

@@ -49,17 +49,20 @@ def test_the_python_of_a_page_runs_from_its_top(page, tmp_path, monkeypatch):
         "cuda.md": lambda: len(namespace["best"]) == 5,
         "engine.md": lambda: namespace["y"].shape == (2,),
         "features.md": lambda: namespace["table"].shape[1] == 261,
+        "sklearn.md": lambda: [len(curve) for curve in namespace["held_out"]] == [40, 60, 50, 45, 55, 50],
     }
     assert results[page.name]()
 
 
 def test_no_page_with_python_is_left_out():
-    assert [page.name for page in WITH_PYTHON] == ["README.md", "cuda.md", "engine.md", "features.md"]
+    assert [page.name for page in WITH_PYTHON] == [
+        *("README.md", "cuda.md", "engine.md", "features.md", "sklearn.md")
+    ]
 
 
 def test_the_toml_of_a_page_is_an_experiment(tmp_path):
     whole, *parts = blocks(ROOT / "docs" / "experiments.md", "toml")
-    assert len(parts) == 2  # [search] and [[ablation]]
+    assert len(parts) == 3  # [[systems]], [search] and [[ablation]]
     for n, text in enumerate(["", *parts]):
         file = tmp_path / f"{n}.toml"
         file.write_text(f"{whole}\n{text}")
@@ -142,13 +145,20 @@ def test_the_extras_are_those_there_are():
     )
     extras = metadata.metadata("lstmcore").get_all("Provides-Extra")
     assert sorted(name for name, _ in table) == sorted(extras)
-    assert [other for name, other in table if other] == ["cuda", "cuda13"]
+    assert [other for name, other in table if other] == ["mlflow", "cuda", "cuda13"]
     named = {extra for page in PAGES for extra in re.findall(r"\.\[([\w,]+)\]'", page.read_text())}
     assert set(",".join(named).split(",")) <= set(extras)
 
 
 def test_extras_that_a_clone_is_said_to_have_are_in_its_environment():
-    needed = {"search": "optuna", "parquet": "pyarrow", "netcdf4": "netCDF4", "media": "av"}
+    needed = {
+        "search": "optuna",
+        "parquet": "pyarrow",
+        "netcdf4": "netCDF4",
+        "media": "av",
+        "sklearn": "scikit-learn",
+        "tensorboard": "tensorboardX",
+    }
     assert all(metadata.version(package) for package in needed.values())
 
 

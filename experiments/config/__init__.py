@@ -23,6 +23,7 @@ from lstmcore.experiments.config.sections import (
     Quality,
     Training,
 )
+from lstmcore.experiments.config.systems import OwnSystem
 
 __all__ = [
     "DEAM_SCALE",
@@ -39,6 +40,7 @@ __all__ = [
     "Front",
     "FrontLayer",
     "OwnSet",
+    "OwnSystem",
     "Pretraining",
     "ProceduralData",
     "Quality",

@@ -14,7 +14,9 @@ _EXPECTED = {"bool": "true or false", "model": "a section"}
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 RUN = r"^[A-Za-z0-9][A-Za-z0-9 .-]*$"
 ONE_LINE = r"^[^:\n]+$"
+IMPORT_PATH = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$"
 _PATTERNS = {
+    IMPORT_PATH: "a module, a colon and a name in it, such as 'sklearn.svm:SVR'",
     NAME: "letters, digits, dots, dashes and underscores, beginning with a letter or digit",
     RUN: "letters, digits, spaces, dots and dashes, beginning with a letter or digit",
     ONE_LINE: "one line without a colon",

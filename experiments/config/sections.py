@@ -21,6 +21,7 @@ from lstmcore.experiments.config.keys import check_key, with_values
 from lstmcore.experiments.config.own_data import AudioData, TableData
 from lstmcore.experiments.config.pretraining import Descent, Pretraining
 from lstmcore.experiments.config.section import Section
+from lstmcore.experiments.config.systems import OwnSystem, check_systems
 from lstmcore.experiments.config.variations import ABLATED, SEARCHED, Ablation, Search
 from lstmcore.experiments.errors import InputError
 
@@ -391,6 +392,7 @@ class Experiment(Section):
     ensemble: Ensemble = Ensemble()
     engine: Engine = Engine()
     runs: list[NamedRun] = Field(default=[])
+    systems: list[OwnSystem] = Field(default=[])
     published: Literal["mediaeval2015"] | None = None
     # These change nothing that a run computes, and so neither its folder nor its config.toml.
     search: Search | None = Field(default=None, exclude=True)
@@ -415,6 +417,7 @@ class Experiment(Section):
         if self.runs and self.data.features not in sets.values():
             named = "" if isinstance(self.data.features, str) else "; runs name one of data.feature_sets"
             raise ValueError(f"data.features is {self.data.feature_set} and no run uses it{named}")
+        check_systems(self.systems, [run.name for run in self.runs])
         return self
 
     @model_validator(mode="after")
@@ -499,10 +502,9 @@ class Experiment(Section):
         return self.model_copy(update={"data": self.data.model_copy(update={"features": features})})
 
     def alone(self) -> Experiment:
-        """Return the experiment on ``data.features`` alone, without named runs."""
-        return self.model_copy(
-            update={"runs": [], "published": None, "search": None, "ablation": [], "reuse": []}
-        )
+        """Return the experiment on ``data.features`` alone, without named runs and models of one's own."""
+        nothing: dict[str, Any] = {key: [] for key in ("runs", "systems", "ablation", "reuse")}
+        return self.model_copy(update=nothing | {"published": None, "search": None})
 
     @property
     def criteria(self) -> dict[str, str]:
@@ -527,6 +529,8 @@ class Experiment(Section):
     def fingerprint(self) -> str:
         """Eight characters that change with any setting of a run."""
         values = self.model_dump() | {section: self.named_by(section) for section, _ in _LATER}
+        if not self.systems:  # came later, too
+            del values["systems"]
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
 
 

@@ -42,8 +42,8 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Job:
-    """A training with a name and an end.
+class Named:
+    """What has a result of its own.
 
     Parameters
     ----------
@@ -51,6 +51,18 @@ class Job:
         For people: "fold 3, trial 1".
     name
         Of the result's file; ends in a hash of all inputs.
+    """
+
+    title: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Job(Named):
+    """A training with a name and an end.
+
+    Parameters
+    ----------
     training
         Makes the training, when it is to be run: its sets are large, and jobs that run side by side share
         them.
@@ -58,10 +70,21 @@ class Job:
         Makes the result of the best network and the report of each epoch.
     """
 
-    title: str
-    name: str
     training: Callable[[], Training]
     conclude: Callable[[Network, list[EpochReport]], Result]
+
+
+@dataclass(frozen=True)
+class Computation(Named):
+    """Something that is computed at one go, without a network.
+
+    Parameters
+    ----------
+    compute
+        Makes the result.
+    """
+
+    compute: Callable[[], Result]
 
 
 def name_of(prefix: str, inputs: dict[str, Any]) -> str:
@@ -84,15 +107,15 @@ class JobFolder:
     def __init__(self, folder: Path, others: Sequence[Path] = ()) -> None:
         self._folder, self._others = folder, others
 
-    def file(self, job: Job) -> Path:
+    def file(self, job: Named) -> Path:
         """File of a job's result."""
         return self._folder / f"{job.name}.safetensors"
 
-    def checkpoint(self, job: Job) -> Path:
+    def checkpoint(self, job: Named) -> Path:
         """File of a job's state while it runs."""
         return self._folder / f"{job.name}.partial.safetensors"
 
-    def load(self, job: Job, on_damaged: Callable[[Path], None] = lambda _: None) -> Result | None:
+    def load(self, job: Named, on_damaged: Callable[[Path], None] = lambda _: None) -> Result | None:
         """Read the result of a job; None if it isn't there.
 
         A damaged file counts as absent; `on_damaged` is called with it.
@@ -108,7 +131,7 @@ class JobFolder:
                 on_damaged(file)
         return None
 
-    def save(self, job: Job, result: Result) -> Result:
+    def save(self, job: Named, result: Result) -> Result:
         """Write the result of a job and forget its state; return what is to be held of it."""
         save_result(self.file(job), result)
         self.checkpoint(job).unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from lstmcore import Backend, DivergedError, EpochReport, Network, Trainer, get_
 from lstmcore.experiments.errors import Diverged, Interrupted
 from lstmcore.experiments.jobs.checkpoint import Checkpoint
 from lstmcore.experiments.jobs.executor import Executor
-from lstmcore.experiments.jobs.job import Job, JobFolder, Result
+from lstmcore.experiments.jobs.job import Computation, Job, JobFolder, Named, Result
 from lstmcore.experiments.terminal.progress import Progress, describe
 
 _DIVERGED = "diverged"
@@ -62,17 +63,7 @@ class JobRunner:
         Interrupted
             If the run was stopped.
         """
-        self.progress.stage(stage, len(jobs))
-        results: dict[str, Result] = {}
-        for job in jobs:
-            damaged: list[Path] = []
-            result = self.folder.load(job, damaged.append)
-            what = "computed anew" if result is None else "taken from another folder"
-            for file in damaged:
-                self.progress.note(f"{file}: damaged; {job.title} is {what}")
-            if result is not None:
-                results[job.name] = result
-                self.progress.advance(f"{job.title}: done before", fresh=False)
+        results = self._done_before(stage, jobs)
         if not self.patient:
             _see_that_none_diverged(jobs, results)
         left = [job for job in jobs if job.name not in results]
@@ -85,6 +76,44 @@ class JobRunner:
         self.computed += len(left)
         _see_that_none_diverged(jobs, results)
         return [results[job.name] for job in jobs]
+
+    def compute(self, stage: str, computations: list[Computation]) -> list[Result]:
+        """Return the results of all computations, in order.
+
+        Raises
+        ------
+        Interrupted
+            If the run was stopped.
+        """
+        results = self._done_before(stage, computations)
+        left = [one for one in computations if one.name not in results]
+
+        def computed(one: Computation) -> Result:
+            if self.stop.is_set():
+                raise Interrupted
+            held = self.folder.save(one, one.compute())
+            self.progress.advance(f"{one.title}: done")
+            return held
+
+        found = self.executor.run([partial(computed, one) for one in left], self.stop) if left else []
+        self.computed += len(left)
+        results |= {one.name: result for one, result in zip(left, found, strict=True)}
+        return [results[one.name] for one in computations]
+
+    def _done_before(self, stage: str, jobs: Sequence[Named]) -> dict[str, Result]:
+        """Begin a stage, and return what of it is there, by name."""
+        self.progress.stage(stage, len(jobs))
+        results: dict[str, Result] = {}
+        for job in jobs:
+            damaged: list[Path] = []
+            result = self.folder.load(job, damaged.append)
+            what = "computed anew" if result is None else "taken from another folder"
+            for file in damaged:
+                self.progress.note(f"{file}: damaged; {job.title} is {what}")
+            if result is not None:
+                results[job.name] = result
+                self.progress.advance(f"{job.title}: done before", fresh=False)
+        return results
 
     def _compute(self, jobs: list[Job], backend: Backend) -> dict[str, Result]:
         """Train some jobs and keep each result as soon as it is there."""

@@ -29,9 +29,10 @@ from lstmcore.experiments.run.stopwatch import Stopwatch
 from lstmcore.experiments.scoring.annotation_quality import annotation_quality, write_quality
 from lstmcore.experiments.scoring.ceiling import ceiling
 from lstmcore.experiments.scoring.metrics import Score
+from lstmcore.experiments.scoring.own_systems import check_systems, predict_systems
 from lstmcore.experiments.terminal.progress import Progress
 from lstmcore.experiments.training.folds import split_of
-from lstmcore.experiments.training.stages import train_stages
+from lstmcore.experiments.training.stages import of_excerpts, train_stages
 
 NOTHING_CHOSEN = (
     "There is no team's test set to choose networks on (folds.team_test = 'none'): none are chosen, and the "
@@ -93,6 +94,7 @@ def run_experiment(experiment: Experiment, session: Session | None = None) -> Ru
     >>> run = run_experiment(load_experiment("quickstart"))  # doctest: +SKIP
     """
     others = named_places(experiment)  # what is wrong with them is told before anything is written
+    check_systems(experiment)
     opened = (session or Session()).opened(
         experiment, default_folder(experiment), experiment.to_toml(), others
     )
@@ -121,9 +123,11 @@ def _train(experiment: Experiment, dataset: Dataset, jobs: JobRunner) -> Feature
     which = dataset.feature_set if len(experiment.feature_sets) > 1 else ""
     if experiment.folds.team_test == "none":
         dataset = replace(dataset, notes=[*dataset.notes, NOTHING_CHOSEN])
-    trained = train_stages(experiment, dataset, split_of(dataset, experiment), jobs, which=which)
+    split = of_excerpts(experiment, dataset, split_of(dataset, experiment))
+    own = predict_systems(experiment, dataset, split, jobs, which=which)  # mistakes are told before networks
+    trained = train_stages(experiment, dataset, split, jobs, which=which)
     choices = choose_systems(trained.data, trained.networks)
-    return FeatureSetResult(**vars(trained), choices=choices)
+    return FeatureSetResult(**vars(trained), choices=choices, own=own)
 
 
 def _conclude(folder: Path, experiment: Experiment, sides: list[FeatureSetResult], progress: Progress) -> Run:

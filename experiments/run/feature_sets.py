@@ -6,7 +6,7 @@ serve all runs on it.  An experiment without ``[[runs]]`` has one side.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lstmcore.experiments.jobs.job import Result
@@ -28,9 +28,12 @@ class FeatureSetResult(Trained):
     ----------
     choices
         System to ensemble.
+    own
+        What models of one's own say.
     """
 
     choices: dict[str, Choice]
+    own: list[Predictions] = field(default_factory=list)
 
     @property
     def features(self) -> str:
@@ -56,7 +59,8 @@ def predict_sides(sides: list[FeatureSetResult]) -> list[Predictions]:
     """
     found: list[Predictions] = []
     for side in sides:
-        for one in predict_all(side.data, side.networks, side.choices):
+        of_side = [*predict_all(side.data, side.networks, side.choices), *side.own]
+        for one in sorted(of_side, key=lambda p: _SETS.index(p.group)):
             if len(sides) == 1 or one.system in side.choices:
                 found.append(one)
             elif one.system not in WITHOUT_FEATURES:

@@ -127,7 +127,8 @@ def annotation_quality(
     dataset, split
         The songs and their folds.
     predictions
-        Of all systems; those of the first that averages all networks are looked at.
+        Of all systems; those of the first that averages all networks are looked at, and whether models of
+        one's own tell targets apart.
 
     Returns
     -------
@@ -141,6 +142,7 @@ def annotation_quality(
     }
     generator = np.random.default_rng(seed_for(experiment.seed, "annotation quality"))
     others = np.random.default_rng(seed_for(experiment.seed, "told apart"))
+    of_own = np.random.default_rng(seed_for(experiment.seed, "told apart", 1))  # the networks' draws stay
     sets = {name: songs for name, songs in sets.items() if songs}
     quality = AnnotationQuality(_agreement(dataset, split), [], [], [], [], [], dataset.dropped)
     for pair in pairs_of(dataset.targets):
@@ -154,6 +156,7 @@ def annotation_quality(
         quality.apart.extend(
             told_apart(p, pair, TITLES[p.group], others) for p in predictions if p.system == system
         )
+        quality.apart.extend(told_apart(p, pair, TITLES[p.group], of_own) for p in predictions if p.own)
     return quality
 
 

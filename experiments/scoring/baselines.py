@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmcore.experiments.datasets import Song
-from lstmcore.experiments.scoring.regression import Frames, Regression, memory
+from lstmcore.experiments.scoring.regression import Frames, Part, Regression, memory
 from lstmcore.experiments.training.folds import Groups
 
 Predictions = list[NDArray[np.float64]]
@@ -36,6 +36,11 @@ WITHOUT_FEATURES = ("global_mean", "song_mean_oracle")
 
 
 MEMORY_SECONDS = 10.0
+
+
+def with_memory(hop_seconds: float | None) -> tuple[Part, Part, Part]:
+    """Return what ``ridge_memory`` sees of frames so far apart; None where no song has two."""
+    return memory(1 if hop_seconds is None else max(1, round(MEMORY_SECONDS / hop_seconds)))
 
 
 def predict_baselines(
@@ -69,11 +74,10 @@ def predict_baselines(
     fits: dict[str, Regression] = {}
     if regressions:
         frames = Frames(training, kept_together=kept_together)
-        window = 1 if hop_seconds is None else max(1, round(MEMORY_SECONDS / hop_seconds))
         fits = {
             "linear_regression": frames.least_squares(),
             "ridge": frames.ridge(),
-            "ridge_memory": Frames(training, memory(window), kept_together).ridge(),
+            "ridge_memory": Frames(training, with_memory(hop_seconds), kept_together).ridge(),
         }
     mean = np.concatenate([song.annotation for song in training]).mean(0)
     own = {"song_mean_oracle": [np.tile(song.annotation.mean(0), (song.frames, 1)) for song in songs]}

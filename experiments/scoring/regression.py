@@ -88,7 +88,7 @@ class Regression:
 
     def predict(self, song: Song) -> Array:
         """Predict a song, shape (frames, targets)."""
-        return _design(song, self.parts, self.inputs) @ self.weights + self.level
+        return design(song, self.parts, self.inputs) @ self.weights + self.level
 
 
 class Frames:
@@ -108,7 +108,7 @@ class Frames:
         self, songs: list[Song], parts: tuple[Part, ...] = (frame,), kept_together: Groups | None = None
     ) -> None:
         self._parts = parts
-        self._inputs = tuple(standardiser_of(songs, partial(_part, part)) for part in parts)
+        self._inputs = standardisers(songs, parts)
         self._targets = songs[0].annotation.shape[1]
         left_out_together = _grouped(songs, kept_together or {})
         # With memory there are three times as many columns, and a decomposition takes 27 times as long.
@@ -162,7 +162,12 @@ def _part(part: Part, song: Song, columns: slice) -> Array:
     return part(song.heard[:, columns])[song.frames_before :]
 
 
-def _design(song: Song, parts: tuple[Part, ...], inputs: tuple[Standardiser, ...]) -> Array:
+def standardisers(songs: list[Song], parts: tuple[Part, ...]) -> tuple[Standardiser, ...]:
+    """Return what standardises each of the parts to the songs that are learnt from."""
+    return tuple(standardiser_of(songs, partial(_part, part)) for part in parts)
+
+
+def design(song: Song, parts: tuple[Part, ...], inputs: tuple[Standardiser, ...]) -> Array:
     """Standardised columns of all parts, shape (frames, parts × features)."""
     whole = slice(None)
     return np.hstack([i.apply(_part(part, song, whole)) for part, i in zip(parts, inputs, strict=True)])
@@ -176,7 +181,7 @@ def _kept(
     waiting: list[Array] = []
     for number, song in enumerate(songs):
         ones = np.ones(song.frames)
-        waiting.append(np.column_stack([ones, _design(song, parts, inputs), song.annotation]))
+        waiting.append(np.column_stack([ones, design(song, parts, inputs), song.annotation]))
         if sum(map(len, waiting)) >= _ROWS // len(parts) or number == len(songs) - 1:
             found = solver.kept(found, waiting)
             waiting = []

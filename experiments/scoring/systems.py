@@ -45,6 +45,8 @@ class Predictions:
         The targets of each song, shape (frames, targets).
     spread
         Standard deviation over the networks averaged, likewise; None for a baseline.
+    own
+        Whether it is a model of one's own, of ``[[systems]]``.
     """
 
     system: str
@@ -52,6 +54,7 @@ class Predictions:
     songs: list[Song]
     values: list[Frames]
     spread: list[Frames] | None = None
+    own: bool = False
 
     def scores(self, targets: Sequence[str]) -> list[Score]:
         """Score the predictions against the songs' annotations, which have these names."""

@@ -75,7 +75,7 @@ def train_stages(
     """
     check_smoothing(experiment.predictions.smoothing, dataset.hop_seconds)
     check_lengths(experiment, dataset.hop_seconds)
-    split = _of_excerpts(experiment, dataset, split)
+    split = of_excerpts(experiment, dataset, split)
     dataset = with_note(experiment, with_left_over(experiment, dataset, split))
     dataset = with_note_on_balance(experiment, with_note_on_lengths(experiment, dataset, split), split)
     stages = _Stages(runner, f", {which}" if which else "")
@@ -87,7 +87,7 @@ def train_stages(
     return Trained(data, stages.jobs, [*before, *networks], networks)
 
 
-def _of_excerpts(experiment: Experiment, dataset: Dataset, split: Split) -> Split:
+def of_excerpts(experiment: Experiment, dataset: Dataset, split: Split) -> Split:
     """Return folds of which excerpts are learnt, as long as ``training.excerpt_seconds`` says."""
     seconds = experiment.training.excerpt_seconds
     return replace(split, excerpt=frames_in("training.excerpt_seconds", seconds, dataset.hop_seconds, 2))

@@ -119,3 +119,15 @@ def test_networks_and_trainers_tell_what_they_are() -> None:
     trainer.run_epoch()
     best = trainer.progress.best_error
     assert repr(trainer).endswith(f"epoch 1, best error {best:.6g} in epoch 1, backend cpu>")
+
+
+def test_a_training_and_its_sets_are_told_in_a_line_each():
+    songs = SequenceSet.from_lists([np.zeros((6, 2))] * 3, [np.ones((6, 1))] * 3)
+    network = initial_network(2, [LSTM(2), Linear(1)], 1)
+    settings = TrainingSettings(SGD(1e-3), max_epochs=3)
+    assert repr(songs) == "<SequenceSet of 3 sequences, 18 frames: 2 inputs, 1 targets, float32>"
+    training = Training(network, Sets(songs, songs), settings, 1)
+    assert repr(training) == (
+        f"<Training of {network!r}: 3 sequences, sse, watching 3, patience 20, learning rate 0.001, "
+        "1 an update, at most 3 epochs>"
+    )
