@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
+from lstmcore.experiments.exchange.cli import commands as exchange_commands
 from lstmcore.experiments.prediction.cli import (
     MODEL_HELP,
     MODEL_METAVAR,
@@ -199,6 +200,7 @@ def example(
 app.registered_commands += starting_commands.registered_commands
 app.registered_commands += prediction_commands.registered_commands
 app.registered_commands += run_commands.registered_commands
+app.registered_commands += exchange_commands.registered_commands
 
 
 @app.command(cls=Command)

@@ -207,7 +207,39 @@ def _model_to_network(source: Path, target: Path, wishes: Wishes) -> list[str]:
     inside = source / "model"
     folder = inside if inside.is_dir() else source
     model = load_model(folder)
-    number = _chosen(folder, model, wishes.network)
+    return write_network_of(folder, model, _chosen(folder, model, wishes.network), target)
+
+
+def write_network_of(
+    folder: Path, model: Model, number: int, target: Path, row: int | None = None
+) -> list[str]:
+    """Write a network of a model as a file of CURRENNT's.
+
+    Parameters
+    ----------
+    folder
+        Of the model.
+    model
+        It, or a part of it.
+    number
+        Of the network in `model`, from 0.
+    target
+        The file.
+    row
+        Of the network in the folder's arrays, if that is another number.
+
+    Returns
+    -------
+    list of str
+        Where the scalers are, which such a file has no place for.
+
+    Raises
+    ------
+    InputError
+        If CURRENNT has no such layer or error, or the description doesn't fit the layers.
+    OSError
+        If the file can't be written.
+    """
     network = Network(model.architecture, model.tensors["weights"][number])
     layers = _layer_specs(folder, model.description, network.architecture)
     names = [layer.name for layer in layers[1:-1]]
@@ -218,8 +250,8 @@ def _model_to_network(source: Path, target: Path, wishes: Wishes) -> list[str]:
     ranked = "take normal scores by its quantiles, then " if QUANTILES in model.tensors else ""
     return [
         f"{target}: a .jsn holds no scalers; {ranked}standardise the data, (x - mean) / scale, with "
-        f"input_mean, input_scale, target_mean and target_scale, row {number} (from 0), of "
-        f"{folder / 'networks.safetensors'}"
+        f"input_mean, input_scale, target_mean and target_scale, row {number if row is None else row} "
+        f"(from 0), of {folder / 'networks.safetensors'}"
     ]
 
 
@@ -237,6 +269,9 @@ def _chosen(folder: Path, model: Model, wanted: int | None) -> int:
 
 def _layer_specs(folder: Path, description: dict[str, Any], architecture: Architecture) -> list[LayerSpec]:
     objective = description.get("objective", "sse")
+    foreign = [layer.kind for layer in architecture.layers if type(layer) not in TYPES]
+    if foreign:
+        raise InputError(f"{folder}: CURRENNT has no {foreign[0]} layer; expected layers of {', '.join(TYPES)}")
     types = [TYPES[type(layer)] for layer in architecture.layers]
     hidden = [f"{kind}_{k}" for k, kind in enumerate(types[:-1], 1)]
     names = description.get("layer_names", ["input", *hidden, "output", "postoutput"])

@@ -1,0 +1,1 @@
+"""Models that travel: to ONNX, PyTorch, RTNeural and CURRENNT, and back from all but RTNeural."""
