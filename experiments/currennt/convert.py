@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmcore import OBJECTIVES, Architecture, Network
-from lstmcore.experiments.currennt.data import TYPES, build_network, file_weights
+from lstmcore.experiments.currennt.data import KINDS, TYPES, build_network, file_weights
 from lstmcore.experiments.currennt.formats.netcdf import Float32, read_netcdf
 from lstmcore.experiments.currennt.formats.netcdf_classic import MAGIC as CLASSIC
 from lstmcore.experiments.currennt.formats.netcdf_hdf5 import MAGIC as HDF5
@@ -124,7 +124,16 @@ def _kind_of_content(source: Path) -> str | None:
     return "network" if start.removeprefix(BOM_UTF8).lstrip().startswith(b"{") else None
 
 
-def _network_to_model(source: Path, folder: Path, wishes: Wishes) -> list[str]:
+def network_to_model(source: Path, folder: Path, wishes: Wishes) -> list[str]:
+    """Make a model of a network or autosave of CURRENNT's; return what is worth saying.
+
+    Raises
+    ------
+    InputError
+        If the file can't be used, or there is a model in the folder.
+    OSError
+        If the model can't be written.
+    """
     if (folder / _MODEL_FILE).exists():
         raise InputError(f"{folder}: there is a model already; expected another folder")
     file = read_network(source)
@@ -271,7 +280,9 @@ def _layer_specs(folder: Path, description: dict[str, Any], architecture: Archit
     objective = description.get("objective", "sse")
     foreign = [layer.kind for layer in architecture.layers if type(layer) not in TYPES]
     if foreign:
-        raise InputError(f"{folder}: CURRENNT has no {foreign[0]} layer; expected layers of {', '.join(TYPES)}")
+        raise InputError(
+            f"{folder}: CURRENNT has no {foreign[0]} layer; expected layers of {', '.join(KINDS)}"
+        )
     types = [TYPES[type(layer)] for layer in architecture.layers]
     hidden = [f"{kind}_{k}" for k, kind in enumerate(types[:-1], 1)]
     names = description.get("layer_names", ["input", *hidden, "output", "postoutput"])
@@ -302,8 +313,8 @@ def _table_to_data(source: Path, target: Path, wishes: Wishes) -> list[str]:
 
 _Work = Callable[[Path, Path, Wishes], list[str]]
 _CONVERSIONS: dict[tuple[str | None, str | None], tuple[_Work, tuple[str, ...]]] = {
-    ("network", "model"): (_network_to_model, ("data", "float64")),
-    ("autosave", "model"): (_network_to_model, ("data", "float64")),
+    ("network", "model"): (network_to_model, ("data", "float64")),
+    ("autosave", "model"): (network_to_model, ("data", "float64")),
     ("model", "network"): (_model_to_network, ("network",)),
     ("data", "table"): (lambda source, target, _: data_to_table(source, target), ()),
     ("table", "data"): (_table_to_data, ("labels",)),

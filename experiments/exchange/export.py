@@ -89,7 +89,9 @@ def export_model(
 
 def _check_options(to: ExportFormat, out: Path, options: Options) -> None:
     if options.streaming and to != "onnx":
-        said = "of the module is stream()" if to == "torch" else "networks there hold their state by themselves"
+        said = (
+            "of the module is stream()" if to == "torch" else "networks there hold their state by themselves"
+        )
         raise InputError(f"--streaming with --to {to}; expected it with onnx alone: {said}")
     if options.peepholes != "refuse" and to != "torch":
         raise InputError(f"--peepholes with --to {to}; expected it with torch alone")

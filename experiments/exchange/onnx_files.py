@@ -87,25 +87,11 @@ def _check_streaming(selection: Selection) -> None:
 
 
 def _notes(selection: Selection, streaming: bool) -> list[str]:
-    about, (before, late) = selection.about, selection.frames
-    found = []
-    if streaming and before:
+    window = selection.about.prediction_window_seconds
+    found = selection.frame_by_frame_notes() if streaming else []
+    if window is not None:
         found.append(
-            f"the networks learnt with a lead-in: give the song's first frame {before} times before the song, "
-            "and drop what comes out"
-        )
-    if streaming and late:
-        found.append(
-            f"raters answer {late} frames late: what comes out for a frame is what they say {late} frames later"
-        )
-    if streaming and selection.smoothing_reach:
-        found.append(
-            f"lstmcore predict averages over {about.smoothing_seconds:g} s, which needs frames to come: "
-            "what comes out is not smoothed"
-        )
-    if about.prediction_window_seconds is not None:
-        found.append(
-            f"lstmcore predict takes songs longer than {about.prediction_window_seconds:g} s in windows, and "
-            "the graph at once: of longer songs its curves differ"
+            f"lstmcore predict takes songs longer than {window:g} s in windows, and the graph at once: of "
+            "longer songs its curves differ"
         )
     return found

@@ -30,18 +30,31 @@ MOST_SCORE = 3.0
 
 # Rational approximations of the normal quantile: M. J. Wichura, "Algorithm AS 241: the percentage points of
 # the normal distribution", Applied Statistics 37, 1988 (PPND16), whose third range lies beyond MOST_SCORE.
-_NEAR = (
-    (3.3871328727963666080, 133.14166789178437745, 1971.5909503065514427, 13731.693765509461125)
-    + (45921.953931549871457, 67265.770927008700853, 33430.575583588128105, 2509.0809287301226727),
-    (1.0, 42.313330701600911252, 687.18700749205790830, 5394.1960214247511077)
-    + (21213.794301586595867, 39307.895800092710610, 28729.085735721942674, 5226.4952788528545610),
-)
-_FAR = (
-    (1.42343711074968357734, 4.63033784615654529590, 5.76949722146069140550, 3.64784832476320460504)
-    + (1.27045825245236838258, 0.241780725177450611770, 0.0227238449892691845833, 7.74545014278341407640e-4),
-    (1.0, 2.05319162663775882187, 1.67638483018380384940, 0.689767334985100004550)
-    + (0.148103976427480074590, 0.0151986665636164571966, 5.47593808499534494600e-4, 1.05075007164441684324e-9),
-)
+# Coefficients of numerator and denominator, from the constant on.
+_NEAR = np.array(
+    [
+        (3.3871328727963666080, 1.0),
+        (133.14166789178437745, 42.313330701600911252),
+        (1971.5909503065514427, 687.18700749205790830),
+        (13731.693765509461125, 5394.1960214247511077),
+        (45921.953931549871457, 21213.794301586595867),
+        (67265.770927008700853, 39307.895800092710610),
+        (33430.575583588128105, 28729.085735721942674),
+        (2509.0809287301226727, 5226.4952788528545610),
+    ]
+).T
+_FAR = np.array(
+    [
+        (1.42343711074968357734, 1.0),
+        (4.63033784615654529590, 2.05319162663775882187),
+        (5.76949722146069140550, 1.67638483018380384940),
+        (3.64784832476320460504, 0.689767334985100004550),
+        (1.27045825245236838258, 0.148103976427480074590),
+        (0.241780725177450611770, 0.0151986665636164571966),
+        (0.0227238449892691845833, 5.47593808499534494600e-4),
+        (7.74545014278341407640e-4, 1.05075007164441684324e-9),
+    ]
+).T
 
 
 def parameter_name(network: int, layer: int, piece: str) -> str:
@@ -80,10 +93,10 @@ class Graph:
         """Change the precision."""
         return self.add("Cast", x, to=to)
 
-    def polynomial(self, x: str, coefficients: Sequence[float]) -> str:
+    def polynomial(self, x: str, coefficients: Array) -> str:
         """Evaluate a polynomial, coefficients from the constant on, by Horner's scheme."""
         value = self.constant(coefficients[-1])
-        for coefficient in reversed(coefficients[:-1]):
+        for coefficient in coefficients[-2::-1]:
             value = self.add("Add", self.add("Mul", value, x), self.constant(coefficient))
         return value
 
@@ -122,7 +135,9 @@ def graph_of(selection: Selection, streaming: bool) -> onnx.GraphProto:
     if before:
         ends = graph.integers(np.iinfo(np.int64).max)
         members = [graph.add("Slice", y, graph.integers(before), ends, graph.integers(0)) for y in members]
-    members = [_in_scale(graph, y, m, k) for k, (y, m) in enumerate(zip(members, selection.members, strict=True))]
+    members = [
+        _in_scale(graph, y, m, k) for k, (y, m) in enumerate(zip(members, selection.members, strict=True))
+    ]
     share = len(members) // about.networks_a_member
     if about.networks_a_member > 1:
         members = [graph.add("Concat", *members[k::share], axis=2) for k in range(share)]
@@ -267,7 +282,9 @@ def _block(graph: Graph, x: str, layer: BlockLayer, pieces: dict[str, Array], pl
         y = graph.add({"relu": "Relu", "tanh": "Tanh"}[layer.activation], y)
     else:
         assert isinstance(layer, MaxPool | MeanPool)
-        pool, reduced = ("MaxPool", "ReduceMax") if isinstance(layer, MaxPool) else ("AveragePool", "ReduceMean")
+        pool, reduced = (
+            ("MaxPool", "ReduceMax") if isinstance(layer, MaxPool) else ("AveragePool", "ReduceMean")
+        )
         channels = window[2]
         used = layer.output_shape[2] * channels
         bounds = graph.integers(0), graph.integers(used), graph.integers(1)
@@ -276,7 +293,9 @@ def _block(graph: Graph, x: str, layer: BlockLayer, pieces: dict[str, Array], pl
             y = graph.add("Reshape", y, graph.integers(0, layer.output_shape[2], channels, *layer.places))
             y = graph.add(reduced, y, axes=[2], keepdims=0)
     y = graph.add("Transpose", y, perm=[0, 2, 3, 1])
-    frames = graph.add("Slice", graph.add("Shape", x), graph.integers(0), graph.integers(2), graph.integers(0))
+    frames = graph.add(
+        "Slice", graph.add("Shape", x), graph.integers(0), graph.integers(2), graph.integers(0)
+    )
     return graph.add("Reshape", y, graph.add("Concat", frames, graph.integers(layer.size), axis=0))
 
 
@@ -293,9 +312,7 @@ def _in_scale(graph: Graph, y: str, member: Member, number: int) -> str:
 def _smoothed(graph: Graph, y: str, reach: int) -> str:
     """Average over frames near each frame; at the ends over those that there are."""
     y = graph.add("Transpose", graph.cast(y, TensorProto.FLOAT), perm=[1, 2, 0])
-    y = graph.add(
-        "AveragePool", y, kernel_shape=[2 * reach + 1], pads=[reach, reach], count_include_pad=0
-    )
+    y = graph.add("AveragePool", y, kernel_shape=[2 * reach + 1], pads=[reach, reach], count_include_pad=0)
     return graph.cast(graph.add("Transpose", y, perm=[2, 0, 1]), TensorProto.DOUBLE)
 
 

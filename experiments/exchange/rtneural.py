@@ -49,25 +49,12 @@ def write_rtneural(selection: Selection, out: Path) -> list[str]:
     _check(selection)
     member = single(selection, "a file of RTNeural's")
     write_json(out, rtneural_model(selection, member))
-    about, (before, late) = selection.about, selection.frames
-    notes = []
-    if before:
+    notes = selection.frame_by_frame_notes()
+    window = selection.about.prediction_window_seconds
+    if window is not None:
         notes.append(
-            f"the network learnt with a lead-in: give the song's first frame {before} times before the song, "
-            "and drop what comes out"
-        )
-    if late:
-        notes.append(
-            f"raters answer {late} frames late: what comes out for a frame is what they say {late} frames later"
-        )
-    if selection.smoothing_reach:
-        notes.append(
-            f"lstmcore predict averages over {about.smoothing_seconds:g} s: what comes out is not smoothed"
-        )
-    if about.prediction_window_seconds is not None:
-        notes.append(
-            f"lstmcore predict takes songs longer than {about.prediction_window_seconds:g} s in windows; "
-            "reset the network as often, or of longer songs its curves differ"
+            f"lstmcore predict takes songs longer than {window:g} s in windows; of longer songs its curves "
+            "differ"
         )
     return notes
 
@@ -96,7 +83,10 @@ def rtneural_model(selection: Selection, member: Member) -> dict[str, Any]:
     layers = selection.architecture.layers
     scalers = member.scalers
     pieces = [
-        {name: array.astype(np.float64) * (layer.bias if name == "b" else 1.0) for name, array in part.items()}
+        {
+            name: array.astype(np.float64) * (layer.bias if name == "b" else 1.0)
+            for name, array in part.items()
+        }
         for layer, part in zip(layers, member.pieces, strict=True)
     ]
     first = pieces[0]

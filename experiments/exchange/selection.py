@@ -130,6 +130,26 @@ class Selection:
             if largest > 0:
                 yield number, largest
 
+    def frame_by_frame_notes(self) -> list[str]:
+        """Say what is left to whoever gives frames one after the other."""
+        (before, late), found = self.frames, []
+        if before:
+            found.append(
+                f"the networks learnt with a lead-in: give the song's first frame {before} times before the "
+                "song, and drop what comes out"
+            )
+        if late:
+            found.append(
+                f"raters answer {late} frames late: what comes out for a frame is what they say {late} "
+                "frames later"
+            )
+        if self.smoothing_reach:
+            found.append(
+                f"lstmcore predict averages over {self.about.smoothing_seconds:g} s, which needs frames to "
+                "come: what comes out is not smoothed"
+            )
+        return found
+
     def rounding_notes(self) -> list[str]:
         """Say if weights lose digits, as other programs have LSTM layers in single precision only."""
         weights = self.tensors["weights"]

@@ -80,16 +80,16 @@ def _check(selection: Selection, peepholes: str) -> None:
     for number, layer in enumerate(selection.architecture.layers):
         if isinstance(layer, BlockLayer):
             raise InputError(
-                f"{selection.layer_place(number)} sees a step as a block, which the module for PyTorch can't; "
-                "expected --to onnx"
+                f"{selection.layer_place(number)} sees a step as a block, which the module for PyTorch "
+                "can't; expected --to onnx"
             )
     if peepholes == "module":
         return
     for number, largest in selection.peepholes():
         raise InputError(
-            f"{selection.layer_place(number)} has peepholes, the largest {largest:.3g}, and torch.nn.LSTM has "
-            "none: without them it would compute something else; expected --peepholes module, which writes "
-            "cells that have them, or --to onnx"
+            f"{selection.layer_place(number)} has peepholes, the largest {largest:.3g}, and "
+            "torch.nn.LSTM has none: without them it would compute something else; expected --peepholes "
+            "module, which writes cells that have them, or --to onnx"
         )
 
 

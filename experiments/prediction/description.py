@@ -245,10 +245,10 @@ def read_description(path: Path) -> Description:
     except OSError as error:
         raise InputError(f"{path}: no readable model: {error.strerror or error}") from None
     except ValidationError as error:
-        raise InputError(f"{path}: {_explained(error)}") from None
+        raise InputError(f"{path}: {explained(error)}") from None
 
 
-def _explained(error: ValidationError) -> str:
+def explained(error: ValidationError) -> str:
     """Return what is wrong first: key, what was found, what is expected."""
     item: Any = error.errors(include_url=False)[0]
     key = ".".join(str(part) for part in item["loc"])
