@@ -58,7 +58,7 @@ def write_onnx(selection: Selection, out: Path, *, streaming: bool = False) -> l
     model.doc_string = selection.card or f"{selection.name}: {selection.system}"
     before, late = selection.frames
     facts: dict[str, Any] = {
-        MODEL_KEY: selection.model.description,
+        MODEL_KEY: selection.description,
         "feature_names": about.feature_names,
         "target_names": about.target_names,
         "target_range": about.target_range,

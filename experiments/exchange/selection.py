@@ -66,6 +66,11 @@ class Selection:
         return self.model.about
 
     @property
+    def description(self) -> dict[str, Any]:
+        """The same as JSON can hold it, without digests of the whole model's arrays."""
+        return self.about.model_dump(exclude_none=True, exclude={"checksums"})
+
+    @property
     def architecture(self) -> Architecture:
         """Layers of the networks."""
         return self.model.architecture

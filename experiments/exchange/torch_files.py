@@ -96,7 +96,7 @@ def _check(selection: Selection, peepholes: str) -> None:
 def _facts(selection: Selection, seen: set[int]) -> dict[str, Any]:
     about, (before, late) = selection.about, selection.frames
     return {
-        "description": selection.model.description,
+        "description": selection.description,
         "feature_names": about.feature_names,
         "target_names": about.target_names,
         "target_range": about.target_range,
