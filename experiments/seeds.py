@@ -17,6 +17,7 @@ PURPOSES = {
     "pre-training": 8,  # but for the auto-encoder of the first layer
     "labelled songs": 9,
     "sequences of several songs": 10,
+    "card of a model": 20,
 }
 
 

@@ -35,14 +35,14 @@ from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.jobs.job import Tensors
 from lstmcore.experiments.prediction.description import QUANTILES
 from lstmcore.experiments.prediction.model import Model, layers_as_json, load_model, write_model
+from lstmcore.features.errors import printable
 
 _MODEL_FILE = "model.json"
 _NETWORK, _DATA = (".jsn", ".json"), (".nc", ".nc1", ".nc3", ".nc4", ".cdf", ".netcdf")
 _KINDS = dict.fromkeys(_NETWORK, "network") | dict.fromkeys(_DATA, "data")
 _KINDS |= {".autosave": "autosave", ".csv": "table"}
 _POSSIBLE = (
-    "expected a network (.jsn, .json, .autosave) to a folder (a model), such a folder to .jsn or .json, data "
-    f"({', '.join(_DATA)}) to .csv, or .csv to data"
+    f"expected data ({', '.join(_DATA)}) to .csv, or .csv to data; networks: lstmcore import and export"
 )
 _LOOKED_AT = 64  # bytes
 _ONE_SEQUENCE = 1e-9  # of a file of which only the means are wanted
@@ -108,6 +108,15 @@ def convert(source: Path, target: Path, wishes: Wishes | None = None) -> list[st
             uses = [f"{a} to {b}" for (a, b), (_, names) in _CONVERSIONS.items() if option.name in names]
             raise InputError(f"--{option.name} has no meaning here; it is for {' and '.join(uses)}")
     return work(source, target, wishes)
+
+
+def successor(source: Path, target: Path) -> str | None:
+    """Return the command that converts a network; None for data and tables."""
+    if _kind(source) == "model":
+        return f"lstmcore export {printable(source)} --to currennt --out {printable(target)}"
+    if _kind(target) == "model":
+        return f"lstmcore import {printable(source)} --from currennt --out {printable(target)}"
+    return None
 
 
 def _kind(path: Path) -> str | None:

@@ -38,11 +38,14 @@ class Imported:
         Content of its files.
     notes
         What is worth saying.
+    card
+        The model's card, if it came along.
     """
 
     description: dict[str, Any]
     tensors: Tensors
     notes: list[str] = field(default_factory=list)
+    card: str | None = None
 
 
 def description_in(file: Path, content: Any) -> Description:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Literal
 
 from lstmcore.experiments.errors import InputError, unreadable
-from lstmcore.experiments.files import check_writable
+from lstmcore.experiments.files import check_writable, write_text
 from lstmcore.experiments.prediction.model import write_model
+from lstmcore.experiments.prediction.shipped import CARD
 from lstmcore.features.errors import printable
 from lstmcore.installing import install_extra
 
@@ -86,6 +87,8 @@ def import_model(file: Path, from_: ImportFormat, out: Path, options: Options | 
 
         _check_size(state_file(file))
         found = read_torch(file)
+    if found.card is not None:
+        write_text(out / CARD, found.card)
     write_model(out, found.description, found.tensors)
     return found.notes
 

@@ -7,6 +7,7 @@ what is expected, and what a foreign graph is taken for must compute what the gr
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,8 @@ def read_onnx(file: Path) -> Imported:
     arrays = _arrays(file, model.graph)
     facts = {entry.key: entry.value for entry in model.metadata_props}
     if MODEL_KEY in facts:
-        return _own(file, facts[MODEL_KEY], arrays)
+        card = model.doc_string if model.doc_string.startswith("# ") else None
+        return replace(_own(file, facts[MODEL_KEY], arrays), card=card)
     return _foreign(file, model, arrays)
 
 

@@ -16,7 +16,7 @@ from lstmcore.experiments.jobs.job import Tensors
 from lstmcore.experiments.prediction.description import QUANTILES, SCALERS, STACKED, Description
 from lstmcore.experiments.prediction.export import chosen
 from lstmcore.experiments.prediction.model import Model, load_model
-from lstmcore.experiments.prediction.shipped import CARD, find_model
+from lstmcore.experiments.prediction.shipped import card_in, find_model
 
 Array = NDArray[Any]
 
@@ -117,10 +117,7 @@ class Selection:
     @property
     def card(self) -> str | None:
         """The model's card, if it has one."""
-        try:
-            return (self.folder / CARD).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
-            return None
+        return card_in(self.folder)
 
     def layer_place(self, number: int) -> str:
         """Name a layer in a message."""

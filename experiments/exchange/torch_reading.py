@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from lstmcore import LSTM, Layer, Linear
 from lstmcore.experiments.errors import InputError, unreadable
 from lstmcore.experiments.exchange.imported import Imported, array_in, custom, read_back
 from lstmcore.experiments.exchange.torch_files import GATES, KEY, STATE
+from lstmcore.experiments.prediction.shipped import card_in
 from lstmcore.features.errors import printable
 from lstmcore.layers import BLSTM, BlockLayer
 
@@ -44,7 +46,7 @@ def read_torch(path: Path) -> Imported:
     file = state_file(path)
     arrays, told = _read(file)
     if KEY in told:
-        return _own(file, told[KEY], arrays)
+        return replace(_own(file, told[KEY], arrays), card=card_in(file.parent))
     return _foreign(file, arrays)
 
 
