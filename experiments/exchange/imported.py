@@ -86,6 +86,7 @@ def read_back(
     pieces_of: Callable[[int, int, Layer, int], dict[str, Array]],
     scaler_of: Callable[[int, str, int], Array],
     quantiles: Array | None,
+    values: int,
 ) -> Imported:
     """Put a model together again that lstmcore wrote for another program.
 
@@ -102,20 +103,24 @@ def read_back(
         Called with a network's place, the name of a scaler and its length.
     quantiles
         What features are ranked by, if they are.
+    values
+        How many numbers the file has: a description of more isn't believed.
     """
     about = description_in(file, content)
     order = about.systems[next(iter(about.systems))]
     if len(about.systems) != 1 or {*order} != {*range(len(about.networks))}:
         raise InputError(f"{printable(file)}: its description has other networks than those of one system")
     architecture = about.architecture
+    if (wanted := architecture.parameter_count * len(about.networks)) > values:
+        raise InputError(f"{printable(file)}: {values} numbers; expected {wanted}, as its description says")
     sizes = {"input": architecture.input_size, "target": architecture.output_size}
     weights = np.empty((len(about.networks), architecture.parameter_count), np.float32)
     scalers = {name: np.empty((len(weights), sizes[name.partition("_")[0]])) for name in SCALERS}
     for place, number in enumerate(order):
         views = architecture.views(weights[number])
         for k, (layer, inputs) in enumerate(zip(architecture.layers, architecture.input_sizes, strict=True)):
-            for name, values in pieces_of(place, k, layer, inputs).items() if views[k] else ():
-                views[k][name][...] = values
+            for name, array in pieces_of(place, k, layer, inputs).items() if views[k] else ():
+                views[k][name][...] = array
         for name, rows in scalers.items():
             rows[number] = scaler_of(place, name, rows.shape[1])
     description = about.model_dump(exclude_none=True)

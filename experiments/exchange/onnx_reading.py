@@ -65,6 +65,10 @@ def _loaded(file: Path) -> onnx.ModelProto:
         raise InputError(f"{printable(file)}: damaged, or no file of ONNX: there is no node in its graph")
     if len(model.graph.node) > _MOST_NODES:
         raise InputError(f"{printable(file)}: {len(model.graph.node)} nodes; expected at most {_MOST_NODES}")
+    inner = [n for n in model.graph.node if any(a.HasField("g") or a.graphs for a in n.attribute)]
+    if inner or model.functions or model.graph.sparse_initializer:
+        what = f"node {inner[0].name!r} ({inner[0].op_type})" if inner else "a function or sparse array"
+        raise InputError(f"{printable(file)}: {what} in its graph; expected plain nodes and arrays")
     tensors = [*model.graph.initializer, *(a.t for node in model.graph.node for a in node.attribute)]
     for tensor in tensors:
         if tensor.data_location == TensorProto.EXTERNAL or tensor.external_data:
@@ -127,7 +131,8 @@ def _own(file: Path, text: str, arrays: dict[str, Array]) -> Imported:
             raise InputError(f"{printable(file)}: quantiles has shape {table.shape}; expected some a feature")
         table = table.reshape(columns, -1).T
         quantiles = table[np.isfinite(table).all(1)]
-    return read_back(file, content, pieces_of, scaler_of, quantiles)
+    values = sum(array.size for array in arrays.values())
+    return read_back(file, content, pieces_of, scaler_of, quantiles, values)
 
 
 def lstm_pieces(tensors: dict[str, Array]) -> dict[str, Array]:

@@ -96,7 +96,8 @@ def _own(file: Path, text: str, arrays: dict[str, Array]) -> Imported:
     def scaler_of(place: int, name: str, length: int) -> Array:
         return array_in(file, arrays, f"networks.{place}.{name}", (length,))
 
-    return read_back(file, content, pieces_of, scaler_of, arrays.get("quantiles"))
+    values = sum(array.size for array in arrays.values())
+    return read_back(file, content, pieces_of, scaler_of, arrays.get("quantiles"), values)
 
 
 def _lstm(

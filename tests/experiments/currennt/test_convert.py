@@ -404,9 +404,7 @@ def test_what_can_not_be_converted_is_told_with_what_can(net, tmp_path):
     path = net("tanh")
     shutil.copy(path, tmp_path / "bare")
     (tmp_path / "song.mp3").write_bytes(b"ID3" + bytes(100))
-    possible = (
-        "expected data (.nc, .nc1, .nc3, .nc4, .cdf, .netcdf) to .csv, or .csv to data"
-    )
+    possible = "expected data (.nc, .nc1, .nc3, .nc4, .cdf, .netcdf) to .csv, or .csv to data"
     for source, target in (
         (path, "b.jsn"),
         (path, "b.nc"),
