@@ -66,10 +66,10 @@ def export(
     Example: lstmcore export deam-means --to onnx --out emotion.onnx
     """
     with errors_told(None):
-        from lstmcore.experiments.exchange.export import Options, export_model
+        from lstmcore.experiments.exchange import ExportOptions, export_model
         from lstmcore.features.errors import printable
 
-        notes = export_model(model, to, out, Options(system, network, streaming, peepholes))
+        notes = export_model(model, to, out, ExportOptions(system, network, streaming, peepholes))
         for note in notes:
             print(f"note: {note}")
         print(f"written: {printable(out)}")
@@ -102,10 +102,10 @@ def import_(
     Example: lstmcore import emotion.onnx --from onnx --out model/
     """
     with errors_told(None):
-        from lstmcore.experiments.exchange.importing import Options, import_model
+        from lstmcore.experiments.exchange import ImportOptions, import_model
         from lstmcore.features.errors import printable
 
-        notes = import_model(file, from_, out, Options(data, float64))
+        notes = import_model(file, from_, out, ImportOptions(data, float64))
         for note in notes:
             print(f"note: {note}")
         print(f"model: {printable(out)}")

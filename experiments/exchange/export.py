@@ -19,8 +19,8 @@ SUFFIXES = {"onnx": ".onnx", "currennt": ".jsn", "rtneural": ".json"}
 
 
 @dataclass(frozen=True)
-class Options:
-    """Options of an export; each belongs to some formats.
+class ExportOptions:
+    """ExportOptions of an export; each belongs to some formats.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class Options:
 
 
 def export_model(
-    given: Path | None, to: ExportFormat, out: Path, options: Options | None = None
+    given: Path | None, to: ExportFormat, out: Path, options: ExportOptions | None = None
 ) -> list[str]:
     """Write a model for another program.
 
@@ -68,7 +68,7 @@ def export_model(
     OSError
         If a file can't be written.
     """
-    options = options or Options()
+    options = options or ExportOptions()
     _check_options(to, out, options)
     selection = select(given, options.system, options.network)
     if to == "onnx":
@@ -87,7 +87,7 @@ def export_model(
     return _write_currennt(selection, out)
 
 
-def _check_options(to: ExportFormat, out: Path, options: Options) -> None:
+def _check_options(to: ExportFormat, out: Path, options: ExportOptions) -> None:
     if options.streaming and to != "onnx":
         said = (
             "of the module is stream()" if to == "torch" else "networks there hold their state by themselves"

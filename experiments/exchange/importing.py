@@ -20,8 +20,8 @@ MOST_BYTES = 2_000_000_000
 
 
 @dataclass(frozen=True)
-class Options:
-    """Options of an import, of CURRENNT's files both.
+class ImportOptions:
+    """ImportOptions of an import, of CURRENNT's files both.
 
     Parameters
     ----------
@@ -35,7 +35,9 @@ class Options:
     float64: bool = False
 
 
-def import_model(file: Path, from_: ImportFormat, out: Path, options: Options | None = None) -> list[str]:
+def import_model(
+    file: Path, from_: ImportFormat, out: Path, options: ImportOptions | None = None
+) -> list[str]:
     """Make a model of another program's file.
 
     Parameters
@@ -61,7 +63,7 @@ def import_model(file: Path, from_: ImportFormat, out: Path, options: Options | 
     OSError
         If the model can't be written.
     """
-    options = options or Options()
+    options = options or ImportOptions()
     if from_ != "currennt" and (options.data is not None or options.float64):
         wrong = "--data" if options.data is not None else "--float64"
         raise InputError(f"{wrong} with --from {from_}; expected it with currennt alone")

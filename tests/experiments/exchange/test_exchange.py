@@ -12,11 +12,11 @@ from typer.testing import CliRunner
 
 from lstmcore.experiments.cli import app
 from lstmcore.experiments.errors import InputError
-from lstmcore.experiments.exchange.export import Options, export_model
+from lstmcore.experiments.exchange import ExportOptions, export_model
 from lstmcore.experiments.prediction.model import load_model
 from tests.experiments.exchange.small_models import BLOCK, LAYERS, rows_for, write_small
 
-ONE = Options(network=1)
+ONE = ExportOptions(network=1)
 
 
 def sigmoid(x: Any) -> Any:
@@ -67,7 +67,7 @@ def test_a_file_for_rtneural_says_what_the_network_says(kind, tmp_path):
 
 
 def test_what_rtneural_can_not_hold_is_refused(tmp_path):
-    def refused(message: str, options: Options = ONE, **keys: Any) -> None:
+    def refused(message: str, options: ExportOptions = ONE, **keys: Any) -> None:
         write_small(tmp_path / "m", **keys)
         with pytest.raises(InputError, match=message):
             export_model(tmp_path / "m", "rtneural", tmp_path / "r.json", options)
@@ -77,7 +77,7 @@ def test_what_rtneural_can_not_hold_is_refused(tmp_path):
     refused("features are ranked first", quantiles=9, peepholes=False)
     refused(r"layer 1 of 3 \(blstm\) has no counterpart", layers=LAYERS["blstm"], peepholes=False)
     refused(r"layer 1 of 6 \(convolution\)", layers=BLOCK, inputs=48, peepholes=False)
-    refused(r"3 networks in lstm_all.*0: fold 0 trial 0; 1: fold 1", Options(), peepholes=False)
+    refused(r"3 networks in lstm_all.*0: fold 0 trial 0; 1: fold 1", ExportOptions(), peepholes=False)
 
 
 def test_what_frame_by_frame_leaves_to_others(tmp_path):

@@ -14,8 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from lstmcore import LSTM, Linear, StreamingNetwork
 from lstmcore.experiments.errors import InputError
-from lstmcore.experiments.exchange.export import Options, export_model
-from lstmcore.experiments.exchange.importing import import_model
+from lstmcore.experiments.exchange import ExportOptions, export_model, import_model
 from lstmcore.experiments.prediction.model import Model, load_model
 from lstmcore.network import Network
 from tests.experiments.exchange.small_models import BLOCK, LAYERS, rows_for, write_small
@@ -28,7 +27,7 @@ def session(file: Path) -> onnxruntime.InferenceSession:
 
 
 def exported(model: Path, out: Path, **options: Any) -> onnxruntime.InferenceSession:
-    export_model(model, "onnx", out, Options(**options))
+    export_model(model, "onnx", out, ExportOptions(**options))
     return session(out)
 
 
@@ -133,15 +132,15 @@ def test_a_song_in_pieces_is_the_song_at_once(tmp_path):
 
 def test_what_streaming_leaves_to_others_is_told(tmp_path):
     write_small(tmp_path / "m", lead_in_seconds=1.0, annotation_delay_seconds=0.5, smoothing_seconds=2.0)
-    notes = export_model(tmp_path / "m", "onnx", tmp_path / "m.onnx", Options(streaming=True))
+    notes = export_model(tmp_path / "m", "onnx", tmp_path / "m.onnx", ExportOptions(streaming=True))
     assert len(notes) == 3
     assert all(any(w in n for n in notes) for w in ("first frame 2 times", "1 frames late", "not smoothed"))
     write_small(tmp_path / "b", LAYERS["blstm"])
     with pytest.raises(InputError, match=r"layer 1 of 3 \(blstm\) runs backwards"):
-        export_model(tmp_path / "b", "onnx", tmp_path / "b.onnx", Options(streaming=True))
+        export_model(tmp_path / "b", "onnx", tmp_path / "b.onnx", ExportOptions(streaming=True))
     write_small(tmp_path / "d", LAYERS["dense"])
     with pytest.raises(InputError, match="no lstm layer"):
-        export_model(tmp_path / "d", "onnx", tmp_path / "d.onnx", Options(streaming=True))
+        export_model(tmp_path / "d", "onnx", tmp_path / "d.onnx", ExportOptions(streaming=True))
     write_small(tmp_path / "w", prediction_window_seconds=30.0)
     (note,) = export_model(tmp_path / "w", "onnx", tmp_path / "w.onnx")
     assert "longer than 30 s in windows" in note
@@ -152,7 +151,7 @@ def test_what_streaming_leaves_to_others_is_told(tmp_path):
 def test_there_and_back_to_the_bit(kind, quantiles, tmp_path):
     model = write_small(tmp_path / "model", LAYERS[kind], quantiles=quantiles, smoothing_seconds=2.0)
     (tmp_path / "model" / "README.md").write_text("# small\n\nIts card.\n")
-    export_model(tmp_path / "model", "onnx", tmp_path / "m.onnx", Options(system="lstm_ccc"))
+    export_model(tmp_path / "model", "onnx", tmp_path / "m.onnx", ExportOptions(system="lstm_ccc"))
     import_model(tmp_path / "m.onnx", "onnx", tmp_path / "back")
     back = load_model(tmp_path / "back")
     rows = rows_for(model, 12)
@@ -168,7 +167,7 @@ def test_there_and_back_to_the_bit(kind, quantiles, tmp_path):
 
 def test_blocks_come_back(tmp_path):
     model = write_small(tmp_path / "model", BLOCK, inputs=48, networks=1)
-    export_model(tmp_path / "model", "onnx", tmp_path / "m.onnx", Options(network=0))
+    export_model(tmp_path / "model", "onnx", tmp_path / "m.onnx", ExportOptions(network=0))
     import_model(tmp_path / "m.onnx", "onnx", tmp_path / "back")
     np.testing.assert_array_equal(load_model(tmp_path / "back").tensors["weights"], model.tensors["weights"])
 

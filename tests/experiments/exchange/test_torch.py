@@ -13,12 +13,11 @@ from safetensors.numpy import load_file, save_file
 
 from lstmcore import BLSTM, LSTM, Linear
 from lstmcore.experiments.errors import InputError
-from lstmcore.experiments.exchange.export import Options, export_model
-from lstmcore.experiments.exchange.importing import import_model
+from lstmcore.experiments.exchange import ExportOptions, export_model, import_model
 from lstmcore.experiments.prediction.model import Model, load_model
 from tests.experiments.exchange.small_models import BLOCK, LAYERS, rows_for, write_small
 
-MODULE = Options(peepholes="module")
+MODULE = ExportOptions(peepholes="module")
 
 
 @pytest.mark.parametrize("kind", LAYERS)
