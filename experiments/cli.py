@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
+from lstmcore.experiments.exchange.cli import commands as exchange_commands
 from lstmcore.experiments.prediction.cli import (
     MODEL_HELP,
     MODEL_METAVAR,
@@ -199,6 +201,7 @@ def example(
 app.registered_commands += starting_commands.registered_commands
 app.registered_commands += prediction_commands.registered_commands
 app.registered_commands += run_commands.registered_commands
+app.registered_commands += exchange_commands.registered_commands
 
 
 @app.command(cls=Command)
@@ -394,31 +397,32 @@ def convert(
     source: Annotated[Path, typer.Argument(help="What to convert.", metavar="IN")],
     target: Annotated[Path, typer.Argument(help="What to write.", metavar="OUT")],
     network: Annotated[
-        int | None, typer.Option(help="Which network of a model, from 0.", show_default=False)
+        int | None, typer.Option(help="Which network of a model, from 0.", hidden=True)
     ] = None,
     data: Annotated[
         Path | None,
-        typer.Option(help="Standardised data: their means become the model's scalers.", metavar="FILE.nc"),
+        typer.Option(help="Standardised data, whose means the model gets.", metavar="FILE.nc", hidden=True),
     ] = None,
     labels: Annotated[
         int | None,
         typer.Option(min=1, help="Classes of a table; by default the largest + 1.", show_default=False),
     ] = None,
     float64: Annotated[
-        bool, typer.Option("--float64", help="Keep a network's weights in double precision.")
+        bool, typer.Option("--float64", help="Keep a network's weights in double precision.", hidden=True)
     ] = False,
 ) -> None:
-    """Convert between CURRENNT's files and ours.
+    """Convert CURRENNT's data to tables and back.
 
-    A network (.jsn, .json, .autosave) becomes a model (a folder), a model's network a .jsn; data (.nc, .nc1,
-    .netcdf …) become a table (.csv), a table data.
+    Data (.nc, .nc1, .netcdf …) become a table (.csv), a table data.  Networks: lstmcore import and export.
 
-    Example: lstmcore convert trained_network.jsn model/
+    Example: lstmcore convert train.csv train.nc
     """
     with errors_told(None):
-        from lstmcore.experiments.currennt.convert import Wishes, convert as convert_file
+        from lstmcore.experiments.currennt.convert import Wishes, convert as convert_file, successor
 
         notes = convert_file(source, target, Wishes(network, data, labels, float64))
+        if (now := successor(source, target)) is not None:
+            print(f"warning: lstmcore convert of networks goes with 0.4; expected {now}", file=sys.stderr)
     for note in notes:
         print(note)
 

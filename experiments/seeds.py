@@ -18,6 +18,7 @@ PURPOSES = {
     "labelled songs": 9,
     "sequences of several songs": 10,
     "own systems": 11,
+    "card of a model": 20,
 }
 
 

@@ -50,14 +50,14 @@ def test_the_python_of_a_page_runs_from_its_top(page, tmp_path, monkeypatch):
         "engine.md": lambda: namespace["y"].shape == (2,),
         "features.md": lambda: namespace["table"].shape[1] == 261,
         "sklearn.md": lambda: [len(curve) for curve in namespace["held_out"]] == [40, 60, 50, 45, 55, 50],
+        "models.md": lambda: namespace["mean"].shape == (1, 120, 2),
     }
     assert results[page.name]()
 
 
 def test_no_page_with_python_is_left_out():
-    assert [page.name for page in WITH_PYTHON] == [
-        *("README.md", "cuda.md", "engine.md", "features.md", "sklearn.md")
-    ]
+    pages = ["README.md", "cuda.md", "engine.md", "features.md", "models.md", "sklearn.md"]
+    assert [page.name for page in WITH_PYTHON] == pages
 
 
 def test_the_toml_of_a_page_is_an_experiment(tmp_path):

@@ -16,7 +16,8 @@ FOREIGN = {
     "lstmcore": NUMBERS | {"joblib", "lazy_loader", "mlflow", "sklearn", "tensorboardX"},
     "features": NUMBERS | {"av", "lazy_loader", "soundfile", "opensmile", "pandas", "platformdirs"},
     "experiments": {
-        *("click", "filelock", "jinja2", "lazy_loader", "matplotlib", "numba", "numpy", "optuna", "pandas"),
+        *("click", "filelock", "jinja2", "lazy_loader", "matplotlib", "numba", "numpy", "onnx"),
+        *("optuna", "pandas"),
         "platformdirs",
         *(
             "psutil",
@@ -42,7 +43,7 @@ HOUSE = [["experiments"], ["features", "lstmcore"]]
 EXPERIMENTS = [
     ["cli"],
     ["studies"],
-    ["run"],
+    ["run", "exchange"],
     ["report", "currennt"],
     ["prediction"],
     ["scoring"],

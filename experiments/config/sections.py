@@ -74,6 +74,7 @@ class Data(Features):
     ``official_test_above``: songs with a larger number are the official test set; ``"none"``: there is none.
     ``table``, ``audio``: files and columns of these sources, and ``test_songs`` their official test set.
     ``also``: other data sets, whose songs all networks are trained on, too.
+    ``licence``: of the data, a line that the model's card has.
     """
 
     source: Literal["procedural", "deam", "table", "audio"]
@@ -97,6 +98,7 @@ class Data(Features):
     table: TableData | None = None
     audio: AudioData | None = None
     also: list[Data] = Field(default=[])
+    licence: str | None = Field(default=None, min_length=1, max_length=500)
 
     @property
     def others(self) -> list[Data]:
@@ -555,6 +557,7 @@ _LATER = (
     ("pretraining", "next_frames"),
     ("pretraining", "piece_seconds"),
     ("data", "also"),
+    ("data", "licence"),
     ("training", "balance"),
     ("training", "decorrelate"),
     ("network", "front"),

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmcore import OBJECTIVES, Architecture, Network
-from lstmcore.experiments.currennt.data import TYPES, build_network, file_weights
+from lstmcore.experiments.currennt.data import KINDS, TYPES, build_network, file_weights
 from lstmcore.experiments.currennt.formats.netcdf import Float32, read_netcdf
 from lstmcore.experiments.currennt.formats.netcdf_classic import MAGIC as CLASSIC
 from lstmcore.experiments.currennt.formats.netcdf_hdf5 import MAGIC as HDF5
@@ -35,14 +35,14 @@ from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.jobs.job import Tensors
 from lstmcore.experiments.prediction.description import QUANTILES
 from lstmcore.experiments.prediction.model import Model, layers_as_json, load_model, write_model
+from lstmcore.features.errors import printable
 
 _MODEL_FILE = "model.json"
 _NETWORK, _DATA = (".jsn", ".json"), (".nc", ".nc1", ".nc3", ".nc4", ".cdf", ".netcdf")
 _KINDS = dict.fromkeys(_NETWORK, "network") | dict.fromkeys(_DATA, "data")
 _KINDS |= {".autosave": "autosave", ".csv": "table"}
 _POSSIBLE = (
-    "expected a network (.jsn, .json, .autosave) to a folder (a model), such a folder to .jsn or .json, data "
-    f"({', '.join(_DATA)}) to .csv, or .csv to data"
+    f"expected data ({', '.join(_DATA)}) to .csv, or .csv to data; networks: lstmcore import and export"
 )
 _LOOKED_AT = 64  # bytes
 _ONE_SEQUENCE = 1e-9  # of a file of which only the means are wanted
@@ -110,6 +110,15 @@ def convert(source: Path, target: Path, wishes: Wishes | None = None) -> list[st
     return work(source, target, wishes)
 
 
+def successor(source: Path, target: Path) -> str | None:
+    """Return the command that converts a network; None for data and tables."""
+    if _kind(source) == "model":
+        return f"lstmcore export {printable(source)} --to currennt --out {printable(target)}"
+    if _kind(target) == "model":
+        return f"lstmcore import {printable(source)} --from currennt --out {printable(target)}"
+    return None
+
+
 def _kind(path: Path) -> str | None:
     if path.is_dir() or not (path.suffix or path.is_file()):
         return "model"
@@ -124,7 +133,16 @@ def _kind_of_content(source: Path) -> str | None:
     return "network" if start.removeprefix(BOM_UTF8).lstrip().startswith(b"{") else None
 
 
-def _network_to_model(source: Path, folder: Path, wishes: Wishes) -> list[str]:
+def network_to_model(source: Path, folder: Path, wishes: Wishes) -> list[str]:
+    """Make a model of a network or autosave of CURRENNT's; return what is worth saying.
+
+    Raises
+    ------
+    InputError
+        If the file can't be used, or there is a model in the folder.
+    OSError
+        If the model can't be written.
+    """
     if (folder / _MODEL_FILE).exists():
         raise InputError(f"{folder}: there is a model already; expected another folder")
     file = read_network(source)
@@ -207,7 +225,39 @@ def _model_to_network(source: Path, target: Path, wishes: Wishes) -> list[str]:
     inside = source / "model"
     folder = inside if inside.is_dir() else source
     model = load_model(folder)
-    number = _chosen(folder, model, wishes.network)
+    return write_network_of(folder, model, _chosen(folder, model, wishes.network), target)
+
+
+def write_network_of(
+    folder: Path, model: Model, number: int, target: Path, row: int | None = None
+) -> list[str]:
+    """Write a network of a model as a file of CURRENNT's.
+
+    Parameters
+    ----------
+    folder
+        Of the model.
+    model
+        It, or a part of it.
+    number
+        Of the network in `model`, from 0.
+    target
+        The file.
+    row
+        Of the network in the folder's arrays, if that is another number.
+
+    Returns
+    -------
+    list of str
+        Where the scalers are, which such a file has no place for.
+
+    Raises
+    ------
+    InputError
+        If CURRENNT has no such layer or error, or the description doesn't fit the layers.
+    OSError
+        If the file can't be written.
+    """
     network = Network(model.architecture, model.tensors["weights"][number])
     layers = _layer_specs(folder, model.description, network.architecture)
     names = [layer.name for layer in layers[1:-1]]
@@ -218,8 +268,8 @@ def _model_to_network(source: Path, target: Path, wishes: Wishes) -> list[str]:
     ranked = "take normal scores by its quantiles, then " if QUANTILES in model.tensors else ""
     return [
         f"{target}: a .jsn holds no scalers; {ranked}standardise the data, (x - mean) / scale, with "
-        f"input_mean, input_scale, target_mean and target_scale, row {number} (from 0), of "
-        f"{folder / 'networks.safetensors'}"
+        f"input_mean, input_scale, target_mean and target_scale, row {number if row is None else row} "
+        f"(from 0), of {folder / 'networks.safetensors'}"
     ]
 
 
@@ -237,6 +287,11 @@ def _chosen(folder: Path, model: Model, wanted: int | None) -> int:
 
 def _layer_specs(folder: Path, description: dict[str, Any], architecture: Architecture) -> list[LayerSpec]:
     objective = description.get("objective", "sse")
+    foreign = [layer.kind for layer in architecture.layers if type(layer) not in TYPES]
+    if foreign:
+        raise InputError(
+            f"{folder}: CURRENNT has no {foreign[0]} layer; expected layers of {', '.join(KINDS)}"
+        )
     types = [TYPES[type(layer)] for layer in architecture.layers]
     hidden = [f"{kind}_{k}" for k, kind in enumerate(types[:-1], 1)]
     names = description.get("layer_names", ["input", *hidden, "output", "postoutput"])
@@ -267,8 +322,8 @@ def _table_to_data(source: Path, target: Path, wishes: Wishes) -> list[str]:
 
 _Work = Callable[[Path, Path, Wishes], list[str]]
 _CONVERSIONS: dict[tuple[str | None, str | None], tuple[_Work, tuple[str, ...]]] = {
-    ("network", "model"): (_network_to_model, ("data", "float64")),
-    ("autosave", "model"): (_network_to_model, ("data", "float64")),
+    ("network", "model"): (network_to_model, ("data", "float64")),
+    ("autosave", "model"): (network_to_model, ("data", "float64")),
     ("model", "network"): (_model_to_network, ("network",)),
     ("data", "table"): (lambda source, target, _: data_to_table(source, target), ()),
     ("table", "data"): (_table_to_data, ("labels",)),

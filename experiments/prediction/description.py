@@ -107,7 +107,7 @@ class Description(_Part):
     ``version`` is lstmcore's that wrote it; ``window_seconds``, of features ``song_means``, the length of the
     windows that means are taken over; ``prediction_window_seconds``, of the windows that a longer song is
     predicted in, lead-in included; ``cautions`` are told before each prediction, and ``card``
-    in the list of models.
+    in the list of models; ``checksums`` are SHA-256 digests of the arrays.
     """
 
     format: Literal[1]
@@ -133,6 +133,7 @@ class Description(_Part):
     notes: list[str] = Field(default=[])
     cautions: list[str] = Field(default=[])
     card: Card | None = None
+    checksums: dict[str, str] | None = None
 
     @model_validator(mode="after")
     def _features_are_those_of_the_set(self) -> Description:
@@ -245,10 +246,10 @@ def read_description(path: Path) -> Description:
     except OSError as error:
         raise InputError(f"{path}: no readable model: {error.strerror or error}") from None
     except ValidationError as error:
-        raise InputError(f"{path}: {_explained(error)}") from None
+        raise InputError(f"{path}: {explained(error)}") from None
 
 
-def _explained(error: ValidationError) -> str:
+def explained(error: ValidationError) -> str:
     """Return what is wrong first: key, what was found, what is expected."""
     item: Any = error.errors(include_url=False)[0]
     key = ".".join(str(part) for part in item["loc"])

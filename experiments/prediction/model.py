@@ -4,7 +4,8 @@
 holds, stacked over networks, ``weights``, ``input_mean``, ``input_scale``, ``target_mean`` and
 ``target_scale``; ``quantiles`` where features are ranked first (`NormalScores`); and where the training songs
 lie (`Novelty`).  With single targets, the networks of a system are first those of the first target,
-then as many of the next.  The second file carries digests of both: what was changed on the disk is refused.
+then as many of the next.  The second file carries digests of both, and the first one of each array: what was
+changed on the disk is refused, by the name of the array.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from lstmcore.experiments.datasets.normal_scores import NormalScores
 from lstmcore.experiments.errors import InputError, did_you_mean, unreadable
 from lstmcore.experiments.files import write_json
 from lstmcore.experiments.jobs.job import Result, Tensors, load_result, save_result
+from lstmcore.experiments.prediction.checksums import check_checksums, checksums, damage_of
 from lstmcore.experiments.prediction.description import (
     FORMAT,
     QUANTILES,
@@ -101,7 +103,7 @@ def save_model(folder: Path, data: TrialData, choices: dict[str, Choice], networ
 
 def write_model(folder: Path, description: dict[str, Any], tensors: Tensors) -> None:
     """Write both files of a model; ``model.json`` comes last."""
-    content = {"format": FORMAT} | description
+    content = {"format": FORMAT} | description | {"checksums": checksums(tensors)}
     facts = {"format": FORMAT, "model.json": _digest(content)}
     save_result(folder / "networks.safetensors", Result(tensors, facts))
     write_json(folder / "model.json", content)
@@ -350,7 +352,8 @@ def load_model(folder: Path) -> Model:
     except OSError as error:
         raise unreadable(file, error) from None
     if result is None:
-        raise InputError(f"{file}: missing or damaged")
+        raise damage_of(file, about.checksums)
+    check_checksums(file, about.checksums, result.tensors)
     tensors = in_single(result.tensors)
     check_tensors(file, about, tensors)
     _check_pair(folder, result.facts)

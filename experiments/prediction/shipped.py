@@ -80,6 +80,14 @@ def find_model(given: Path | None) -> FoundModel:
     raise InputError(f"{printable(given)}: {found}; expected {_FOLDER_EXPECTED}{named}{hint}")
 
 
+def card_in(folder: Path) -> str | None:
+    """Return the card of a model's folder; None if there is none."""
+    try:
+        return (folder / CARD).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
 def print_models() -> None:
     """Print the shipped models, and how to have one predict."""
     from lstmcore.experiments.terminal.sheet import Sheet, new_console

@@ -13,6 +13,7 @@ from lstmcore.experiments.config import Experiment
 from lstmcore.experiments.datasets import Dataset
 from lstmcore.experiments.files import write_csv, write_json
 from lstmcore.experiments.jobs.runner import JobRunner
+from lstmcore.experiments.prediction.card import write_card
 from lstmcore.experiments.prediction.model import save_model
 from lstmcore.experiments.report.paper_table import PaperRow, paper_table, write_paper_table
 from lstmcore.experiments.report.results import history_table, predictions_table, write_metrics
@@ -150,6 +151,7 @@ def _conclude(folder: Path, experiment: Experiment, sides: list[FeatureSetResult
     for side in sides:
         target = folder / ("model" if side is sides[0] else f"model_{side.features}")
         save_model(target, side.data, side.choices, side.networks)
+        write_card(target, side.data, list(side.choices), predictions)
     if paper:
         write_paper_table(folder / "table_1.csv", paper)
     write_metrics(folder / "metrics.json", scores)

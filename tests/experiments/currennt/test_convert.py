@@ -41,7 +41,7 @@ def convert(*arguments):
 def done(*arguments):
     result = convert(*arguments)
     assert result.exit_code == 0, result.output
-    return result.output
+    return result.stdout
 
 
 def told(*arguments):
@@ -404,9 +404,7 @@ def test_what_can_not_be_converted_is_told_with_what_can(net, tmp_path):
     path = net("tanh")
     shutil.copy(path, tmp_path / "bare")
     (tmp_path / "song.mp3").write_bytes(b"ID3" + bytes(100))
-    possible = (
-        "expected a network (.jsn, .json, .autosave) to a folder (a model), such a folder to .jsn or .json"
-    )
+    possible = "expected data (.nc, .nc1, .nc3, .nc4, .cdf, .netcdf) to .csv, or .csv to data"
     for source, target in (
         (path, "b.jsn"),
         (path, "b.nc"),

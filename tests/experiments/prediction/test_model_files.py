@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from lstmcore import LSTM, Architecture, Linear
 from lstmcore.experiments.errors import InputError
+from lstmcore.experiments.jobs.job import Result, load_result, save_result
 from lstmcore.experiments.prediction.model import Model, load_model, write_model
 from lstmcore.features import feature_names
 from tests.shared_data import DATA, SHARED, needs_cases
@@ -109,7 +110,9 @@ def changed(folder: Path, **changes: Any) -> Path:
 
 def test_an_intact_model_predicts(folder):
     predicted(folder)
-    assert load_model(folder).description == {"format": 1, "cautions": []} | DESCRIPTION
+    found = load_model(folder).description
+    assert set(found.pop("checksums")) == set(arrays())
+    assert found == {"format": 1, "cautions": []} | DESCRIPTION
 
 
 def test_a_network_for_each_target(tmp_path):
@@ -226,6 +229,43 @@ def test_a_damaged_array_is_named(name, change, message, tmp_path):
     write_model(tmp_path, DESCRIPTION, found | {name: change(found.get(name))})
     with pytest.raises(InputError, match=message):
         predicted(tmp_path)
+
+
+@pytest.mark.parametrize("name", arrays())
+def test_a_flipped_bit_is_told_with_the_name_of_its_array(name, tmp_path):
+    write_model(tmp_path, DESCRIPTION, arrays())
+    file = tmp_path / "networks.safetensors"
+    content = bytearray(file.read_bytes())
+    size = int.from_bytes(content[:8], "little")
+    begin, end = json.loads(content[8 : 8 + size])[name]["data_offsets"]
+    content[8 + size + (begin + end) // 2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(InputError, match=rf"networks.safetensors: {name} is not what was written") as error:
+        load_model(tmp_path)
+    assert str(file) in str(error.value)
+
+
+def test_an_array_that_was_written_anew_is_told(tmp_path):
+    write_model(tmp_path, DESCRIPTION, arrays())
+    file = tmp_path / "networks.safetensors"
+    was = load_result(file)
+    assert was is not None
+    save_result(file, Result(was.tensors | {"target_mean": was.tensors["target_mean"] + 1}, was.facts))
+    with pytest.raises(InputError, match="target_mean is not what was written: its SHA-256 is"):
+        load_model(tmp_path)
+
+
+def test_a_model_of_before_there_were_checksums_is_read(tmp_path):
+    write_model(tmp_path, DESCRIPTION, arrays())
+    file = tmp_path / "model.json"
+    text = json.loads(file.read_text())
+    del text["checksums"]
+    file.write_text(json.dumps(text))
+    arrays_file = tmp_path / "networks.safetensors"
+    was = load_result(arrays_file)
+    assert was is not None
+    save_result(arrays_file, Result(was.tensors, {"format": 1}))
+    predicted(tmp_path)
 
 
 def test_weights_that_give_no_numbers_are_told(tmp_path):
