@@ -99,7 +99,7 @@ def usages():
 def test_the_options_of_a_command_are_those_it_has(name, line):
     command = typer.main.get_command(app).commands[name]
     options = set(chain.from_iterable([*p.opts, *p.secondary_opts] for p in command.params))
-    assert set(re.findall(r"(?<![\w-])--[a-z][a-z_-]*", line)) <= options
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z0-9_-]*", line)) <= options
 
 
 def anchors(page):
