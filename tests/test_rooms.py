@@ -28,9 +28,11 @@ FOREIGN = {
             "safetensors",
             "scipy",
             "soundfile",
+            "starlette",
             "threadpoolctl",
             "tomli_w",
             "typer",
+            "uvicorn",
         ),
     },
 }
@@ -41,7 +43,7 @@ COMMON_GROUND = "lstmcore.jit"
 HOUSE = [["experiments"], ["features", "lstmcore"]]
 EXPERIMENTS = [
     ["cli"],
-    ["studies"],
+    ["studies", "serving"],
     ["run"],
     ["report", "currennt"],
     ["prediction"],
