@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -15,17 +15,13 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from lstmcore.experiments.prediction.outputs.page import SHARED, shared_file
 from lstmcore.experiments.serving.guard import Door, Guard
 
 
 def static_folder() -> Path:
     """Folder of pages, styles and scripts that come along."""
     return Path(str(resources.files("lstmcore.experiments.serving") / "static"))
-
-
-def page(name: str) -> Response:
-    """Return a page that comes along, by the name of its file."""
-    return FileResponse(static_folder() / name, media_type="text/html; charset=utf-8")
 
 
 @dataclass(frozen=True)
@@ -43,7 +39,7 @@ class Part:
     routes
         What it asks for.
     open
-        Entered when the server starts, left when it ends.
+        What it owns, for `opened`.
     """
 
     path: str
@@ -80,7 +76,8 @@ def create_app(settings: Settings) -> Starlette:
     Returns
     -------
     Starlette
-        An ASGI application: for `lstmcore.experiments.serving.server.serve`, or a test's client.
+        An ASGI application: for `lstmcore.experiments.serving.server.serve`, or a test's client.  What its
+        parts own is open meanwhile (`opened`).
     """
     pages = [{"path": part.path, "title": part.title} for part in settings.parts]
 
@@ -89,24 +86,27 @@ def create_app(settings: Settings) -> Starlette:
 
     routes: list[BaseRoute] = [Route("/api/parts", parts)]
     for number, part in enumerate(settings.parts):
-        for path in (part.path, "/") if number == 0 and part.path != "/" else (part.path,):
-            routes.append(Route(path, _page_of(part)))
+        shown = _file(static_folder() / part.file, "text/html; charset=utf-8")
+        routes += [Route(path, shown) for path in ([part.path, "/"] if number == 0 else [part.path])]
         routes += part.routes
+    routes += [Route(f"/static/{name}", _file(shared_file(name), kind)) for name, kind in SHARED.items()]
     routes.append(Mount("/static", StaticFiles(directory=static_folder())))
 
-    @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        with ExitStack() as stack:
-            for part in settings.parts:
-                for opened in part.open:
-                    stack.enter_context(opened)
-            yield
-
-    return Starlette(routes=routes, middleware=[Middleware(Guard, door=settings.door)], lifespan=lifespan)
+    return Starlette(routes=routes, middleware=[Middleware(Guard, door=settings.door)])
 
 
-def _page_of(part: Part) -> Callable[[Request], Awaitable[Response]]:
-    async def shown(request: Request) -> Response:
-        return page(part.file)
+@contextmanager
+def opened(parts: Sequence[Part]) -> Iterator[None]:
+    """Open what parts own, such as threads and temporary folders, until the block ends, however it does."""
+    with ExitStack() as stack:
+        for part in parts:
+            for owned in part.open:
+                stack.enter_context(owned)
+        yield
 
-    return shown
+
+def _file(path: Path, kind: str) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        return FileResponse(path, media_type=kind)
+
+    return answer

@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 
 from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.serving.guard import Door, is_loopback, new_token
+from lstmcore.experiments.terminal.process import Terminated
 
 PORT = 8765
 _PORTS_TRIED = 20
@@ -95,8 +96,12 @@ def serve(
     tell(f"serving on {door.address()} (Ctrl-C ends)")
     if show:
         webbrowser.open(door.address())
-    server = make_server(app)
-    server.run(sockets=[listening])
+    try:
+        make_server(app).run(sockets=[listening])
+    except Terminated:
+        raise
+    except KeyboardInterrupt:
+        tell("ended")
 
 
 def make_server(app: Starlette) -> uvicorn.Server:
@@ -108,7 +113,7 @@ def make_server(app: Starlette) -> uvicorn.Server:
             access_log=False,  # it would print the token
             server_header=False,
             proxy_headers=False,
-            lifespan="on",
+            lifespan="off",
             ws="none",
             limit_concurrency=_MOST_CONNECTIONS,
             timeout_graceful_shutdown=_SECONDS_TO_END,
