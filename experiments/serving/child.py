@@ -93,6 +93,9 @@ def main() -> None:
         _analyse(request)
     except MemoryError:
         _tell(error="needs more memory than a song may have here")
+    except Exception as error:  # noqa: BLE001 - most likely of a limit that some library met
+        said = f"{type(error).__name__}: {error}".splitlines()[0]
+        _tell(error=f"can't be analysed within what a song may use here ({said})")
 
 
 def restrict(limits: Limits) -> None:

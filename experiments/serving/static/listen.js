@@ -3,7 +3,7 @@
   const { element, made, asked, repeat } = Page;
   const { clock, colour, curveColour, round, words } = Drawing;
   const SEEK_SECONDS = 5, DASHES = [[], [7, 4], [2, 3], [10, 3, 2, 3]], MOST_ROWS = 300;
-  const sound = element("sound"), across = element("across"), up = element("up"), plane = element("plane");
+  const sound = element("sound"), across = element("across"), up = element("up"), plane = element("plane"), whole = element("whole");
   const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
   const pending = ["arriving", "waiting", "working"];
   let models = [], songs = [], uploads = [], mostBytes = Infinity;
@@ -199,10 +199,11 @@
     shown = song;
     element("shown").hidden = false;
     sound.src = `/api/songs/${song.id}/sound`;
-    const said = song.curves.flatMap((curve, k) => curve.warnings.map(text => several() ? `${modelName(k)}: ${text}` : text));
-    element("warnings").replaceChildren(...[...new Set(said)].map(text => made("p", { class: "note", text: `This song ${text}.`.replace(/^This song (.*: )/, "$1this song ") })));
+    const said = song.curves.flatMap((curve, k) => curve.warnings.map(text => several() ? `${modelName(k)}: this song ${text}.` : `This song ${text}.`));
+    element("warnings").replaceChildren(...said.map(text => made("p", { class: "note", text })));
     showModels();
     showAxes();
+    element("whole-label").hidden = shown.models.some(model => !model.scale);
     showAbout();
     element("curves").replaceChildren(...targets().map(target => made("div", { class: "timed", "data-target": target },
       made("canvas", { role: "img", "aria-label": `${target} over time; a click goes there` }), made("div", { class: "playhead" }))));
@@ -243,10 +244,13 @@
     const first = called("valence") && called("arousal") ? [called("valence"), called("arousal")] : names;
     [across.value, up.value] = before.every(name => names.includes(name)) ? before : [first[0], first[1]];
     element("plane-view").hidden = names.length < 2;
+    for (const select of [across, up]) select.parentElement.hidden = names.length < 3;
     document.querySelector(".views").classList.toggle("without-plane", names.length < 2);
   }
 
   function showAbout() {
+    element("cautions").replaceChildren(...shown.models.flatMap(model => model.cautions.map(
+      text => made("p", { class: "note", text: several() ? `${model.model}: ${text}` : text }))));
     element("about").replaceChildren(...shown.models.flatMap((model, k) => {
       const scale = model.scale ? `${round(model.scale[0])} to ${round(model.scale[1])}` : "unknown";
       const novelty = shown.curves[k].novelty;
@@ -255,7 +259,7 @@
         `Time: ${model.time_stamp}.`,
         ...(novelty === null ? [] : [`Novelty ${round(novelty)}: the share of the songs learnt from that lie nearer to the others of them than this one does.`]),
       ];
-      return [...lines.map(text => made("p", { text })), ...model.cautions.map(text => made("p", { class: "note", text: several() ? `${model.model}: ${text}` : text }))];
+      return lines.map(text => made("p", { text }));
     }), made("p", { text: "Bands are ± the standard deviation over a model's networks. Between two values of a curve the point moves on the straight line." }));
   }
 
@@ -279,8 +283,9 @@
     move();
   }
 
-  // From the lowest to the highest value of all models' scales; null if one isn't known.
+  // From the lowest to the highest value of all models' scales; null if one isn't known, or isn't wanted.
   function scaleOf(target) {
+    if (!whole.checked) return null;
     const scales = shown.models.filter(model => model.targets.includes(target)).map(model => model.scale);
     if (scales.some(scale => !scale)) return null;
     return [Math.min(...scales.map(scale => scale[0])), Math.max(...scales.map(scale => scale[1]))];
@@ -418,7 +423,7 @@
   });
   document.addEventListener("keyup", event => { if (event.key === " " && isOurs(event)) event.preventDefault(); });
 
-  for (const select of [across, up]) select.addEventListener("change", draw);
+  for (const choice of [across, up, whole]) choice.addEventListener("change", draw);
   window.addEventListener("resize", draw);
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
   window.addEventListener("beforeprint", draw);

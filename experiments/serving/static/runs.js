@@ -50,14 +50,22 @@
     }
     return made("section", { "aria-label": run.name }, ...parts, made("div", { class: "views" },
       made("div", {}, made("h3", { text: "Folds and trials: epochs so far" }), made("div", { class: "wide" }, table(run, cells))),
-      made("div", {}, made("h3", { text: "Validation error per frame over epochs, a colour for each fold" }), made("canvas", { class: "errors", role: "img", "aria-label": "learning curves of all networks" }))));
+      made("div", {}, made("h3", { text: "Validation error per frame over epochs, a line for each network" }), made("canvas", { class: "errors", role: "img", "aria-label": "learning curves of all networks" }))));
   }
 
   function table(run, cells) {
     const trials = Array.from({ length: run.trials }, (_, k) => k);
     const head = made("tr", {}, made("th", { text: "fold" }), ...trials.map(k => made("th", { text: `trial ${k}`, scope: "col" })));
-    return made("table", {}, head, ...run.folds.map(fold => made("tr", {}, made("th", { text: fold, scope: "row" }),
+    return made("table", {}, head, ...run.folds.map(fold => made("tr", {}, rowHead(run, fold),
       ...trials.map(trial => cell(cells.get(`${fold} ${trial}`) || [])))));
+  }
+
+  // With the line that its curves have in the picture beside.
+  const lineOf = (run, fold) => [run.folds.indexOf(fold), Math.floor(run.folds.indexOf(fold) / 6) % 3];
+  function rowHead(run, fold) {
+    const head = made("th", { text: fold, scope: "row" }), [n, dash] = lineOf(run, fold);
+    head.style.borderLeft = `5px ${["solid", "dashed", "dotted"][dash]} ${curveColour(n)}`;
+    return head;
   }
 
   function cell(jobs) {
@@ -84,9 +92,9 @@
       { range: [low - .03 * (high - low), high + .03 * (high - low)], name: "validation error", middle: null });
     drawn.inside(() => known.forEach(([job, points]) => {
       const { pen, atX, atY } = drawn;
-      const n = run.folds.indexOf(job.fold);
+      const [n, dash] = lineOf(run, job.fold);
       pen.strokeStyle = curveColour(n);
-      pen.setLineDash([[], [6, 3], [2, 3]][Math.floor(n / 6) % 3]);
+      pen.setLineDash([[], [6, 3], [2, 3]][dash]);
       pen.lineWidth = job.state === "working" ? 2.5 : 1;
       pen.beginPath();
       points.forEach(([epoch, error]) => pen.lineTo(atX(epoch), atY(error)));
@@ -99,5 +107,5 @@
   }
 
   window.addEventListener("resize", draw);
-  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { seen = ""; look(); });
 })();
