@@ -54,7 +54,7 @@ def serve(
 
     Example: lstmcore serve runs/quickstart-1a2b3c4d --songs music/ --open
 
-    Needs the extra serve: pip install 'lstmcore[serve]'.
+    Needs the extra serve.
     """
     with errors_told(None, stores=False):
         from lstmcore.experiments.serving.pages import Wishes, serve_pages

@@ -7,6 +7,7 @@ before any route is looked for: docs/serving.md lists the threats.
 from __future__ import annotations
 
 import ipaddress
+import platform
 import secrets
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
@@ -33,6 +34,7 @@ HEADERS = {
 """Stand on every answer; none allows other origins (CORS)."""
 
 _CHANGES_NOTHING = ("GET", "HEAD")
+_ANY = ("", "0.0.0.0", "::")
 _LOCAL = ("localhost", "localhost.")
 
 
@@ -71,8 +73,9 @@ class Door:
         return f"lstmcore-{self.port}"
 
     def address(self, path: str = "/") -> str:
-        """Return the URL of a page, with the token where there is one."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        """Return the URL of a page, with the token if there is one; for all addresses, the machine's name."""
+        host = platform.node() or "localhost" if self.host in _ANY else self.host
+        host = f"[{host}]" if ":" in host else host
         query = f"?{urlencode({'token': self.token})}" if self.token else ""
         return f"http://{host}:{self.port}{path}{query}"
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.extraction import find_songs
 from lstmcore.experiments.prediction.shipped import is_model
+from lstmcore.features.errors import printable
+from lstmcore.installing import install_extra
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def serve_pages(wishes: Wishes, host: str, port: int | None, *, show: bool) -> N
     if missing:
         raise InputError(
             f"lstmcore serve needs {' and '.join(missing)}, which isn't installed; "
-            "expected the extra: pip install 'lstmcore[serve]'"
+            f"expected the extra serve: {install_extra('serve')}"
         )
     from lstmcore.experiments.serving.app import Settings, create_app, opened
     from lstmcore.experiments.serving.child import Limits
@@ -60,6 +62,9 @@ def serve_pages(wishes: Wishes, host: str, port: int | None, *, show: bool) -> N
     from lstmcore.experiments.serving.models import Models
     from lstmcore.experiments.serving.server import opened_door, serve
 
+    for path in wishes.songs:
+        if not path.exists():
+            raise InputError(f"--songs {printable(path)}: no such file or folder; expected songs")
     runs = read_runs(wishes.models)
     unfinished = [run for run in runs if not is_model(run)]
     models = Models(wishes.models, unfinished)

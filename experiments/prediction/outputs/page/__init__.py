@@ -35,7 +35,7 @@ _STEPS = 255
 
 
 SHARED = {"drawing.js": "text/javascript", "colours.css": "text/css"}
-"""What this page has in common with those of ``lstmcore serve``: what draws planes and curves, and colours."""
+"""What this page and those of ``lstmcore serve`` have in common: planes, curves, colours."""
 
 
 def shared_file(name: str) -> Path:
