@@ -29,9 +29,11 @@ FOREIGN = {
             "safetensors",
             "scipy",
             "soundfile",
+            "starlette",
             "threadpoolctl",
             "tomli_w",
             "typer",
+            "uvicorn",
         ),
     },
 }
@@ -42,7 +44,7 @@ COMMON_GROUND = "lstmcore.jit"
 HOUSE = [["experiments"], ["features", "lstmcore"]]
 EXPERIMENTS = [
     ["cli"],
-    ["studies"],
+    ["studies", "serving"],
     ["run", "exchange"],
     ["report", "currennt"],
     ["prediction"],

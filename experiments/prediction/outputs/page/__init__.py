@@ -34,6 +34,15 @@ _MARK = "<!-- songs -->"
 _STEPS = 255
 
 
+SHARED = {"drawing.js": "text/javascript", "colours.css": "text/css"}
+"""What this page and those of ``lstmcore serve`` have in common: planes, curves, colours."""
+
+
+def shared_file(name: str) -> Path:
+    """Return where one of the `SHARED` files is."""
+    return Path(str(resources.files(_HERE) / name))
+
+
 class Page(Protocol):
     """A page that songs are added to."""
 
@@ -120,7 +129,9 @@ class _Written:
             facts=self._facts,
             named=" and ".join([", ".join(targets[:-1]), targets[-1]][len(targets) == 1 :]),
             about=_in_script(self._facts.as_json() | {"columns": self._columns}).decode(),
+            colours=shared_file("colours.css").read_text(encoding="utf-8"),
             style=files.joinpath("songs.css").read_text(encoding="utf-8"),
+            drawing=shared_file("drawing.js").read_text(encoding="utf-8"),
             script=files.joinpath("songs.js").read_text(encoding="utf-8"),
             mark=_MARK,
         )

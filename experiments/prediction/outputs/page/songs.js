@@ -15,11 +15,7 @@
   let shown = songs.map((_, k) => k);  // numbers of the songs in the list, in its order
   let chosen = 0;
 
-  const words = name => name.replaceAll("_", " ");
-  const round = value => value === null ? "–" : String(Number(value.toPrecision(3))).replace("-", "−");
-  const clock = seconds => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
-  const colour = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const curveColour = k => colour(`--curve-${k % 6}`);
+  const { words, round, clock, colour, curveColour } = Drawing;
   const meanOf = target => `${target}_mean`;
   const isMean = name => targets.some(target => meanOf(target) === name);
 
@@ -44,36 +40,9 @@
     return { times, values: read(2 * k), spread: read(2 * k + 1) };
   }
 
-  // A canvas in the screen's own pixels.
-  function prepared(canvas) {
-    const box = canvas.getBoundingClientRect(), ratio = window.devicePixelRatio || 1;
-    canvas.width = Math.round(box.width * ratio);
-    canvas.height = Math.round(box.height * ratio);
-    const pen = canvas.getContext("2d");
-    pen.scale(ratio, ratio);
-    pen.font = "12px system-ui, sans-serif";
-    return { pen, width: box.width, height: box.height };
-  }
-
-  function ticks(low, high, most) {
-    const rough = (high - low) / most, power = 10 ** Math.floor(Math.log10(rough));
-    const step = [1, 2, 5, 10].map(n => n * power).find(n => n >= rough);
-    const found = [];
-    for (let n = Math.ceil(low / step - 1e-9); n * step <= high + 1e-9 * step; n++) found.push(n * step);
-    return found;
-  }
-
-  const timeSteps = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600];
-  function timeTicks(high) {
-    const step = timeSteps.find(n => high / n <= 10) || 7200;
-    return Array.from({ length: Math.floor(high / step) + 1 }, (_, n) => n * step);
-  }
-
   // ---- the plane ----
 
   const valueOf = (k, name) => songs[k].numbers[place.get(name)];
-  const margin = { left: 52, right: 12, top: 12, bottom: 40 };
-
   function rangeOf(name) {
     let low = Infinity, high = -Infinity;
     for (let k = 0; k < songs.length; k++) {
@@ -92,40 +61,10 @@
 
   let view = null;
   function drawPlane() {
-    const { pen, width, height } = prepared(plane);
-    const x = rangeOf(across.value), y = rangeOf(up.value);
-    const wide = width - margin.left - margin.right, high = height - margin.top - margin.bottom;
-    const atX = value => margin.left + (value - x[0]) / (x[1] - x[0]) * wide;
-    const atY = value => margin.top + (y[1] - value) / (y[1] - y[0]) * high;
-    const ink = colour("--ink"), pale = colour("--pale"), line = colour("--line");
-    pen.strokeStyle = line;
-    pen.fillStyle = pale;
-    pen.textAlign = "center";
-    for (const tick of ticks(...x, 6)) {
-      pen.beginPath(); pen.moveTo(atX(tick), margin.top); pen.lineTo(atX(tick), margin.top + high); pen.stroke();
-      pen.fillText(round(tick), atX(tick), margin.top + high + 16);
-    }
-    pen.textAlign = "right";
-    for (const tick of ticks(...y, 6)) {
-      pen.beginPath(); pen.moveTo(margin.left, atY(tick)); pen.lineTo(margin.left + wide, atY(tick)); pen.stroke();
-      pen.fillText(round(tick), margin.left - 6, atY(tick) + 4);
-    }
-    pen.strokeStyle = pale;
-    const middle = about.scale ? (about.scale[0] + about.scale[1]) / 2 : null;
-    if (middle !== null && isMean(across.value) && x[0] < middle && middle < x[1]) {
-      pen.beginPath(); pen.moveTo(atX(middle), margin.top); pen.lineTo(atX(middle), margin.top + high); pen.stroke();
-    }
-    if (middle !== null && isMean(up.value) && y[0] < middle && middle < y[1]) {
-      pen.beginPath(); pen.moveTo(margin.left, atY(middle)); pen.lineTo(margin.left + wide, atY(middle)); pen.stroke();
-    }
-    pen.fillStyle = ink;
-    pen.textAlign = "center";
-    pen.fillText(words(across.value), margin.left + wide / 2, height - 6);
-    pen.save();
-    pen.translate(13, margin.top + high / 2);
-    pen.rotate(-Math.PI / 2);
-    pen.fillText(words(up.value), 0, 0);
-    pen.restore();
+    const middle = name => about.scale && isMean(name) ? (about.scale[0] + about.scale[1]) / 2 : null;
+    const axis = name => ({ range: rangeOf(name), name: words(name), middle: middle(name) });
+    const drawn = Drawing.plane(plane, axis(across.value), axis(up.value));
+    const { pen, width, atX, atY } = drawn;
     const points = [];
     const radius = songs.length > 3000 ? 2 : songs.length > 300 ? 3 : 4.5;
     pen.fillStyle = colour("--point");
@@ -137,10 +76,7 @@
       pen.beginPath(); pen.arc(atX(u), atY(v), radius, 0, 7); pen.fill();
     }
     pen.globalAlpha = 1;
-    pen.save();
-    pen.beginPath(); pen.rect(margin.left, margin.top, wide, high); pen.clip();
-    drawPath(pen, atX, atY);
-    pen.restore();
+    drawn.inside(() => drawPath(drawn));
     const [u, v] = [valueOf(chosen, across.value), valueOf(chosen, up.value)];
     if (u !== null && v !== null) {
       pen.fillStyle = colour("--chosen");
@@ -153,21 +89,11 @@
 
   const pathTargets = () => [across.value, up.value].map(name => targets.findIndex(target => meanOf(target) === name));
 
-  function drawPath(pen, atX, atY) {
+  function drawPath(drawn) {
     const [j, k] = pathTargets();
     element("path-note").hidden = j < 0 || k < 0 || j === k;
     if (element("path-note").hidden) return;
-    const first = curveOf(songs[chosen], j).values, second = curveOf(songs[chosen], k).values;
-    pen.lineWidth = 2;
-    pen.lineCap = "round";
-    for (let n = 1; n < first.length; n++) {
-      const share = n / (first.length - 1);
-      pen.strokeStyle = `hsl(${265 - 215 * share} 85% ${38 + 17 * share}%)`;
-      pen.beginPath();
-      pen.moveTo(atX(first[n - 1]), atY(second[n - 1]));
-      pen.lineTo(atX(first[n]), atY(second[n]));
-      pen.stroke();
-    }
+    Drawing.path(drawn, curveOf(songs[chosen], j).values, curveOf(songs[chosen], k).values);
   }
 
   function nearest(event, reach) {
@@ -330,42 +256,10 @@
   }
 
   function drawCurve(canvas, song, target, k) {
-    const { pen, width, height } = prepared(canvas);
-    const { times, values, spread } = curveOf(song, k);
-    let low = Math.min(...values.map((v, n) => v - spread[n])), high = Math.max(...values.map((v, n) => v + spread[n]));
-    if (about.scale) [low, high] = [Math.min(low, about.scale[0]), Math.max(high, about.scale[1])];
-    if (low === high) [low, high] = [low - 1, high + 1];
-    const last = Math.max(times.at(-1), about.hop_seconds);
-    const left = 52, right = 12, top = 20, bottom = 20;
-    const atX = time => left + Math.max(0, time) / last * (width - left - right);
-    const atY = value => top + (high - value) / (high - low) * (height - top - bottom);
-    pen.strokeStyle = colour("--line");
-    pen.fillStyle = colour("--pale");
-    pen.textAlign = "right";
-    for (const tick of ticks(low, high, 5)) {
-      pen.beginPath(); pen.moveTo(left, atY(tick)); pen.lineTo(width - right, atY(tick)); pen.stroke();
-      pen.fillText(round(tick), left - 6, atY(tick) + 4);
-    }
-    pen.textAlign = "center";
-    for (const tick of timeTicks(last)) pen.fillText(clock(tick), atX(tick), height - 5);
-    const hue = curveColour(k);
-    pen.fillStyle = hue;
-    pen.textAlign = "left";
-    pen.font = "bold 12px system-ui, sans-serif";
-    pen.fillText(target, left, 12);
-    pen.globalAlpha = .2;
-    pen.beginPath();
-    times.forEach((time, n) => pen.lineTo(atX(time), atY(values[n] + spread[n])));
-    [...times.keys()].reverse().forEach(n => pen.lineTo(atX(times[n]), atY(values[n] - spread[n])));
-    pen.fill();
-    pen.globalAlpha = 1;
-    pen.strokeStyle = hue;
-    pen.lineWidth = 2;
-    pen.lineJoin = "round";
-    pen.beginPath();
-    times.forEach((time, n) => pen.lineTo(atX(time), atY(values[n])));
-    if (times.length === 1) pen.arc(atX(times[0]), atY(values[0]), 2, 0, 7);
-    pen.stroke();
+    const curve = curveOf(song, k);
+    const last = Math.max(curve.times.at(-1), about.hop_seconds);
+    const axes = { range: Drawing.rangeOf([curve], about.scale), last, name: target, hue: curveColour(k) };
+    Drawing.curve(Drawing.curveAxes(canvas, axes), curve, axes.hue);
   }
 
   // ---- the beginning ----

@@ -1,0 +1,1 @@
+"""Pages of one's own machine: ``lstmcore serve``, which needs the extra ``serve``."""
