@@ -17,6 +17,7 @@ from lstmcore.experiments.prediction.cli import (
 )
 from lstmcore.experiments.run.cli import commands as run_commands
 from lstmcore.experiments.serving.cli import commands as serving_commands
+from lstmcore.experiments.scoring.cli import commands as scoring_commands
 from lstmcore.experiments.starting.cli import commands as starting_commands
 from lstmcore.experiments.terminal.command_line import BackendName, Command, Version, Workers
 from lstmcore.experiments.terminal.process import run_command
@@ -201,6 +202,7 @@ app.registered_commands += starting_commands.registered_commands
 app.registered_commands += prediction_commands.registered_commands
 app.registered_commands += run_commands.registered_commands
 app.registered_commands += serving_commands.registered_commands
+app.registered_commands += scoring_commands.registered_commands
 
 
 @app.command(cls=Command)

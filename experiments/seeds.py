@@ -17,6 +17,8 @@ PURPOSES = {
     "pre-training": 8,  # but for the auto-encoder of the first layer
     "labelled songs": 9,
     "sequences of several songs": 10,
+    "raters": 20,
+    "order of songs to rate": 21,
 }
 
 
