@@ -18,6 +18,7 @@ from lstmcore.experiments.prediction.cli import (
 from lstmcore.experiments.run.cli import commands as run_commands
 from lstmcore.experiments.serving.cli import commands as serving_commands
 from lstmcore.experiments.scoring.cli import commands as scoring_commands
+from lstmcore.experiments.serving.annotation.cli import commands as annotation_commands
 from lstmcore.experiments.starting.cli import commands as starting_commands
 from lstmcore.experiments.terminal.command_line import BackendName, Command, Version, Workers
 from lstmcore.experiments.terminal.process import run_command
@@ -202,6 +203,7 @@ app.registered_commands += starting_commands.registered_commands
 app.registered_commands += prediction_commands.registered_commands
 app.registered_commands += run_commands.registered_commands
 app.registered_commands += serving_commands.registered_commands
+app.registered_commands += annotation_commands.registered_commands
 app.registered_commands += scoring_commands.registered_commands
 
 
