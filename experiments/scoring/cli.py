@@ -89,10 +89,12 @@ def _print(where: str, found: Agreeing, quiet: bool) -> None:
     console = new_console()
     _targets(found).print(console)
     if not quiet:
+        has_intervals = any(row.alpha_low is not None for row in found.targets)
+        below = " Below: 95 % intervals over songs." if has_intervals else ""
         console.print(
             "alpha: Cronbach's, of each song, mean of all: do raters move alike? Krippendorff: do they give "
-            "the same values? one to others: r of a rater with the mean of the others, mean of all songs. "
-            "Below: 95 % intervals over songs, from ten songs on.",
+            "the same values? one to others: r of a rater with the mean of the others, mean of all songs."
+            + below,
             highlight=False,
         )
     twice = [row for row in found.raters if row.why]

@@ -43,7 +43,8 @@ _BETTER = 0.1  # by so much r must rise where a rater is moved
 _LONGEST_LAG = 10.0  # seconds
 _FEWEST_FRAMES = 20  # that overlap when one of two curves is moved
 _STILL = 0.01  # of all raters' range: who moves no more has answered nothing
-_FAR = 3.0  # deviations, as the raters' median distance has them
+_FAR = 3.0  # deviations from the raters' median distance
+_FAR_OF_RANGE = 0.15  # of all raters' range, at least
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class RaterRow:
 
     ``r``: with the mean of the others over all frames; ``lag``: seconds by which the rater's curve must be
     moved to earlier times to fit the others' best; ``offset``: mean of rater less others; ``distance``:
-    root mean square of that; ``still``: songs in which the rater never moved.
+    root mean square from the median of the others; ``still``: songs in which the rater never moved.
     """
 
     target: str
@@ -118,12 +119,16 @@ class Agreeing:
 
 @dataclass(frozen=True)
 class _Answer:
-    """One rater's curve of one song, and the mean of the others where both are there."""
+    """One rater's curve of one song, and mean and median of the others where both are there.
+
+    The median is what a single rater who is far from all doesn't move.
+    """
 
     song: SongId
     rater: str
     own: Array
     others: Array
+    middle: Array
     still: bool
     hop: float
 
@@ -207,10 +212,11 @@ def _answers_of(songs: Mapping[SongId, Raters], named: bool) -> list[_Answer]:
         for k, own in enumerate(raters.answers):
             both = there[k] & (count > 1)
             others = (sums[both] - own[both]) / (count[both] - 1)
+            middle = np.nanmedian(np.delete(raters.answers[:, both], k, axis=0), axis=0)
             said = own[there[k]]
             still = len(said) > 1 and float(np.ptp(said)) <= _STILL * span
             who = raters.names[k] if named else f"{song}, row {k + 1}"
-            found.append(_Answer(song, who, own[both], others, still, hop))
+            found.append(_Answer(song, who, own[both], others, middle, still, hop))
     return found
 
 
@@ -277,7 +283,9 @@ def _rater_rows(target: str, parts: Sequence[_Answer]) -> list[RaterRow]:
     distances = {name: _distance(own) for name, own in by_rater.items()}
     known = np.array([d for d in distances.values() if d is not None])
     middle = float(np.median(known)) if len(known) else 0.0
+    span = float(np.ptp(np.concatenate([one.own for one in parts]))) if len(known) else 0.0
     spread = 1.4826 * float(np.median(np.abs(known - middle))) if len(known) else 0.0
+    limit = max(middle + _FAR * spread, _FAR_OF_RANGE * span)
     rows = []
     for name in sorted(by_rater, key=lambda name: song_order(int(name) if name.isdecimal() else name)):
         own = by_rater[name]
@@ -294,7 +302,6 @@ def _rater_rows(target: str, parts: Sequence[_Answer]) -> list[RaterRow]:
             why.append("against the others: upside down?")
         elif moves and lag is not None and LATE <= lag < _LONGEST_LAG - LATE / 2 and moved > _BETTER:
             why.append(f"{lag:g} s behind the others")
-        limit = middle + _FAR * max(spread, 0.1 * middle)
         if enough and len(known) > FEWEST_RATERS and distance is not None and distance > limit:
             why.append("far from the others")
         offset = float((values - others).mean()) if len(values) else None
@@ -303,7 +310,7 @@ def _rater_rows(target: str, parts: Sequence[_Answer]) -> list[RaterRow]:
 
 
 def _distance(own: Sequence[_Answer]) -> float | None:
-    differences = np.concatenate([one.own - one.others for one in own])
+    differences = np.concatenate([one.own - one.middle for one in own])
     return float(np.sqrt(np.mean(differences**2))) if len(differences) else None
 
 

@@ -15,9 +15,10 @@ from types import TracebackType
 
 import numpy as np
 
+from lstmcore.experiments.datasets.rating_scheme import Scheme
 from lstmcore.experiments.errors import InputError, all_told
 from lstmcore.experiments.seeds import seed_for
-from lstmcore.experiments.serving.annotation.store import Scheme, Store
+from lstmcore.experiments.serving.annotation.store import Store
 
 PRACTICE_SECONDS = 20.0
 _PRACTICE_SEED = 7

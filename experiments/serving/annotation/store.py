@@ -12,12 +12,8 @@ from __future__ import annotations
 
 import csv
 import io
-import math
-import re
-import tomllib
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -26,54 +22,17 @@ from filelock import FileLock
 
 from lstmcore.experiments.datasets.annotations import Curve, finite_number, read_csv
 from lstmcore.experiments.datasets.deam_layout import sample_column, sample_stamp
-from lstmcore.experiments.errors import InputError, listed, unreadable
+from lstmcore.experiments.datasets.rating_scheme import LONGEST_NAME, NAME, SETTINGS, Scheme, read_scheme
+from lstmcore.experiments.errors import InputError, listed
 from lstmcore.experiments.files import write_text
 
-SETTINGS = "annotation.toml"
 UNFINISHED = ".unfinished"
 LONGEST = 4 * 3600 * 1000
 """Milliseconds of the longest song."""
 
 _LOCK = ".lock"
 _WAIT = 20.0  # seconds for another rater's table to be written
-_LONGEST_NAME = 40
-_NAME = re.compile(r"[^\W_](?:[\w .\-]*[\w.\-])?")
 _DIGITS = 4
-
-
-@dataclass(frozen=True)
-class Scheme:
-    """What is rated.
-
-    Parameters
-    ----------
-    targets
-        Names, each of them a folder.
-    scale
-        Lowest and highest value.
-    hop
-        Milliseconds from one value to the next.
-    """
-
-    targets: tuple[str, ...] = ("arousal", "valence")
-    scale: tuple[float, float] = (-1.0, 1.0)
-    hop: int = 500
-
-    def __post_init__(self) -> None:
-        """Refuse what can't be rated."""
-        if not self.targets:
-            raise InputError("--targets: none is named; expected such as arousal,valence")
-        for target in self.targets:
-            if _NAME.fullmatch(target) is None or len(target) > _LONGEST_NAME:
-                raise InputError(
-                    f"--targets: {target!r} can't be the name of a folder; expected letters, digits, "
-                    "spaces, points, - and _"
-                )
-        if len({target.casefold() for target in self.targets}) < len(self.targets):
-            raise InputError(f"--targets: {', '.join(self.targets)} has one twice; expected each once")
-        low, high = self.scale
-        if not (math.isfinite(low) and math.isfinite(high) and low < high):
-            raise InputError(f"--scale: {low:g} to {high:g}; expected the lowest value, then the highest")
 
 
 def rater_name(said: str) -> str:
@@ -87,9 +46,9 @@ def rater_name(said: str) -> str:
     name = unicodedata.normalize("NFC", " ".join(said.split()))
     if not name:
         raise InputError("who rates isn't said; expected a name or a number")
-    if len(name) > _LONGEST_NAME or _NAME.fullmatch(name) is None:
+    if len(name) > LONGEST_NAME or NAME.fullmatch(name) is None:
         raise InputError(
-            f"the name {name[:_LONGEST_NAME]!r} can't be used; expected up to {_LONGEST_NAME} letters, "
+            f"the name {name[:LONGEST_NAME]!r} can't be used; expected up to {LONGEST_NAME} letters, "
             "digits, spaces, points, - and _, the first a letter or a digit"
         )
     return name
@@ -295,31 +254,6 @@ def asked_for(folder: Path, targets: str | None, scale: tuple[float, float] | No
     there = read_scheme(folder) or Scheme()
     names = there.targets if targets is None else tuple(name.strip() for name in targets.split(","))
     return Scheme(names, there.scale if scale is None else scale, there.hop)
-
-
-def read_scheme(folder: Path) -> Scheme | None:
-    """Return what a folder of ratings says was rated; None if it says nothing.
-
-    Raises
-    ------
-    InputError
-        If the file can't be used.
-    """
-    path = folder / SETTINGS
-    try:
-        content = tomllib.loads(path.read_text("utf-8"))
-        low, high = content["scale"]
-        return Scheme(tuple(map(str, content["targets"])), (float(low), float(high)), int(content["hop_ms"]))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise unreadable(path, error) from None
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"{path}: {error}; expected targets, scale and hop_ms as they were written"
-        ) from None
 
 
 def _told(scheme: Scheme) -> str:

@@ -95,9 +95,10 @@ function introduce(practice) {
   if (!left) return show("end");
   const names = about.targets.map((t) => t.replaceAll("_", " "));
   const plane = about.view === "plane";
-  $("intro-what").textContent = plane
-    ? `You hear ${count(about.songs, "song")}. While each plays, say how its ${names.join(" and ")} change.`
-    : `You hear ${count(about.songs, "song")}, for each of ${names.join(", ")} once. While one plays, say how it changes.`;
+  const songs = `You hear ${count(about.songs, "song")}`;
+  $("intro-what").textContent = plane || names.length === 1
+    ? `${songs}. While each plays, say how its ${names.join(" and ")} change${plane ? "" : "s"}.`
+    : `${songs}, once for each of ${names.join(", ")}. The line above the bar says which it is; say how it changes.`;
   $("intro-how").textContent = `Move the pointer over the ${plane ? "field" : "bar"}; on a phone, keep a finger on it. ` +
     "The arrow keys do the same. What you say counts from your first move on.";
   const begun = tasks.some((one) => one.done);
