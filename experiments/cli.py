@@ -16,9 +16,9 @@ from lstmcore.experiments.prediction.cli import (
     warn_of_model,
 )
 from lstmcore.experiments.run.cli import commands as run_commands
-from lstmcore.experiments.serving.cli import commands as serving_commands
 from lstmcore.experiments.scoring.cli import commands as scoring_commands
 from lstmcore.experiments.serving.annotation.cli import commands as annotation_commands
+from lstmcore.experiments.serving.cli import commands as serving_commands
 from lstmcore.experiments.starting.cli import commands as starting_commands
 from lstmcore.experiments.terminal.command_line import BackendName, Command, Version, Workers
 from lstmcore.experiments.terminal.process import run_command

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -48,13 +49,20 @@ def annotate(
     practice: Annotated[
         bool, typer.Option(help="Begin with a synthetic song that isn't kept, to practise.")
     ] = True,
-    host: Annotated[
-        str, typer.Option(help="Address to listen on; other than this machine's own, a token is asked for.")
-    ] = "localhost",
     port: Annotated[
-        int | None, typer.Option(help="Port; by default the first free one from 8765 on.", show_default=False)
+        int | None,
+        typer.Option(
+            min=0, max=65535, help="By default 8765, or the next free one; 0: any.", show_default=False
+        ),
     ] = None,
-    browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
+    host: Annotated[
+        str,
+        typer.Option(
+            help="Address to listen on. Other than localhost, the page can be opened from other machines, by "
+            "those who have the address that is printed."
+        ),
+    ] = "localhost",
+    open_: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
 ) -> None:
     """Rate songs while they play, on a page in the browser.
 
@@ -62,20 +70,22 @@ def annotate(
     DEAM has it: a file per song and target with a row per rater, which lstmcore raters, lstmcore init and a
     run read.  Who comes again under the same name goes on with the songs that are left.
 
-    Example: lstmcore annotate music/ --out music/ratings
+    Ctrl-C ends it, and says what to do with the ratings.
+
+    Example: lstmcore annotate music/ --open
+
+    Needs the extra serve: pip install 'lstmcore[serve]'.
     """
     from lstmcore.experiments.errors import InputError
 
     ratings = out or folder / "ratings"
-    with errors_told(None):
-        try:
-            import starlette  # noqa: F401
-            import uvicorn  # noqa: F401
-        except ImportError:
+    with errors_told(ratings, stores=False):
+        missing = [name for name in ("starlette", "uvicorn") if find_spec(name) is None]
+        if missing:
             raise InputError(
-                "the page needs what isn't installed: pip install 'lstmcore[serve]' (in a clone: uv sync "
-                "--extra serve)"
-            ) from None
+                f"lstmcore annotate needs {' and '.join(missing)}, which isn't installed; "
+                "expected the extra: pip install 'lstmcore[serve]'"
+            )
         if view not in (None, *_VIEWS):
             raise InputError(f"--view: {view!r}; expected {' or '.join(_VIEWS)}")
         from lstmcore.experiments.serving.annotation.session import Session, songs_of
@@ -84,22 +94,22 @@ def annotate(
         songs = songs_of(folder)  # before a folder is made for their ratings
         store = Store(ratings, asked_for(ratings, targets, scale))
         session = Session(folder, songs, store, view, practice=practice)
-        _serve(session, host, port, show=browser)
-    _tell_what_next(session)
+        _serve(session, host, port, show=open_)
+        _tell_what_next(session)
 
 
 def _serve(session: Session, host: str, port: int | None, *, show: bool) -> None:
     from lstmcore.experiments.serving.annotation.routes import annotation_part
-    from lstmcore.experiments.serving.app import Settings, create_app
+    from lstmcore.experiments.serving.app import Settings, create_app, opened
     from lstmcore.experiments.serving.server import opened_door, serve
     from lstmcore.features.errors import printable
 
-    with opened_door(host, port) as (door, listening):
+    parts = [annotation_part(session)]
+    with opened_door(host, port) as (door, listening), opened(parts):
         songs = len(session.songs)
         print(f"{songs} song{'' if songs == 1 else 's'} of {printable(session.folder)}")
         print(f"ratings: {printable(session.store.folder)}")
-        app = create_app(Settings(door, [annotation_part(session)]))
-        serve(app, door, listening, show=show)
+        serve(create_app(Settings(door, parts)), door, listening, show=show)
 
 
 def _tell_what_next(session: Session) -> None:

@@ -147,11 +147,15 @@ async function open(one, anew = false) {
     const who = { rater, song: one.song, targets: one.targets };
     try {
       if (anew) await ask("forget", who);
-      else resumed = take((await ask("begun", who)).curves);
+      else {
+        const { curves } = await ask("begun", who);
+        if (task === one) resumed = take(curves);
+      }
     } catch (error) {
       warn(error.message);
     }
   }
+  if (task !== one) return;
   const plane = one.targets.length === 2;
   $("rate").className = plane ? "plane" : "slider";
   const [across, up] = axes();
