@@ -39,7 +39,7 @@ def raters(
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print the tables and nothing else.")] = False,
 ) -> None:
-    """Tell how well raters agree, and whom and which songs to look at twice.
+    """Tell how well raters agree, and who to look at twice.
 
     Cronbach's alpha, Krippendorff's alpha, and how well each rater goes with the others.  To look at twice:
     who never moves, goes against the others, comes seconds behind them or is far from them; and the songs

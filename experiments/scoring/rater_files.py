@@ -53,7 +53,7 @@ def find_answers(folder: Path, progress: Progress) -> tuple[str, dict[str, dict[
 
 def _one_table(path: Path) -> Survey:
     if not path.name.lower().endswith(TABLES):
-        raise InputError(f"{path}: is no table; expected a folder, or a file {listed(TABLES)}")
+        raise InputError(f"{path}: is no table; expected a folder, or one of {listed(TABLES)}")
     return Survey(path.parent, [], [path.name])
 
 
