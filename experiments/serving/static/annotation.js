@@ -178,7 +178,8 @@ async function open(one, anew = false) {
   $("next").textContent = "Next song";
   $("play").disabled = $("back").disabled = true;
   $("saved").textContent = "";
-  hint(resumed ? `You were at ${minutes(resumed)}; Play goes on there.` : "Play, and move the point as the music goes.");
+  const ready = (resumed ? `You were at ${minutes(resumed)}; Play goes on there.` : "Play, and move the point as the music goes.");
+  hint("The song is being loaded.");
   show("rate");
   draw();
   audio.src = one.practice ? "/api/annotation/practice" : `/api/annotation/songs/${one.song}`;
@@ -186,6 +187,7 @@ async function open(one, anew = false) {
   audio.addEventListener("loadedmetadata", () => {
     if (resumed) audio.currentTime = resumed;
     waits = false;
+    hint(ready);
     $("play").disabled = $("back").disabled = false;
     $("play").focus();
     draw();
@@ -285,7 +287,14 @@ function goBack() {
   if (waits || over) return;
   listen();
   audio.currentTime = Math.max(0, audio.currentTime - BACK);
-  next = Math.min(next, Math.ceil(audio.currentTime * 1000 / about.hop_ms));
+}
+
+// Whoever moves the song, such as the keys of a keyboard for media: back, and no further than it was heard.
+function sought() {
+  if (!task || waits || over) return;
+  const heard = (next * about.hop_ms) / 1000;
+  if (audio.currentTime > heard && !task.practice) audio.currentTime = heard;
+  else next = Math.min(next, Math.ceil(audio.currentTime * 1000 / about.hop_ms));
   draw();
 }
 
@@ -295,7 +304,6 @@ async function ended() {
   if (!moved) {
     hint("You haven't moved the point, so nothing was said. Please play the song again, and move it.");
     audio.currentTime = 0;
-    next = 0;
     return;
   }
   over = true;
@@ -311,11 +319,15 @@ async function conclude() {
   } else {
     $("again").textContent = "Rate this one again";
     try {
-      await save();
+      for (let before = Infinity; unsaved.size && unsaved.size < before;) {
+        before = unsaved.size;
+        await save();
+      }
       if (unsaved.size) throw new Error("the server can't be reached");
       await ask("finish", { rater, song: task.song, targets: task.targets });
       warn("");
     } catch (error) {
+      unsaved = new Set(frames.keys()); // the next try is whole, whatever the server has had of this one
       warn(`Not saved yet: ${error.message}`);
       hint("What you said is still here.");
       $("next").textContent = "Try again";
@@ -458,6 +470,7 @@ audio.addEventListener("play", () => { $("play").textContent = "Pause"; if (!mov
 audio.addEventListener("pause", () => { $("play").textContent = "Play"; listen(); save(); });
 audio.addEventListener("timeupdate", () => { listen(); draw(); });
 audio.addEventListener("ratechange", () => { if (audio.playbackRate !== 1) audio.playbackRate = 1; });
+audio.addEventListener("seeking", sought);
 audio.addEventListener("ended", ended);
 audio.addEventListener("error", async () => {
   if (!task || !audio.getAttribute("src")) return;

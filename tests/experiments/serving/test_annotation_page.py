@@ -191,6 +191,42 @@ def test_pause_and_going_back_leave_no_gap(browser, music):
     )  # what was said first is replaced
 
 
+def test_a_song_is_not_skipped_forward(browser, music):
+    """By the keys of a keyboard for media, say: what wasn't heard isn't rated."""
+    with served(music) as address, page_of(browser, address) as page:
+        begin(page)
+        page.click("#play")
+        point_at(page, 0.9, 0.5)
+        wait_for(page, 0.7)
+        page.evaluate("document.getElementById('audio').currentTime = 3.4")
+        page.wait_for_timeout(300)
+        assert clock(page) < 2
+        point_at(page, 0.1, 0.5)
+        page.wait_for_selector("#next:visible")
+    [song] = rated(music)
+    valence = answers(music, "valence", song)
+    assert valence[3000] == pytest.approx(value(0.1), abs=0.05)
+    assert [*valence] == [*range(min(valence), int(1000 * SECONDS) + 1, 500)]
+
+
+def test_a_finger_moves_the_point_while_it_is_down(browser, music):
+    with served(music, "slider") as address, page_of(browser, address, width=390, height=844) as page:
+        begin(page)
+        page.click("#play")
+        box = page.locator("#pad").bounding_box()
+        touch = page.context.new_cdp_session(page)
+        for kind, places in (
+            ("touchStart", [0.5]),
+            ("touchMove", [0.6]),
+            ("touchMove", [0.8]),
+            ("touchEnd", []),
+        ):
+            points = [{"x": box["x"] + place * box["width"], "y": box["y"] + 20} for place in places]
+            touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        shown = float(page.get_attribute("#pad", "aria-valuenow"))
+        assert shown == pytest.approx(value(0.8), abs=0.1)
+
+
 def test_keys_move_the_point_on_the_slider(browser, music):
     with (
         served(music, "slider") as address,
