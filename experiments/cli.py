@@ -18,6 +18,8 @@ from lstmcore.experiments.prediction.cli import (
     warn_of_model,
 )
 from lstmcore.experiments.run.cli import commands as run_commands
+from lstmcore.experiments.scoring.cli import commands as scoring_commands
+from lstmcore.experiments.serving.annotation.cli import commands as annotation_commands
 from lstmcore.experiments.serving.cli import commands as serving_commands
 from lstmcore.experiments.starting.cli import commands as starting_commands
 from lstmcore.experiments.terminal.command_line import BackendName, Command, Version, Workers
@@ -204,6 +206,8 @@ app.registered_commands += prediction_commands.registered_commands
 app.registered_commands += run_commands.registered_commands
 app.registered_commands += exchange_commands.registered_commands
 app.registered_commands += serving_commands.registered_commands
+app.registered_commands += annotation_commands.registered_commands
+app.registered_commands += scoring_commands.registered_commands
 
 
 @app.command(cls=Command)

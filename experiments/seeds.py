@@ -18,7 +18,9 @@ PURPOSES = {
     "labelled songs": 9,
     "sequences of several songs": 10,
     "own systems": 11,
-    "card of a model": 20,
+    "card of a model": 12,
+    "raters": 13,
+    "order of songs to rate": 14,
 }
 
 

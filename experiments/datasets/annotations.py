@@ -34,6 +34,8 @@ class Raters(NamedTuple):
     """Milliseconds of the frames."""
     answers: NDArray[np.float64]
     """Shape (raters, frames), NaN where a rater didn't answer."""
+    names: tuple[str, ...] = ()
+    """Who they are; empty where nothing tells it: a row is then no one who is met in other songs."""
 
 
 def read_dynamic(path: Path, scale: Sequence[float] | None = None) -> dict[int, Curve]:
@@ -97,11 +99,15 @@ def _curve(
         where = f"song {song}, column {sample_column(stamps[k])}"
         curve[stamps[k]] = value = finite_number(path, line, where, cells[k])
         if scale is not None and not _inside(value, scale):
-            raise InputError(
-                f"{path}, line {line}: {where} is {cells[k].strip()}; expected {scale[0]:g} to {scale[1]:g}, "
-                "the scale of annotations that data.scale says"
-            )
+            raise _outside(path, line, where, cells[k], scale)
     return curve
+
+
+def _outside(path: Path, line: int, where: str, cell: str, scale: Sequence[float]) -> InputError:
+    return InputError(
+        f"{path}, line {line}: {where} is {cell.strip()}; expected {scale[0]:g} to {scale[1]:g}, "
+        "the scale of annotations that data.scale says"
+    )
 
 
 def _inside(value: float, scale: Sequence[float]) -> bool:
@@ -109,14 +115,16 @@ def _inside(value: float, scale: Sequence[float]) -> bool:
     return scale[0] - rounding <= value <= scale[1] + rounding
 
 
-def read_raters(path: Path) -> Raters:
+def read_raters(path: Path, scale: Sequence[float] | None = None) -> Raters:
     """Read what each rater of a song answered on one target.
 
     Parameters
     ----------
     path
-        CSV with one row per rater and columns ``sample_15000ms,…``; other columns, such as the
-        rater's name, are passed over.
+        CSV with one row per rater and columns ``sample_15000ms,…``; the first of other columns names
+        the raters.
+    scale
+        Lowest and highest value that there can be; None: any.
 
     Returns
     -------
@@ -126,7 +134,7 @@ def read_raters(path: Path) -> Raters:
     Raises
     ------
     InputError
-        If the file is missing or malformed.
+        If the file is missing or malformed, or a value is outside the scale.
     """
     header, *rows = read_csv(path)
     columns = {k: stamp for k, name in enumerate(header) if (stamp := sample_stamp(name)) is not None}
@@ -138,8 +146,20 @@ def read_raters(path: Path) -> Raters:
             raise InputError(f"{path}, line {line}: {len(row)} columns; the header has {len(header)}")
         for n, k in enumerate(columns):
             if k < len(row) and row[k].strip().lower() not in _MISSING:
-                answers[line - 2, n] = finite_number(path, line, f"column {header[k]}", row[k])
-    return Raters([*columns.values()], answers[~np.isnan(answers).all(1)])
+                where = f"column {header[k]}"
+                answers[line - 2, n] = value = finite_number(path, line, where, row[k])
+                if scale is not None and not _inside(value, scale):
+                    raise _outside(path, line, where, row[k], scale)
+    there = ~np.isnan(answers).all(1)
+    naming = next((k for k, name in enumerate(header) if k not in columns and _says_who(name)), None)
+    names = () if naming is None else tuple(row[naming].strip() if naming < len(row) else "" for row in rows)
+    known = tuple(name for name, some in zip(names, there, strict=False) if some)
+    return Raters([*columns.values()], answers[there], known if all(known) else ())
+
+
+def _says_who(column: str) -> bool:
+    """Whether a column isn't merely the number of the row."""
+    return column.strip().lower() not in ("", "index", "row") and not column.startswith("Unnamed")
 
 
 def hop_of(path: Path, curves: dict[int, Curve]) -> float | None:

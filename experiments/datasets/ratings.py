@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lstmcore.experiments.config import Columns
 from lstmcore.experiments.datasets.agreement import agreement_of
-from lstmcore.experiments.datasets.annotations import Raters, read_dynamic
+from lstmcore.experiments.datasets.annotations import Raters, read_dynamic, read_raters
 from lstmcore.experiments.datasets.deam_layout import sample_stamp
 from lstmcore.experiments.datasets.song import Agreement
 from lstmcore.experiments.datasets.song_rows import Files, Rows, check_rows_once, find_files, read_rows
@@ -113,7 +113,10 @@ def read_ratings(
     for target, names in annotations.items():
         files = find_files(root, names, f"{columns.section}.annotations.{target}")
         if _is_wide(files.paths[0]):
-            parts[target] = _read_wide(files, wanted.scale)
+            by_song = "song_id" in TableFile(files.paths[0]).columns
+            parts[target] = (
+                _read_wide(files, wanted.scale) if by_song else _read_by_rater(files, wanted.scale, target)
+            )
             continue
         header, own = TableFile(files.paths[0]).columns, columns.column_of[target]
         value = own if own in header and columns.value not in header else columns.value
@@ -125,7 +128,7 @@ def read_ratings(
 
 
 def _is_wide(path: Path) -> bool:
-    """Whether a table has one row per song and a column a time stamp, as DEAM has them."""
+    """Whether a table has one row per song or per rater and a column a time stamp, as DEAM has them."""
     return any(sample_stamp(name) is not None for name in TableFile(path).columns)
 
 
@@ -135,6 +138,26 @@ def _read_wide(files: Files, scale: tuple[float, float]) -> dict[str, Rating]:
         for song, curve in read_dynamic(path, scale).items():
             times, values = np.array([*curve]) / 1000, np.array([*curve.values()])[:, None]
             found[str(song)] = Rating(times, values, partial(_in_file, f"{path}, song {song}"))
+    return found
+
+
+def _read_by_rater(files: Files, scale: tuple[float, float], target: str) -> dict[str, Rating]:
+    """Read files called as their songs, with a row per rater: their mean, wherever anybody answered."""
+    found: dict[str, Rating] = {}
+    for path in files.paths:
+        if path.stem in found:
+            raise InputError(f"{path}: a second file of song {path.stem}; expected one of each song")
+        raters = read_raters(path, scale)
+        some = ~np.isnan(raters.answers).all(0) if len(raters.answers) else np.zeros(0, bool)
+        if not some.any():
+            continue  # nobody has rated it yet
+        times = np.array(raters.stamps)[some] / 1000
+        order = np.argsort(times, kind="stable")
+        if (np.diff(times[order]) <= 0).any():
+            raise InputError(f"{path}, line 1: two columns of the same time stamp; expected each once")
+        means = np.nanmean(raters.answers[:, some], axis=0)[order, None]
+        place = partial(_in_file, f"{path}, song {path.stem}")
+        found[path.stem] = Rating(times[order], means, place, {target: agreement_of(raters)})
     return found
 
 
@@ -282,7 +305,7 @@ def _rating(song: str, rows: Rows, wanted: RatingColumns) -> Rating:
         answer[np.searchsorted(frames, times)] = own.numbers
     stamps_ms = [int(stamp) for stamp in frames]
     agreement = {
-        target: agreement_of(Raters(stamps_ms, answers[:, :, k]))
+        target: agreement_of(Raters(stamps_ms, answers[:, :, k], tuple(raters)))
         for k, target in enumerate(wanted.columns.targets)
     }
     averaged = None if rows.times is None else rows.times[first]

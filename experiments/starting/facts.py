@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lstmcore.experiments.config import DEAM_SCALE, AudioData, Data, TableData
 from lstmcore.experiments.datasets import Dataset, load_dataset
@@ -19,7 +20,7 @@ from lstmcore.experiments.datasets.deam_layout import AVERAGED, METADATA, SONG_M
 from lstmcore.experiments.datasets.feature_tables import SongMeans, audio_files, feature_files, settings_at
 from lstmcore.experiments.datasets.metadata import read_metadata
 from lstmcore.experiments.datasets.own_data import choose_songs, metadata_of
-from lstmcore.experiments.datasets.ratings import RatingColumns, read_ratings
+from lstmcore.experiments.datasets.ratings import Rating, RatingColumns, read_ratings
 from lstmcore.experiments.datasets.recordings import Recordings
 from lstmcore.experiments.datasets.song import Metadata, SongId
 from lstmcore.experiments.errors import InputError, all_told
@@ -115,10 +116,17 @@ def read_values(root: Path, source: str, own: dict[str, Any]) -> Values:
     ratings = read_ratings(root, section.annotations or getattr(section, "file", []), columns)
     if not ratings:
         raise InputError(f"{root}: no song has ratings; expected some in {', '.join(section.targets)}")
-    values = np.concatenate([one.values.ravel() for one in ratings.values()])
+    values = np.concatenate([_said(one) for one in ratings.values()])
     timed = [len(one.times) for one in ratings.values() if one.times is not None]
     middle = int(np.median(timed)) if timed else None
     return Values([*ratings], float(values.min()), float(values.max()), middle)
+
+
+def _said(rating: Rating) -> NDArray[np.float64]:
+    """Return all that was said of a song: by each rater where it is known, for means are less far apart."""
+    known = [one.answers.answers.ravel() for one in (rating.agreement or {}).values() if one.answers]
+    values: NDArray[np.float64] = np.concatenate([rating.values.ravel(), *known])
+    return np.asarray(values[~np.isnan(values)], np.float64)
 
 
 def likely_scale(low: float, high: float, is_deam: bool) -> list[float]:

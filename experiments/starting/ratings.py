@@ -51,8 +51,8 @@ class Ratings:
 
     @property
     def has_raters(self) -> bool:
-        """Whether a column names who rated."""
-        return any(table.rater is not None for table in self.tables)
+        """Whether what each rater said is there."""
+        return any(table.rater is not None or table.is_by_rater for table in self.tables)
 
     @property
     def named(self) -> str:
@@ -63,6 +63,8 @@ class Ratings:
     def form(self) -> str:
         """What the tables look like, and whose they are."""
         first = self.tables[0]
+        if first.is_by_rater:
+            return "a file per song, with a row per rater and a column per time stamp, as DEAM has them"
         if first.is_wide:
             return "a row per song and a column per time stamp, as DEAM and emoMusic have them"
         by = " and rater" if self.has_raters else ""
@@ -92,7 +94,7 @@ class Ratings:
                 found["columns"] = {t: c for t, c in self.columns.items() if t != c}
         else:
             found["columns"] = {t: c for t, c in self.columns.items() if t != c}
-        if self.has_raters:
+        if self.tables[0].rater is not None:
             found["rater"] = self.tables[0].rater
         return {key: value for key, value in found.items() if value != {}}
 
@@ -152,8 +154,6 @@ def _rank(ratings: Ratings) -> tuple[object, ...]:
 
 def _unfit(table: Table) -> str | None:
     """Why a table that is like ratings can't be used as such; None: it can, or isn't like them."""
-    if table.is_wide and table.song is None:
-        return "a row per rater and a column per time stamp: read in DEAM's folders, beside the averages"
     if table.is_wide:
         if table.of_spreads:
             return "spreads of ratings (its name says so), not ratings"
@@ -173,7 +173,7 @@ def _unfit(table: Table) -> str | None:
 def _part(table: Table) -> tuple[tuple[object, ...], str, str] | None:
     """Take a table for one target's ratings: the kind that it shares with others, the target, its column."""
     if table.is_wide and table.about is not None:
-        return ("wide",), table.about, ""
+        return ("wide", table.is_by_rater), table.about, ""
     if not table.has_songs or table.is_wide:
         return None
     timed = table.time is not None

@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from lstmcore.experiments.config import Data, load_experiment
+from lstmcore.experiments.datasets.rating_scheme import SETTINGS, read_scheme
 from lstmcore.experiments.datasets.table_file import TableFile
 from lstmcore.experiments.errors import InputError, listed
 from lstmcore.experiments.files import write_text
@@ -210,6 +211,9 @@ class _Draft:
         is_deam = self._plan.source == "deam" or any(
             table.is_wide for table in (self._plan.ratings.tables if self._plan.ratings else [])
         )
+        if (known := self._known_scale()) is not None:
+            self._plan.data["scale"] = known
+            return
         scale = likely_scale(values.low, values.high, is_deam)
         self._plan.data["scale"] = scale
         found = f"ratings go from {values.low:.4g} to {values.high:.4g}"
@@ -219,6 +223,18 @@ class _Draft:
         self.guessed.append(
             f"scale = [{scale[0]:g}, {scale[1]:g}]: {found}; say what raters could choose, lowest and highest"
         )
+
+    def _known_scale(self) -> list[float] | None:
+        """Return the scale that the folder of ratings says itself, as those of lstmcore annotate do."""
+        ratings = self._plan.ratings
+        if ratings is None or not ratings.tables[0].is_by_rater:
+            return None
+        place = Path(ratings.tables[0].folder).parent
+        scheme = read_scheme(self._survey.folder / place)
+        if scheme is None:
+            return None
+        self._reasons["scale"] = f"as {(place / SETTINGS).as_posix()} says"
+        return [*scheme.scale]
 
     def _deam(self, values: Values) -> None:
         """Choose features, and leave out songs that have none; tell which songs are the test set."""

@@ -99,6 +99,11 @@ class Table:
         return self.song is not None or len(self.files) > 1
 
     @property
+    def is_by_rater(self) -> bool:
+        """Whether it has a file per song, and in it a row per rater and a column a time stamp."""
+        return self.is_wide and self.song is None
+
+    @property
     def group(self) -> str | None:
         """The column that songs may be grouped by."""
         places = {place: name for name in self.texts if (place := place_in(name, GROUP)) is not None}
@@ -135,7 +140,10 @@ def _together(headers: dict[str, TableFile]) -> list[list[str]]:
     for name, file in headers.items():
         path, alone = PurePosixPath(name), ""
         stem = path.stem
-        if any(sample_stamp(column) is not None for column in file.columns) and "song_id" in file.columns:
+        if any(sample_stamp(column) is not None for column in file.columns):
+            if "song_id" not in file.columns:  # a file per song, as many columns as it is long
+                parts.setdefault((str(path.parent), "by rater"), []).append(name)
+                continue
             alone = name
         key = (str(path.parent), tuple(file.columns), emotion_in(stem), says_spread(stem), alone)
         parts.setdefault(key, []).append(name)
@@ -174,7 +182,11 @@ def _table(files: list[str], file: TableFile, survey: Survey, recordings: Record
     )
     changes = vars(table).copy()
     if any(sample_stamp(name) is not None for name in header):
-        changes |= {"is_wide": True, "song": "song_id" if header[0] == "song_id" else None}
+        by_song = header[0] == "song_id"
+        changes |= {"is_wide": True, "song": "song_id" if by_song else None}
+        if not by_song:  # files are called as their songs, and their folder as the target
+            changes["about"] = emotion_in(*path.parent.parts[::-1]) or path.parent.name or None
+            changes["of_spreads"] = False
         return Table(**changes)
     song = _song_of(header, cells, recordings)
     time, unit = _time_of(header, cells, song)

@@ -108,8 +108,9 @@ def _annotation_files(source: Path) -> dict[str, Path]:
 
 def _rater_spread(path: Path) -> dict[int, float]:
     """Compute the standard deviation over raters by time stamp, where at least two answered."""
-    stamps, answers = read_raters(path)
-    answered = {stamp: column[~np.isnan(column)] for stamp, column in zip(stamps, answers.T, strict=True)}
+    raters = read_raters(path)
+    columns = zip(raters.stamps, raters.answers.T, strict=True)
+    answered = {stamp: column[~np.isnan(column)] for stamp, column in columns}
     return {stamp: float(np.std(some, ddof=1)) for stamp, some in answered.items() if len(some) > 1}
 
 

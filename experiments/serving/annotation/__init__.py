@@ -1,0 +1,1 @@
+"""Rating songs over time on a page: ``lstmcore annotate``."""
