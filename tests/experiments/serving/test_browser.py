@@ -25,6 +25,11 @@ STATE = """() => { const sound = document.getElementById("sound"), point = docum
     across: Number(point.dataset.across), up: Number(point.dataset.up), x: at.e, y: at.f }; }"""
 
 
+# A sound that is sought and played at once stalls now and then in a Chromium without a sound card.
+READY = """() => { const sound = document.getElementById("sound");
+  return !sound.seeking && sound.readyState > HTMLMediaElement.HAVE_CURRENT_DATA; }"""
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("songs")
@@ -71,12 +76,13 @@ def test_the_song_plays_and_the_point_moves_with_it(seen):
     began = page.evaluate(STATE)
     assert began["paused"]
     page.locator("h2#name").click()
+    page.wait_for_function(READY)
     page.keyboard.press("Space")
-    played(page, 3)
+    played(page, 2)
     page.keyboard.press("Space")
     ended = page.evaluate(STATE)
     assert ended["paused"]
-    assert ended["time"] > 3
+    assert ended["time"] > 2
     for state in (began, ended):
         assert state["drawn"] == pytest.approx(state["time"], abs=0.05)
         assert state["across"] == pytest.approx(value(found, "valence", state["drawn"]), abs=1e-6)
@@ -137,8 +143,9 @@ def test_where_movement_is_not_wanted_nothing_is_drawn_with_each_frame(seen):
     for calm in ("reduce", "no-preference"):
         page.emulate_media(reduced_motion=calm)
         page.keyboard.press("Home")
+        page.wait_for_function(READY)
         page.keyboard.press("Space")
-        state = played(page, 1)
+        state = played(page, 0.4)
         page.keyboard.press("Space")
         assert state["drawn"] > 0  # it moves all the same, as often as the sound tells its time
         counts.append(page.evaluate("() => window.followed"))
