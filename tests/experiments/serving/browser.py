@@ -18,9 +18,9 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 
 
 @contextmanager
-def served(parts: Sequence[Part]) -> Iterator[Door]:
-    """Serve parts on a free port until the block ends."""
-    with opened_door("localhost", 0) as (door, listening), opened(parts):
+def served(parts: Sequence[Part], port: int = 0) -> Iterator[Door]:
+    """Serve parts, on a free port or a certain one, until the block ends."""
+    with opened_door("localhost", port) as (door, listening), opened(parts):
         server = make_server(create_app(Settings(door, parts)))
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()

@@ -2,8 +2,6 @@
 
 import os
 import shlex
-import shutil
-import threading
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,24 +17,17 @@ from lstmcore.experiments.datasets.rating_scheme import Scheme
 from lstmcore.experiments.serving.annotation.routes import annotation_part
 from lstmcore.experiments.serving.annotation.session import Session, next_steps, songs_of
 from lstmcore.experiments.serving.annotation.store import Store
-from lstmcore.experiments.serving.app import Settings, create_app, opened
-from lstmcore.experiments.serving.server import make_server, opened_door
-
-sync_api = pytest.importorskip("playwright.sync_api")
-CHROMIUM = os.environ.get("LSTMCORE_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
+from tests.experiments.serving.browser import browser, complaints, served
 
 SHOTS = os.environ.get("LSTMCORE_SCREENSHOTS")  # a folder that screenshots are kept in
 SECONDS = 4.0
 LOW, HIGH = 1.0, 9.0
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+@pytest.fixture(scope="module", name="browser")
+def _browser():
+    with browser() as found:
+        yield found
 
 
 @pytest.fixture
@@ -54,21 +45,13 @@ def songs(folder, count, seconds):
 
 
 @contextmanager
-def served(music: Path, view=None, *, practice=False, port=0):
-    """The address of the page; what is wrong in the browser's console fails the test."""
+def rating(music: Path, view=None, *, practice=False, port=0):
+    """The address of the page."""
     session = Session(
         music, songs_of(music), Store(music / "ratings", Scheme(scale=(LOW, HIGH))), view, practice=practice
     )
-    parts = [annotation_part(session)]
-    with opened_door("localhost", port) as (door, listening), opened(parts):
-        server = make_server(create_app(Settings(door, parts)))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        try:
-            yield door.address("/annotate")
-        finally:
-            server.should_exit = True
-            thread.join()
+    with served([annotation_part(session)], port) as door:
+        yield door.address("/annotate")
 
 
 @contextmanager
@@ -76,9 +59,7 @@ def page_of(browser, address, *, width=1280, height=900, dark=False, quiet=True)
     page = browser.new_page(
         viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
     )
-    wrong = []
-    page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: wrong.append(str(error)))
+    wrong = complaints(page)
     page.set_default_timeout(20_000)
     page.goto(address)
     yield page
@@ -138,7 +119,7 @@ def rated(music):
 
 def test_the_table_has_where_the_pointer_was(browser, music):
     """On the clock of the sound: at each moment the place that the pointer had then."""
-    with served(music) as address, page_of(browser, address) as page:
+    with rating(music) as address, page_of(browser, address) as page:
         begin(page)
         page.click("#play")
         moves = []
@@ -170,7 +151,7 @@ def test_the_table_has_where_the_pointer_was(browser, music):
 
 
 def test_pause_and_going_back_leave_no_gap(browser, music):
-    with served(music) as address, page_of(browser, address) as page:
+    with rating(music) as address, page_of(browser, address) as page:
         begin(page)
         page.click("#play")
         point_at(page, 0.9, 0.5)
@@ -193,7 +174,7 @@ def test_pause_and_going_back_leave_no_gap(browser, music):
 
 def test_a_song_is_not_skipped_forward(browser, music):
     """By the keys of a keyboard for media, say: what wasn't heard isn't rated."""
-    with served(music) as address, page_of(browser, address) as page:
+    with rating(music) as address, page_of(browser, address) as page:
         begin(page)
         page.click("#play")
         point_at(page, 0.9, 0.5)
@@ -210,7 +191,7 @@ def test_a_song_is_not_skipped_forward(browser, music):
 
 
 def test_a_finger_moves_the_point_while_it_is_down(browser, music):
-    with served(music, "slider") as address, page_of(browser, address, width=390, height=844) as page:
+    with rating(music, "slider") as address, page_of(browser, address, width=390, height=844) as page:
         begin(page)
         page.click("#play")
         box = page.locator("#pad").bounding_box()
@@ -229,7 +210,7 @@ def test_a_finger_moves_the_point_while_it_is_down(browser, music):
 
 def test_keys_move_the_point_on_the_slider(browser, music):
     with (
-        served(music, "slider") as address,
+        rating(music, "slider") as address,
         page_of(browser, address, width=390, height=844, dark=True) as page,
     ):
         begin(page)
@@ -250,7 +231,7 @@ def test_keys_move_the_point_on_the_slider(browser, music):
 
 
 def test_who_comes_again_goes_on_within_the_song(browser, music):
-    with served(music) as address:
+    with rating(music) as address:
         with page_of(browser, address) as page:
             begin(page)
             page.click("#play")
@@ -274,7 +255,7 @@ def test_who_comes_again_goes_on_within_the_song(browser, music):
 
 
 def test_a_song_without_a_move_is_no_answer(browser, music):
-    with served(music) as address, page_of(browser, address) as page:
+    with rating(music) as address, page_of(browser, address) as page:
         begin(page)
         page.keyboard.press(" ")
         until(page, lambda: "nothing was said" in page.inner_text("#hint"))
@@ -283,7 +264,7 @@ def test_a_song_without_a_move_is_no_answer(browser, music):
 
 
 def test_practice_is_not_kept(browser, music):
-    with served(music, practice=True) as address, page_of(browser, address, width=390, height=844) as page:
+    with rating(music, practice=True) as address, page_of(browser, address, width=390, height=844) as page:
         page.fill("#rater", "Ann")
         page.click("text=Begin")
         page.wait_for_selector("#intro:visible")
@@ -303,7 +284,7 @@ def test_practice_is_not_kept(browser, music):
 
 
 def test_a_name_that_can_not_be_one_is_refused_in_words(browser, music):
-    with served(music) as address, page_of(browser, address, quiet=False) as page:
+    with rating(music) as address, page_of(browser, address, quiet=False) as page:
         page.fill("#rater", "../<b>me</b>")
         page.click("text=Begin")
         page.wait_for_selector("#alert:visible")
@@ -312,7 +293,7 @@ def test_a_name_that_can_not_be_one_is_refused_in_words(browser, music):
 
 
 def test_what_is_said_while_the_server_is_away_is_saved_when_it_is_back(browser, music):
-    with served(music) as address:
+    with rating(music) as address:
         page = browser.new_page()
         page.goto(address)
         begin(page)
@@ -322,7 +303,7 @@ def test_what_is_said_while_the_server_is_away_is_saved_when_it_is_back(browser,
     until(page, lambda: "tried again" in page.inner_text("#alert"))
     page.wait_for_selector("#next:visible")
     assert page.inner_text("#next") == "Try again"
-    with served(music, port=port):
+    with rating(music, port=port):
         page.click("#next")
         until(page, lambda: page.inner_text("#hint") == "Saved.")
         page.close()
@@ -335,7 +316,7 @@ def test_what_was_rated_in_the_browser_trains(browser, tmp_path, monkeypatch):
     """annotate, raters, init and a run, by the commands that each of them names."""
     monkeypatch.chdir(tmp_path)
     music = songs(tmp_path / "music", 4, 2.5)
-    with served(music) as address, page_of(browser, address, dark=True) as page:
+    with rating(music) as address, page_of(browser, address, dark=True) as page:
         begin(page)
         for n in range(4):
             until(page, lambda n=n: page.inner_text("#what").startswith(f"Song {n + 1} of 4"))
