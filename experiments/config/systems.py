@@ -29,6 +29,14 @@ class OwnSystem(Section):
     sees: Literal["frame", "memory", "song"] = "frame"
     targets: Literal["single", "joint"] = "single"
 
+    @property
+    def note(self) -> str:
+        """Say what stands behind the name."""
+        given = ", ".join(f"{key} = {json.dumps(value)}" for key, value in self.parameters.items())
+        sees = {"frame": "single frames", "memory": "frames with memory", "song": "whole songs"}[self.sees]
+        of = "one model for all targets" if self.targets == "joint" else "one model a target"
+        return f"{self.name} is {self.estimator}{f' with {given}' if given else ''}: it sees {sees}, {of}."
+
     @model_validator(mode="after")
     def _can_be_written_down(self) -> OwnSystem:
         try:

@@ -92,5 +92,6 @@ def facts_of(sides: list[FeatureSetResult]) -> dict[str, Any]:
 
 
 def notes_of(sides: list[FeatureSetResult]) -> list[str]:
-    """Return the notes of all sides, each once."""
-    return list(dict.fromkeys(note for side in sides for note in side.data.dataset.notes))
+    """Return the notes of all sides, each once, and what models of one's own are."""
+    systems = [system.note for system in sides[0].data.experiment.systems]
+    return list(dict.fromkeys([*(note for side in sides for note in side.data.dataset.notes), *systems]))

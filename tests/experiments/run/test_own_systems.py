@@ -94,6 +94,12 @@ def test_a_model_stands_in_every_table_and_the_others_stay(tiny, models):
         group for group in sets for _ in ("arousal", "valence")
     ]
     assert [s for s in both.scores if s not in new] == alone.scores
+    assert both.notes == [
+        *alone.notes,
+        'SVR is sklearn.svm:SVR with kernel = "linear", C = 0.1: it sees frames with memory, '
+        "one model a target.",
+        f"level is {models}:Level: it sees single frames, one model a target.",
+    ]
     before, after = (pd.read_csv(r.folder / "predictions.csv") for r in (alone, both))
     rest = after[~after["system"].isin(["SVR", "level"])].reset_index(drop=True)
     pd.testing.assert_frame_equal(rest, before)
