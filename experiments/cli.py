@@ -17,18 +17,26 @@ from lstmcore.experiments.prediction.cli import (
     commands as prediction_commands,
     warn_of_model,
 )
+from lstmcore.experiments.report.cli import commands as report_commands
 from lstmcore.experiments.run.cli import commands as run_commands
 from lstmcore.experiments.scoring.cli import commands as scoring_commands
 from lstmcore.experiments.serving.annotation.cli import commands as annotation_commands
 from lstmcore.experiments.serving.cli import commands as serving_commands
 from lstmcore.experiments.starting.cli import commands as starting_commands
-from lstmcore.experiments.terminal.command_line import BackendName, Command, Version, Workers
+from lstmcore.experiments.terminal.command_line import (
+    BackendName,
+    Command,
+    Tables,
+    TablesShown,
+    Version,
+    Workers,
+)
 from lstmcore.experiments.terminal.process import run_command
 from lstmcore.experiments.terminal.telling import errors_told, tell_of_songs
 
 if TYPE_CHECKING:
     from lstmcore.experiments.config import Experiment
-    from lstmcore.experiments.run import Run, Session
+    from lstmcore.experiments.run import Session
 
 T = TypeVar("T")
 
@@ -76,6 +84,7 @@ def run(
     workers: Workers = None,
     backend: BackendName = None,
     quiet: TableOnly = False,
+    tables: TablesShown = Tables.ONE,
     version: Version = False,
 ) -> None:
     """Run an experiment, from its file to scores and a report.
@@ -92,7 +101,9 @@ def run(
 
     config = _experiment(experiment, set_, backend)
     result = _in_session(run_experiment, config, out or default_folder(config), workers, quiet)
-    _print_result(result)
+    from lstmcore.experiments.run.printing import print_run
+
+    print_run(result, every=tables is Tables.ALL)
 
 
 @app.command(cls=Command)
@@ -132,6 +143,7 @@ def ablate(
     workers: Workers = None,
     backend: BackendName = None,
     quiet: TableOnly = False,
+    tables: TablesShown = Tables.ONE,
 ) -> None:
     """Change one thing at a time and compare the scores.
 
@@ -148,7 +160,7 @@ def ablate(
     from lstmcore.experiments.studies.ablation.output import print_ablations
     from lstmcore.experiments.terminal.sheet import new_console
 
-    print_ablations(ablated, new_console())
+    print_ablations(ablated, new_console(), every=tables is Tables.ALL)
 
 
 def _experiment(file: Path, settings: list[str] | None, backend: str | None) -> Experiment:
@@ -208,6 +220,7 @@ app.registered_commands += exchange_commands.registered_commands
 app.registered_commands += serving_commands.registered_commands
 app.registered_commands += annotation_commands.registered_commands
 app.registered_commands += scoring_commands.registered_commands
+app.registered_commands += report_commands.registered_commands
 
 
 @app.command(cls=Command)
@@ -512,20 +525,6 @@ def warmup(quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing.")
             warmth = warm_up(display)
         if not quiet:
             print("\n".join(warmth.as_lines()))
-
-
-def _print_result(result: Run) -> None:
-    from lstmcore.experiments.report.paper_table import print_paper_table
-    from lstmcore.experiments.report.table import print_tables
-    from lstmcore.experiments.terminal.sheet import new_console
-
-    console = new_console()
-    print_tables(result.scores, console)
-    print_paper_table(result.paper_table, console)
-    for note in result.notes:
-        console.print(note)
-    console.print(f"report: {result.folder / 'report.html'}", soft_wrap=True)
-    console.print(f"results: {result.folder}", soft_wrap=True)
 
 
 def main() -> None:

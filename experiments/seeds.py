@@ -21,6 +21,7 @@ PURPOSES = {
     "card of a model": 12,
     "raters": 13,
     "order of songs to rate": 14,
+    "the answer": 15,  # of a report
 }
 
 

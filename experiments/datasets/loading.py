@@ -32,7 +32,7 @@ from lstmcore.experiments.datasets.metadata import check_groups, read_metadata
 from lstmcore.experiments.datasets.normal_scores import NormalScores
 from lstmcore.experiments.datasets.own_data import choose_songs, metadata_of
 from lstmcore.experiments.datasets.recordings import Recordings
-from lstmcore.experiments.datasets.song import Dataset, Metadata, Song
+from lstmcore.experiments.datasets.song import Dataset, Metadata, Song, SongId
 from lstmcore.experiments.datasets.tables import Tables
 from lstmcore.experiments.datasets.unlabelled import recordings_in, with_recordings
 from lstmcore.experiments.datasets.window_means import FRAMES, MEAN_NAMES, WindowMeans
@@ -131,7 +131,8 @@ def _official_layout(
             why, songs = why_undecodable(undecodable[k] for k in left_out), ", ".join(map(str, left_out))
             notes.append(f"Left out, for their files {why}: {songs}.")
     dataset = assemble(annotations, source, config, notes)
-    return replace(dataset, synthetic=synthetic, metadata=metadata)
+    audio: dict[SongId, Path] = dict(audio_files(root).items())
+    return replace(dataset, synthetic=synthetic, metadata=metadata, audio=audio)
 
 
 def _check_smile(config: Data) -> None:
@@ -148,9 +149,12 @@ def _own_layout(
     source = Tables(root, config) if config.source == "table" else Recordings(root, config)
     chosen = choose_songs(root, config, source.ratings, source.songs())
     metadata = metadata_of(root, config, source.ratings, chosen, group)
+    audio: dict[SongId, Path] = {}
     if isinstance(source, Recordings):  # when all else is known to be right
         source.compute(chosen.needed(config, source.songs()), workers, progress, stop)
-    return replace(own_data.assemble(config, source.ratings, source, chosen, []), metadata=metadata)
+        audio = {chosen.ids[name]: file for name, file in source.recordings().items()}
+    dataset = own_data.assemble(config, source.ratings, source, chosen, [])
+    return replace(dataset, metadata=metadata, audio=audio)
 
 
 def _procedural_folder(plan: ProceduralData) -> Path:

@@ -88,6 +88,10 @@ class Recordings:
         """Songs that there is a recording of."""
         return set(self._audio)
 
+    def recordings(self) -> dict[str, Path]:
+        """Return the file of each song."""
+        return {song: self._folder / name for song, name in self._audio.items()}
+
     def files(self) -> list[str]:
         """Return the recordings of the songs, as paths in the folder of the audio."""
         return list(self._audio.values())

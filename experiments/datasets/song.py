@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -147,6 +149,8 @@ class Dataset:
         What else is known of a song, by song and then by column; empty where nothing asks for it.
     also
         Other data sets with the same features and targets: networks learn from their ``development``, too.
+    audio
+        Recordings of songs, where there are some.
     """
 
     development: list[Song]
@@ -164,3 +168,4 @@ class Dataset:
     targets: tuple[str, ...] = DEAM_TARGETS
     metadata: Metadata = field(default_factory=dict)
     also: tuple[Dataset, ...] = ()
+    audio: Mapping[SongId, Path] = field(default_factory=dict)

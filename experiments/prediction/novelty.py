@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmcore import Standardiser
+from lstmcore.experiments.datasets import Song, SongId
 from lstmcore.experiments.jobs.job import Tensors
 from lstmcore.experiments.training.folds import Split
 
@@ -72,11 +73,7 @@ class Novelty:
         filled = [fold for fold in folds if len(fold)]
         if len(filled) < 2 or sum(map(len, filled)) < _FEWEST_SONGS:
             return None
-        own = [
-            _located(np.concatenate([*filled[:k], *filled[k + 1 :]])).distance(fold)
-            for k, fold in enumerate(filled)
-        ]
-        quantiles = np.quantile(np.concatenate(own), np.linspace(0, 1, _QUANTILES))
+        quantiles = np.quantile(np.concatenate(_from_others(filled)), np.linspace(0, 1, _QUANTILES))
         located = _located(np.concatenate(filled))
         return cls(located.centre, located.scale, located.axes, located.variances, quantiles)
 
@@ -121,6 +118,45 @@ def _located(songs: Array) -> Novelty:
     rest = max(variances[count:].sum() / max(width - count, 1), _LEAST_VARIANCE)
     leading = np.append(np.maximum(variances[:count], rest), rest)
     return Novelty(standard.mean, standard.scale, axes[:count], leading, np.zeros(1))
+
+
+def _from_others(folds: Sequence[Array]) -> list[Array]:
+    """Return how far the songs of each fold lie from those of the others."""
+    return [
+        _located(np.concatenate([*folds[:k], *folds[k + 1 :]])).distance(fold) for k, fold in enumerate(folds)
+    ]
+
+
+def distances_of(split: Split, others: Sequence[Song]) -> dict[SongId, float]:
+    """Return how far songs lie from those that their networks learnt from; about 1 is usual.
+
+    Parameters
+    ----------
+    split
+        The development songs: each from those of the other folds.
+    others
+        Songs that nothing was learnt from: from all of them.
+
+    Returns
+    -------
+    dict
+        By song; empty for too few songs to tell.
+    """
+    folds = [fold for fold in split.folds if len(fold)]
+    if len(folds) < 2 or sum(map(len, folds)) < _FEWEST_SONGS:
+        return {}
+    means = [np.stack([song.features.mean(0) for song in fold]) for fold in folds]
+    found = {
+        song.song_id: float(distance)
+        for fold, distances in zip(folds, _from_others(means), strict=True)
+        for song, distance in zip(fold, distances, strict=True)
+    }
+    if others:
+        distances = _located(np.concatenate(means)).distance(
+            np.stack([song.features.mean(0) for song in others])
+        )
+        found |= {song.song_id: float(d) for song, d in zip(others, distances, strict=True)}
+    return found
 
 
 def novelty_of(split: Split) -> Novelty | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lstmcore.experiments.prediction.cli import TrainedModel
-from lstmcore.experiments.terminal.command_line import BackendName, Command, Workers
+from lstmcore.experiments.terminal.command_line import BackendName, Command, Tables, TablesShown, Workers
 from lstmcore.experiments.terminal.telling import errors_told
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def score(
     workers: Workers = None,
     backend: BackendName = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print the tables and nothing else.")] = False,
+    tables: TablesShown = Tables.ONE,
 ) -> None:
     """Score a trained model on the songs of another experiment.
 
@@ -75,18 +76,21 @@ def score(
         progress.close()
         if out is not None:
             write_transfer(out, transfer)
-    _print(transfer, quiet)
+    _print(transfer, quiet, tables is Tables.ALL)
     if out is not None and not quiet:
         print(f"written: {printable(out)}")
 
 
-def _print(transfer: Transfer, quiet: bool) -> None:
-    from lstmcore.experiments.report.table import print_tables
+def _print(transfer: Transfer, quiet: bool, every: bool) -> None:
+    from lstmcore.experiments.report.table import MORE, print_compact, print_tables
     from lstmcore.experiments.run.transfer import BASELINES
     from lstmcore.experiments.terminal.sheet import new_console
 
     console = new_console()
-    print_tables(transfer.scores, console)
+    if every:
+        print_tables(transfer.scores, console)
+    else:
+        print_compact(transfer.scores, transfer.scores[0].set, console)
     if quiet:
         return
     console.print(BASELINES, highlight=False)
@@ -94,3 +98,5 @@ def _print(transfer: Transfer, quiet: bool) -> None:
         console.print(sentence, highlight=False)
     for note in transfer.notes:
         console.print(note, highlight=False)
+    if not every:
+        console.print(MORE, highlight=False)

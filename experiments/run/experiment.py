@@ -15,6 +15,7 @@ from lstmcore.experiments.files import write_csv, write_json
 from lstmcore.experiments.jobs.runner import JobRunner
 from lstmcore.experiments.prediction.card import write_card
 from lstmcore.experiments.prediction.model import save_model
+from lstmcore.experiments.report.answer import Answer, answer_of
 from lstmcore.experiments.report.paper_table import PaperRow, paper_table, write_paper_table
 from lstmcore.experiments.report.results import history_table, predictions_table, write_metrics
 from lstmcore.experiments.run.feature_sets import (
@@ -28,10 +29,10 @@ from lstmcore.experiments.run.folder import default_folder, named_places
 from lstmcore.experiments.run.session import Session, Workplace
 from lstmcore.experiments.run.stopwatch import Stopwatch
 from lstmcore.experiments.scoring.annotation_quality import annotation_quality, write_quality
+from lstmcore.experiments.scoring.by_song import SONG_SCORES, song_table
 from lstmcore.experiments.scoring.ceiling import ceiling
 from lstmcore.experiments.scoring.metrics import Score
 from lstmcore.experiments.scoring.own_systems import check_systems, predict_systems
-from lstmcore.experiments.terminal.progress import Progress
 from lstmcore.experiments.training.folds import split_of
 from lstmcore.experiments.training.stages import of_excerpts, train_stages
 
@@ -55,12 +56,18 @@ class Run:
         What a person should know about the data.
     paper_table
         The paper's table with its figures beside ours, if the experiment asks for it.
+    answer
+        What came out, in short; its ``sentences()`` say it.
+    networks
+        Names of the systems that are networks.
     """
 
     folder: Path
     scores: list[Score]
     notes: list[str]
     paper_table: list[PaperRow]
+    answer: Answer
+    networks: frozenset[str]
 
 
 def run_experiment(experiment: Experiment, session: Session | None = None) -> Run:
@@ -102,7 +109,7 @@ def run_experiment(experiment: Experiment, session: Session | None = None) -> Ru
     with opened as place:
         watch = Stopwatch(place.progress, place.workers)
         try:
-            run = _run(experiment, replace(place, progress=watch))
+            run = _run(experiment, replace(place, progress=watch), watch)
         except BaseException:
             with suppress(OSError):  # what went wrong first matters more
                 watch.write(place.folder / "stages.csv")
@@ -111,12 +118,12 @@ def run_experiment(experiment: Experiment, session: Session | None = None) -> Ru
         return run
 
 
-def _run(experiment: Experiment, place: Workplace) -> Run:
+def _run(experiment: Experiment, place: Workplace, watch: Stopwatch) -> Run:
     one_by_one = [experiment.on(features) for features in experiment.feature_sets]
     datasets = [place.load(e) for e in one_by_one]
     jobs = place.job_runner()
     sides = [_train(e, dataset, jobs) for e, dataset in zip(one_by_one, datasets, strict=True)]
-    return _conclude(place.folder, experiment, sides, place.progress)
+    return _conclude(place, experiment, sides, watch)
 
 
 def _train(experiment: Experiment, dataset: Dataset, jobs: JobRunner) -> FeatureSetResult:
@@ -131,21 +138,30 @@ def _train(experiment: Experiment, dataset: Dataset, jobs: JobRunner) -> Feature
     return FeatureSetResult(**vars(trained), choices=choices, own=own)
 
 
-def _conclude(folder: Path, experiment: Experiment, sides: list[FeatureSetResult], progress: Progress) -> Run:
+def _conclude(
+    place: Workplace, experiment: Experiment, sides: list[FeatureSetResult], watch: Stopwatch
+) -> Run:
     """Average, score and write everything that is made from the jobs' results."""
-    from lstmcore.experiments.report.report import write_report
+    from lstmcore.experiments.report.outlines import outlines
+    from lstmcore.experiments.report.report import Findings, write_report
 
-    progress.stage("ensemble, scores and report", 1)
-    main = sides[0].data
+    folder, main = place.folder, sides[0].data
+    scored = {song.song_id for song in (*main.dataset.development, *main.dataset.official_test)}
+    audio = {song: file for song, file in main.dataset.audio.items() if song in scored}
+    sounds = outlines(folder, audio, place.workers, place.progress, place.stop)
+    place.progress.stage("ensemble, scores and report", 1)
+    targets = main.dataset.targets
     predictions = predict_sides(sides)
-    scores = [s for p in predictions for s in p.scores(main.dataset.targets)]
+    scores = [s for p in predictions for s in p.scores(targets)]
     scores += ceiling(main.dataset, {p.group: p.songs for p in predictions}, experiment.seed)
     history = history_table([j for side in sides for j in side.jobs], [r for s in sides for r in s.results])
     facts = facts_of(sides)
     quality = annotation_quality(experiment, main.dataset, main.split, predictions)
     paper = paper_table(scores) if experiment.published else []
+    answer = answer_of(predictions, scores, targets, experiment.seed, experiment.folds.stopping)
     write_csv(folder / "history.csv", history, 9)
-    write_csv(folder / "predictions.csv", predictions_table(predictions, main.dataset.targets), 6)
+    write_csv(folder / "predictions.csv", predictions_table(predictions, targets), 6)
+    write_csv(folder / SONG_SCORES, song_table(predictions, targets), 6)
     write_json(folder / "ensemble.json", facts)
     write_quality(folder, quality, main.dataset, main.split)
     for side in sides:
@@ -155,6 +171,22 @@ def _conclude(folder: Path, experiment: Experiment, sides: list[FeatureSetResult
     if paper:
         write_paper_table(folder / "table_1.csv", paper)
     write_metrics(folder / "metrics.json", scores)
-    write_report(folder / "report.html", experiment, predictions, scores, history, facts, quality, paper)
-    progress.advance()
-    return Run(folder, scores, notes_of(sides), paper)
+    stages = watch.stages(folder / "stages.csv")
+    found = Findings(
+        experiment,
+        main.dataset,
+        main.split,
+        predictions,
+        scores,
+        history,
+        facts,
+        quality,
+        paper,
+        answer,
+        sounds,
+        stages,
+    )
+    write_report(folder / "report.html", found)
+    place.progress.advance()
+    networks = frozenset(p.system for p in predictions if p.spread is not None)
+    return Run(folder, scores, notes_of(sides), paper, answer, networks)

@@ -10,11 +10,13 @@ import csv
 import io
 import threading
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from lstmcore import EpochReport
 from lstmcore.experiments.files import write_text
+from lstmcore.experiments.report.training_data import Stage
 from lstmcore.experiments.terminal.progress import Progress
 
 _COLUMNS = ("started", "stage", "pieces", "computed", "seconds", "workers")
@@ -68,6 +70,22 @@ class Stopwatch:
     def close(self) -> None:
         """Pass it on."""
         self._listener.close()
+
+    def stages(self, path: Path) -> list[Stage]:
+        """Return the stages of a file and, until now, those that aren't in it yet."""
+        with self._lock:
+            rows = [[str(value) for value in row] for row in self._rows]
+            if rows and not rows[-1][4]:
+                rows[-1][4] = f"{time.monotonic() - self._begun:.1f}"
+        try:
+            before = [*csv.reader(io.StringIO(path.read_text(encoding="utf-8")))][1:]
+        except (OSError, ValueError):
+            before = []
+        found = []
+        for row in (*before, *rows):
+            with suppress(ValueError, IndexError):  # somebody has written into the file
+                found.append(Stage(row[1], int(row[2]), int(row[3]), float(row[4])))
+        return found
 
     def write(self, path: Path) -> None:
         """Add the stages to a CSV file; OSError if it can't be written."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -22,6 +23,18 @@ Workers = Annotated[
 
 BackendName = Annotated[
     str | None, typer.Option(help="What computes the networks: cpu, cuda or reference.", show_default=False)
+]
+
+
+class Tables(StrEnum):
+    """How many tables a command prints."""
+
+    ONE = "one"
+    ALL = "all"
+
+
+TablesShown = Annotated[
+    Tables, typer.Option("--tables", help="The one table that says most, or all of them.")
 ]
 
 

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 _BORDER = 3  # a line and a space on each side
+_GAP = 2  # between columns without lines
 _NO_TERMINAL_WIDTH = 160
 
 
@@ -37,6 +38,8 @@ class Sheet:
         How many of the first columns name a row; they are aligned to the left.
     together
         How many of the other columns belong side by side.
+    lines
+        Whether lines are drawn around the cells; without, more fits.
     """
 
     title: str
@@ -44,6 +47,7 @@ class Sheet:
     rows: list[tuple[bool, list[str]]]
     labels: int = 1
     together: int = 1
+    lines: bool = True
 
     def print(self, console: Console) -> None:
         """Print the table on a terminal; as several below each other where it is too narrow for one.
@@ -69,7 +73,13 @@ class Sheet:
         yield labels + part
 
     def _least_width(self, columns: list[int]) -> int:
-        return sum(self._least(n) + _BORDER for n in columns) + 1
+        return self._width([self._least(n) for n in columns])
+
+    def _width(self, widths: list[int]) -> int:
+        """Return the width of a table of columns that are so wide."""
+        if self.lines:
+            return sum(widths) + _BORDER * len(widths) + 1
+        return sum(widths) + _GAP * (len(widths) - 1)
 
     def _least(self, column: int) -> int:
         """Return the least width of a column: of its longest word, or of numbers the whole cell."""
@@ -84,7 +94,7 @@ class Sheet:
         least_of_all = [self._least(n) for n in columns]
         broken_words = [1 if n < self.labels else own for n, own in zip(columns, least_of_all, strict=True)]
         for least in (least_of_all, broken_words, [1] * len(columns)):
-            while sum(widths) + _BORDER * len(columns) + 1 > width:
+            while self._width(widths) > width:
                 yielding = [k for k, own in enumerate(widths) if own > least[k]]
                 if not yielding:
                     break
@@ -95,7 +105,8 @@ class Sheet:
         return [self.columns[n], *(cells[n] for _, cells in self.rows)]
 
     def _table(self, columns: list[int], widths: list[int]) -> Table:
-        table = Table()
+        bare: Any = {"box": None, "padding": (0, _GAP, 0, 0), "pad_edge": False}
+        table = Table(**({} if self.lines else bare))
         for n, width in zip(columns, widths, strict=True):
             justify: Any = "right" if n >= self.labels else "left"
             table.add_column(Text(self.columns[n]), justify=justify, overflow="fold", width=width)

@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 from lstmcore.features.audio import AudioStream, open_audio
 
 COLUMNS = 1500
+PART = 256  # samples
 LOWEST_HZ = 40.0
 FLOOR_DB = -80.0
 _FULL_SCALE = 32768.0
@@ -84,6 +85,28 @@ def waveform(path: Path) -> Waveform:
     # Column k holds the samples from the first n with n columns // frames == k on.
     begins = -(-np.arange(columns + 1, dtype=np.int64) * frames // columns)
     return Waveform(_edges(frames, rate, columns), low, high, np.sqrt(squares / np.diff(begins)))
+
+
+def peaks(path: Path) -> tuple[NDArray[np.float64], float]:
+    """Return the loudest sample of each `PART` of an audio file, and its length in seconds; one pass.
+
+    Raises
+    ------
+    AudioError
+        If it can't be decoded.
+    """
+    found, held, count = [], np.empty(0, np.float32), 0
+    with open_audio(path) as stream:
+        for block in _mono_blocks(stream):
+            count += len(block)
+            held = np.concatenate([held, np.abs(block)])
+            whole = len(held) // PART * PART
+            found.append(held[:whole].reshape(-1, PART).max(1))
+            held = held[whole:]
+        rate = stream.rate
+    if len(held):
+        found.append(held.max(keepdims=True))
+    return np.concatenate([np.empty(0), *found]), count / rate
 
 
 def spectrogram(path: Path) -> Spectrogram:

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from lstmcore.experiments.files import write_csv
 from lstmcore.experiments.report.page import Page
+from lstmcore.experiments.report.table import MORE
 from lstmcore.experiments.scoring.statistics import LEVEL, RESAMPLES
 from lstmcore.experiments.studies.ablation.ablated import Ablated
 from lstmcore.experiments.studies.ablation.compare import METRICS, SIGNIFICANT, TITLES, Comparison
@@ -111,9 +112,10 @@ def write_ablations(ablated: Ablated, config: str) -> None:
     ).write(folder / "ablation.html")
 
 
-def print_ablations(ablated: Ablated, console: Console) -> None:
-    """Print the RMSE by song of each ablation, and what it says."""
-    _sheet(ablated, "rmse").print(console)
+def print_ablations(ablated: Ablated, console: Console, *, every: bool = False) -> None:
+    """Print the RMSE by song of each ablation, or all its scores, and what it says."""
+    for metric, _ in METRICS if every else METRICS[:1]:
+        _sheet(ablated, metric).print(console)
     for sentence in sentences(ablated):
         console.print(sentence, markup=False, highlight=False)
     console.print(_EXPLAINED, style="dim", highlight=False)
@@ -121,6 +123,8 @@ def print_ablations(ablated: Ablated, console: Console) -> None:
         console.print(note)
     for name, file in {"plot": "ablation.png", "page": "ablation.html", "table": "ablation.csv"}.items():
         console.print(f"{name}: {ablated.folder / file}", soft_wrap=True)
+    if not every:
+        console.print(MORE, highlight=False)
 
 
 def _sheet(ablated: Ablated, metric: str) -> Sheet:

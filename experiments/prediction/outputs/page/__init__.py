@@ -1,37 +1,30 @@
 """One page of all songs: a plane with a point for each, search, and the curve of the one that is chosen.
 
 The page needs no network and no other file. Songs are written to it as they come: what it holds of each is
-a summary and a curve of at most `POINTS` points in 256 steps, some hundred bytes.
+a summary and a curve of at most some hundred points in 256 steps, some hundred bytes.
 """
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import BinaryIO, Protocol
 
 import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader
-from numpy.typing import NDArray
 
 from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.files import replacing
-from lstmcore.experiments.prediction.outputs.facts import FILE, NOVELTY, TIME, Facts, novelty_in
+from lstmcore.experiments.prediction.outputs.facts import FILE, NOVELTY, Facts, novelty_in
+from lstmcore.experiments.prediction.outputs.page.packing import in_script, packed, points_for, short
 from lstmcore.experiments.prediction.outputs.summary import summary_row
 from lstmcore.features.errors import printable
 
-POINTS = ((500, 240), (5000, 120))
-"""Up to so many songs, each has so many points."""
-_FEWEST_POINTS = 60
-_DIGITS = 4
 _HERE = "lstmcore.experiments.prediction.outputs.page"
 _MARK = "<!-- songs -->"
-_STEPS = 255
 
 
 SHARED = {"drawing.js": "text/javascript", "colours.css": "text/css"}
@@ -80,7 +73,7 @@ def open_page(path: Path | None, facts: Facts, songs: int) -> Iterator[Page]:
         return
     check_page(path)
     with replacing(path, even_empty=False) as file:
-        page = _Written(file, facts, next((n for most, n in POINTS if songs <= most), _FEWEST_POINTS))
+        page = _Written(file, facts, points_for(songs))
         yield page
         page.finish()
 
@@ -112,9 +105,9 @@ class _Written:
             self._file.write(self._frame()[0])
         else:
             self._file.write(b",\n")
-        numbers = [_short(summary[name].iloc[0]) for name in self._columns]
+        numbers = [short(summary[name].iloc[0]) for name in self._columns]
         ends, curve = _packed(table, self._facts.targets, self._points)
-        self._file.write(_in_script([table[FILE].iloc[0], numbers, ends, curve, *warnings]))
+        self._file.write(in_script([table[FILE].iloc[0], numbers, ends, curve, *warnings]))
 
     def finish(self) -> None:
         """Write what comes after the songs, if there are any."""
@@ -128,7 +121,7 @@ class _Written:
         text = environment.get_template("songs.html.j2").render(
             facts=self._facts,
             named=" and ".join([", ".join(targets[:-1]), targets[-1]][len(targets) == 1 :]),
-            about=_in_script(self._facts.as_json() | {"columns": self._columns}).decode(),
+            about=in_script(self._facts.as_json() | {"columns": self._columns}).decode(),
             colours=shared_file("colours.css").read_text(encoding="utf-8"),
             style=files.joinpath("songs.css").read_text(encoding="utf-8"),
             drawing=shared_file("drawing.js").read_text(encoding="utf-8"),
@@ -140,32 +133,9 @@ class _Written:
 
 def _packed(table: pd.DataFrame, targets: tuple[str, ...], points: int) -> tuple[list[float | None], str]:
     """Write curves as bytes, of each target values, then spread; with what bytes 0 and 255 stand for."""
-    ends: list[float | None] = []
-    content = b""
-    frames = len(table[TIME])
-    edges = np.linspace(0, frames, min(points, frames) + 1).astype(int)
+    curves = []
     for target in targets:
         spread = f"{target}_spread"
-        values = table[target].to_numpy(np.float64)
-        spreads = table[spread].to_numpy(np.float64) if spread in table else np.zeros(frames)
-        for curve in (values, spreads):
-            means = np.add.reduceat(curve, edges[:-1]) / np.diff(edges)
-            low, high = float(means.min()), float(means.max())
-            ends += [_short(low), _short(high)]
-            content += _quantised(means, low, high)
-    return ends, base64.b64encode(content).decode()
-
-
-def _quantised(values: NDArray[np.float64], low: float, high: float) -> bytes:
-    return np.rint((values - low) * (_STEPS / ((high - low) or 1.0))).astype(np.uint8).tobytes()
-
-
-def _short(value: float) -> float | None:
-    """Few digits: there are many songs."""
-    return float(f"{value:.{_DIGITS}g}") if np.isfinite(value) else None
-
-
-def _in_script(content: Any) -> bytes:
-    """JSON that can stand inside a script element."""
-    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").encode()
+        curves.append(table[target].to_numpy(np.float64))
+        curves.append(table[spread].to_numpy(np.float64) if spread in table else np.zeros(len(table)))
+    return packed(curves, points)

@@ -7,6 +7,16 @@ const Drawing = (() => {
   const colour = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const curveColour = k => colour(`--curve-${k % 6}`);
 
+  // The curves of a string of bytes, each between its two ends.
+  function unpacked(text, ends) {
+    const bytes = Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
+    const count = bytes.length / (ends.length / 2);
+    return Array.from({ length: ends.length / 2 }, (_, part) => {
+      const [low, high] = ends.slice(2 * part, 2 * part + 2);
+      return Array.from(bytes.subarray(part * count, (part + 1) * count), b => low + (high - low) * b / 255);
+    });
+  }
+
   // A canvas in the screen's own pixels.
   function prepared(canvas) {
     const box = canvas.getBoundingClientRect(), ratio = window.devicePixelRatio || 1;
@@ -141,5 +151,5 @@ const Drawing = (() => {
     return low === high ? [low - 1, high + 1] : [low, high];
   }
 
-  return { words, round, clock, colour, curveColour, prepared, ticks, timeTicks, plane, path, curveAxes, curve, rangeOf };
+  return { words, round, clock, unpacked, colour, curveColour, prepared, ticks, timeTicks, plane, path, curveAxes, curve, rangeOf };
 })();

@@ -28,16 +28,11 @@
 
   // Values of one target over time, and their spread.
   function curveOf(song, k) {
-    const bytes = Uint8Array.from(atob(song.curve), letter => letter.charCodeAt(0));
-    const count = bytes.length / (2 * targets.length);
-    const read = part => {
-      const [low, high] = song.ends.slice(2 * part, 2 * part + 2);
-      return Array.from(bytes.subarray(part * count, (part + 1) * count), b => low + (high - low) * b / 255);
-    };
+    const parts = Drawing.unpacked(song.curve, song.ends), count = parts[0].length;
     const hop = about.hop_seconds;
     const length = song.numbers[place.get("seconds")] - about.window_seconds + hop;
     const times = Array.from({ length: count }, (_, n) => (n + .5) / count * length - hop / 2);
-    return { times, values: read(2 * k), spread: read(2 * k + 1) };
+    return { times, values: parts[2 * k], spread: parts[2 * k + 1] };
   }
 
   // ---- the plane ----
