@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 import re
 
-import click
 import typer.main
+from typer.core import TyperCommand
 
 from lstmcore.experiments.cli import app
 from lstmcore.experiments.currennt.options.parsing import help_text
@@ -33,13 +33,13 @@ def commands_page() -> str:
     return "\n".join([*lines, "## lstmcore-currennt", "", "```text", help_text(), "```", ""])
 
 
-def _paragraphs(command: click.Command) -> list[str]:
+def _paragraphs(command: TyperCommand) -> list[str]:
     return [" ".join(p.split()) for p in inspect.cleandoc(command.help or "").split("\n\n")]
 
 
-def _command(name: str, command: click.Command) -> list[str]:
+def _command(name: str, command: TyperCommand) -> list[str]:
     """Return the section of a command."""
-    context = click.Context(command, info_name=f"lstmcore {name}")
+    context = command.make_context(f"lstmcore {name}", [], resilient_parsing=True)
     usage = " ".join(command.collect_usage_pieces(context))
     lines = [f"## lstmcore {name}", "", "```text", f"lstmcore {name} {usage}", "```", ""]
     for text in _paragraphs(command):

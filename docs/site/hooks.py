@@ -49,7 +49,9 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     for path in sorted(DOCS.rglob("*.md")):
         name = path.relative_to(DOCS).as_posix()
         if name not in listed:
-            beside = [pages for pages, folder in listed.values() if folder and folder == posixpath.dirname(name)]
+            beside = [
+                pages for pages, folder in listed.values() if folder and folder == posixpath.dirname(name)
+            ]
             (beside[-1] if beside else more).append(name)
     if more:
         config.nav.append({"More": more})
@@ -58,7 +60,10 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are made here, and all outside docs/ that a page links to."""
-    pages = {"reference/commands.md": commands_page(), **{f"reference/{k}.md": _door(v) for k, v in DOORS.items()}}
+    pages = {
+        "reference/commands.md": commands_page(),
+        **{f"reference/{k}.md": _door(v) for k, v in DOORS.items()},
+    }
     for name, text in pages.items():
         files.append(File.generated(config, name, content=text))
     todo = [p for path in DOCS.rglob("*.md") for p in _links_out(path)]
@@ -123,7 +128,13 @@ def _fenced(block: str) -> str:
 def _door(module: str) -> str:
     """Return the reference of what a module lets its users import."""
     names = sorted(importlib.import_module(module).__all__, key=str.lower)
-    lines = [f"# {module}", "", f"::: {module}", "    options: {members: false, show_root_heading: false}", ""]
+    lines = [
+        f"# {module}",
+        "",
+        f"::: {module}",
+        "    options: {members: false, show_root_heading: false}",
+        "",
+    ]
     for name in names:
         lines += [f"::: {module}.{name}", ""]
     return "\n".join(lines)
