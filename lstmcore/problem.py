@@ -106,7 +106,8 @@ class Sets:
     --------
     >>> import numpy as np
     >>> from lstmcore import SequenceSet, Sets
-    >>> songs = SequenceSet.from_lists([np.zeros((60, 3)), np.zeros((90, 3))], [np.zeros((60, 2)), np.zeros((90, 2))])
+    >>> inputs = [np.zeros((60, 3)), np.zeros((90, 3))]
+    >>> songs = SequenceSet.from_lists(inputs, [np.zeros((60, 2)), np.zeros((90, 2))])
     >>> sets = Sets(training=songs, validation=songs)
     >>> sets.test is None
     True
@@ -145,7 +146,8 @@ class Training:
     Examples
     --------
     >>> import numpy as np
-    >>> from lstmcore import SGD, Linear, SequenceSet, Sets, Training, TrainingSettings, initial_network, train
+    >>> from lstmcore import SGD, Linear, SequenceSet, Sets, Training, TrainingSettings
+    >>> from lstmcore import initial_network, train
     >>> songs = SequenceSet.from_lists([np.ones((9, 3))], [np.ones((9, 1))])
     >>> network = initial_network(3, [Linear(1)], 1)
     >>> training = Training(network, Sets(songs), TrainingSettings(SGD(1e-2), max_epochs=50), seed=1)
@@ -249,7 +251,8 @@ class EpochReport:
     Examples
     --------
     >>> import numpy as np
-    >>> from lstmcore import SGD, Linear, SequenceSet, Sets, Trainer, Training, TrainingSettings, initial_network
+    >>> from lstmcore import SGD, Linear, SequenceSet, Sets, Trainer, Training, TrainingSettings
+    >>> from lstmcore import initial_network
     >>> songs = SequenceSet.from_lists([np.ones((9, 3))], [np.ones((9, 1))])
     >>> network = initial_network(3, [Linear(1)], 1)
     >>> training = Training(network, Sets(songs), TrainingSettings(SGD(1e-2), max_epochs=9), seed=1)
@@ -291,7 +294,8 @@ class TrainingState:
     Examples
     --------
     >>> import numpy as np
-    >>> from lstmcore import SGD, Linear, SequenceSet, Sets, Trainer, Training, TrainingSettings, initial_network
+    >>> from lstmcore import SGD, Linear, SequenceSet, Sets, Trainer, Training, TrainingSettings
+    >>> from lstmcore import initial_network
     >>> songs = SequenceSet.from_lists([np.ones((9, 3))], [np.ones((9, 1))])
     >>> network = initial_network(3, [Linear(1)], 1)
     >>> training = Training(network, Sets(songs), TrainingSettings(SGD(1e-2), max_epochs=9), seed=1)

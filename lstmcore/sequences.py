@@ -45,7 +45,8 @@ class SequenceSet:
     --------
     >>> import numpy as np
     >>> from lstmcore import SequenceSet
-    >>> songs = SequenceSet.from_lists([np.zeros((60, 3)), np.zeros((90, 3))], [np.zeros((60, 2)), np.zeros((90, 2))])
+    >>> inputs = [np.zeros((60, 3)), np.zeros((90, 3))]
+    >>> songs = SequenceSet.from_lists(inputs, [np.zeros((60, 2)), np.zeros((90, 2))])
     >>> songs.lengths
     array([60, 90])
     """

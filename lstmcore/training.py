@@ -68,7 +68,8 @@ class Trainer:
     Examples
     --------
     >>> import numpy as np
-    >>> from lstmcore import SGD, Linear, SequenceSet, Sets, Trainer, Training, TrainingSettings, initial_network
+    >>> from lstmcore import SGD, Linear, SequenceSet, Sets, Trainer, Training, TrainingSettings
+    >>> from lstmcore import initial_network
     >>> songs = SequenceSet.from_lists([np.ones((9, 3))], [np.ones((9, 1))])
     >>> network = initial_network(3, [Linear(1)], 1)
     >>> training = Training(network, Sets(songs), TrainingSettings(SGD(1e-2), max_epochs=9), seed=1)
@@ -340,7 +341,8 @@ def train(
     Examples
     --------
     >>> import numpy as np
-    >>> from lstmcore import SGD, Linear, SequenceSet, Sets, Training, TrainingSettings, initial_network, train
+    >>> from lstmcore import SGD, Linear, SequenceSet, Sets, Training, TrainingSettings
+    >>> from lstmcore import initial_network, train
     >>> songs = SequenceSet.from_lists([np.ones((9, 3))], [np.ones((9, 1))])
     >>> network = initial_network(3, [Linear(1)], 1)
     >>> training = Training(network, Sets(songs), TrainingSettings(SGD(1e-2), max_epochs=50), seed=1)

@@ -17,12 +17,11 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 import mermaidx
+from command_reference import commands_page
 from latex2mathml.converter import convert
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files, InclusionLevel
 from mkdocs.structure.pages import Page
-
-from command_reference import commands_page
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
