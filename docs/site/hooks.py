@@ -22,6 +22,7 @@ from latex2mathml.converter import convert
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files, InclusionLevel
 from mkdocs.structure.pages import Page
+from nbconvert import MarkdownExporter
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -39,14 +40,14 @@ _FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Put pages that mkdocs.yml doesn't name beside those of their folder, or under More."""
+    made = {path.relative_to(DOCS).with_suffix(".md").as_posix() for path in DOCS.rglob("*.ipynb")}
     listed: dict[str, tuple[list[Any], str]] = {}
     for section in config.nav:
         for pages in section.values():
             for page in pages:
                 listed[page] = (pages, posixpath.dirname(page))
     more: list[str] = []
-    for path in sorted(DOCS.rglob("*.md")):
-        name = path.relative_to(DOCS).as_posix()
+    for name in sorted({path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")} | made):
         if name not in listed:
             beside = [
                 pages for pages, folder in listed.values() if folder and folder == posixpath.dirname(name)
@@ -65,6 +66,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     }
     for name, text in pages.items():
         files.append(File.generated(config, name, content=text))
+    for path in sorted(DOCS.rglob("*.ipynb")):
+        for made in _notebook(path, config):
+            files.append(made)
     todo = [p for path in DOCS.rglob("*.md") for p in _links_out(path)]
     done: set[Path] = set()
     while todo:
@@ -92,7 +96,9 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
     def site(match: re.Match[str]) -> str:
         target = _target(origin, match[2])
-        if target is None or (inside and target.is_relative_to(DOCS)):
+        if target is not None and target.suffix == ".ipynb" and not uri.startswith("notebooks/"):
+            target = target.with_suffix(".md")  # which is made of it
+        elif target is None or (inside and target.is_relative_to(DOCS)):
             return match[0]
         place = target.relative_to(DOCS).as_posix() if target.is_relative_to(DOCS) else _place(target)
         return f"{match[1]}{quote(posixpath.relpath(place, posixpath.dirname(uri)))}{match[3]}"
@@ -137,6 +143,24 @@ def _door(module: str) -> str:
     for name in names:
         lines += [f"::: {module}.{name}", ""]
     return "\n".join(lines)
+
+
+def _notebook(path: Path, config: MkDocsConfig) -> list[File]:
+    """Return a notebook's page and its pictures."""
+    exporter = MarkdownExporter()
+    exporter.exclude_input_prompt = exporter.exclude_output_prompt = True
+    name = path.relative_to(DOCS).with_suffix("").as_posix()
+    resources = {"output_files_dir": posixpath.basename(name)}
+    text, resources = exporter.from_filename(str(path), resources)
+    text = re.sub(r"<style scoped>.*?</style>", "", text, flags=re.DOTALL)  # of pandas' tables
+    text = text.replace(' border="1" class="dataframe"', "")
+    text += f"\nThis page is a notebook: [{path.name}]({path.name}).\n"
+    pictures = resources["outputs"].items()
+    folder = posixpath.dirname(name)
+    return [
+        File.generated(config, f"{name}.md", content=text),
+        *(File.generated(config, posixpath.join(folder, place), content=data) for place, data in pictures),
+    ]
 
 
 def _target(folder: Path, link: str) -> Path | None:
