@@ -112,7 +112,9 @@ def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files
 
     def formula(match: re.Match[str]) -> str:
         display = "block" if match[2] == "[" else "inline"
-        return convert(html.unescape(match[3].strip()), display=display)
+        text = html.unescape(match[3].strip()).replace("{aligned}", "{align*}")  # which the converter has not
+        drawn = convert(text, display=display)
+        return f'<div class="formula">{drawn}</div>' if display == "block" else drawn
 
     return _FORMULA.sub(formula, content)
 
