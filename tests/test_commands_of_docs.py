@@ -73,12 +73,12 @@ def check(words, whole):
                 )
                 for option in options_of(rest) - takes_settings:
                     assert option in text or option[2:].replace("-", "_") in text, option
-        case ["lstmcore-run", *rest]:
-            parse("run", rest, whole)
         case ["lstmcore-currennt", *rest]:
             assert {option[2:] for option in options_of(rest)} <= set(TABLE) | {"help"}
-        case ["lstmcore", option, *_] if option.startswith("-"):
+        case ["lstmcore" | "lstmcore-run", option] if option.startswith("-"):
             assert option in ("--help", "--version", "--install-completion", "--show-completion")
+        case ["lstmcore-run", *rest]:
+            parse("run", rest, whole)
         case ["lstmcore", name, *rest]:
             if name != "COMMAND":
                 parse(name, rest, whole)

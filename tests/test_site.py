@@ -1,4 +1,4 @@
-"""The site of docs/ is built without a broken link or a network; the notebooks are run, and are what they are made of."""
+"""The site of docs/ has no broken link and needs no network; notebooks run, and are made of their sources."""
 
 import html
 import json
@@ -58,7 +58,11 @@ def test_formulas_and_diagrams_are_drawn(site):
     assert "arithmatex" not in mathematics
     assert "<mi>&" not in mathematics  # a sign that the converter didn't understand
     diagrams = (ROOT / "docs" / "architecture.md").read_text().count("```mermaid")
-    assert house.count('class="diagram diagram-light"') == house.count('class="diagram diagram-dark"') == diagrams
+    assert (
+        house.count('class="diagram diagram-light"')
+        == house.count('class="diagram diagram-dark"')
+        == diagrams
+    )
 
 
 def test_the_reference_has_every_name_and_every_option(site):
@@ -86,7 +90,10 @@ def test_a_notebook_runs_and_is_made_of_its_source(source, monkeypatch):
     client.NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
 
     def shown(of):
-        return [sorted({kind for o in cell.get("outputs", ()) for kind in o.get("data", ())}) for cell in of["cells"]]
+        return [
+            sorted({kind for o in cell.get("outputs", ()) for kind in o.get("data", ())})
+            for cell in of["cells"]
+        ]
 
     assert shown(notebook) == shown(written), made_again
 
