@@ -42,7 +42,8 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Put pages that mkdocs.yml doesn't name beside those of their folder, or under More."""
     made = {path.relative_to(DOCS).with_suffix(".md").as_posix() for path in DOCS.rglob("*.ipynb")}
     listed: dict[str, tuple[list[Any], str]] = {}
-    for section in config.nav:
+    nav: list[Any] = config.nav or []
+    for section in nav:
         for pages in section.values():
             for page in pages:
                 listed[page] = (pages, posixpath.dirname(page))
@@ -54,7 +55,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
             ]
             (beside[-1] if beside else more).append(name)
     if more:
-        config.nav.append({"More": more})
+        nav.append({"More": more})
     return config
 
 
@@ -76,13 +77,13 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         if path in done:
             continue
         done.add(path)
-        text = _as_page(path)
-        if text is None:
+        shown = _as_page(path)
+        if shown is None:
             files.append(File.generated(config, _place(path), abs_src_path=str(path), inclusion=_ASIDE))
             continue
         todo += _links_out(_page_of(path))
         front = f"---\nsearch: {{exclude: true}}\ntitle: {path.relative_to(ROOT).as_posix()}\n---\n"
-        files.append(File.generated(config, _place(path), content=front + text, inclusion=_ASIDE))
+        files.append(File.generated(config, _place(path), content=front + shown, inclusion=_ASIDE))
     return files
 
 
@@ -152,8 +153,7 @@ def _notebook(path: Path, config: MkDocsConfig) -> list[File]:
     exporter = MarkdownExporter()
     exporter.exclude_input_prompt = exporter.exclude_output_prompt = True
     name = path.relative_to(DOCS).with_suffix("").as_posix()
-    resources = {"output_files_dir": posixpath.basename(name)}
-    text, resources = exporter.from_filename(str(path), resources)
+    text, resources = exporter.from_filename(str(path), {"output_files_dir": posixpath.basename(name)})
     text = re.sub(r"<style scoped>.*?</style>", "", text, flags=re.DOTALL)  # of pandas' tables
     text = text.replace(' border="1" class="dataframe"', "")
     text += f"\nThis page is a notebook: [{path.name}]({path.name}).\n"
