@@ -59,8 +59,9 @@ def check(words, whole):
         case ["uv", "run", *rest]:
             names = GROUPS["dependency-groups"] | GROUPS["project"]["optional-dependencies"]
             while rest and rest[0].startswith("-"):
-                if rest.pop(0) in ("--group", "--extra"):
-                    assert rest.pop(0) in names
+                option = rest.pop(0)
+                if option in ("--group", "--extra", "--with"):
+                    assert rest.pop(0) in names or option == "--with"
             if rest and rest[0] != "…":
                 check(rest, whole)
         case ["python", "-m", module, *rest]:
@@ -89,7 +90,7 @@ def check(words, whole):
 
 
 def options_of(words):
-    return set(re.findall(r"(?<![\w-])--[a-z][a-z_-]*", " ".join(words)))
+    return set(re.findall(r"(?<![\w-])--[a-z][a-z0-9_-]*", " ".join(words)))
 
 
 def parse(name, words, whole):
