@@ -49,11 +49,20 @@ SetharesWeight = Literal["product", "min"]
 VassilakisWeight = Literal["2015", "published"]
 Spectra = Literal["mean", "window"]
 
+
+def _shipped() -> list[str]:
+    """Complete the names of experiments; where there are none, the shell completes files."""
+    from lstmcore.experiments.config.shipped import shipped_names
+
+    return shipped_names()
+
+
 ExperimentFile = Annotated[
     Path,
     typer.Argument(
         help="The experiment: a TOML file, or the name of one that comes with lstmcore (lstmcore example).",
         metavar="EXPERIMENT",
+        autocompletion=_shipped,
     ),
 ]
 Settings = Annotated[
@@ -190,7 +199,10 @@ def _in_session(
 @app.command(cls=Command)
 def example(
     name: Annotated[
-        str | None, typer.Argument(help="Which one to write; none: they are listed.", show_default=False)
+        str | None,
+        typer.Argument(
+            help="Which one to write; none: they are listed.", show_default=False, autocompletion=_shipped
+        ),
     ] = None,
     out: Annotated[
         Path | None,

@@ -31,7 +31,7 @@ _BLOCK = 1 << 14  # samples, a multiple of _STEP: a block stays near the process
 class Envelope(NamedTuple):
     """How a signal's energy rises and falls.
 
-    Parameters
+    Attributes
     ----------
     values
         Shape (n,): between -1 and 1, the largest magnitude is 1; all 0 in silence.

@@ -29,7 +29,7 @@ _BLOCK_FRAMES = 1024
 class OnsetCurve(NamedTuple):
     """Energy of a signal over time.
 
-    Parameters
+    Attributes
     ----------
     values
         Shape (n,): from 0 to 1, the largest is 1; all 0 in silence.

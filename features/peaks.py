@@ -18,7 +18,7 @@ Scope = Literal["global", "local"]
 class Peaks(NamedTuple):
     """Peaks of rows, row after row.
 
-    Parameters
+    Attributes
     ----------
     places
         Shape (peaks,): the column of each peak, rising in each row.

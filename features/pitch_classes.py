@@ -35,7 +35,7 @@ _BLOCK_SAMPLES = 1 << 20  # of the frames that are filtered together
 class PitchProfile(NamedTuple):
     """What sounds over time, in thirds of a semitone of one octave.
 
-    Parameters
+    Attributes
     ----------
     weights
         Shape (frames, 36), float32: what share of a frame's energy is where; bin 0 is C, with A at

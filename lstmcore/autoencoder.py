@@ -37,13 +37,28 @@ def new_autoencoder(
 
     Train it like any network, on `as_autoencoder_set` and with ``input_noise`` above 0.
     `forget_bias` is that of `initial_network`.
+
+    Examples
+    --------
+    >>> from lstmcore import LSTM, new_autoencoder
+    >>> new_autoencoder(260, LSTM(200), 1)
+    <Network 260 → LSTM(200) → Linear(260); 421660 weights, float32>
     """
     layers = [hidden, Linear(input_size)]
     return initial_network(input_size, layers, generator, dtype=dtype, forget_bias=forget_bias)
 
 
 def as_autoencoder_set(sequences: SequenceSet) -> SequenceSet:
-    """Return the set with its own clean inputs as targets."""
+    """Return the set with its own clean inputs as targets.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lstmcore import SequenceSet, as_autoencoder_set
+    >>> songs = SequenceSet.from_lists([np.ones((9, 3))])
+    >>> np.array_equal(as_autoencoder_set(songs).targets, songs.inputs)
+    True
+    """
     kind("sequences", sequences, SequenceSet)
     return SequenceSet(sequences.inputs, sequences.inputs, sequences.lengths)
 
@@ -68,6 +83,13 @@ def as_next_frames_set(sequences: SequenceSet, frames: int) -> SequenceSet:
     ------
     EngineError
         If no sequence is long enough.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lstmcore import SequenceSet, as_next_frames_set
+    >>> as_next_frames_set(SequenceSet.from_lists([np.ones((9, 3))]), 4).targets.shape
+    (5, 12)
     """
     kind("sequences", sequences, SequenceSet)
     whole("frames", frames)
@@ -101,6 +123,13 @@ def as_reversal_set(sequences: SequenceSet) -> SequenceSet:
         is any, and its outputs don't count; in the second it hears zeros, without noise, and its targets are
         the clean frames, the last first.  Targets and their weights are interleaved, as the objective
         ``weightedsse`` has them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lstmcore import SequenceSet, as_reversal_set
+    >>> as_reversal_set(SequenceSet.from_lists([np.ones((9, 3))])).lengths
+    array([18])
     """
     kind("sequences", sequences, SequenceSet)
     lengths = sequences.lengths
@@ -133,6 +162,15 @@ def start_from_autoencoder(network: Network, autoencoder: Network) -> Network:
     ------
     EngineError
         If the first layers differ in kind, size or inputs.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lstmcore import LSTM, Linear, initial_network, new_autoencoder, start_from_autoencoder
+    >>> autoencoder = new_autoencoder(3, LSTM(2), 1)
+    >>> network = start_from_autoencoder(initial_network(3, [LSTM(2), Linear(1)], 2), autoencoder)
+    >>> np.array_equal(network.parameters[0]["W"], autoencoder.parameters[0]["W"])
+    True
     """
     kind("network", network, Network)
     kind("autoencoder", autoencoder, Network)

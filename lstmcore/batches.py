@@ -41,6 +41,14 @@ class Batch:
     ------
     EngineError
         If these don't fit each other.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lstmcore import SequenceSet, pack
+    >>> songs = SequenceSet.from_lists([np.zeros((2, 1)), np.ones((3, 1))])
+    >>> pack(songs, np.array([0, 1])).batch_sizes  # one sequence has ended before the third step
+    array([2, 2, 1])
     """
 
     rows: NDArray[np.int64]
@@ -141,6 +149,14 @@ def pack(
     ------
     EngineError
         If no sequence is chosen, or one that the set doesn't have.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lstmcore import SequenceSet, pack
+    >>> songs = SequenceSet.from_lists([np.array([[1.0], [2.0]]), np.array([[5.0], [6.0], [7.0]])])
+    >>> pack(songs, np.array([0, 1])).inputs[:, 0]  # step by step, the longest sequence first
+    array([5., 1., 6., 2., 7.], dtype=float32)
     """
     try:
         lengths = sequences.lengths[chosen]

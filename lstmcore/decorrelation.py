@@ -44,6 +44,19 @@ class DecorrelatedSquaredErrors(Comparison):
     ----------
     strength
         λ, from 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lstmcore import DecorrelatedSquaredErrors, Linear, SequenceSet, evaluate, initial_network
+    >>> frames = np.random.default_rng(1).standard_normal((9, 3))
+    >>> ones = np.ones(9)
+    >>> targets = np.stack([frames[:, 0], ones, frames[:, 1], ones], axis=1)  # weights of 1 beside them
+    >>> songs = SequenceSet.from_lists([frames], [targets])
+    >>> network = initial_network(3, [Linear(2)], 1)
+    >>> errors = [evaluate(network, songs, objective=DecorrelatedSquaredErrors(s)).error for s in (0.0, 1.0)]
+    >>> errors[1] > errors[0]
+    True
     """
 
     name = "sse_decorrelated"

@@ -25,6 +25,16 @@ class Evaluation:
         The set.
     largest_output
         The largest magnitude of an output.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lstmcore import Linear, SequenceSet, evaluate, initial_network
+    >>> songs = SequenceSet.from_lists([np.zeros((4, 3))], [np.ones((4, 1))])
+    >>> network = initial_network(3, [Linear(1)], 1)
+    >>> network.weights[:] = 0
+    >>> evaluate(network, songs).error  # half the sum of squares over four frames
+    2.0
     """
 
     error: float

@@ -38,6 +38,14 @@ class GateActivations:
         Cell state after the frame.
     h
         Output.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lstmcore import LSTM, Linear, gates, initial_network
+    >>> [layer] = gates(initial_network(3, [LSTM(2), Linear(1)], 1), np.zeros((9, 3)))
+    >>> layer.f.shape
+    (9, 2)
     """
 
     layer: int

@@ -26,6 +26,13 @@ class GradientCheck:
     ----------
     errors
         Largest relative error of each piece of parameters, by "layer.piece".
+
+    Examples
+    --------
+    >>> from lstmcore import GradientCheck
+    >>> check = GradientCheck({"0.W": 1e-9, "0.p": 3e-8})
+    >>> check.largest, check.worst
+    (3e-08, '0.p')
     """
 
     errors: dict[str, float]
@@ -79,6 +86,16 @@ def gradient_check(
     ------
     EngineError
         If the network is not in float64, or something doesn't fit it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lstmcore import LSTM, Linear, SequenceSet, gradient_check, initial_network
+    >>> frames = np.random.default_rng(1).standard_normal((9, 3))
+    >>> songs = SequenceSet.from_lists([frames], [frames[:, :1]], dtype=np.float64)
+    >>> network = initial_network(3, [LSTM(2), Linear(1)], 1, dtype=np.float64)
+    >>> gradient_check(network, songs).largest < 1e-6
+    True
     """
     check_fit(network, sequences, "the", objective)
     if network.dtype != np.float64:

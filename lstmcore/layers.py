@@ -65,6 +65,12 @@ class LSTM(Layer):
 
     Pieces, for E units and P inputs: ``W`` (4, E, P), ``b`` (4, E), ``R`` (4, E, E)
     and ``p`` (3, E).
+
+    Examples
+    --------
+    >>> from lstmcore import LSTM, Linear, initial_network
+    >>> initial_network(3, [LSTM(4), Linear(1)], 1)
+    <Network 3 → LSTM(4) → Linear(1); 145 weights, float32>
     """
 
     kind: ClassVar[str] = "lstm"
@@ -81,6 +87,12 @@ class BLSTM(Layer):
     The output is the forward half followed by the backward half.  Pieces, for L units
     (E = L/2 a direction) and P inputs: ``W`` (4, L, P), ``b`` (4, L), ``R`` (4, L, E) and
     ``p`` (3, L); in each gate the forward units come first.
+
+    Examples
+    --------
+    >>> from lstmcore import BLSTM, Linear, initial_network
+    >>> initial_network(3, [BLSTM(4), Linear(1)], 1)  # two units in each direction of time
+    <Network 3 → BLSTM(4) → Linear(1); 113 weights, float32>
     """
 
     kind: ClassVar[str] = "blstm"
@@ -116,28 +128,56 @@ class Feedforward(Layer):
 
 @dataclass(frozen=True)
 class Linear(Feedforward):
-    """Feed-forward layer without a non-linearity."""
+    """Feed-forward layer without a non-linearity.
+
+    Examples
+    --------
+    >>> from lstmcore import Linear, initial_network
+    >>> initial_network(3, [Linear(2)], 1)
+    <Network 3 → Linear(2); 8 weights, float32>
+    """
 
     kind: ClassVar[str] = "linear"
 
 
 @dataclass(frozen=True)
 class Tanh(Feedforward):
-    """Feed-forward layer with the hyperbolic tangent."""
+    """Feed-forward layer with the hyperbolic tangent.
+
+    Examples
+    --------
+    >>> from lstmcore import Tanh, initial_network
+    >>> initial_network(3, [Tanh(2)], 1)
+    <Network 3 → Tanh(2); 8 weights, float32>
+    """
 
     kind: ClassVar[str] = "tanh"
 
 
 @dataclass(frozen=True)
 class Logistic(Feedforward):
-    """Feed-forward layer with the logistic function."""
+    """Feed-forward layer with the logistic function.
+
+    Examples
+    --------
+    >>> from lstmcore import Logistic, initial_network
+    >>> initial_network(3, [Logistic(2)], 1)
+    <Network 3 → Logistic(2); 8 weights, float32>
+    """
 
     kind: ClassVar[str] = "logistic"
 
 
 @dataclass(frozen=True)
 class Softmax(Feedforward):
-    """Feed-forward layer whose outputs are positive and add up to 1."""
+    """Feed-forward layer whose outputs are positive and add up to 1.
+
+    Examples
+    --------
+    >>> from lstmcore import Softmax, initial_network
+    >>> initial_network(3, [Softmax(2)], 1)
+    <Network 3 → Softmax(2); 8 weights, float32>
+    """
 
     kind: ClassVar[str] = "softmax"
 
@@ -243,6 +283,12 @@ class Convolution(BlockLayer):
         How far the window moves, over time and over bands.
     activation
         φ: "relu", max(0, ·), or "tanh".
+
+    Examples
+    --------
+    >>> from lstmcore import Convolution
+    >>> Convolution(shape=(50, 40, 1), window=(5, 5), filters=16, stride=(2, 2)).output_shape
+    (23, 18, 16)
     """
 
     kind: ClassVar[str] = "convolution"
@@ -314,14 +360,28 @@ class Pool(BlockLayer):
 
 @dataclass(frozen=True, kw_only=True)
 class MaxPool(Pool):
-    """The largest value of each window; its error goes to that one, of equal ones to the first."""
+    """The largest value of each window; its error goes to that one, of equal ones to the first.
+
+    Examples
+    --------
+    >>> from lstmcore import MaxPool
+    >>> MaxPool(shape=(23, 18, 16), window=(2, 2)).output_shape
+    (11, 9, 16)
+    """
 
     kind: ClassVar[str] = "max_pool"
 
 
 @dataclass(frozen=True, kw_only=True)
 class MeanPool(Pool):
-    """The mean of each window."""
+    """The mean of each window.
+
+    Examples
+    --------
+    >>> from lstmcore import MeanPool
+    >>> MeanPool(shape=(23, 18, 16), window=(2, 2)).output_shape
+    (11, 9, 16)
+    """
 
     kind: ClassVar[str] = "mean_pool"
 

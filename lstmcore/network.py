@@ -59,6 +59,12 @@ class Architecture:
     ------
     EngineError
         If there is no layer, something else stands for one, or the input size is not a whole number from 1.
+
+    Examples
+    --------
+    >>> from lstmcore import LSTM, Architecture, Linear
+    >>> Architecture(260, (LSTM(200), Linear(2))).parameter_count
+    369802
     """
 
     input_size: int
@@ -136,6 +142,13 @@ class Network:
     ------
     EngineError
         If the vector has the wrong length or type, or holds a value that is not finite.
+
+    Examples
+    --------
+    >>> from lstmcore import LSTM, Linear, initial_network
+    >>> network = initial_network(3, [LSTM(2), Linear(1)], 1)
+    >>> network.parameters[0]["W"].shape  # gates, units, inputs
+    (4, 2, 3)
     """
 
     def __init__(self, architecture: Architecture, weights: NDArray[np.floating]) -> None:
@@ -195,9 +208,10 @@ class Network:
 
         Examples
         --------
-        >>> network = initial_network(3, [LSTM(2), Linear(1)], 1)  # doctest: +SKIP
-        >>> network.save("song.npz")  # doctest: +SKIP
-        >>> Network.load("song.npz")  # doctest: +SKIP
+        >>> from lstmcore import LSTM, Linear, Network, initial_network
+        >>> network = initial_network(3, [LSTM(2), Linear(1)], 1)
+        >>> network.save("song.npz")
+        >>> Network.load("song.npz")
         <Network 3 → LSTM(2) → Linear(1); 57 weights, float32>
         """
         layers = [described(layer) for layer in self.architecture.layers]
@@ -293,6 +307,12 @@ def initial_network(
     Source of `forget_bias`: F. A. Gers, J. Schmidhuber and F. Cummins, "Learning to forget", Neural
     Computation 12, 2000; R. Jozefowicz, W. Zaremba and I. Sutskever, "An empirical exploration of recurrent
     network architectures", ICML 2015.  A state fades by σ(b) a step: to 1/e in -1 / log σ(b) steps.
+
+    Examples
+    --------
+    >>> from lstmcore import LSTM, Linear, initial_network
+    >>> initial_network(260, [LSTM(200), LSTM(150), LSTM(25), Linear(2)], 1)
+    <Network 260 → LSTM(200) → LSTM(150) → LSTM(25) → Linear(2); 598177 weights, float32>
     """
     if isinstance(layers, Layer | Integral | str):
         raise EngineError(f"layers: {layers!r}; expected a list, such as [LSTM(200), Linear(2)]")

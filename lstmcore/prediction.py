@@ -92,6 +92,14 @@ def predict(
     ------
     EngineError
         If the inputs don't fit the network, or a value is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lstmcore import LSTM, Linear, initial_network, predict
+    >>> network = initial_network(3, [LSTM(2), Linear(1)], 1)
+    >>> predict(network, np.zeros((60, 3))).shape
+    (60, 1)
     """
     kind("network", network, Network)
     whole("parallel_sequences", parallel_sequences)
@@ -143,6 +151,16 @@ def evaluate(
     ------
     EngineError
         If the set doesn't fit the network, or its targets the objective.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lstmcore import Linear, SequenceSet, evaluate, initial_network
+    >>> songs = SequenceSet.from_lists([np.zeros((4, 3))], [np.ones((4, 1))])
+    >>> network = initial_network(3, [Linear(1)], 1)
+    >>> network.weights[:] = 0
+    >>> evaluate(network, songs).error  # half the sum of squares over four frames
+    2.0
     """
     check_fit(network, sequences, "the", objective)
     whole("parallel_sequences", parallel_sequences)

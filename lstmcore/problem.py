@@ -54,6 +54,13 @@ class TrainingSettings:
         pass and taken off before the update, so that it enters through the deltas only.
     validate_every, test_every
         Compute the error of the validation or test set after every so many epochs.
+
+    Examples
+    --------
+    >>> from lstmcore import SGD, TrainingSettings
+    >>> settings = TrainingSettings(SGD(5e-6), input_noise=0.3, patience=20, max_epochs=1000)
+    >>> settings.parallel_sequences
+    1
     """
 
     sgd: SGD = field(default_factory=SGD)
@@ -94,6 +101,16 @@ class Sets:
         Watched for early stopping; without one, training ends at `max_epochs` only.
     test
         Its error is reported and never influences anything.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lstmcore import SequenceSet, Sets
+    >>> inputs = [np.zeros((60, 3)), np.zeros((90, 3))]
+    >>> songs = SequenceSet.from_lists(inputs, [np.zeros((60, 2)), np.zeros((90, 2))])
+    >>> sets = Sets(training=songs, validation=songs)
+    >>> sets.test is None
+    True
     """
 
     training: SequenceSet
@@ -125,6 +142,16 @@ class Training:
     ------
     EngineError
         If the sets don't fit the network, or training would never end.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lstmcore import SGD, Linear, SequenceSet, Sets, Training, TrainingSettings
+    >>> from lstmcore import initial_network, train
+    >>> songs = SequenceSet.from_lists([np.ones((9, 3))], [np.ones((9, 1))])
+    >>> network = initial_network(3, [Linear(1)], 1)
+    >>> training = Training(network, Sets(songs), TrainingSettings(SGD(1e-2), max_epochs=50), seed=1)
+    >>> [best] = train([training])
     """
 
     network: Network
@@ -192,6 +219,13 @@ class Progress:
         Of the lowest validation error so far; without a validation set, the last epoch.
     without_better
         Validations since then.
+
+    Examples
+    --------
+    >>> from lstmcore import Progress
+    >>> progress = Progress()
+    >>> progress.best_error
+    inf
     """
 
     epoch: int = 0
@@ -213,6 +247,18 @@ class EpochReport:
     them, or by its number of frames; class errors are the share of frames put into the wrong
     class.  The training error is met while training (each group before its own update), the
     others are those of the weights after the epoch.  None stands where a set wasn't looked at.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lstmcore import SGD, Linear, SequenceSet, Sets, Trainer, Training, TrainingSettings
+    >>> from lstmcore import initial_network
+    >>> songs = SequenceSet.from_lists([np.ones((9, 3))], [np.ones((9, 1))])
+    >>> network = initial_network(3, [Linear(1)], 1)
+    >>> training = Training(network, Sets(songs), TrainingSettings(SGD(1e-2), max_epochs=9), seed=1)
+    >>> report = Trainer(training).run_epoch()
+    >>> report.epoch, report.validation_error is None
+    (1, True)
     """
 
     epoch: int
@@ -244,6 +290,19 @@ class TrainingState:
         Of the lowest validation error so far; without a validation set, the last epoch.
     without_better
         Validations since then.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lstmcore import SGD, Linear, SequenceSet, Sets, Trainer, Training, TrainingSettings
+    >>> from lstmcore import initial_network
+    >>> songs = SequenceSet.from_lists([np.ones((9, 3))], [np.ones((9, 1))])
+    >>> network = initial_network(3, [Linear(1)], 1)
+    >>> training = Training(network, Sets(songs), TrainingSettings(SGD(1e-2), max_epochs=9), seed=1)
+    >>> trainer = Trainer(training)
+    >>> report = trainer.run_epoch()
+    >>> trainer.state.epoch  # to be stored, and gone on from
+    1
     """
 
     epoch: int

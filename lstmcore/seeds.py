@@ -58,5 +58,11 @@ def stream(seed: Seed, purpose: str, *path: int) -> np.random.Generator:
     -------
     Generator
         The same one each time it is asked for.
+
+    Examples
+    --------
+    >>> from lstmcore import stream
+    >>> stream(2015, "weights", 3).normal() == stream(2015, "weights", 3).normal()
+    True
     """
     return np.random.default_rng(child(seed, purpose, *path))

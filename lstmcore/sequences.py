@@ -40,6 +40,15 @@ class SequenceSet:
     EngineError
         If there is no sequence, one is empty, lengths don't add up to the frames, an array is of another
         kind, or a value is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lstmcore import SequenceSet
+    >>> inputs = [np.zeros((60, 3)), np.zeros((90, 3))]
+    >>> songs = SequenceSet.from_lists(inputs, [np.zeros((60, 2)), np.zeros((90, 2))])
+    >>> songs.lengths
+    array([60, 90])
     """
 
     inputs: NDArray[np.floating]

@@ -22,6 +22,12 @@ class SGD:
         η, not negative.
     momentum
         μ in [0, 1).
+
+    Examples
+    --------
+    >>> from lstmcore import SGD, TrainingSettings
+    >>> TrainingSettings(SGD(5e-6, momentum=0.9), patience=20).sgd
+    SGD(learning_rate=5e-06, momentum=0.9)
     """
 
     learning_rate: float = 1e-5

@@ -27,6 +27,14 @@ class Standardiser:
     ------
     EngineError
         If they don't fit each other, a value is not finite, or a scale is not above 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lstmcore import Standardiser
+    >>> scaler = Standardiser.fit(np.array([[0.0], [2.0]]))
+    >>> scaler.apply(np.array([[1.0]]))
+    array([[0.]])
     """
 
     mean: NDArray[np.float64]

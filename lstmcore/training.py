@@ -64,6 +64,19 @@ class Trainer:
     ------
     EngineError
         If the state doesn't fit the network, or the backend can't compute it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lstmcore import SGD, Linear, SequenceSet, Sets, Trainer, Training, TrainingSettings
+    >>> from lstmcore import initial_network
+    >>> songs = SequenceSet.from_lists([np.ones((9, 3))], [np.ones((9, 1))])
+    >>> network = initial_network(3, [Linear(1)], 1)
+    >>> training = Training(network, Sets(songs), TrainingSettings(SGD(1e-2), max_epochs=9), seed=1)
+    >>> trainer = Trainer(training)
+    >>> errors = [trainer.run_epoch().training_error for _ in range(3)]
+    >>> errors[2] < errors[0]
+    True
     """
 
     def __init__(
@@ -324,6 +337,18 @@ def train(
         If a training diverged and there is no `on_diverged`.
     EngineError
         If the backend can't train a network, or a state doesn't fit its network.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lstmcore import SGD, Linear, SequenceSet, Sets, Training, TrainingSettings
+    >>> from lstmcore import initial_network, train
+    >>> songs = SequenceSet.from_lists([np.ones((9, 3))], [np.ones((9, 1))])
+    >>> network = initial_network(3, [Linear(1)], 1)
+    >>> training = Training(network, Sets(songs), TrainingSettings(SGD(1e-2), max_epochs=50), seed=1)
+    >>> [best] = train([training])
+    >>> best
+    <Network 3 → Linear(1); 4 weights, float32>
     """
     if isinstance(trainings, Training | Trainer):
         raise EngineError(f"trainings is a {type(trainings).__name__}; expected a list of Training")

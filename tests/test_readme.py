@@ -17,8 +17,9 @@ from tests.lstmcore.cuda_here import MISSING
 ROOT = Path(__file__).parent.parent
 README, INSTALL = ROOT / "README.md", ROOT / "docs" / "install.md"
 PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
-# currennt.md needs files of CURRENNT's, and has a test beside them.
-WITH_PYTHON = [page for page in PAGES if "```python" in page.read_text() and page.name != "currennt.md"]
+# currennt.md needs files of CURRENNT's, and has a test beside them. Blocks with a title are lines of
+# a source.
+WITH_PYTHON = [page for page in PAGES if "```python\n" in page.read_text() and page.name != "currennt.md"]
 
 
 def name_of(page):

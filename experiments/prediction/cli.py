@@ -21,11 +21,21 @@ OutputFormat = Literal["csv", "json", "jsonl", "srt", "textgrid", "eaf", "svl"]
 
 MODEL_HELP = "The folder of a finished run or of a model, or the name of one that comes with lstmcore"
 MODEL_METAVAR = "RUN|FOLDER|NAME"
+
+
+def _shipped() -> list[str]:
+    """Complete the names of models; where there are none, the shell completes folders."""
+    from lstmcore.experiments.prediction.shipped import shipped_models
+
+    return shipped_models()
+
+
 TrainedModel = Annotated[
     Path | None,
     typer.Option(
         help=f"{MODEL_HELP} (lstmcore models); by default that one.",
         metavar=MODEL_METAVAR,
+        autocompletion=_shipped,
         show_default=False,
     ),
 ]

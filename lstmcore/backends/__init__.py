@@ -40,6 +40,13 @@ def get_backend(name: str) -> Backend:
     ------
     EngineError
         If there is none of that name, or it needs a GPU and there is none.
+
+    Examples
+    --------
+    >>> from lstmcore import BACKENDS, get_backend
+    >>> sorted(BACKENDS)
+    ['cpu', 'cuda', 'reference']
+    >>> backend = get_backend("reference")
     """
     if name == "cpu":
         from lstmcore.backends.cpu.backend import CpuBackend
