@@ -1,0 +1,67 @@
+"""Files to import that were changed at random: a model or a message, never a traceback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
+
+from lstmcore.experiments.errors import InputError
+from lstmcore.experiments.exchange import ExportOptions, export_model, import_model
+from lstmcore.experiments.prediction.model import load_model
+from tests.experiments.exchange.small_models import INPUTS, write_small
+from tests.experiments.exchange.test_onnx import SQUEEZE, foreign, lstm
+
+FILES = ("own.onnx", "foreign.onnx", "torch/model.safetensors")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import numpy as np
+    from onnx import helper
+
+    path: Path = tmp_path_factory.mktemp("files")
+    write_small(path / "model", networks=2, quantiles=3)
+    export_model(path / "model", "onnx", path / "own.onnx")
+    export_model(path / "model", "torch", path / "torch", ExportOptions(peepholes="module"))
+    node, arrays = lstm(np.random.default_rng(0))
+    foreign(path / "foreign.onnx", node, SQUEEZE, helper.make_node("Identity", ["s"], ["y"]), **arrays)
+    return path
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_they_are_read_as_they_are(name, folder, tmp_path):
+    import_model(folder / name, "torch" if "torch" in name else "onnx", tmp_path / "back")
+    assert len(load_model(tmp_path / "back").about.feature_names) in (3, INPUTS)
+
+
+def complaint(file: Path, program: Any, out: Path) -> str:
+    """Return what is wrong with a file; nothing if it is read."""
+    try:
+        import_model(file, program, out)
+        load_model(out)
+    except InputError as error:
+        return str(error)
+    return ""
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_no_change_of_the_bytes_ends_in_a_traceback(data, folder, tmp_path_factory):
+    name = data.draw(st.sampled_from(FILES))
+    content = bytearray((folder / name).read_bytes())
+    # Names, shapes and the description lie at both ends.
+    ends = data.draw(
+        st.sampled_from([(0, min(len(content), 3000)), (max(0, len(content) - 6000), len(content))])
+    )
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(ends[0], ends[1] - 1))] = data.draw(st.integers(0, 255))
+    here = tmp_path_factory.mktemp("changed")
+    file = here / Path(name).name
+    file.write_bytes(content[: data.draw(st.sampled_from([len(content), len(content), ends[1], 9]))])
+    told = complaint(file, "torch" if "torch" in name else "onnx", here / "back")
+    assert bool(told) != (here / "back").exists()
+    assert not told or str(file) in told
+    assert len(told) < 3000
