@@ -112,8 +112,9 @@ def score_rows(data: TrialData, systems: Sequence[str], predictions: list[Predic
     """
     several = len(data.experiment.feature_sets) > 1
     behind = f" {data.experiment.data.feature_set}" if several else ""
+    beside = [*_COMPARED, *(one.name for one in data.experiment.systems)]
     wanted = dict.fromkeys(
-        [f"{ALL_NETWORKS}{behind}", ALL_NETWORKS, *systems, *(f"{n}{behind}" for n in _COMPARED), *_COMPARED]
+        [f"{ALL_NETWORKS}{behind}", ALL_NETWORKS, *systems, *(f"{n}{behind}" for n in beside), *beside]
     )
     own = [p for p in predictions if p.system in wanted]
     generator = np.random.default_rng(seed_for(data.experiment.seed, "card of a model"))

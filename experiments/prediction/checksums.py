@@ -23,9 +23,9 @@ def checksums(tensors: Tensors) -> dict[str, str]:
 
 
 def _digest(array: NDArray[np.generic]) -> str:
-    # A disk holds the numbers in little-endian order, whatever the machine's.
+    # As a disk holds it: at least one dimension, little-endian whatever the machine is.
     plain = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"), copy=False))
-    return hashlib.sha256(f"{array.dtype} {array.shape}\0".encode() + plain.tobytes()).hexdigest()
+    return hashlib.sha256(f"{array.dtype} {plain.shape}\0".encode() + plain.tobytes()).hexdigest()
 
 
 def check_checksums(file: Path, wanted: Mapping[str, str] | None, tensors: Tensors) -> None:

@@ -74,6 +74,7 @@ def test_intervals_hold_the_score_and_narrow_with_songs():
         class experiment:
             seed = 1
             feature_sets = ("FS1",)
+            systems = ()
 
         class dataset:
             targets = ("arousal",)
