@@ -56,7 +56,7 @@ def test_formulas_and_diagrams_are_drawn(site):
     mathematics, house = (pages(site)[f"{name}.html"] for name in ("mathematics", "architecture"))
     assert mathematics.count("<math") > 20
     assert "arithmatex" not in mathematics
-    assert "<mi>&" not in mathematics  # a sign that the converter didn't understand
+    assert not re.search("<mi>&(amp;)?</mi>", mathematics)  # a sign that the converter didn't understand
     diagrams = (ROOT / "docs" / "architecture.md").read_text().count("```mermaid")
     assert (
         house.count('class="diagram diagram-light"')
