@@ -44,7 +44,8 @@ def photograph(browser: Any, page: Path, out: Path, name: str) -> None:
         tab = context.new_page()
         tab.goto(page.resolve().as_uri(), wait_until="load")
         tab.wait_for_timeout(1000)  # plots draw themselves after the page has loaded
-        keep(Image.open(io.BytesIO(tab.screenshot())), out / f"{name}-{look}.png")
+        with Image.open(io.BytesIO(tab.screenshot())) as picture:
+            keep(picture, out / f"{name}-{look}.png")
         context.close()
 
 
@@ -73,7 +74,8 @@ def main() -> None:
         lstmcore(
             desk, f"plot music/2.flac --view emotion --out song.png --quiet --model {shlex.quote(str(run))}"
         )
-        keep(Image.open(desk / "song.png"), given.out / "song-emotion.png")
+        with Image.open(desk / "song.png") as picture:
+            keep(picture, given.out / "song-emotion.png")
         lstmcore(desk, "predict music --out curves.csv --page songs.html --no-store --quiet")
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         photograph(browser, desk / "songs.html", given.out, "songs")

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
 
 from lstmcore.experiments.config import Experiment
@@ -75,6 +74,8 @@ def write_card(folder: Path, data: TrialData, systems: Sequence[str], prediction
     OSError
         If the file can't be written.
     """
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # training begins without it
+
     about = read_description(folder / "model.json")
     rows = score_rows(data, systems, predictions)
     environment = Environment(

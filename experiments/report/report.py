@@ -22,6 +22,7 @@ from lstmcore.experiments.report.outlines import Outline
 from lstmcore.experiments.report.paper_table import PAPER, TEST_ALPHA, PaperRow, cells_of, title_of
 from lstmcore.experiments.report.settings import changed_settings
 from lstmcore.experiments.report.song_data import dependences, shown_of, song_data
+from lstmcore.experiments.report.stages import Stage, slow_sheet
 from lstmcore.experiments.report.table import (
     HEADINGS,
     ScoreTable,
@@ -30,11 +31,9 @@ from lstmcore.experiments.report.table import (
     score_tables,
 )
 from lstmcore.experiments.report.training_data import (
-    Stage,
     ensemble_grids,
     learning_data,
     slow_sentence,
-    slow_sheet,
 )
 from lstmcore.experiments.scoring.annotation_quality import TITLES, AnnotationQuality
 from lstmcore.experiments.scoring.metrics import METRICS, Score

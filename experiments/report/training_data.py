@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,16 +15,6 @@ from lstmcore.experiments.training.pretraining import TITLES as PRETRAINING
 _POINTS = 80  # of a learning curve
 _PLACE = re.compile(r"(?:^|, )(fold|trial) (\d+)")
 _SLOWEST = 5
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A row of ``stages.csv``: how long a stage took, and how much of it was computed then."""
-
-    name: str
-    pieces: int
-    computed: int
-    seconds: float
 
 
 def learning_data(history: pd.DataFrame) -> list[dict[str, Any]]:
@@ -66,19 +54,6 @@ def learning_data(history: pd.DataFrame) -> list[dict[str, Any]]:
     return [
         {"title": title, "error": kind["error"], "panels": [*kind["panels"].items()]}
         for title, kind in kinds.items()
-    ]
-
-
-def slow_sheet(stages: Sequence[Stage]) -> list[list[str]]:
-    """Return rows of what took how long, all runs in the folder together, the longest first."""
-    found: dict[str, list[float]] = {}
-    for stage in stages:
-        row = found.setdefault(stage.name, [0, 0, 0.0])
-        row[0], row[1], row[2] = max(row[0], stage.pieces), row[1] + stage.computed, row[2] + stage.seconds
-    whole = sum(row[2] for row in found.values()) or 1.0
-    return [
-        [name, f"{row[0]:.0f}", f"{row[1]:.0f}", duration(row[2]), f"{row[2] / whole:.0%}"]
-        for name, row in sorted(found.items(), key=lambda item: -item[1][2])
     ]
 
 

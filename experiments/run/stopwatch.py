@@ -16,7 +16,7 @@ from pathlib import Path
 
 from lstmcore import EpochReport
 from lstmcore.experiments.files import write_text
-from lstmcore.experiments.report.training_data import Stage
+from lstmcore.experiments.report.stages import Stage
 from lstmcore.experiments.terminal.progress import Progress
 
 _COLUMNS = ("started", "stage", "pieces", "computed", "seconds", "workers")

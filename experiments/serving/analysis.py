@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -55,35 +55,44 @@ class Analysis:
         Refused
             If the song can't be used, or the process was ended.
         """
-        with self._lock:
-            if self._ended:
-                raise Refused(self._ended)
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", _CHILD],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                text=True,
-                encoding="utf-8",
-                env=self._environment,
-                cwd=self._request.folder,
-                start_new_session=True,  # Ctrl-C is ours to handle, and all that it starts ends with it
-            )
         limits = self._request.limits
         said = f"took more than the {limits.seconds} s that a song may take here (--max-seconds)"
-        watch = threading.Timer(limits.seconds, self.end, [said])
-        watch.daemon = True
-        watch.start()
-        try:
-            return self._listened(self._process)
-        finally:
-            watch.cancel()
-            self.end("")
-            for stream in (self._process.stdin, self._process.stdout):
-                assert stream is not None
-                with contextlib.suppress(OSError):
-                    stream.close()
-            self._process.wait()
+        with self._begun() as process:
+            watch = threading.Timer(limits.seconds, self.end, [said])
+            watch.daemon = True
+            watch.start()
+            try:
+                return self._listened(process)
+            finally:
+                watch.cancel()
+
+    @contextlib.contextmanager
+    def _begun(self) -> Iterator[subprocess.Popen[str]]:
+        """Start the process, unless `end` was asked for already; behind the block it is gone."""
+        with contextlib.ExitStack() as stack:
+            with self._lock:
+                if self._ended:
+                    raise Refused(self._ended)
+                self._process = process = stack.enter_context(
+                    subprocess.Popen(
+                        [sys.executable, "-m", _CHILD],
+                        stdin=subprocess.PIPE,
+                        stdout=subprocess.PIPE,
+                        stderr=subprocess.DEVNULL,
+                        text=True,
+                        encoding="utf-8",
+                        env=self._environment,
+                        cwd=self._request.folder,
+                        start_new_session=True,  # Ctrl-C is ours, and all that it starts ends with it
+                    )
+                )
+            try:
+                yield process
+            finally:
+                self.end("")
+                assert process.stdin is not None
+                with contextlib.suppress(OSError):  # of what it didn't read any more
+                    process.stdin.close()
 
     def end(self, why: str) -> None:
         """End the process and all that it has started; why, for `run` to say."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import socket
 import sys
-import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from webbrowser import open as open_browser
 
 import uvicorn
 from starlette.applications import Starlette
@@ -95,7 +95,7 @@ def serve(
     """
     tell(f"serving on {door.address()} (Ctrl-C ends)")
     if show:
-        webbrowser.open(door.address())
+        open_browser(door.address())
     try:
         make_server(app).run(sockets=[listening])
     except Terminated:

@@ -19,12 +19,15 @@ def test_prints_the_tables_and_where_the_results_are(tiny):
     result = invoke(tiny / "tiny.toml", "--out", tiny / "out", "--workers", "1")
     assert result.exit_code == 0, result.output
     assert "cross-validation: 7 songs, by song" in result.stdout
-    assert "official test set: 2 songs, all frames pooled" in result.stdout
-    assert re.search(r"lstm_ccc .*\d\.\d{3}", result.stdout)
+    assert re.search(r"lstm_all .*\d\.\d{3}", result.stdout)
+    assert "all frames pooled" not in result.stdout
     assert "* r of a constant curve is undefined and counted as 0" in result.stdout
     assert f"results: {tiny / 'out'}" in result.stdout
     assert "auto-encoders: 2 to do" in result.stderr
     assert re.search(r"6/6 fold 2, trial 1: epoch \d+, training error", result.stderr)
+    result = invoke(tiny / "tiny.toml", "--out", tiny / "out", "--tables", "all")
+    assert "official test set: 2 songs, all frames pooled" in result.stdout
+    assert re.search(r"lstm_ccc .*\d\.\d{3}", result.stdout)
 
 
 def test_quiet_prints_the_table_alone(tiny):

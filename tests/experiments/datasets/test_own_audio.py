@@ -130,7 +130,7 @@ def test_from_a_set_of_ones_own_to_the_prediction_of_a_song(folder, monkeypatch)
     run = run_experiment(experiment, Session(folder / "run", workers=1))
     facts = json.loads((run.folder / "ensemble.json").read_text())
     assert {one["features"] for one in facts["ensembles"].values()} == {"own"}
-    assert "networks on own" in (run.folder / "report.html").read_text()
+    assert "on own features" in (run.folder / "report.html").read_text()
     predictor = open_predictor(run.folder)
     assert predictor.feature_set == predictor.model.about.feature_set == "music+tonality"
     audio = folder / "recordings" / "a.wav"

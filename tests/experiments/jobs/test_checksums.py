@@ -169,7 +169,7 @@ def test_a_model_that_was_changed_is_refused(tiny, name):
         message = r"model\.json: is not what was written together with networks\.safetensors"
     else:
         flip_in(model / name, "target_scale")
-        message = r"networks\.safetensors: missing or damaged"
+        message = r"networks\.safetensors: target_scale is not what was written"
     with pytest.raises(InputError, match=message):
         load_model(model)
     before = contents(tiny / "out")

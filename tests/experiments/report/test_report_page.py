@@ -17,7 +17,8 @@ from lstmcore.experiments.datasets.song import Agreement
 from lstmcore.experiments.report.answer import answer_of
 from lstmcore.experiments.report.outlines import Outline
 from lstmcore.experiments.report.report import Findings, write_report
-from lstmcore.experiments.report.training_data import Stage, ensemble_grids, learning_data, slow_sheet
+from lstmcore.experiments.report.stages import Stage, slow_sheet
+from lstmcore.experiments.report.training_data import ensemble_grids, learning_data
 from lstmcore.experiments.scoring.annotation_quality import annotation_quality
 from lstmcore.experiments.scoring.systems import Predictions
 from lstmcore.experiments.training.folds import split_of
