@@ -30,7 +30,7 @@ def _compare(
         if default is not None and hasattr(default, name):
             normal = getattr(default, name)
         else:
-            normal = field.get_default(call_default_factory=True, validated_data={})
+            normal = field.get_default(call_default_factory=True)
         if isinstance(value, Section):
             _compare(value, type(value), normal, f"{prefix}{name}.", found)
         elif normal is PydanticUndefined:
