@@ -57,9 +57,13 @@ class FactorSolver:
         return np.array(errors)
 
     def without_penalty(self) -> Fit:
-        """Fit by least squares; directions below the tolerance have no weight."""
+        """Fit by least squares; directions below the tolerance have no weight.
+
+        A standardised feature that varies has the norm of the column of ones.  Where none reaches it, nothing
+        varies but by rounding, and nothing has weight.
+        """
         s = self._singular
-        used = s > RANK_TOLERANCE * s.max(initial=0)
+        used = s > RANK_TOLERANCE * max(s.max(initial=0), abs(self._size))
         return self._fit(np.divide(1, s, out=np.zeros_like(s), where=used))
 
     def solve(self, penalties: Array) -> list[Fit]:

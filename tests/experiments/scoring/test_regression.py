@@ -133,6 +133,17 @@ def test_more_columns_than_songs_constant_along_each_song():
     np.testing.assert_allclose(found["ridge"][0], found["global_mean"][0], atol=0.05)
 
 
+@pytest.mark.parametrize("songs", [1, 2])
+def test_where_no_column_varies_but_by_rounding_there_is_the_mean(songs):
+    """One song of columns constant along it, say: the mean of 7 equal numbers may not be that number."""
+    row = np.array([[0.361595, 1.304, 0.947081, -0.703735, -1.265421]])
+    targets = np.random.default_rng(3).uniform(-1, 1, (7, 2))
+    learnt = [Song(k, np.arange(7) / 2, np.repeat(row, 7, 0), targets) for k in range(songs)]
+    other = Song(9, np.arange(7) / 2, np.repeat(row + 1, 7, 0), targets)
+    (found,) = predict_baselines(learnt, [other])["linear_regression"]
+    np.testing.assert_allclose(found, np.tile(targets.mean(0), (7, 1)), rtol=1e-12)
+
+
 def test_so_little_that_nothing_can_be_left_out():
     one = songs_of(1, 5, frames=1)
     found = predict_baselines(one, one)
