@@ -29,6 +29,7 @@ from lstmcore.experiments.scoring.baselines import with_memory
 from lstmcore.experiments.scoring.regression import design, frame, standardisers
 from lstmcore.experiments.scoring.systems import Predictions
 from lstmcore.experiments.seeds import seed_for
+from lstmcore.experiments.training.apart import check_apart
 from lstmcore.experiments.training.folds import Split
 from lstmcore.installing import install_extra
 
@@ -83,6 +84,8 @@ def predict_systems(
         (fold, {"cross_validation": split.validation(fold)}) for fold in split.cross_validation
     ]
     turns += [(None, tests)] if any(tests.values()) else []
+    for fold, groups in turns:
+        check_apart("models of one's own", {"training": split.others(fold), **groups}, split.groups)
     tasks = [
         _Task(system, experiment.seed, dataset.hop_seconds, split.others(fold), fold, groups)
         for system in experiment.systems

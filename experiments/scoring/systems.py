@@ -23,6 +23,7 @@ from lstmcore.experiments.jobs.job import Result
 from lstmcore.experiments.scoring.baselines import MIXED, REGRESSIONS, predict_baselines
 from lstmcore.experiments.scoring.ensemble import Choice, Frames, choose, split_songs
 from lstmcore.experiments.scoring.metrics import Score, score
+from lstmcore.experiments.training.apart import check_apart
 from lstmcore.experiments.training.folds import cut_anew
 from lstmcore.experiments.training.smoothing import smoothed
 from lstmcore.experiments.training.trial import TrialData, join_targets, networks_a_member
@@ -112,8 +113,10 @@ def _baselines(data: TrialData, fold: int | None, songs: list[Song]) -> dict[str
     """Predict songs by the baselines, trained on all folds but one and the team's test set."""
     if not songs:
         return {}
+    training = data.split.others(fold)
+    check_apart("regressions", {"training": training, "what is scored": songs}, data.split.groups)
     return predict_baselines(
-        data.split.others(fold),
+        training,
         songs,
         hop_seconds=data.dataset.hop_seconds,
         kept_together=data.split.groups,

@@ -174,9 +174,9 @@ def split(songs: list[Song], config: Folds, groups: Groups | None = None) -> Spl
     """
     team_test = None if config.team_test == "none" else config.team_test
     if len(songs) < config.count:
+        there = "is 1 development song" if len(songs) == 1 else f"are {len(songs)} development songs"
         raise InputError(
-            f"folds.count is {config.count} and there are {len(songs)} development songs; "
-            "expected at least one song a fold"
+            f"folds.count is {config.count} and there {there}; expected at least one song a fold"
         )
     if not groups:
         folds = tuple(tuple(songs[k :: config.count]) for k in range(config.count))

@@ -9,6 +9,7 @@ from lstmcore.experiments.config import Experiment
 from lstmcore.experiments.datasets import Dataset
 from lstmcore.experiments.jobs.job import Job, Result
 from lstmcore.experiments.jobs.runner import JobRunner
+from lstmcore.experiments.training.apart import check_unlabelled
 from lstmcore.experiments.training.balance import with_note_on_balance
 from lstmcore.experiments.training.folds import Split
 from lstmcore.experiments.training.long_songs import in_windows, with_note_on_lengths
@@ -71,13 +72,15 @@ def train_stages(
     ------
     InputError
         If predictions are to be smoothed and can't be, songs are too short for the pre-training, songs
-        can't be balanced, or a length of excerpts, sequences or windows doesn't fit the songs.
+        can't be balanced, a length of excerpts, sequences or windows doesn't fit the songs, or a song would
+        stand on both sides.
     """
     check_smoothing(experiment.predictions.smoothing, dataset.hop_seconds)
     check_lengths(experiment, dataset.hop_seconds)
     split = of_excerpts(experiment, dataset, split)
     dataset = with_note(experiment, with_left_over(experiment, dataset, split))
     dataset = with_note_on_balance(experiment, with_note_on_lengths(experiment, dataset, split), split)
+    check_unlabelled(experiment, dataset, split)
     stages = _Stages(runner, f", {which}" if which else "")
     starts = pretrain(experiment, dataset, stages.run)
     data = TrialData(experiment, dataset, split, starts)

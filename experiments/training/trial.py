@@ -34,6 +34,7 @@ from lstmcore.experiments.config import Experiment, front_size
 from lstmcore.experiments.datasets import Dataset, Song
 from lstmcore.experiments.jobs.job import Job, Result, Tensors, name_of
 from lstmcore.experiments.seeds import seed_for
+from lstmcore.experiments.training.apart import check_apart
 from lstmcore.experiments.training.balance import training_weights
 from lstmcore.experiments.training.folds import Split
 from lstmcore.experiments.training.front import described_front, front_of, started
@@ -107,6 +108,7 @@ class TrialData:
         columns = slice(None) if target is None else slice(k := self.dataset.targets.index(target), k + 1)
         songs = self._in_order(self.split.training(fold, trial))
         watched = self.split.watched(fold, trial)
+        self.check_apart(fold, songs, watched)
         left_out = frozenset((fold, self.split.watched_fold(fold, trial)))
         heard = self._heard.get(left_out, lambda: self._make_heard(songs))
         targets = Standardiser.fit(np.concatenate([song.annotation[:, columns] for song in songs]))
@@ -160,6 +162,15 @@ class TrialData:
         """Songs that the networks of a fold are applied to, none of which they were trained on."""
         songs = (self.split.validation(fold), self.split.team_test_songs, self.dataset.official_test)
         return dict(zip(GROUPS, songs, strict=True))
+
+    def check_apart(self, fold: int, training: list[Song], watched: list[Song]) -> None:
+        """Raise InputError if a fold's networks would learn from songs that stop or score them."""
+        sides = {"training": training} | self.groups(fold)
+        if self.experiment.folds.stopping == "same":  # then one fold does both
+            sides["validation"] = [*sides["validation"], *watched]
+        else:
+            sides["early stopping"] = watched
+        check_apart(f"fold {fold}", sides, self.split.groups)
 
 
 def network_seed(experiment: Experiment, fold: int, trial: int, target: str | None) -> np.random.SeedSequence:
@@ -217,6 +228,8 @@ def network_jobs(data: TrialData, folds: Sequence[int] | None = None) -> list[Jo
 
 def _job(data: TrialData, fold: int, trial: int, target: str | None) -> Job:
     experiment = data.experiment
+    training, watched = data.split.training(fold, trial), data.split.watched(fold, trial)
+    data.check_apart(fold, training, watched)  # before hours of training
     inputs: dict[str, Any] = {
         "version": VERSION,
         "seed": [experiment.seed, fold, trial],
@@ -225,14 +238,14 @@ def _job(data: TrialData, fold: int, trial: int, target: str | None) -> Job:
         "training": experiment.named_by("training"),
         "engine": [experiment.engine.backend, experiment.engine.dtype],
         "autoencoder": data.starts[trial].name if data.starts else None,
-        "trained_on": [song.digest for song in data.split.training(fold, trial)],
+        "trained_on": [song.digest for song in training],
         "applied_to": [[song.digest for song in songs] for songs in data.groups(fold).values()],
     }
     if data.dataset.also:
         beside = data.split.beside(data.dataset)
         inputs["beside"] = [[song.digest for song in songs] for songs in beside]
     if experiment.folds.stopping != "same":
-        inputs["watched"] = [song.digest for song in data.split.watched(fold, trial)]
+        inputs["watched"] = [song.digest for song in watched]
     of_target = "" if target is None else "-" + re.sub(r"[^\w.]", "_", target, flags=re.ASCII)
     name = name_of(f"network-fold{fold:02}-trial{trial}{of_target}", inputs)
     title = ", ".join([f"fold {fold}", f"trial {trial}", *([] if target is None else [target])])
