@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from lstmcore import BLSTM, LSTM, SGD, SSE, EngineError, Linear, get_backend, pack, predict
+from lstmcore import BLSTM, LSTM, SGD, SSE, EngineError, Linear, SequenceSet, get_backend, pack, predict
 from lstmcore.layers import LAYERS
 from tests.lstmcore.cuda_here import MISSING, SIMULATED, large, on_gpu
 from tests.lstmcore.networks import random_mixture, random_network, random_sequences
@@ -56,6 +56,51 @@ def test_outputs_and_gradient_are_the_references(name, dtype, tolerance, hidden,
     for ours, theirs in zip(found, expected, strict=True):
         assert ours.dtype == dtype
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=tolerance * np.abs(theirs).max())
+
+
+def one_cell(w, b, r, p, inputs, signal, bound):
+    """Free and limited deltas of an LSTM of one unit written down once more, each of shape (frames, 4)."""
+    squash, h, c, steps = (lambda x: 1 / (1 + np.exp(-x))), 0.0, 0.0, []
+    for x in inputs:
+        net, before = w * x + r * h + b, c
+        z, i, f = np.tanh(net[0]), squash(net[1] + p[0] * c), squash(net[2] + p[1] * c)
+        c = z * i + c * f
+        o = squash(net[3] + p[2] * c)
+        h = np.tanh(c) * o
+        steps.append((z, i, f, o, before, c))
+    free, limited, carry = [], [np.zeros(4)], 0.0
+    for (z, i, f, o, before, c), error in zip(reversed(steps), reversed(signal), strict=True):
+        e = error + r @ limited[0]
+        d_o = o * (1 - o) * np.tanh(c) * e
+        inner = o * (1 - np.tanh(c) ** 2) * e + p[2] * d_o + carry
+        free.insert(0, [i * (1 - z**2) * inner, i * (1 - i) * z * inner, f * (1 - f) * before * inner, d_o])
+        limited.insert(0, np.clip(free[0], -bound, bound))
+        carry = f * inner + p[0] * limited[0][1] + p[1] * limited[0][2]
+    return np.array(free), np.array(limited[:-1])
+
+
+@pytest.mark.parametrize(("name", "dtype", "tolerance"), BACKENDS)
+def test_the_limit_on_the_deltas_binds_in_each_gate(name, dtype, tolerance):
+    rng = np.random.default_rng(4)
+    (w, b, r), p = rng.uniform(-1, 1, (3, 4)), rng.uniform(-1, 1, 3)
+    inputs, signal, bound = rng.standard_normal(8), 4 * rng.standard_normal(8), 0.05
+    free, limited = one_cell(w, b, r, p, inputs, signal, bound)
+    assert (np.abs(free) > bound).any(0).all()  # in every gate somewhere
+    assert (np.abs(free) < bound).any(0).all()
+    network = random_mixture(1, [LSTM(1), Linear(1)], 1, dtype)
+    lstm, linear = network.parameters
+    lstm["W"][:, 0, 0], lstm["b"][:, 0], lstm["R"][:, 0, 0], lstm["p"][:, 0] = w, b, r, p
+    linear["W"][:] = 1
+    backend, batch = (
+        get_backend(name),
+        pack(SequenceSet.from_lists([inputs[:, None]], dtype=dtype), np.arange(1)),
+    )
+    workspace, gradient = backend.workspace(network), np.zeros_like(network.weights)
+    backend.forward(network, batch, workspace)
+    backend.backward(network, batch, workspace, signal[:, None].astype(dtype), gradient, bound)
+    found = network.architecture.views(gradient)[0]
+    np.testing.assert_allclose(found["b"][:, 0], limited.sum(0), rtol=0, atol=max(tolerance, 1e-14))
+    np.testing.assert_allclose(found["W"][:, 0, 0], inputs @ limited, rtol=0, atol=max(tolerance, 1e-14))
 
 
 @large

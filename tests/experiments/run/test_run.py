@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from lstmcore.experiments.config import load_experiment
+from lstmcore.experiments.datasets import Song
 from lstmcore.experiments.errors import InputError, Interrupted
 from lstmcore.experiments.jobs import checkpoint as job_training
 from lstmcore.experiments.prediction.model import load_model
@@ -196,6 +197,32 @@ def test_changed_data_are_computed_anew(tiny):
     listener = Listener()
     run(tiny, progress=listener)
     assert listener.epochs > 8
+
+
+def test_changed_annotations_are_learnt_anew(tiny):
+    """In the folder of networks that learnt the old ones, and without a trace of these."""
+    few = ("pretraining.enabled=false", "training.max_epochs=1", "ensemble.trials=1")
+    run(tiny, "out", *few)
+    before = contents(tiny / "out")
+    (path,) = (tiny / "data").rglob("arousal.csv")
+    rows = path.read_text().splitlines()
+    assert rows[1].startswith("1,")  # which two of three networks learn from; the third is scored on it
+    rows[1] = ",".join(["1", *("-0.75" if cell else "" for cell in rows[1].split(",")[1:])])
+    path.write_text("\n".join(rows) + "\n")
+    listener = Listener()
+    run(tiny, "out", *few, progress=listener)
+    assert listener.epochs == 3
+    run(tiny, "fresh", *few)
+    assert contents(tiny / "out") == contents(tiny / "fresh")
+    assert contents(tiny / "out")["predictions.csv"] != before["predictions.csv"]
+
+
+@pytest.mark.parametrize("part", ["times", "features", "targets", "lead_in"])
+def test_a_song_is_told_by_all_that_it_holds(part):
+    values = {"times": np.arange(3.0), **{k: np.ones((3, 2)) for k in ("features", "targets", "lead_in")}}
+    other = dict(values, **{part: values[part] + 1})
+    assert Song(1, **values).digest == Song(1, **{k: v.copy() for k, v in values.items()}).digest
+    assert Song(1, **other).digest != Song(1, **values).digest
 
 
 def test_pretraining_changes_the_networks_and_can_be_left_away(tiny):

@@ -41,6 +41,15 @@ def test_best_k_averages_the_first_of_the_ranking(metric):
 
 
 @pytest.mark.parametrize("metric", ["rmse", "ccc"])
+@pytest.mark.parametrize("choice", ["best_k", "greedy"])
+def test_of_equal_ensembles_the_smallest_is_taken(metric, choice):
+    same = np.round(64 * NETWORKS[1]) / 64  # whose sums and means are exact
+    assert choose(np.stack([same] * 5), SONGS, metric, Ensemble(choice=choice)).members == [0]
+    worse = np.stack([same + 0.5, same, same, same])
+    assert choose(worse, SONGS, metric, Ensemble(choice=choice)).members == [1]
+
+
+@pytest.mark.parametrize("metric", ["rmse", "ccc"])
 def test_greedy_adds_what_helps_most_until_nothing_helps(metric):
     members = choose(NETWORKS, SONGS, metric, Ensemble(choice="greedy")).members
     for n in range(len(members)):
