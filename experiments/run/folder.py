@@ -21,7 +21,7 @@ from lstmcore.experiments.terminal.environment import environment
 from lstmcore.experiments.terminal.progress import Progress
 
 LOCK = ".lock"
-_CONFIG = "config_sha256"  # key of environment.json: whose folder it is can be told though config.toml is damaged
+_CONFIG = "config_sha256"  # in environment.json: tells whose folder it is though config.toml is damaged
 
 # What a run leaves that ended before anything was computed.
 _OF_A_START = {"config.toml", "environment.json", "stages.csv"}

@@ -42,16 +42,22 @@ def run_command(command: Callable[[], object]) -> None:
     command
         It ends in SystemExit.
     """
-    _end_as_by_ctrl_c()
+    came = _end_as_by_ctrl_c()
     _keep_terminal_to_ourselves()
     try:
         command()
     except SystemExit as end:
+        if came and end.code == 128 + signal.SIGINT:  # before the work began: typer knows Ctrl-C alone
+            end.code = 128 + came[0]
         _leave(end)
 
 
-def _end_as_by_ctrl_c() -> None:
+def _end_as_by_ctrl_c() -> list[int]:
+    """Have other signals raise, too; return a list that the numbers of those that come are added to."""
+    came: list[int] = []
+
     def end(number: int, _: object) -> None:
+        came.append(number)
         raise Terminated(number)
 
     for name in ("SIGTERM", "SIGHUP"):
@@ -59,6 +65,7 @@ def _end_as_by_ctrl_c() -> None:
         # nohup has a process ignore SIGHUP.
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, end)
+    return came
 
 
 def _keep_terminal_to_ourselves() -> None:

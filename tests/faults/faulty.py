@@ -95,6 +95,7 @@ class Command:
 
     def __init__(self, line: list[str], log: Path, prepare: Callable[[], object] = lambda: None) -> None:
         self._log, self._started = log, time.monotonic()
+        log.touch()  # it may be killed before it has begun
         sys.stdout.flush()
         sys.stderr.flush()
         self._process = os.fork()
@@ -138,7 +139,7 @@ def _run(line: list[str], log: Path, prepare: Callable[[], object]) -> None:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     except KeyboardInterrupt:  # before the command itself had begun
         code = 128 + signal.SIGINT
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - as Python itself does in the end
         traceback.print_exc()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -76,9 +76,9 @@ def test_a_missing_or_damaged_environment_json_is_written_anew(tiny, damage):
 @pytest.mark.parametrize(
     ("damage", "rows"),
     [
-        (lambda content: content.replace(b"network", b"netw\xf0rk", 1), 4),
-        (lambda content: content[:-3], 4),
-        (lambda content: b"", 2),
+        (lambda content: content.replace(b"network", b"netw\xf0rk", 1), 6),
+        (lambda content: content[:-3], 6),
+        (lambda content: b"", 3),
     ],
     ids=["no text", "cut off", "emptied"],
 )

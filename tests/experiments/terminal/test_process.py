@@ -87,6 +87,21 @@ def test_signals_that_end_a_process_let_it_clean_up(number):
     assert run(ignored + body.replace("time.sleep(60)", "sys.exit(7)")).returncode == 7
 
 
+def test_a_signal_before_the_work_begins_is_told_by_its_own_number():
+    body = (
+        "import typer\n"
+        "app = typer.Typer()\n"
+        "@app.command()\n"
+        "def command():\n"
+        "    os.kill(os.getpid(), signal.NAME)\n"
+        "    time.sleep(60)\n"
+        "sys.argv = ['command']\n"
+        "run_command(app)"
+    )
+    assert run(body.replace("NAME", "SIGTERM")).returncode == 143
+    assert run(body.replace("NAME", "SIGINT")).returncode == 130
+
+
 def test_shells_are_told_of_the_signal():
     assert exit_code(KeyboardInterrupt()) == 130
     assert exit_code(Terminated(signal.SIGTERM)) == 143
