@@ -102,6 +102,28 @@ def test_a_signal_before_the_work_begins_is_told_by_its_own_number():
     assert run(body.replace("NAME", "SIGINT")).returncode == 130
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_a_finalizer_runs_is_not_lost(number):
+    body = (
+        "class Owner:\n"
+        "    def __del__(self):\n"
+        f"        os.kill(os.getpid(), {int(number)})\n"
+        "        time.sleep(0)\n"
+        "def command():\n"
+        "    try:\n"
+        "        Owner()\n"
+        "        until = time.monotonic() + 30\n"
+        "        while time.monotonic() < until:\n"
+        "            time.sleep(0.01)\n"
+        "    except KeyboardInterrupt as interrupt:\n"
+        "        from lstmcore.experiments.terminal.process import exit_code\n"
+        "        sys.exit(exit_code(interrupt))\n"
+        "run_command(command)"
+    )
+    done = run(body)
+    assert (done.returncode, done.stderr) == (128 + number, b"")
+
+
 def test_shells_are_told_of_the_signal():
     assert exit_code(KeyboardInterrupt()) == 130
     assert exit_code(Terminated(signal.SIGTERM)) == 143
