@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 import tomllib
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from lstmcore.experiments.terminal.environment import environment
 from lstmcore.experiments.terminal.progress import Progress
 
 LOCK = ".lock"
+_CONFIG = "config_sha256"  # in environment.json: tells whose folder it is though config.toml is damaged
 
 # What a run leaves that ended before anything was computed.
 _OF_A_START = {"config.toml", "environment.json", "stages.csv"}
@@ -87,7 +89,7 @@ def opened(folder: Path, config: str, progress: Progress, stop: threading.Event)
     lock = folder / LOCK
     _check_place(folder, lock)
     with alone(lock, folder, progress.note, stop.is_set):
-        _open(folder, config)
+        _open(folder, config, progress)
         yield
 
 
@@ -104,12 +106,18 @@ def _check_place(folder: Path, lock: Path) -> None:
         )
 
 
-def _open(folder: Path, config: str) -> None:
-    file = folder / "config.toml"
+def _open(folder: Path, config: str, progress: Progress) -> None:
+    file, about = folder / "config.toml", folder / "environment.json"
     remove_leftovers(folder)
+    digest = hashlib.sha256(config.encode()).hexdigest()
     if not file.exists() or _only_started(folder):
         write_text(file, config)
-        write_json(folder / "environment.json", environment())
+        write_json(about, environment() | {_CONFIG: digest})
+        return
+    if _digest_in(about) == digest:
+        if file.read_bytes() != config.encode():  # the digest says that it was this one's
+            progress.note(f"{file}: damaged; written anew")
+            write_text(file, config)
         return
     try:
         theirs = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -121,6 +129,24 @@ def _open(folder: Path, config: str) -> None:
             f"{folder}: is the folder of another experiment; different: {'; '.join(differing[:5])}. "
             "Choose another with --out, or leave --out away"
         )
+    if _unreadable(about):  # damaged, or the run was killed before it was there
+        write_json(about, environment() | {_CONFIG: digest})
+
+
+def _digest_in(about: Path) -> object:
+    """Return the digest of the configuration that ``environment.json`` holds, if it does."""
+    try:
+        found = json.loads(about.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return found.get(_CONFIG) if isinstance(found, dict) else None
+
+
+def _unreadable(about: Path) -> bool:
+    try:
+        return not isinstance(json.loads(about.read_bytes()), dict)
+    except (FileNotFoundError, ValueError):
+        return True
 
 
 def _only_started(folder: Path) -> bool:

@@ -78,8 +78,8 @@ class Stopwatch:
             if rows and not rows[-1][4]:
                 rows[-1][4] = f"{time.monotonic() - self._begun:.1f}"
         try:
-            before = [*csv.reader(io.StringIO(path.read_text(encoding="utf-8")))][1:]
-        except (OSError, ValueError):
+            before = [*csv.reader(io.StringIO(_text(path)))][1:]
+        except (OSError, csv.Error):
             before = []
         found = []
         for row in (*before, *rows):
@@ -93,9 +93,16 @@ class Stopwatch:
             self._end()
             text = io.StringIO(newline="")
             writer = csv.writer(text, lineterminator="\n")
-            if not path.exists():
+            before = _text(path) if path.exists() else ""
+            if not before:
                 writer.writerow(_COLUMNS)
+            elif not before.endswith("\n"):  # it was cut off
+                before += "\n"
             writer.writerows(self._rows)
             self._rows = []
-        before = path.read_text(encoding="utf-8") if path.exists() else ""
         write_text(path, before + text.getvalue())
+
+
+def _text(path: Path) -> str:
+    """Read a file of which a disk may have changed bytes: it is for people, and ends no run."""
+    return path.read_text(encoding="utf-8", errors="replace")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import faulthandler
 import io
 import os
@@ -10,6 +11,8 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+
+_AGAIN_SECONDS = 0.01
 
 
 class Terminated(KeyboardInterrupt):
@@ -42,16 +45,23 @@ def run_command(command: Callable[[], object]) -> None:
     command
         It ends in SystemExit.
     """
-    _end_as_by_ctrl_c()
+    came = _end_as_by_ctrl_c()
+    _heed_what_is_swallowed()
     _keep_terminal_to_ourselves()
     try:
         command()
     except SystemExit as end:
+        if came and end.code == 128 + signal.SIGINT:  # before the work began: typer knows Ctrl-C alone
+            end.code = 128 + came[0]
         _leave(end)
 
 
-def _end_as_by_ctrl_c() -> None:
+def _end_as_by_ctrl_c() -> list[int]:
+    """Have other signals raise, too; return a list that the numbers of those that come are added to."""
+    came: list[int] = []
+
     def end(number: int, _: object) -> None:
+        came.append(number)
         raise Terminated(number)
 
     for name in ("SIGTERM", "SIGHUP"):
@@ -59,6 +69,28 @@ def _end_as_by_ctrl_c() -> None:
         # nohup has a process ignore SIGHUP.
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, end)
+    return came
+
+
+def _heed_what_is_swallowed() -> None:
+    """Send a signal again that came while a finalizer or a callback of C code ran.
+
+    Python drops what these raise, with a traceback, and the command would go on.
+    """
+    others = sys.unraisablehook
+
+    def dropped(what: sys.UnraisableHookArgs) -> None:
+        if not isinstance(what.exc_value, KeyboardInterrupt):
+            others(what)
+            return
+        number = exit_code(what.exc_value) - 128
+        again = threading.Timer(
+            _AGAIN_SECONDS, _thread.interrupt_main, (number,)
+        )  # not in the callback itself
+        again.daemon = True
+        again.start()
+
+    sys.unraisablehook = dropped
 
 
 def _keep_terminal_to_ourselves() -> None:

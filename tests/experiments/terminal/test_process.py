@@ -87,6 +87,43 @@ def test_signals_that_end_a_process_let_it_clean_up(number):
     assert run(ignored + body.replace("time.sleep(60)", "sys.exit(7)")).returncode == 7
 
 
+def test_a_signal_before_the_work_begins_is_told_by_its_own_number():
+    body = (
+        "import typer\n"
+        "app = typer.Typer()\n"
+        "@app.command()\n"
+        "def command():\n"
+        "    os.kill(os.getpid(), signal.NAME)\n"
+        "    time.sleep(60)\n"
+        "sys.argv = ['command']\n"
+        "run_command(app)"
+    )
+    assert run(body.replace("NAME", "SIGTERM")).returncode == 143
+    assert run(body.replace("NAME", "SIGINT")).returncode == 130
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_a_finalizer_runs_is_not_lost(number):
+    body = (
+        "class Owner:\n"
+        "    def __del__(self):\n"
+        f"        os.kill(os.getpid(), {int(number)})\n"
+        "        time.sleep(0)\n"
+        "def command():\n"
+        "    try:\n"
+        "        Owner()\n"
+        "        until = time.monotonic() + 30\n"
+        "        while time.monotonic() < until:\n"
+        "            time.sleep(0.01)\n"
+        "    except KeyboardInterrupt as interrupt:\n"
+        "        from lstmcore.experiments.terminal.process import exit_code\n"
+        "        sys.exit(exit_code(interrupt))\n"
+        "run_command(command)"
+    )
+    done = run(body)
+    assert (done.returncode, done.stderr) == (128 + number, b"")
+
+
 def test_shells_are_told_of_the_signal():
     assert exit_code(KeyboardInterrupt()) == 130
     assert exit_code(Terminated(signal.SIGTERM)) == 143
