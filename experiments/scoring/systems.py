@@ -114,7 +114,8 @@ def _baselines(data: TrialData, fold: int | None, songs: list[Song]) -> dict[str
     if not songs:
         return {}
     training = data.split.others(fold)
-    check_apart("regressions", {"training": training, "what is scored": songs}, data.split.groups)
+    groups = {} if fold is None else data.split.groups
+    check_apart("regressions", {"training": training, "what is scored": songs}, groups)
     return predict_baselines(
         training,
         songs,
