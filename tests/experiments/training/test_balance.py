@@ -3,12 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import assume, given, settings, strategies as st
 
 from lstmcore import SSE, Standardiser
 from lstmcore.experiments.config import load_experiment
 from lstmcore.experiments.datasets import Song
 from lstmcore.experiments.errors import InputError
+from lstmcore.experiments.training import balance
 from lstmcore.experiments.training.balance import (
     effective_number,
     uncorrelated_weights,
@@ -37,8 +38,10 @@ def songs_with(correlation: float, count: int, targets: int = 2, seed: int = 0) 
 @given(st.floats(-0.3, 0.8), st.integers(60, 200), st.integers(2, 4), st.integers(0, 1000))
 def test_weighted_targets_dont_correlate_and_keep_their_means(correlation, count, targets, seed):
     songs = songs_with(correlation, count, targets, seed)
-    weights = uncorrelated_weights(songs, [f"t{k}" for k in range(targets)], "fold 0")
     frames = np.array([song.frames for song in songs])
+    # Few songs with four targets that go apart may have none: then a linear programme says so, too.
+    assume(balance._least_covariance(frames.astype(float), *balance._moments(songs)) < 1e-9)
+    weights = uncorrelated_weights(songs, [f"t{k}" for k in range(targets)], "fold 0")
     assert weights.min() >= 0
     assert weights @ frames / frames.sum() == pytest.approx(1)
     for a in range(targets):
