@@ -61,6 +61,8 @@ def _loaded(file: Path) -> onnx.ModelProto:
         model = onnx.load_model_from_string(content)
     except Exception:  # noqa: BLE001 - protobuf's own, which has no other name here
         raise InputError(f"{printable(file)}: damaged, or no file of ONNX") from None
+    if not _is_text(model):
+        raise InputError(f"{printable(file)}: damaged: a name or description in it is no text (UTF-8)")
     if not model.graph.node:
         raise InputError(f"{printable(file)}: damaged, or no file of ONNX: there is no node in its graph")
     if len(model.graph.node) > _MOST_NODES:
@@ -81,6 +83,20 @@ def _loaded(file: Path) -> onnx.ModelProto:
     except (onnx.checker.ValidationError, ValueError) as error:
         raise InputError(f"{printable(file)}: no valid graph: {str(error).splitlines()[0]}") from None
     return model
+
+
+def _is_text(message: Any) -> bool:
+    """Whether all texts in a message are: protobuf gives bytes for what is no UTF-8."""
+    for field, value in message.ListFields():
+        if field.type == field.TYPE_STRING:
+            texts = [value] if isinstance(value, str | bytes) else value
+            if any(isinstance(text, bytes) for text in texts):
+                return False
+        if field.type == field.TYPE_MESSAGE:
+            inner = [value] if hasattr(value, "ListFields") else value
+            if not all(_is_text(one) for one in inner):
+                return False
+    return True
 
 
 def _arrays(file: Path, graph: onnx.GraphProto) -> dict[str, Array]:

@@ -65,3 +65,13 @@ def test_no_change_of_the_bytes_ends_in_a_traceback(data, folder, tmp_path_facto
     assert bool(told) != (here / "back").exists()
     assert not told or str(file) in told
     assert len(told) < 3000
+
+
+def test_a_text_that_is_none_is_named(folder, tmp_path):
+    """Protobuf gives bytes for it, in whatever place it stands."""
+    content = (folder / "own.onnx").read_bytes()
+    for n, text in enumerate((b"lstm_all", b"features", b"delay_frames")):
+        assert text in content
+        changed = tmp_path / f"{n}.onnx"
+        changed.write_bytes(content.replace(text, b"\xff" + text[1:], 1))
+        assert "no text" in complaint(changed, "onnx", tmp_path / f"back{n}")
