@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from lstmcore.experiments.serving.options import Host, Open, Port
 from lstmcore.experiments.terminal.command_line import Command
 from lstmcore.experiments.terminal.telling import errors_told
 
@@ -28,20 +29,9 @@ def serve(
         list[Path] | None,
         typer.Option(help="A folder whose songs can be chosen, or a song.", metavar="FOLDER"),
     ] = None,
-    port: Annotated[
-        int | None,
-        typer.Option(
-            min=0, max=65535, help="By default 8765, or the next free one; 0: any.", show_default=False
-        ),
-    ] = None,
-    host: Annotated[
-        str,
-        typer.Option(
-            help="Address to listen on. Other than localhost, the page can be opened from other machines, by "
-            "those who have the address that is printed."
-        ),
-    ] = "localhost",
-    open_: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+    port: Port = None,
+    host: Host = "localhost",
+    open_: Open = False,
     max_mb: Annotated[int, typer.Option(min=1, max=100_000, help="Largest song that can be uploaded.")] = 200,
     max_seconds: Annotated[
         int, typer.Option(min=1, max=1_000_000, help="Longest time that the analysis of a song may take.")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.extraction import find_songs
 from lstmcore.experiments.prediction.shipped import is_model
+from lstmcore.experiments.serving.options import need_extra
 from lstmcore.features.errors import printable
-from lstmcore.installing import install_extra
 
 
 @dataclass(frozen=True)
@@ -48,12 +47,7 @@ def serve_pages(wishes: Wishes, host: str, port: int | None, *, show: bool) -> N
     InputError
         If the extra isn't installed, or something that was named can't be used.
     """
-    missing = [name for name in ("starlette", "uvicorn") if find_spec(name) is None]
-    if missing:
-        raise InputError(
-            f"lstmcore serve needs {' and '.join(missing)}, which isn't installed; "
-            f"expected the extra serve: {install_extra('serve')}"
-        )
+    need_extra("lstmcore serve")
     from lstmcore.experiments.serving.app import Settings, create_app, opened
     from lstmcore.experiments.serving.child import Limits
     from lstmcore.experiments.serving.library import Bounds, Library

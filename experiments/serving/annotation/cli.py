@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lstmcore.experiments.serving.options import Host, Open, Port, need_extra
 from lstmcore.experiments.terminal.command_line import Command
 from lstmcore.experiments.terminal.telling import errors_told
 
@@ -49,20 +49,9 @@ def annotate(
     practice: Annotated[
         bool, typer.Option(help="Begin with a synthetic song that isn't kept, to practise.")
     ] = True,
-    port: Annotated[
-        int | None,
-        typer.Option(
-            min=0, max=65535, help="By default 8765, or the next free one; 0: any.", show_default=False
-        ),
-    ] = None,
-    host: Annotated[
-        str,
-        typer.Option(
-            help="Address to listen on. Other than localhost, the page can be opened from other machines, by "
-            "those who have the address that is printed."
-        ),
-    ] = "localhost",
-    open_: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+    port: Port = None,
+    host: Host = "localhost",
+    open_: Open = False,
 ) -> None:
     """Rate songs while they play, on a page in the browser.
 
@@ -74,18 +63,13 @@ def annotate(
 
     Example: lstmcore annotate music/ --open
 
-    Needs the extra serve: pip install 'lstmcore[serve]'.
+    Needs the extra serve.
     """
     from lstmcore.experiments.errors import InputError
 
     ratings = out or folder / "ratings"
     with errors_told(ratings, stores=False):
-        missing = [name for name in ("starlette", "uvicorn") if find_spec(name) is None]
-        if missing:
-            raise InputError(
-                f"lstmcore annotate needs {' and '.join(missing)}, which isn't installed; "
-                "expected the extra: pip install 'lstmcore[serve]'"
-            )
+        need_extra("lstmcore annotate")
         if view not in (None, *_VIEWS):
             raise InputError(f"--view: {view!r}; expected {' or '.join(_VIEWS)}")
         from lstmcore.experiments.serving.annotation.session import Session, songs_of

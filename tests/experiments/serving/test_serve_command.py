@@ -13,8 +13,9 @@ import pytest
 from typer.testing import CliRunner
 
 from lstmcore.experiments.cli import app
-from lstmcore.experiments.serving import pages
+from lstmcore.experiments.serving import options
 from lstmcore.experiments.serving.server import opened_door
+from lstmcore.installing import install_extra
 
 
 def refused(*words: str) -> str:
@@ -85,7 +86,10 @@ def test_what_can_not_be_served_is_said(tmp_path, words, said):
     assert said in refused(*(word.format(folder=tmp_path) for word in words))
 
 
-def test_the_extra_is_named_where_it_is_missing(monkeypatch):
-    monkeypatch.setattr(pages, "find_spec", lambda name: None if name == "uvicorn" else find_spec(name))
-    assert "lstmcore serve needs uvicorn" in refused()
-    assert "expected the extra serve: " in refused()
+@pytest.mark.parametrize("command", ["serve", "annotate"])
+def test_the_extra_is_named_where_it_is_missing(monkeypatch, tmp_path, command):
+    monkeypatch.setattr(options, "find_spec", lambda name: None if name == "uvicorn" else find_spec(name))
+    result = CliRunner().invoke(app, [command, str(tmp_path)])
+    assert result.exit_code == 2
+    assert f"lstmcore {command} needs uvicorn" in result.output
+    assert f"expected the extra serve: {install_extra('serve')}" in result.output
