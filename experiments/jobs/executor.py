@@ -1,4 +1,4 @@
-"""Executors: they take jobs and bring results.  Nothing else knows how jobs are spread."""
+"""Executors: they take work and see that it is done.  Nothing else knows how work is spread."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Protocol, TypeVar
 
+from lstmcore.experiments.jobs.work import Site, Work
 from lstmcore.features.waiting import Ends
 
 T = TypeVar("T")
@@ -17,26 +19,45 @@ _GRACE_SECONDS = 3.0  # how long running jobs may take to notice it
 
 
 class Executor(Protocol):
-    """Runs tasks that don't depend on each other."""
+    """Does what doesn't depend on each other."""
+
+    def do(self, work: Sequence[Work], site: Site, stop: threading.Event) -> None:
+        """Do all work, wherever; when this returns, each result is kept by the site.
+
+        The first error sets `stop`, drops what hasn't begun, and is raised.
+
+        Parameters
+        ----------
+        work
+            What is to be done.
+        site
+            Hears of it, and keeps the results.
+        stop
+            Set, from any thread, to end early: Interrupted is raised.
+        """
 
     def run(self, tasks: Sequence[Callable[[], T]], stop: threading.Event) -> list[T]:
-        """Run all tasks; return their results in the order of the tasks.
+        """Run small tasks that are no jobs, in this process; return their results in the order of the tasks.
 
         The first error sets `stop`, drops what hasn't begun, and is raised.
         """
 
 
 class Threads:
-    """Runs tasks on threads: the kernels hold no lock, and the data are shared.
+    """Does work on threads: the kernels hold no lock, and the data are shared.
 
     Parameters
     ----------
     workers
-        How many run side by side.
+        How many pieces are done side by side.
     """
 
     def __init__(self, workers: int) -> None:
         self._workers = workers
+
+    def do(self, work: Sequence[Work], site: Site, stop: threading.Event) -> None:
+        """Do all work; when this returns, each result is kept by the site."""
+        self.run([partial(piece.do, site) for piece in work], stop)
 
     def run(self, tasks: Sequence[Callable[[], T]], stop: threading.Event) -> list[T]:
         """Run all tasks; return their results in the order of the tasks."""

@@ -12,9 +12,10 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from lstmcore import get_backend
-from lstmcore.experiments.config import Data, Experiment
+from lstmcore.experiments.config import Data, Execution, Experiment
 from lstmcore.experiments.datasets import Dataset, load_dataset
-from lstmcore.experiments.jobs.executor import Threads
+from lstmcore.experiments.errors import InputError
+from lstmcore.experiments.jobs.executor import Executor, Threads
 from lstmcore.experiments.jobs.job import JobFolder
 from lstmcore.experiments.jobs.runner import JobRunner
 from lstmcore.experiments.run.folder import opened
@@ -39,12 +40,15 @@ class Session:
         Is told what is done; by default nobody is.
     stop
         Set it, from any thread, to end early: what runs raises Interrupted, and what is finished is kept.
+    execution
+        What does the jobs, here or elsewhere; None: what the experiment's section ``execution`` says.
     """
 
     folder: Path | str | None = None
     workers: int | None = None
     progress: Progress = field(default_factory=Quiet)
     stop: threading.Event = field(default_factory=threading.Event)
+    execution: Execution | None = None
 
     @contextmanager
     def opened(
@@ -72,18 +76,20 @@ class Session:
         Raises
         ------
         InputError
-            If the folder holds something else, or is another configuration's.
+            If the folder holds something else or is another configuration's, or the engine isn't there.
         EngineError
             If the backend can't be used here; this is told before anything is written.
         Interrupted
             If the session was stopped while another process worked in the folder.
         """
         get_backend(experiment.engine.backend)
+        execution = self.execution or experiment.execution
         folder = default if self.folder is None else Path(self.folder)
+        _check(execution)
         with opened(folder, config, self.progress, self.stop), threadpool_limits(1):
             workers = self.workers or processors()
             backend = experiment.engine.backend
-            yield Workplace(folder, others, workers, self.progress, self.stop, backend)
+            yield Workplace(folder, others, workers, self.progress, self.stop, backend, execution)
 
 
 @dataclass(frozen=True)
@@ -100,6 +106,8 @@ class Workplace:
         As in `Session`.
     backend
         What computes the networks.
+    execution
+        What does the jobs.
     """
 
     folder: Path
@@ -108,6 +116,7 @@ class Workplace:
     progress: Progress
     stop: threading.Event
     backend: str
+    execution: Execution
 
     def load(self, experiment: Experiment) -> Dataset:
         """Load the songs of an experiment."""
@@ -134,5 +143,17 @@ class Workplace:
     def job_runner(self, *, patient: bool = False) -> JobRunner:
         """Return what does the jobs that are left; if patient, one that diverges ends nothing but itself."""
         kept = JobFolder(self.folder / "jobs", self.others)
-        threads = Threads(self.workers)
-        return JobRunner(kept, threads, self.progress, self.stop, patient=patient, backend=self.backend)
+        executor = self.executor()
+        return JobRunner(kept, executor, self.progress, self.stop, patient=patient, backend=self.backend)
+
+    def executor(self) -> Executor:
+        """Return what the jobs are done by."""
+        return Threads(self.workers)
+
+
+def _check(execution: Execution) -> None:
+    """Raise InputError, before anything is written, if there is no such engine here."""
+    if execution.engine != "threads":
+        raise InputError(
+            f"execution.engine is {execution.engine!r}, which isn't there yet; expected 'threads'"
+        )
