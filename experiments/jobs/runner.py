@@ -67,7 +67,7 @@ class JobRunner:
         if left:
             together = get_backend(self._backend).trains_together  # not before: what is done needs none
             groups = [left] if together else [[job] for job in left]
-            self._do([Trainings(tuple(group), self._backend) for group in groups], results)
+            self._do(stage, [Trainings(tuple(group), self._backend) for group in groups], results)
         _see_that_none_diverged(jobs, results)
         return [results[job.name] for job in jobs]
 
@@ -80,13 +80,13 @@ class JobRunner:
             If the run was stopped.
         """
         results = self._done_before(stage, computations)
-        self._do([Computing(one) for one in computations if one.name not in results], results)
+        self._do(stage, [Computing(one) for one in computations if one.name not in results], results)
         return [results[one.name] for one in computations]
 
-    def _do(self, work: Sequence[Work], results: dict[str, Result]) -> None:
+    def _do(self, stage: str, work: Sequence[Work], results: dict[str, Result]) -> None:
         """Have work done, and put its results to those that are there."""
         if work:
-            self.executor.do(work, _Here(self, results), self.stop)
+            self.executor.do(work, _Here(self, stage, results), self.stop)
         self.computed += sum(len(piece.jobs) for piece in work)
 
     def _done_before(self, stage: str, jobs: Sequence[Named]) -> dict[str, Result]:
@@ -108,8 +108,8 @@ class JobRunner:
 class _Here:
     """The site of this process: results go into the runner's folder, and its progress hears of them."""
 
-    def __init__(self, runner: JobRunner, results: dict[str, Result]) -> None:
-        self._runner, self._results = runner, results
+    def __init__(self, runner: JobRunner, stage: str, results: dict[str, Result]) -> None:
+        self._runner, self.stage, self._results = runner, stage, results
 
     @property
     def stopped(self) -> bool:

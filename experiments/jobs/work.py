@@ -23,6 +23,10 @@ class Site(Protocol):
     """Where work is done: who hears of it, and where its results go.  Called from any thread."""
 
     @property
+    def stage(self) -> str:
+        """What the work is part of: "networks (folds × trials)"."""
+
+    @property
     def stopped(self) -> bool:
         """Whether work is to end early."""
 

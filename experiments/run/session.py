@@ -14,10 +14,10 @@ from threadpoolctl import threadpool_limits
 from lstmcore import get_backend
 from lstmcore.experiments.config import Data, Execution, Experiment
 from lstmcore.experiments.datasets import Dataset, load_dataset
-from lstmcore.experiments.errors import InputError
-from lstmcore.experiments.jobs.executor import Executor, Threads
+from lstmcore.experiments.jobs.executor import Executor
 from lstmcore.experiments.jobs.job import JobFolder
 from lstmcore.experiments.jobs.runner import JobRunner
+from lstmcore.experiments.run.engines import check_engine, open_engine
 from lstmcore.experiments.run.folder import opened
 from lstmcore.experiments.terminal.environment import processors
 from lstmcore.experiments.terminal.progress import Progress, Quiet
@@ -85,11 +85,15 @@ class Session:
         get_backend(experiment.engine.backend)
         execution = self.execution or experiment.execution
         folder = default if self.folder is None else Path(self.folder)
-        _check(execution)
-        with opened(folder, config, self.progress, self.stop), threadpool_limits(1):
-            workers = self.workers or processors()
+        check_engine(execution)
+        workers = self.workers or processors()
+        with (
+            opened(folder, config, self.progress, self.stop),
+            threadpool_limits(1),
+            open_engine(execution, workers) as executor,
+        ):
             backend = experiment.engine.backend
-            yield Workplace(folder, others, workers, self.progress, self.stop, backend, execution)
+            yield Workplace(folder, others, workers, self.progress, self.stop, backend, executor)
 
 
 @dataclass(frozen=True)
@@ -106,8 +110,8 @@ class Workplace:
         As in `Session`.
     backend
         What computes the networks.
-    execution
-        What does the jobs.
+    executor
+        Does the jobs.
     """
 
     folder: Path
@@ -116,7 +120,7 @@ class Workplace:
     progress: Progress
     stop: threading.Event
     backend: str
-    execution: Execution
+    executor: Executor
 
     def load(self, experiment: Experiment) -> Dataset:
         """Load the songs of an experiment."""
@@ -143,17 +147,4 @@ class Workplace:
     def job_runner(self, *, patient: bool = False) -> JobRunner:
         """Return what does the jobs that are left; if patient, one that diverges ends nothing but itself."""
         kept = JobFolder(self.folder / "jobs", self.others)
-        executor = self.executor()
-        return JobRunner(kept, executor, self.progress, self.stop, patient=patient, backend=self.backend)
-
-    def executor(self) -> Executor:
-        """Return what the jobs are done by."""
-        return Threads(self.workers)
-
-
-def _check(execution: Execution) -> None:
-    """Raise InputError, before anything is written, if there is no such engine here."""
-    if execution.engine != "threads":
-        raise InputError(
-            f"execution.engine is {execution.engine!r}, which isn't there yet; expected 'threads'"
-        )
+        return JobRunner(kept, self.executor, self.progress, self.stop, patient=patient, backend=self.backend)
