@@ -299,6 +299,8 @@ def features(
     density_seconds: Annotated[float, typer.Option(help="Frames in which events are counted.")] = 1.0,
     tempo_seconds: Annotated[float, typer.Option(help="Frames in which the tempo is sought.")] = 3.0,
     workers: Workers = None,
+    engine: Engine = None,
+    scheduler: Scheduler = None,
     no_store: Annotated[
         bool, typer.Option("--no-store", help="Compute all anew, and keep nothing in the cache.")
     ] = False,
@@ -314,6 +316,7 @@ def features(
     FS1 features, a part of FS2 and FS3, are computed by openSMILE, whose Python package is
     licensed for non-commercial use only.
     """
+    from lstmcore.experiments.config import execution_of
     from lstmcore.experiments.extraction import (
         extract_songs,
         feature_set,
@@ -322,6 +325,7 @@ def features(
         is_one_table,
         open_tables,
     )
+    from lstmcore.experiments.run.engines import check_engine, open_engine
     from lstmcore.experiments.terminal.environment import processors
     from lstmcore.experiments.terminal.progress import new_progress
     from lstmcore.features import FeatureStore, columns
@@ -338,20 +342,28 @@ def features(
             tempo_seconds=tempo_seconds,
         )
         wanted = feature_set(set_)
+        execution = execution_of(engine, scheduler)
+        check_engine(execution)
         songs = find_songs(audio or [], files_from)
     store = None if no_store else FeatureStore()
     kept = (store.folder if store else None) if is_one_table(out) else out
     progress = new_progress(quiet)
     telling = errors_told(kept, progress, stores=not no_store)
-    with telling, open_tables(out, songs, columns(wanted), format_) as tables:
+    side_by_side = workers or processors()
+    with (
+        telling,
+        open_tables(out, songs, columns(wanted), format_) as tables,
+        open_engine(execution, side_by_side, None, progress) as executor,
+    ):
         summary = extract_songs(
             songs,
             wanted,
             tables,
             store=store,
             settings=settings,
-            workers=workers or processors(),
+            workers=side_by_side,
             progress=progress,
+            extract=executor.extract,
         )
     if not quiet and summary.songs:
         print(f"{summary.line()}; {'table' if is_one_table(out) else 'tables'}: {printable(out)}")

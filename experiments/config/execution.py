@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from lstmcore.experiments.config.explanations import explain
 from lstmcore.experiments.config.section import Section
+from lstmcore.experiments.errors import InputError
 
 
 class Cluster(Section):
@@ -54,3 +56,18 @@ class Execution(Section):
                 "scheduler = 'tcp://node1:8786', or cluster.kind and cluster.workers, to start one"
             )
         return self
+
+
+def execution_of(engine: str | None, scheduler: str | None) -> Execution:
+    """Return the section for the two options of a command without an experiment.
+
+    Raises
+    ------
+    InputError
+        If they don't go together.
+    """
+    values = {"engine": engine, "scheduler": scheduler}
+    try:
+        return Execution.model_validate({key: value for key, value in values.items() if value is not None})
+    except ValidationError as error:
+        raise InputError(f"execution: {explain(error, Execution)}") from None

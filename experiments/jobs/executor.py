@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from functools import partial
-from typing import Protocol, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from lstmcore.experiments.jobs.work import Site, Work
 from lstmcore.features.waiting import Ends
+
+if TYPE_CHECKING:
+    from lstmcore.features import Extraction, FeatureSettings, FeatureStore
 
 T = TypeVar("T")
 
@@ -42,6 +47,19 @@ class Executor(Protocol):
         The first error sets `stop`, drops what hasn't begun, and is raised.
         """
 
+    def extract(
+        self,
+        paths: Iterable[Path],
+        feature_set: str,
+        store: FeatureStore | None,
+        *,
+        settings: FeatureSettings,
+        workers: int,
+        on_done: Callable[[Extraction], None],
+        stop: threading.Event | None = None,
+    ) -> AbstractContextManager[Iterator[Extraction]]:
+        """Extract the features of songs, as `lstmcore.features.extract_many` does."""
+
 
 class Threads:
     """Does work on threads: the kernels hold no lock, and the data are shared.
@@ -58,6 +76,24 @@ class Threads:
     def do(self, work: Sequence[Work], site: Site, stop: threading.Event) -> None:
         """Do all work; when this returns, each result is kept by the site."""
         self.run([partial(piece.do, site) for piece in work], stop)
+
+    def extract(
+        self,
+        paths: Iterable[Path],
+        feature_set: str,
+        store: FeatureStore | None,
+        *,
+        settings: FeatureSettings,
+        workers: int,
+        on_done: Callable[[Extraction], None],
+        stop: threading.Event | None = None,
+    ) -> AbstractContextManager[Iterator[Extraction]]:
+        """Extract the features of songs side by side, on as many threads as there are workers."""
+        from lstmcore.features import extract_many
+
+        return extract_many(
+            paths, feature_set, store, settings=settings, workers=workers, on_done=on_done, stop=stop
+        )
 
     def run(self, tasks: Sequence[Callable[[], T]], stop: threading.Event) -> list[T]:
         """Run all tasks; return their results in the order of the tasks."""

@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 from lstmcore import get_backend
 from lstmcore.experiments.config import Data, Execution, Experiment
 from lstmcore.experiments.datasets import Dataset, load_dataset
+from lstmcore.experiments.datasets.from_audio import extracting_by
 from lstmcore.experiments.jobs.executor import Executor
 from lstmcore.experiments.jobs.job import JobFolder
 from lstmcore.experiments.jobs.runner import JobRunner
@@ -21,6 +22,9 @@ from lstmcore.experiments.run.engines import check_engine, open_engine
 from lstmcore.experiments.run.folder import opened
 from lstmcore.experiments.terminal.environment import processors
 from lstmcore.experiments.terminal.progress import Progress, Quiet
+
+JOBS = "jobs"
+"""Where in a folder the results of jobs are."""
 
 Datasets = Callable[[Experiment], Dataset]
 """Gives the songs of an experiment."""
@@ -85,12 +89,13 @@ class Session:
         get_backend(experiment.engine.backend)
         execution = self.execution or experiment.execution
         folder = default if self.folder is None else Path(self.folder)
-        check_engine(execution)
+        check_engine(execution, experiment.engine.backend)
         workers = self.workers or processors()
         with (
             opened(folder, config, self.progress, self.stop),
             threadpool_limits(1),
-            open_engine(execution, workers) as executor,
+            open_engine(execution, workers, folder / JOBS, self.progress) as executor,
+            extracting_by(executor.extract),
         ):
             backend = experiment.engine.backend
             yield Workplace(folder, others, workers, self.progress, self.stop, backend, executor)
@@ -146,5 +151,5 @@ class Workplace:
 
     def job_runner(self, *, patient: bool = False) -> JobRunner:
         """Return what does the jobs that are left; if patient, one that diverges ends nothing but itself."""
-        kept = JobFolder(self.folder / "jobs", self.others)
+        kept = JobFolder(self.folder / JOBS, self.others)
         return JobRunner(kept, self.executor, self.progress, self.stop, patient=patient, backend=self.backend)
