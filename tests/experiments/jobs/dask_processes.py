@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 
+ROOT = Path(__file__).parents[3]
 SECONDS = 60.0  # for what takes two
 
 
@@ -39,7 +40,7 @@ class Cluster:
         file = self._folder / "scheduler.json"
         file.unlink(missing_ok=True)
         port = self.address.rpartition(":")[2] or "0"
-        line = ["scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard"]
+        line = ["-m", "dask", "scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard"]
         self.scheduler = self._start([*line, "--scheduler-file", str(file)], "scheduler.log")
         wait_for(file.exists, self.log)
         wait_for(lambda: file.read_text().rstrip().endswith("}"), self.log)
@@ -48,29 +49,28 @@ class Cluster:
 
     def start_worker(self, name: str, *options: str) -> subprocess.Popen[bytes]:
         """Start a worker of one thread; it is there a little later."""
-        line = [
-            "worker",
-            self.address,
-            "--host",
-            "127.0.0.1",
-            "--nthreads",
-            "1",
-            "--no-nanny",
-            "--name",
-            name,
-        ]
+        line = ["-m", "dask", "worker", self.address, "--host", "127.0.0.1", "--nthreads", "1"]
+        line += ["--no-nanny", "--name", name]
         line += ["--no-dashboard", "--memory-limit", "0", "--local-directory", str(self._folder / name)]
         return self._start([*line, *options], f"{name}.log")
+
+    def go_far_away(self, seconds: float) -> None:
+        """Have all that is said to the scheduler from now on take so long, there and back."""
+        file, port = self._folder / "delay.txt", self.address.rpartition(":")[2]
+        module = "tests.experiments.jobs.delay"
+        self._start(["-m", module, port, str(seconds), str(file)], "delay.log", cwd=ROOT)
+        wait_for(file.exists, self.log)
+        self.address = file.read_text()
 
     def log(self) -> str:
         """Return all that the processes said."""
         return "\n".join(file.read_text() for file in sorted(self._folder.glob("*.log")))
 
-    def _start(self, line: list[str], log: str) -> subprocess.Popen[bytes]:
+    def _start(self, line: list[str], log: str, cwd: Path | None = None) -> subprocess.Popen[bytes]:
         with (self._folder / log).open("ab") as file:
             process = subprocess.Popen(
-                [sys.executable, "-m", "dask", *line],
-                cwd=self._folder,
+                [sys.executable, *line],
+                cwd=cwd or self._folder,
                 env=self._environment,
                 stdout=file,
                 stderr=file,
