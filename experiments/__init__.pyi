@@ -1,4 +1,5 @@
 from .config import (
+    Execution as Execution,
     Experiment as Experiment,
     load_experiment as load_experiment,
     with_values as with_values,

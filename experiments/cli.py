@@ -26,10 +26,13 @@ from lstmcore.experiments.starting.cli import commands as starting_commands
 from lstmcore.experiments.terminal.command_line import (
     BackendName,
     Command,
+    Engine,
+    Scheduler,
     Tables,
     TablesShown,
     Version,
     Workers,
+    execution_settings,
 )
 from lstmcore.experiments.terminal.process import run_command
 from lstmcore.experiments.terminal.telling import errors_told, tell_of_songs
@@ -92,6 +95,8 @@ def run(
     set_: Settings = None,
     workers: Workers = None,
     backend: BackendName = None,
+    engine: Engine = None,
+    scheduler: Scheduler = None,
     quiet: TableOnly = False,
     tables: TablesShown = Tables.ONE,
     version: Version = False,
@@ -108,7 +113,7 @@ def run(
     """
     from lstmcore.experiments.run import default_folder, run_experiment
 
-    config = _experiment(experiment, set_, backend)
+    config = _experiment(experiment, set_, backend, execution_settings(engine, scheduler))
     result = _in_session(run_experiment, config, out or default_folder(config), workers, quiet)
     from lstmcore.experiments.run.printing import print_run
 
@@ -122,6 +127,8 @@ def search(
     set_: Settings = None,
     workers: Workers = None,
     backend: BackendName = None,
+    engine: Engine = None,
+    scheduler: Scheduler = None,
     quiet: TableOnly = False,
 ) -> None:
     """Choose settings by cross-validation, as [search] says.
@@ -134,7 +141,7 @@ def search(
     """
     from lstmcore.experiments.studies.search import run_search, search_folder
 
-    config = _experiment(experiment, set_, backend)
+    config = _experiment(experiment, set_, backend, execution_settings(engine, scheduler))
     with errors_told(None):  # there may be no section [search]
         folder = out or search_folder(config)
     searched = _in_session(run_search, config, folder, workers, quiet)
@@ -151,6 +158,8 @@ def ablate(
     set_: Settings = None,
     workers: Workers = None,
     backend: BackendName = None,
+    engine: Engine = None,
+    scheduler: Scheduler = None,
     quiet: TableOnly = False,
     tables: TablesShown = Tables.ONE,
 ) -> None:
@@ -164,7 +173,7 @@ def ablate(
     """
     from lstmcore.experiments.studies.ablation import ablation_folder, run_ablations
 
-    config = _experiment(experiment, set_, backend)
+    config = _experiment(experiment, set_, backend, execution_settings(engine, scheduler))
     ablated = _in_session(run_ablations, config, out or ablation_folder(config), workers, quiet)
     from lstmcore.experiments.studies.ablation.output import print_ablations
     from lstmcore.experiments.terminal.sheet import new_console
@@ -172,12 +181,14 @@ def ablate(
     print_ablations(ablated, new_console(), every=tables is Tables.ALL)
 
 
-def _experiment(file: Path, settings: list[str] | None, backend: str | None) -> Experiment:
-    """Read the experiment that a command was given."""
+def _experiment(
+    file: Path, settings: list[str] | None, backend: str | None, options: list[str]
+) -> Experiment:
+    """Read the experiment that a command was given; options come after the settings."""
     from lstmcore.experiments.config import load_experiment
 
     with errors_told(None):
-        return load_experiment(file, settings or [], backend)
+        return load_experiment(file, [*(settings or []), *options], backend)
 
 
 def _in_session(
@@ -288,6 +299,8 @@ def features(
     density_seconds: Annotated[float, typer.Option(help="Frames in which events are counted.")] = 1.0,
     tempo_seconds: Annotated[float, typer.Option(help="Frames in which the tempo is sought.")] = 3.0,
     workers: Workers = None,
+    engine: Engine = None,
+    scheduler: Scheduler = None,
     no_store: Annotated[
         bool, typer.Option("--no-store", help="Compute all anew, and keep nothing in the cache.")
     ] = False,
@@ -303,6 +316,7 @@ def features(
     FS1 features, a part of FS2 and FS3, are computed by openSMILE, whose Python package is
     licensed for non-commercial use only.
     """
+    from lstmcore.experiments.config import execution_of
     from lstmcore.experiments.extraction import (
         extract_songs,
         feature_set,
@@ -311,6 +325,7 @@ def features(
         is_one_table,
         open_tables,
     )
+    from lstmcore.experiments.run.engines import check_engine, open_engine
     from lstmcore.experiments.terminal.environment import processors
     from lstmcore.experiments.terminal.progress import new_progress
     from lstmcore.features import FeatureStore, columns
@@ -327,20 +342,28 @@ def features(
             tempo_seconds=tempo_seconds,
         )
         wanted = feature_set(set_)
+        execution = execution_of(engine, scheduler)
+        check_engine(execution)
         songs = find_songs(audio or [], files_from)
     store = None if no_store else FeatureStore()
     kept = (store.folder if store else None) if is_one_table(out) else out
     progress = new_progress(quiet)
     telling = errors_told(kept, progress, stores=not no_store)
-    with telling, open_tables(out, songs, columns(wanted), format_) as tables:
+    side_by_side = workers or processors()
+    with (
+        telling,
+        open_tables(out, songs, columns(wanted), format_) as tables,
+        open_engine(execution, side_by_side, None, progress) as executor,
+    ):
         summary = extract_songs(
             songs,
             wanted,
             tables,
             store=store,
             settings=settings,
-            workers=workers or processors(),
+            workers=side_by_side,
             progress=progress,
+            extract=executor.extract,
         )
     if not quiet and summary.songs:
         print(f"{summary.line()}; {'table' if is_one_table(out) else 'tables'}: {printable(out)}")

@@ -200,13 +200,30 @@ def extract_many(
     parts_of(feature_set)
 
     def one(path: str | os.PathLike[str], closing: threading.Event) -> Extraction:
-        try:
-            table, stored = _found_or_computed(path, feature_set, store, settings, closing)
-        except Exception as error:  # noqa: BLE001 - whatever one file does to a decoder, others go on
-            return Extraction(Path(path), None, error_of_file(path, error))
-        return Extraction(Path(path), table, None, stored)
+        return extract_one(path, feature_set, store, settings, closing)
 
     return SideBySide(paths, one, workers, on_done, stop)
+
+
+def extract_one(
+    path: str | os.PathLike[str],
+    feature_set: str,
+    store: FeatureStore | None,
+    settings: FeatureSettings,
+    stop: threading.Event,
+) -> Extraction:
+    """Extract the features of one of many files, as `extract_many` does with each.
+
+    Raises
+    ------
+    OSError, ImportError, ExtractionStopped
+        What isn't about this file.
+    """
+    try:
+        table, stored = _found_or_computed(path, feature_set, store, settings, stop)
+    except Exception as error:  # noqa: BLE001 - whatever one file does to a decoder, others go on
+        return Extraction(Path(path), None, error_of_file(path, error))
+    return Extraction(Path(path), table, None, stored)
 
 
 def error_of_file(path: str | os.PathLike[str], error: Exception) -> AudioError:

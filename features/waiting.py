@@ -41,6 +41,95 @@ class Ends(Generic[T]):
             return None
 
 
+class InOrder(Generic[Item, T]):
+    """Results of items in the items' order, from futures that somebody ends; holds nothing to be closed.
+
+    Parameters
+    ----------
+    items
+        What to work on; taken up little by little.
+    submit
+        From an item to the future of its result.
+    ahead
+        So many items may be under way: bounds the memory of a long list.
+    on_done
+        Called in the caller's thread with each result as soon as it is there, before those of earlier
+        items if need be.
+    stop
+        Set it to end: no more results come.
+    again
+        From an item and what its future raised to a future of another try; raises what ends it all, which
+        without it everything does.
+    """
+
+    def __init__(
+        self,
+        items: Iterable[Item],
+        submit: Callable[[Item], Future[T]],
+        ahead: Callable[[], int],
+        on_done: Callable[[T], None] | None = None,
+        stop: threading.Event | None = None,
+        again: Callable[[Item, Exception], Future[T]] | None = None,
+    ) -> None:
+        self._items, self._submit, self._ahead = iter(items), submit, ahead
+        self._on_done, self._stop, self._again = on_done, stop or threading.Event(), again
+        self._closing = threading.Event()
+        self._under_way: dict[Future[T], _UnderWay[Item, T]] = {}
+
+    def close(self) -> None:
+        """Cancel what is under way; who asks for more results hears that there are none."""
+        self._closing.set()
+        for future in list(self._under_way):
+            future.cancel()
+
+    def __iter__(self) -> Iterator[T]:
+        """Yield the results."""
+        queue: deque[_UnderWay[Item, T]] = deque()
+        ends: Ends[T] = Ends()
+
+        def watch(one: _UnderWay[Item, T], future: Future[T]) -> None:
+            one.future = future
+            self._under_way[future] = one
+            ends.watch(future)
+
+        def submit() -> None:
+            for item in islice(self._items, max(0, self._ahead() - len(queue))):
+                queue.append(one := _UnderWay[Item, T](item))
+                watch(one, self._submit(item))
+
+        submit()
+        while queue and not self._stop.is_set():
+            future = ends.next()
+            if future is None:
+                continue
+            one = self._under_way.pop(future)
+            try:
+                result = future.result()  # a full disk, say, ends it all at once
+            except Exception as error:
+                if self._again is None:
+                    raise
+                watch(one, self._again(one.item, error))
+                continue
+            one.done = True
+            if self._on_done is not None:
+                self._on_done(result)
+            while queue and queue[0].done and not self._stop.is_set():
+                first = queue.popleft().future
+                assert first is not None
+                yield first.result()
+                if self._closing.is_set():
+                    raise RuntimeError("results were asked for after its with block")
+                submit()
+
+
+class _UnderWay(Generic[Item, T]):
+    """An item that is worked on."""
+
+    def __init__(self, item: Item) -> None:
+        self.item, self.done = item, False
+        self.future: Future[T] | None = None
+
+
 class SideBySide(AbstractContextManager[Iterator[T]], Generic[Item, T]):
     """Work on many files in threads, which live from ``with`` to its end; results come in the files' order.
 
@@ -56,11 +145,8 @@ class SideBySide(AbstractContextManager[Iterator[T]], Generic[Item, T]):
         ends it all.
     workers
         Threads; None: one per processor.
-    on_done
-        Called in the caller's thread with each result as soon as it is there, before those of earlier
-        items if need be.
-    stop
-        Set it to end: no more results come.
+    on_done, stop
+        As for `InOrder`.
 
     Raises
     ------
@@ -79,39 +165,17 @@ class SideBySide(AbstractContextManager[Iterator[T]], Generic[Item, T]):
         self._workers = (os.cpu_count() or 1) if workers is None else workers
         if self._workers < 1:
             raise ValueError(f"{self._workers} workers; 1 or more are expected")
-        self._items, self._one, self._on_done = iter(items), one, on_done
-        self._stop, self._closing = stop or threading.Event(), threading.Event()
+        self._one, self._closing = one, threading.Event()
+        self._results = InOrder(items, self._submit, lambda: _AHEAD * self._workers, on_done, stop)
 
     def __enter__(self) -> Iterator[T]:
         self._pool = ThreadPoolExecutor(self._workers, "features")
-        return self._in_order()
+        return iter(self._results)
 
     def __exit__(self, *_: object) -> None:
         self._closing.set()
+        self._results.close()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _in_order(self) -> Iterator[T]:
-        """Yield results in order; holds nothing that would have to be closed."""
-        queue: deque[Future[T]] = deque()
-        ended: set[Future[T]] = set()
-        ends: Ends[T] = Ends()
-
-        def submit(number: int) -> None:
-            for item in islice(self._items, number):
-                queue.append(ends.watch(self._pool.submit(self._one, item, self._closing)))
-
-        submit(_AHEAD * self._workers)
-        while queue and not self._stop.is_set():
-            future = ends.next()
-            if future is None:
-                continue
-            ended.add(future)
-            result = future.result()  # a full disk, say, ends it all at once
-            if self._on_done is not None:
-                self._on_done(result)
-            while queue and queue[0] in ended and not self._stop.is_set():
-                ended.remove(queue[0])
-                yield queue.popleft().result()
-                if self._closing.is_set():
-                    raise RuntimeError("results were asked for after its with block")
-                submit(1)
+    def _submit(self, item: Item) -> Future[T]:
+        return self._pool.submit(self._one, item, self._closing)

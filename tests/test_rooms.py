@@ -16,7 +16,18 @@ FOREIGN = {
     "lstmcore": NUMBERS | {"joblib", "lazy_loader", "mlflow", "sklearn", "tensorboardX"},
     "features": NUMBERS | {"av", "lazy_loader", "soundfile", "opensmile", "pandas", "platformdirs"},
     "experiments": {
-        *("click", "filelock", "jinja2", "lazy_loader", "matplotlib", "numba", "numpy", "onnx"),
+        *(
+            "click",
+            "dask_jobqueue",
+            "distributed",
+            "filelock",
+            "jinja2",
+            "lazy_loader",
+            "matplotlib",
+            "numba",
+            "numpy",
+            "onnx",
+        ),
         *("optuna", "pandas"),
         "platformdirs",
         *(

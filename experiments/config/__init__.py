@@ -13,6 +13,7 @@ from lstmcore.experiments.config.data import (
     ProceduralData,
     Quality,
 )
+from lstmcore.experiments.config.execution import Cluster, Execution, execution_of
 from lstmcore.experiments.config.features import MEANS, TABLE, OwnSet, in_words, is_meant
 from lstmcore.experiments.config.front import Front, FrontLayer, front_layers, front_size
 from lstmcore.experiments.config.keys import value_of, with_values
@@ -29,9 +30,11 @@ __all__ = [
     "TABLE",
     "WINDOW_SECONDS",
     "AudioData",
+    "Cluster",
     "Columns",
     "Data",
     "Ensemble",
+    "Execution",
     "Experiment",
     "Folds",
     "Front",
@@ -43,6 +46,7 @@ __all__ = [
     "Quality",
     "TableData",
     "Training",
+    "execution_of",
     "front_layers",
     "front_size",
     "in_words",

@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from lstmcore.experiments.config.correlation import TargetCorrelation
 from lstmcore.experiments.config.data import DEAM_SCALE, DEAM_TARGETS, LONGEST_SECONDS, Data
+from lstmcore.experiments.config.execution import Execution
 from lstmcore.experiments.config.explanations import NAME, RUN, explain
 from lstmcore.experiments.config.features import OwnSet
 from lstmcore.experiments.config.front import Front, check_front, check_whole
@@ -229,6 +230,7 @@ class Experiment(Section):
     search: Search | None = Field(default=None, exclude=True)
     ablation: list[Ablation] = Field(default=[], exclude=True)
     reuse: list[str] = Field(default=[], exclude=True)
+    execution: Execution = Field(default=Execution(), exclude=True)
 
     @model_validator(mode="after")
     def _runs_fit_together(self) -> Experiment:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,9 +14,31 @@ import numpy as np
 from lstmcore.experiments.datasets.feature_tables import Computed, checked_table
 from lstmcore.experiments.errors import InputError, Interrupted
 from lstmcore.experiments.terminal.progress import Progress
-from lstmcore.features import FeatureSettings
+from lstmcore.features import Extraction, FeatureSettings
 
 Name = TypeVar("Name", int, str)
+
+_extract: ContextVar[Callable[..., AbstractContextManager[Iterator[Extraction]]] | None] = ContextVar(
+    "extract", default=None
+)
+
+
+@contextmanager
+def extracting_by(
+    extract: Callable[..., AbstractContextManager[Iterator[Extraction]]],
+) -> Iterator[None]:
+    """Have features of songs computed by something else than this process's threads, within the block.
+
+    Parameters
+    ----------
+    extract
+        As `lstmcore.features.extract_many`, whose parameters and results it has.
+    """
+    token = _extract.set(extract)
+    try:
+        yield
+    finally:
+        _extract.reset(token)
 
 
 def features_from_audio(
@@ -69,7 +93,8 @@ def features_from_audio(
     computed: dict[Name, Computed] = {}
     failed: dict[Name, str] = {}
     progress.stage(f"{feature_set} features from audio", len(files))
-    with extract_many(
+    extract = _extract.get() or extract_many
+    with extract(
         list(files.values()),
         feature_set,
         FeatureStore(),

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from lstmcore.experiments.config import DEAM_TARGETS
 from lstmcore.experiments.datasets.annotations import Raters
 from lstmcore.experiments.datasets.normal_scores import NormalScores
+from lstmcore.experiments.jobs.parcels import Bulky
 
 SongId = int | str
 """What a data set calls a song: a number, or a name where not all of its songs have numbers."""
@@ -28,7 +29,7 @@ def song_order(song: SongId) -> tuple[int, str]:
 
 
 @dataclass(frozen=True)
-class Song:
+class Song(Bulky):
     """Features and, where it is annotated, targets of one song, frame by frame.
 
     Parameters

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -101,6 +103,7 @@ def extract_songs(
     settings: FeatureSettings,
     workers: int,
     progress: Progress,
+    extract: Callable[..., AbstractContextManager[Iterator[Extraction]]] = extract_many,
 ) -> Summary:
     """Extract the features of songs and write them.
 
@@ -120,6 +123,8 @@ def extract_songs(
         Songs analysed side by side.
     progress
         Advanced after each song.
+    extract
+        Computes them, as `lstmcore.features.extract_many` does.
 
     Returns
     -------
@@ -155,7 +160,7 @@ def extract_songs(
         progress.advance(fresh=result.features is not None and not result.stored)
 
     progress.stage(f"{feature_set} features", len(songs))
-    with extract_many(songs, feature_set, store, settings=settings, workers=workers, on_done=note) as results:
+    with extract(songs, feature_set, store, settings=settings, workers=workers, on_done=note) as results:
         for result in results:
             if tables.in_order:
                 write(result)

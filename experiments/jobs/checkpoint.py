@@ -29,7 +29,7 @@ class Checkpoint:
     Parameters
     ----------
     path
-        The file.
+        The file; None: the state is kept nowhere, and only reports are noted.
     training
         Whose state it is.
     jobs
@@ -45,14 +45,14 @@ class Checkpoint:
         What is wrong with the file; None if nothing is.
     """
 
-    def __init__(self, path: Path, training: Training, jobs: int = 1) -> None:
+    def __init__(self, path: Path | None, training: Training, jobs: int = 1) -> None:
         self.path, self._jobs = path, jobs
         self.state: TrainingState | None = None
         self.reports: list[EpochReport] = []
         self.damage: str | None = None
         self._trainer: Trainer | None = None
         try:
-            state, reports = _load(path)
+            state, reports = (None, []) if path is None else _load(path)
             if state is not None:
                 state.check(training.network)
             self.state, self.reports = state, reports
@@ -64,7 +64,7 @@ class Checkpoint:
         """Note an epoch, and write the state after it if the last time was long ago."""
         self.reports.append(report)
         self._trainer = trainer
-        if trainer.finished or (started := time.monotonic()) < self._due:
+        if self.path is None or trainer.finished or (started := time.monotonic()) < self._due:
             return
         self.save()
         ended = time.monotonic()
@@ -73,7 +73,9 @@ class Checkpoint:
     def save(self) -> None:
         """Write the state, unless there is none or an epoch that wasn't reported."""
         trainer = self._trainer
-        if trainer is not None and self.reports[-1].epoch == trainer.progress.epoch:
+        if self.path is None or trainer is None:
+            return
+        if self.reports[-1].epoch == trainer.progress.epoch:
             _save(self.path, trainer.state, self.reports)
 
 

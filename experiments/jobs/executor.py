@@ -1,14 +1,21 @@
-"""Executors: they take jobs and bring results.  Nothing else knows how jobs are spread."""
+"""Executors: they take work and see that it is done.  Nothing else knows how work is spread."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Protocol, TypeVar
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from lstmcore.experiments.jobs.work import Site, Work
 from lstmcore.features.waiting import Ends
+
+if TYPE_CHECKING:
+    from lstmcore.features import Extraction, FeatureSettings, FeatureStore
 
 T = TypeVar("T")
 
@@ -17,26 +24,76 @@ _GRACE_SECONDS = 3.0  # how long running jobs may take to notice it
 
 
 class Executor(Protocol):
-    """Runs tasks that don't depend on each other."""
+    """Does what doesn't depend on each other."""
+
+    def do(self, work: Sequence[Work], site: Site, stop: threading.Event) -> None:
+        """Do all work, wherever; when this returns, each result is kept by the site.
+
+        The first error sets `stop`, drops what hasn't begun, and is raised.
+
+        Parameters
+        ----------
+        work
+            What is to be done.
+        site
+            Hears of it, and keeps the results.
+        stop
+            Set, from any thread, to end early: Interrupted is raised.
+        """
 
     def run(self, tasks: Sequence[Callable[[], T]], stop: threading.Event) -> list[T]:
-        """Run all tasks; return their results in the order of the tasks.
+        """Run small tasks that are no jobs, in this process; return their results in the order of the tasks.
 
         The first error sets `stop`, drops what hasn't begun, and is raised.
         """
 
+    def extract(
+        self,
+        paths: Iterable[Path],
+        feature_set: str,
+        store: FeatureStore | None,
+        *,
+        settings: FeatureSettings,
+        workers: int,
+        on_done: Callable[[Extraction], None],
+        stop: threading.Event | None = None,
+    ) -> AbstractContextManager[Iterator[Extraction]]:
+        """Extract the features of songs, as `lstmcore.features.extract_many` does."""
+
 
 class Threads:
-    """Runs tasks on threads: the kernels hold no lock, and the data are shared.
+    """Does work on threads: the kernels hold no lock, and the data are shared.
 
     Parameters
     ----------
     workers
-        How many run side by side.
+        How many pieces are done side by side.
     """
 
     def __init__(self, workers: int) -> None:
         self._workers = workers
+
+    def do(self, work: Sequence[Work], site: Site, stop: threading.Event) -> None:
+        """Do all work; when this returns, each result is kept by the site."""
+        self.run([partial(piece.do, site) for piece in work], stop)
+
+    def extract(
+        self,
+        paths: Iterable[Path],
+        feature_set: str,
+        store: FeatureStore | None,
+        *,
+        settings: FeatureSettings,
+        workers: int,
+        on_done: Callable[[Extraction], None],
+        stop: threading.Event | None = None,
+    ) -> AbstractContextManager[Iterator[Extraction]]:
+        """Extract the features of songs side by side, on as many threads as there are workers."""
+        from lstmcore.features import extract_many
+
+        return extract_many(
+            paths, feature_set, store, settings=settings, workers=workers, on_done=on_done, stop=stop
+        )
 
     def run(self, tasks: Sequence[Callable[[], T]], stop: threading.Event) -> list[T]:
         """Run all tasks; return their results in the order of the tasks."""

@@ -1,20 +1,17 @@
-"""Runs the jobs that aren't done yet, and keeps their results."""
+"""Has the jobs done that aren't done yet, and keeps their results."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
-from lstmcore import Backend, DivergedError, EpochReport, Network, Trainer, get_backend, train
-from lstmcore.experiments.errors import Diverged, Interrupted
-from lstmcore.experiments.jobs.checkpoint import Checkpoint
+from lstmcore import EpochReport, get_backend
+from lstmcore.experiments.errors import Diverged
 from lstmcore.experiments.jobs.executor import Executor
 from lstmcore.experiments.jobs.job import Computation, Job, JobFolder, Named, Result
+from lstmcore.experiments.jobs.work import DIVERGED, Computing, Trainings, Work
 from lstmcore.experiments.terminal.progress import Progress, describe
-
-_DIVERGED = "diverged"
 
 
 class JobRunner:
@@ -68,12 +65,9 @@ class JobRunner:
             _see_that_none_diverged(jobs, results)
         left = [job for job in jobs if job.name not in results]
         if left:
-            engine = get_backend(self._backend)  # not before: what is done needs none
-            groups = [left] if engine.trains_together else [[job] for job in left]
-            tasks = [partial(self._compute, group, engine) for group in groups]
-            for group in self.executor.run(tasks, self.stop):
-                results |= group
-        self.computed += len(left)
+            together = get_backend(self._backend).trains_together  # not before: what is done needs none
+            groups = [left] if together else [[job] for job in left]
+            self._do(stage, [Trainings(tuple(group), self._backend) for group in groups], results)
         _see_that_none_diverged(jobs, results)
         return [results[job.name] for job in jobs]
 
@@ -86,19 +80,14 @@ class JobRunner:
             If the run was stopped.
         """
         results = self._done_before(stage, computations)
-        left = [one for one in computations if one.name not in results]
-
-        def computed(one: Computation) -> Result:
-            if self.stop.is_set():
-                raise Interrupted
-            held = self.folder.save(one, one.compute())
-            self.progress.advance(f"{one.title}: done")
-            return held
-
-        found = self.executor.run([partial(computed, one) for one in left], self.stop) if left else []
-        self.computed += len(left)
-        results |= {one.name: result for one, result in zip(left, found, strict=True)}
+        self._do(stage, [Computing(one) for one in computations if one.name not in results], results)
         return [results[one.name] for one in computations]
+
+    def _do(self, stage: str, work: Sequence[Work], results: dict[str, Result]) -> None:
+        """Have work done, and put its results to those that are there."""
+        if work:
+            self.executor.do(work, _Here(self, stage, results), self.stop)
+        self.computed += sum(len(piece.jobs) for piece in work)
 
     def _done_before(self, stage: str, jobs: Sequence[Named]) -> dict[str, Result]:
         """Begin a stage, and return what of it is there, by name."""
@@ -115,64 +104,43 @@ class JobRunner:
                 self.progress.advance(f"{job.title}: done before", fresh=False)
         return results
 
-    def _compute(self, jobs: list[Job], backend: Backend) -> dict[str, Result]:
-        """Train some jobs and keep each result as soon as it is there."""
-        if self.stop.is_set():
-            raise Interrupted
-        trainings = [job.training() for job in jobs]
-        checkpoints = [
-            Checkpoint(self.folder.checkpoint(job), training, len(jobs))
-            for job, training in zip(jobs, trainings, strict=True)
-        ]
-        for job, checkpoint in zip(jobs, checkpoints, strict=True):
-            if checkpoint.damage is not None:
-                why = f"{checkpoint.path}: {checkpoint.damage}"
-                self.progress.note(f"{why}; {job.title} is trained from the start")
-        results: dict[str, Result] = {}
-        left = set(range(len(jobs)))
 
-        def finish(place: int, result: Result) -> None:
-            left.remove(place)
-            results[jobs[place].name] = self._keep(jobs[place], result)
+class _Here:
+    """The site of this process: results go into the runner's folder, and its progress hears of them."""
 
-        def conclude(place: int, network: Network) -> None:
-            finish(place, jobs[place].conclude(network, checkpoints[place].reports))
+    def __init__(self, runner: JobRunner, stage: str, results: dict[str, Result]) -> None:
+        self._runner, self.stage, self._results = runner, stage, results
 
-        def on_epoch(place: int, report: EpochReport, trainer: Trainer) -> None:
-            self.progress.epoch(jobs[place].title, report)
-            checkpoints[place].on_epoch(report, trainer)
-            if trainer.finished:
-                conclude(place, trainer.best_network())
-            if left and self.stop.is_set():
-                raise Interrupted
+    @property
+    def stopped(self) -> bool:
+        return self._runner.stop.is_set()
 
-        def on_diverged(place: int, error: DivergedError) -> None:
-            finish(place, Result({}, {_DIVERGED: str(error)}))
+    def checkpoint(self, job: Named) -> Path:
+        return self._runner.folder.checkpoint(job)
 
-        states = [checkpoint.state for checkpoint in checkpoints]
-        try:
-            networks = train(
-                trainings, backend=backend, states=states, on_epoch=on_epoch, on_diverged=on_diverged
-            )
-        except (Interrupted, Diverged):
-            for place in left:
-                checkpoints[place].save()
-            raise
-        for place in sorted(left):  # killed before the result was kept
-            conclude(place, networks[place])
-        return results
+    def epoch(self, job: Named, report: EpochReport) -> None:
+        self._runner.progress.epoch(job.title, report)
 
-    def _keep(self, job: Job, result: Result) -> Result:
-        """Keep a result, return what is to be held of it; Diverged if there is none and nobody is patient."""
-        held = self.folder.save(job, result)
-        if not self.patient:
+    def note(self, text: str) -> None:
+        self._runner.progress.note(text)
+
+    def keep(self, job: Named, result: Result) -> None:
+        """Keep a result, and hold of it what is to be held."""
+        held = self._results[job.name] = self._runner.folder.save(job, result)
+        if not self._runner.patient:
             _see_that_none_diverged([job], {job.name: result})
-        text = result.facts.get(_DIVERGED) or describe(EpochReport(**result.facts["history"][-1]))
-        self.progress.advance(f"{job.title}: {text}")
-        return held
+        self._runner.progress.advance(f"{job.title}: {_told(held)}")
 
 
-def _see_that_none_diverged(jobs: list[Job], results: dict[str, Result]) -> None:
+def _told(result: Result) -> str:
+    """Say in a line what came out."""
+    if DIVERGED in result.facts:
+        return str(result.facts[DIVERGED])
+    history = result.facts.get("history")
+    return describe(EpochReport(**history[-1])) if history else "done"
+
+
+def _see_that_none_diverged(jobs: Sequence[Named], results: dict[str, Result]) -> None:
     for job in jobs:
-        if job.name in results and _DIVERGED in results[job.name].facts:
-            raise Diverged(f"{job.title}: {results[job.name].facts[_DIVERGED]}")
+        if job.name in results and DIVERGED in results[job.name].facts:
+            raise Diverged(f"{job.title}: {results[job.name].facts[DIVERGED]}")

@@ -12,14 +12,19 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from lstmcore import get_backend
-from lstmcore.experiments.config import Data, Experiment
+from lstmcore.experiments.config import Data, Execution, Experiment
 from lstmcore.experiments.datasets import Dataset, load_dataset
-from lstmcore.experiments.jobs.executor import Threads
+from lstmcore.experiments.datasets.from_audio import extracting_by
+from lstmcore.experiments.jobs.executor import Executor
 from lstmcore.experiments.jobs.job import JobFolder
 from lstmcore.experiments.jobs.runner import JobRunner
+from lstmcore.experiments.run.engines import check_engine, open_engine
 from lstmcore.experiments.run.folder import opened
 from lstmcore.experiments.terminal.environment import processors
 from lstmcore.experiments.terminal.progress import Progress, Quiet
+
+JOBS = "jobs"
+"""Where in a folder the results of jobs are."""
 
 Datasets = Callable[[Experiment], Dataset]
 """Gives the songs of an experiment."""
@@ -39,12 +44,15 @@ class Session:
         Is told what is done; by default nobody is.
     stop
         Set it, from any thread, to end early: what runs raises Interrupted, and what is finished is kept.
+    execution
+        What does the jobs, here or elsewhere; None: what the experiment's section ``execution`` says.
     """
 
     folder: Path | str | None = None
     workers: int | None = None
     progress: Progress = field(default_factory=Quiet)
     stop: threading.Event = field(default_factory=threading.Event)
+    execution: Execution | None = None
 
     @contextmanager
     def opened(
@@ -72,18 +80,25 @@ class Session:
         Raises
         ------
         InputError
-            If the folder holds something else, or is another configuration's.
+            If the folder holds something else or is another configuration's, or the engine isn't there.
         EngineError
             If the backend can't be used here; this is told before anything is written.
         Interrupted
             If the session was stopped while another process worked in the folder.
         """
         get_backend(experiment.engine.backend)
+        execution = self.execution or experiment.execution
         folder = default if self.folder is None else Path(self.folder)
-        with opened(folder, config, self.progress, self.stop), threadpool_limits(1):
-            workers = self.workers or processors()
+        check_engine(execution, experiment.engine.backend)
+        workers = self.workers or processors()
+        with (
+            opened(folder, config, self.progress, self.stop),
+            threadpool_limits(1),
+            open_engine(execution, workers, folder / JOBS, self.progress) as executor,
+            extracting_by(executor.extract),
+        ):
             backend = experiment.engine.backend
-            yield Workplace(folder, others, workers, self.progress, self.stop, backend)
+            yield Workplace(folder, others, workers, self.progress, self.stop, backend, executor)
 
 
 @dataclass(frozen=True)
@@ -100,6 +115,8 @@ class Workplace:
         As in `Session`.
     backend
         What computes the networks.
+    executor
+        Does the jobs.
     """
 
     folder: Path
@@ -108,6 +125,7 @@ class Workplace:
     progress: Progress
     stop: threading.Event
     backend: str
+    executor: Executor
 
     def load(self, experiment: Experiment) -> Dataset:
         """Load the songs of an experiment."""
@@ -133,6 +151,5 @@ class Workplace:
 
     def job_runner(self, *, patient: bool = False) -> JobRunner:
         """Return what does the jobs that are left; if patient, one that diverges ends nothing but itself."""
-        kept = JobFolder(self.folder / "jobs", self.others)
-        threads = Threads(self.workers)
-        return JobRunner(kept, threads, self.progress, self.stop, patient=patient, backend=self.backend)
+        kept = JobFolder(self.folder / JOBS, self.others)
+        return JobRunner(kept, self.executor, self.progress, self.stop, patient=patient, backend=self.backend)

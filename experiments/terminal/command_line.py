@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from typer.core import TyperCommand
@@ -25,6 +26,24 @@ BackendName = Annotated[
     str | None, typer.Option(help="What computes the networks: cpu, cuda or reference.", show_default=False)
 ]
 
+Engine = Annotated[
+    Literal["threads", "folder", "dask"] | None,
+    typer.Option(
+        help="What does the jobs: threads of this command; all commands that work in the same folder; or a "
+        "Dask cluster.  By default what the file says, else threads.",
+        show_default=False,
+    ),
+]
+
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        help="Address of the Dask cluster's scheduler, such as tcp://node1:8786.",
+        metavar="ADDRESS",
+        show_default=False,
+    ),
+]
+
 
 class Tables(StrEnum):
     """How many tables a command prints."""
@@ -36,6 +55,13 @@ class Tables(StrEnum):
 TablesShown = Annotated[
     Tables, typer.Option("--tables", help="The one table that says most, or all of them.")
 ]
+
+
+def execution_settings(engine: str | None, scheduler: str | None) -> list[str]:
+    """Write two options as --set has them; an address without an engine means Dask."""
+    engine = engine or ("dask" if scheduler else None)
+    said = {"engine": engine, "scheduler": scheduler}
+    return [f"execution.{key}={json.dumps(value)}" for key, value in said.items() if value is not None]
 
 
 class Command(TyperCommand):

@@ -44,6 +44,7 @@ from lstmcore.experiments.config import Experiment
 from lstmcore.experiments.datasets import Dataset, Song, song_order
 from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.jobs.job import Job, Result, name_of
+from lstmcore.experiments.jobs.parcels import Common
 from lstmcore.experiments.seeds import seed_for
 from lstmcore.experiments.training.folds import Split
 from lstmcore.experiments.training.front import front_of
@@ -200,7 +201,7 @@ def _piece_frames(experiment: Experiment, hop_seconds: float) -> int:
 
 
 @dataclass(frozen=True)
-class _Data:
+class _Data(Common):
     """What the jobs share."""
 
     experiment: Experiment
@@ -347,7 +348,7 @@ def _further_layer_job(data: _Data, depth: int, trial: int, below: Start) -> Job
         f"auto-encoder of layer {depth + 1}, trial {trial}",
         name,
         partial(_autoencoder, data, layer, seed, codes),
-        partial(_conclude, trial, scale_of=lambda: codes().scale),
+        partial(_conclude, trial, codes=codes),
     )
 
 
@@ -365,10 +366,10 @@ def _conclude(
     trial: int,
     network: Network,
     reports: list[EpochReport],
-    scale_of: Callable[[], float] | None = None,
+    codes: Callable[[], _Codes] | None = None,
 ) -> Result:
     # The codes are those of the training, which holds them.
-    scale = {} if scale_of is None else {"scale": np.array([scale_of()])}
+    scale = {} if codes is None else {"scale": np.array([codes().scale])}
     return Result({"weights": network.weights, **scale}, {"trial": trial, "history": history_of(reports)})
 
 
@@ -415,10 +416,6 @@ class _Task:
 
 def _next_frames(data: _Data) -> _Task:
     frames = data.experiment.pretraining.next_frames
-
-    def make(sequences: SequenceSet) -> SequenceSet | None:
-        return as_next_frames_set(sequences, frames) if sequences.lengths.max() > frames else None
-
     return _Task(
         "next frames",
         "predictors of the next frames",
@@ -427,8 +424,12 @@ def _next_frames(data: _Data) -> _Task:
         data.inputs * frames,
         "sse",
         {"next_frames": frames},
-        make,
+        partial(_with_next_frames, frames),
     )
+
+
+def _with_next_frames(frames: int, sequences: SequenceSet) -> SequenceSet | None:
+    return as_next_frames_set(sequences, frames) if sequences.lengths.max() > frames else None
 
 
 def _sequences(data: _Data, hop_seconds: float | None) -> _Task:
@@ -442,8 +443,12 @@ def _sequences(data: _Data, hop_seconds: float | None) -> _Task:
         data.inputs,
         "weightedsse",
         {"piece_frames": frames},
-        lambda sequences: as_reversal_set(in_pieces(sequences, frames)),
+        partial(_written_backwards, frames),
     )
+
+
+def _written_backwards(frames: int, sequences: SequenceSet) -> SequenceSet:
+    return as_reversal_set(in_pieces(sequences, frames))
 
 
 def in_pieces(sequences: SequenceSet, frames: int) -> SequenceSet:

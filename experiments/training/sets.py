@@ -219,6 +219,10 @@ class Shared(Generic[T]):
         self._values: WeakValueDictionary[Hashable, T] = WeakValueDictionary()
         self._locks: dict[Hashable, Lock] = {}
 
+    def __reduce__(self) -> tuple[type[Shared[T]], tuple[()]]:
+        """Elsewhere all is made again: what is kept follows from what goes along."""
+        return Shared, ()
+
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
         """Return the value of a key, made now if nobody holds it; who wants it meanwhile waits."""
         with self._locks.setdefault(key, Lock()):

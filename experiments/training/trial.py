@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -33,6 +33,7 @@ from lstmcore import (
 from lstmcore.experiments.config import Experiment, front_size
 from lstmcore.experiments.datasets import Dataset, Song
 from lstmcore.experiments.jobs.job import Job, Result, Tensors, name_of
+from lstmcore.experiments.jobs.parcels import Common
 from lstmcore.experiments.seeds import seed_for
 from lstmcore.experiments.training.apart import check_apart
 from lstmcore.experiments.training.balance import training_weights
@@ -81,7 +82,7 @@ class FoldSets(Sets):
 
 
 @dataclass(frozen=True)
-class TrialData:
+class TrialData(Common):
     """What the jobs of an experiment share.
 
     Parameters
@@ -98,6 +99,10 @@ class TrialData:
     starts: list[Start]
     _heard: Shared[_Heard] = field(default_factory=Shared, init=False, repr=False, compare=False)
     _sets: Shared[FoldSets] = field(default_factory=Shared, init=False, repr=False, compare=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what no job asks for, when this goes to another machine."""
+        return self.__dict__ | {"dataset": _for_training(self.dataset)}
 
     def sets(self, fold: int, trial: int, target: str | None) -> FoldSets:
         """Return what a network is trained on; those that are trained on the same songs share them."""
@@ -171,6 +176,11 @@ class TrialData:
         else:
             sides["early stopping"] = watched
         check_apart(f"fold {fold}", sides, self.split.groups)
+
+
+def _for_training(dataset: Dataset) -> Dataset:
+    also = tuple(map(_for_training, dataset.also))
+    return replace(dataset, unlabelled=[], agreements={}, metadata={}, audio={}, also=also)
 
 
 def network_seed(experiment: Experiment, fold: int, trial: int, target: str | None) -> np.random.SeedSequence:

@@ -1,0 +1,143 @@
+"""Pieces of work: jobs that are computed together at one place, here or on another machine.
+
+A piece of work holds what is to be computed, and nothing of the place where that is done: this is its `Site`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from lstmcore import DivergedError, EpochReport, Network, Trainer, get_backend, train
+from lstmcore.experiments.errors import Diverged, Interrupted
+from lstmcore.experiments.jobs.checkpoint import Checkpoint
+from lstmcore.experiments.jobs.job import Computation, Job, Named, Result
+
+DIVERGED = "diverged"
+"""The fact of a job whose training diverged: what the error said."""
+
+
+class Site(Protocol):
+    """Where work is done: who hears of it, and where its results go.  Called from any thread."""
+
+    @property
+    def stage(self) -> str:
+        """What the work is part of: "networks (folds × trials)"."""
+
+    @property
+    def stopped(self) -> bool:
+        """Whether work is to end early."""
+
+    def checkpoint(self, job: Named) -> Path | None:
+        """File of a job's state while it runs; None: there is no place for it."""
+
+    def epoch(self, job: Named, report: EpochReport) -> None:
+        """Hear of an epoch."""
+
+    def note(self, text: str) -> None:
+        """Hear what the user should read."""
+
+    def keep(self, job: Named, result: Result) -> None:
+        """Keep a result; Diverged if the training diverged and that ends the run."""
+
+
+class Work(Protocol):
+    """Jobs that are computed together."""
+
+    @property
+    def jobs(self) -> Sequence[Named]:
+        """What there is a result of afterwards, each."""
+
+    def do(self, site: Site) -> None:
+        """Compute and keep each result as soon as it is there; Interrupted if the site was stopped."""
+
+
+@dataclass(frozen=True)
+class Trainings:
+    """Networks that are trained together: by a backend that one would leave idle several, else one.
+
+    Parameters
+    ----------
+    jobs
+        The trainings.
+    backend
+        Name of what computes them.
+    """
+
+    jobs: tuple[Job, ...]
+    backend: str
+
+    def do(self, site: Site) -> None:
+        """Train, from the state of each training where there is one."""
+        if site.stopped:
+            raise Interrupted
+        jobs, left = self.jobs, set(range(len(self.jobs)))
+        trainings = [job.training() for job in jobs]
+        checkpoints = [
+            Checkpoint(site.checkpoint(job), training, len(jobs))
+            for job, training in zip(jobs, trainings, strict=True)
+        ]
+        for job, checkpoint in zip(jobs, checkpoints, strict=True):
+            if checkpoint.damage is not None:
+                why = f"{checkpoint.path}: {checkpoint.damage}"
+                site.note(f"{why}; {job.title} is trained from the start")
+
+        def finish(place: int, result: Result) -> None:
+            left.remove(place)
+            site.keep(jobs[place], result)
+
+        def conclude(place: int, network: Network) -> None:
+            finish(place, jobs[place].conclude(network, checkpoints[place].reports))
+
+        def on_epoch(place: int, report: EpochReport, trainer: Trainer) -> None:
+            site.epoch(jobs[place], report)
+            checkpoints[place].on_epoch(report, trainer)
+            if trainer.finished:
+                conclude(place, trainer.best_network())
+            if left and site.stopped:
+                raise Interrupted
+
+        def on_diverged(place: int, error: DivergedError) -> None:
+            finish(place, Result({}, {DIVERGED: str(error)}))
+
+        states = [checkpoint.state for checkpoint in checkpoints]
+        try:
+            networks = train(
+                trainings,
+                backend=get_backend(self.backend),
+                states=states,
+                on_epoch=on_epoch,
+                on_diverged=on_diverged,
+            )
+        except (Interrupted, Diverged):
+            for place in left:
+                checkpoints[place].save()
+            raise
+        for place in sorted(left):  # killed before the result was kept
+            conclude(place, networks[place])
+
+
+@dataclass(frozen=True)
+class Computing:
+    """A computation by itself.
+
+    Parameters
+    ----------
+    job
+        What is computed.
+    """
+
+    job: Computation
+
+    @property
+    def jobs(self) -> tuple[Computation]:
+        """The one job."""
+        return (self.job,)
+
+    def do(self, site: Site) -> None:
+        """Compute."""
+        if site.stopped:
+            raise Interrupted
+        site.keep(self.job, self.job.compute())
