@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from lstmcore.experiments.errors import InputError
 from lstmcore.features.errors import printable
-from lstmcore.features.files import check_writable, is_leftover, remove_leftovers, replacing, write_whole
+from lstmcore.features.files import (
+    check_writable,
+    is_leftover,
+    leftovers,
+    remove_leftovers,
+    replacing,
+    write_whole,
+)
 
 if TYPE_CHECKING:
     import pandas
@@ -16,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "check_writable",
     "is_leftover",
+    "leftovers",
     "remove_leftovers",
     "replacing",
     "write_csv",

@@ -21,9 +21,14 @@ def is_leftover(path: Path) -> bool:
     return path.name.startswith(".") and path.suffix == _SUFFIX
 
 
+def leftovers(folder: Path) -> list[Path]:
+    """List what writes that were killed half-way left in a folder and below, and what is being written."""
+    return [*folder.rglob(f".*{_SUFFIX}")]
+
+
 def remove_leftovers(folder: Path) -> None:
     """Delete what writes that were killed half-way left in a folder and below."""
-    for path in folder.rglob(f".*{_SUFFIX}"):
+    for path in leftovers(folder):
         path.unlink(missing_ok=True)
 
 

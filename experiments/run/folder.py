@@ -15,8 +15,10 @@ from pydantic import ValidationError
 
 from lstmcore.experiments.config import Experiment
 from lstmcore.experiments.errors import InputError, unreadable
-from lstmcore.experiments.files import is_leftover, remove_leftovers, write_json, write_text
-from lstmcore.experiments.jobs.alone import alone, is_lock
+from lstmcore.experiments.files import is_leftover, leftovers, remove_leftovers, write_json, write_text
+from lstmcore.experiments.jobs.alone import alone, beside_others, is_lock
+from lstmcore.experiments.jobs.leases import Leases, leases_in
+from lstmcore.experiments.run.written import FILE as WRITTEN
 from lstmcore.experiments.terminal.environment import environment
 from lstmcore.experiments.terminal.progress import Progress
 
@@ -65,8 +67,10 @@ def variations_folder(experiment: Experiment, what: str, config: str) -> Path:
 
 
 @contextmanager
-def opened(folder: Path, config: str, progress: Progress, stop: threading.Event) -> Iterator[None]:
-    """Make a folder that of a configuration, or see that it is, and be alone in it.
+def opened(
+    folder: Path, config: str, progress: Progress, stop: threading.Event, *, shared: bool = False
+) -> Iterator[Leases | None]:
+    """Make a folder that of a configuration, or see that it is, and be alone in it or share it.
 
     Parameters
     ----------
@@ -78,6 +82,13 @@ def opened(folder: Path, config: str, progress: Progress, stop: threading.Event)
         Hears who else is there; that is waited for.
     stop
         Set it to end waiting.
+    shared
+        Whether others that say so, too, work there at the same time.
+
+    Returns
+    -------
+    context manager of Leases or None
+        By what the work is shared, if it is.
 
     Raises
     ------
@@ -88,18 +99,31 @@ def opened(folder: Path, config: str, progress: Progress, stop: threading.Event)
     """
     lock = folder / LOCK
     _check_place(folder, lock)
-    with alone(lock, folder, progress.note, stop.is_set):
-        _open(folder, config, progress)
-        yield
+    if not shared:
+        with alone(lock, folder, progress.note, stop.is_set):
+            remove_leftovers(folder)
+            for lease in leases_in(folder):  # of killed processes that shared the work
+                lease.unlink(missing_ok=True)
+            _open(folder, config, progress)
+            yield None
+        return
+    with beside_others(lock, folder, progress.note, stop.is_set) as leases:
+        with leases.turn(folder / "opening", lambda _: None, stop.is_set):  # the first makes it
+            leases.clear(folder, leftovers(folder))
+            _open(folder, config, progress)
+        yield leases
+        # The last to end has others' leftovers to clear away that were killed.
+        leases.clear(folder, [*leftovers(folder), folder / WRITTEN])
 
 
 def _check_place(folder: Path, lock: Path) -> None:
     """Refuse what can't be a folder of results, before anything is written there."""
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: is a file; expected a folder for the results")
-    if not folder.exists() or (folder / "config.toml").exists():
+    if not folder.exists():
         return
-    if not all(is_lock(file, lock) or is_leftover(file) for file in folder.iterdir()):
+    there = [file for file in folder.iterdir() if not is_lock(file, lock) and not is_leftover(file)]
+    if there and not (folder / "config.toml").exists():  # which another process may have just written
         raise InputError(
             f"{folder}: holds files but no config.toml; expected a new or empty folder, "
             "or one of this experiment"
@@ -108,7 +132,6 @@ def _check_place(folder: Path, lock: Path) -> None:
 
 def _open(folder: Path, config: str, progress: Progress) -> None:
     file, about = folder / "config.toml", folder / "environment.json"
-    remove_leftovers(folder)
     digest = hashlib.sha256(config.encode()).hexdigest()
     if not file.exists() or _only_started(folder):
         write_text(file, config)
