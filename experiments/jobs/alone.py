@@ -17,6 +17,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 from lstmcore.experiments.errors import Interrupted
+from lstmcore.experiments.files import make_folder
 from lstmcore.experiments.jobs.leases import Leases, Watch, is_lease, wait
 
 _POLL_SECONDS = 0.2
@@ -48,7 +49,7 @@ def alone(
     OSError
         If the file of the lock can't be made.
     """
-    lock.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(lock.parent)
     held, told = FileLock(lock), False
     while True:
         try:

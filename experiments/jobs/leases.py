@@ -30,6 +30,7 @@ from typing import Any
 import psutil
 
 from lstmcore.experiments.errors import Interrupted
+from lstmcore.experiments.files import make_folder
 
 LEASE_SECONDS = 60.0
 """How long nobody touches a lease until it has ended."""
@@ -95,7 +96,7 @@ class Leases(AbstractContextManager["Leases"]):
 
     def take(self, what: Path) -> bool:
         """Take the lease of something, named by a path that need not exist; False if somebody holds it."""
-        what.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(what.parent)
         number = 1
         while not _made(_file(what, number)):
             if not self.watch.ended(_file(what, number)):

@@ -16,7 +16,7 @@ from lstmcore.experiments.jobs import leases
 from lstmcore.experiments.jobs.alone import alone
 from lstmcore.experiments.jobs.leases import leases_in
 from lstmcore.experiments.run import Session, run_experiment
-from lstmcore.experiments.run.folder import LOCK
+from lstmcore.experiments.run.folder import LOCK, WITNESS
 from lstmcore.experiments.studies.ablation import run_ablations
 from lstmcore.experiments.studies.search import run_search
 from lstmcore.experiments.terminal.progress import Quiet
@@ -100,7 +100,7 @@ def test_one_of_three_is_killed_another_comes_late_and_each_job_is_done_once(tin
     computed = sorted(title for log in logs for title in DONE.findall(log.read_text()))
     folds = [f"fold {fold}, trial {trial}" for fold in range(3) for trial in range(2)]
     assert computed == ["auto-encoder, trial 0", "auto-encoder, trial 1", *folds]
-    assert [path.name for path in out.rglob(".*")] == [LOCK]
+    assert sorted(path.name for path in out.rglob(".*")) == [WITNESS, LOCK]
 
 
 @pytest.mark.parametrize("what", [run_experiment, run_search, run_ablations])
