@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from lstmcore.experiments.errors import InputError
 from lstmcore.features.errors import printable
-from lstmcore.features.files import check_writable, is_leftover, remove_leftovers, replacing, write_whole
+from lstmcore.features.files import (
+    check_writable,
+    is_leftover,
+    leftovers,
+    make_folder,
+    remove_leftovers,
+    replacing,
+    write_whole,
+)
 
 if TYPE_CHECKING:
     import pandas
@@ -16,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = [
     "check_writable",
     "is_leftover",
+    "leftovers",
+    "make_folder",
     "remove_leftovers",
     "replacing",
     "write_csv",

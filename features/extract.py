@@ -119,8 +119,7 @@ def _found_or_computed(
     keys: dict[str, FeatureKey] = {}
     found: dict[str, NDArray[np.float32]] = {}
     if store is not None:
-        digest = digest_of(path)
-        keys = {part: _key(digest, part, part_version(part, settings), settings) for part in parts}
+        keys = keys_of(digest_of(path), feature_set, settings)
         known = {part: _stored(store, key, settings) for part, key in keys.items()}
         found = {part: rows for part, rows in known.items() if rows is not None}
     missing = [part for part in parts if part not in found]
@@ -132,6 +131,18 @@ def _found_or_computed(
             store.save(keys[part], table)
     values = np.hstack([found[part] for part in parts])
     return grid_table(values, feature_names(feature_set), settings.hop_seconds), not missing
+
+
+def keys_of(digest: str, feature_set: str, settings: FeatureSettings) -> dict[str, FeatureKey]:
+    """Return what each part of a set is found by, of the file of this digest."""
+    parts = parts_of(feature_set)
+    return {part: _key(digest, part, part_version(part, settings), settings) for part in parts}
+
+
+def is_stored(digest: str, feature_set: str, settings: FeatureSettings, store: FeatureStore) -> bool:
+    """Whether all of a set is in a store, readable, of the file of this digest."""
+    keys = keys_of(digest, feature_set, settings)
+    return all(_stored(store, key, settings) is not None for key in keys.values())
 
 
 def _key(digest: str, feature_set: str, version: str, settings: FeatureSettings) -> FeatureKey:

@@ -21,9 +21,14 @@ def is_leftover(path: Path) -> bool:
     return path.name.startswith(".") and path.suffix == _SUFFIX
 
 
+def leftovers(folder: Path) -> list[Path]:
+    """List what writes that were killed half-way left in a folder and below, and what is being written."""
+    return [*folder.rglob(f".*{_SUFFIX}")]
+
+
 def remove_leftovers(folder: Path) -> None:
     """Delete what writes that were killed half-way left in a folder and below."""
-    for path in folder.rglob(f".*{_SUFFIX}"):
+    for path in leftovers(folder):
         path.unlink(missing_ok=True)
 
 
@@ -74,7 +79,7 @@ def replacing(path: Path, *, even_empty: bool = True) -> Iterator[BinaryIO]:
             yield device
         return
     mode = _permissions(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     name = None
     try:
         handle, name = tempfile.mkstemp(_SUFFIX, _PREFIX, path.parent)
@@ -86,6 +91,7 @@ def replacing(path: Path, *, even_empty: bool = True) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         Path(name).chmod(mode)
         Path(name).replace(path)
+        _sync(path.parent)
     except OSError as error:
         # Not another file that the block was at.
         others = name is not None and error.filename not in (None, name)
@@ -93,6 +99,37 @@ def replacing(path: Path, *, even_empty: bool = True) -> Iterator[BinaryIO]:
     finally:
         if name is not None:
             Path(name).unlink(missing_ok=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it, unless it is there; a power cut doesn't undo it.
+
+    Raises
+    ------
+    OSError
+        With its name, if it can't be made.
+    """
+    new = [one for one in (folder, *folder.parents) if not one.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for one in reversed(new):
+        _sync(one.parent)
+
+
+def _sync(folder: Path) -> None:
+    """See to it that a power cut doesn't undo what was done to names in a folder; not every system can."""
+    if os.name != "posix":
+        return
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # one may be allowed to write and not to list
+        return
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(handle)
 
 
 def _permissions(path: Path) -> int:

@@ -1,4 +1,7 @@
-"""One process at a time where two would compute the same twice, and disturb each other's files."""
+"""One process at a time where two would compute the same twice, and disturb each other's files.
+
+Or several that share the work (`leases`); these, and one that is alone, wait for each other to end.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,8 @@ import psutil
 from filelock import FileLock, Timeout
 
 from lstmcore.experiments.errors import Interrupted
+from lstmcore.experiments.files import make_folder
+from lstmcore.experiments.jobs.leases import Leases, Watch, is_lease, wait
 
 _POLL_SECONDS = 0.2
 
@@ -44,7 +49,7 @@ def alone(
     OSError
         If the file of the lock can't be made.
     """
-    lock.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(lock.parent)
     held, told = FileLock(lock), False
     while True:
         try:
@@ -57,6 +62,7 @@ def alone(
             if stopped():
                 raise Interrupted from None
     try:
+        _wait_for_workers(lock.parent, where, tell, stopped)
         since = datetime.now().astimezone().isoformat(" ", "seconds")
         holder = {"process": os.getpid(), "machine": platform.node(), "since": since}
         with suppress(OSError):  # it is for people only
@@ -68,8 +74,77 @@ def alone(
         held.release()
 
 
+def _wait_for_workers(
+    folder: Path, where: Path, tell: Callable[[str], None], stopped: Callable[[], bool]
+) -> None:
+    """Wait for those that share the work in a folder; new ones wait for us, who have the lock."""
+    watch, told = Watch(), False
+    while there := watch.workers(folder):
+        if not told:
+            more = f" and {len(there) - 1} more" if len(there) > 1 else ""
+            tell(f"{where}: {there[0]}{more} share the work here; waiting until they have ended")
+            told = True
+        wait(stopped)
+
+
+@contextmanager
+def beside_others(
+    lock: Path, where: Path, tell: Callable[[str], None], stopped: Callable[[], bool]
+) -> Iterator[Leases]:
+    """Be one of those that share the work in a folder, waiting for whoever is alone in it.
+
+    Parameters
+    ----------
+    lock
+        File of the lock that whoever is alone there holds; its folder is made.
+    where, tell, stopped
+        As in `alone`.
+
+    Returns
+    -------
+    context manager of Leases
+        By which the work is shared.
+
+    Raises
+    ------
+    Interrupted
+        If it was stopped before the other one had ended.
+    OSError
+        If there can't be files.
+    """
+    told = False
+    with Leases() as leases:
+        here = lock.parent / leases.worker
+        while True:
+            leases.take(here)  # before looking: whoever takes the lock now will see it
+            if not _is_locked(lock):
+                break
+            leases.give_back(here)
+            if not told:
+                tell(
+                    f"{where}: {_who(_holder(lock))} is at work here and shares nothing; waiting until that "
+                    "has ended (those that are to share the work are all started with engine = 'folder')"
+                )
+                told = True
+            wait(stopped)
+        yield leases
+
+
+def _is_locked(lock: Path) -> bool:
+    """Tell whether somebody is alone in a folder; where there are no locks, nobody can be."""
+    try:
+        with FileLock(lock).acquire(timeout=_POLL_SECONDS):  # longer than others take to ask the same
+            return False
+    except Timeout:
+        return True
+    except (OSError, NotImplementedError):
+        return False
+
+
 def is_held(lock: Path) -> bool:
     """Tell whether somebody works where a lock is, without touching it: from what it says beside it."""
+    if Watch().workers(lock.parent):
+        return True
     try:
         found = json.loads(_holder(lock).read_text(encoding="utf-8"))
         if found["machine"] != platform.node():
@@ -81,7 +156,7 @@ def is_held(lock: Path) -> bool:
 
 def is_lock(file: Path, lock: Path) -> bool:
     """Tell whether a file is a lock, or says who holds it."""
-    return file in (lock, _holder(lock))
+    return file in (lock, _holder(lock)) or is_lease(file)
 
 
 def _holder(lock: Path) -> Path:

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from lstmcore.experiments.jobs.work import Site, Work
+from lstmcore.experiments.jobs.work import Home, Site, Work
 from lstmcore.features.waiting import Ends
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ _GRACE_SECONDS = 3.0  # how long running jobs may take to notice it
 class Executor(Protocol):
     """Does what doesn't depend on each other."""
 
-    def do(self, work: Sequence[Work], site: Site, stop: threading.Event) -> None:
-        """Do all work, wherever; when this returns, each result is kept by the site.
+    def do(self, work: Sequence[Work], site: Home, stop: threading.Event) -> None:
+        """Do all work, wherever; when this returns, each result is kept by the site, or found there.
 
         The first error sets `stop`, drops what hasn't begun, and is raised.
 

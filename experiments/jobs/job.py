@@ -125,6 +125,8 @@ class JobFolder:
             result = load_result(file)
             if result is not None and file != own:
                 save_result(own, result)
+            if result is not None and (state := self.checkpoint(job)).exists():
+                state.unlink(missing_ok=True)  # of a process that was killed, or stood still, meanwhile
             if result is not None:
                 return _light(own, result)
             if file.exists():

@@ -85,9 +85,10 @@ class JobRunner:
 
     def _do(self, stage: str, work: Sequence[Work], results: dict[str, Result]) -> None:
         """Have work done, and put its results to those that are there."""
+        here = _Here(self, stage, results)
         if work:
-            self.executor.do(work, _Here(self, stage, results), self.stop)
-        self.computed += sum(len(piece.jobs) for piece in work)
+            self.executor.do(work, here, self.stop)
+        self.computed += sum(len(piece.jobs) for piece in work) - here.by_others
 
     def _done_before(self, stage: str, jobs: Sequence[Named]) -> dict[str, Result]:
         """Begin a stage, and return what of it is there, by name."""
@@ -110,6 +111,12 @@ class _Here:
 
     def __init__(self, runner: JobRunner, stage: str, results: dict[str, Result]) -> None:
         self._runner, self.stage, self._results = runner, stage, results
+        self._found: set[str] = set()
+
+    @property
+    def by_others(self) -> int:
+        """How many results were found, not computed."""
+        return len(self._found)
 
     @property
     def stopped(self) -> bool:
@@ -123,6 +130,18 @@ class _Here:
 
     def note(self, text: str) -> None:
         self._runner.progress.note(text)
+
+    def found(self, job: Named) -> bool:
+        """Look for a result that another process has kept in the same folder."""
+        if job.name in self._results:
+            return True
+        result = self._runner.folder.load(job)
+        if result is None:
+            return False
+        self._found.add(job.name)
+        self._results[job.name] = result
+        self._runner.progress.advance(f"{job.title}: done by another process", fresh=False)
+        return True
 
     def keep(self, job: Named, result: Result) -> None:
         """Keep a result, and hold of it what is to be held."""

@@ -6,7 +6,7 @@ A piece of work holds what is to be computed, and nothing of the place where tha
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -43,12 +43,22 @@ class Site(Protocol):
         """Keep a result; Diverged if the training diverged and that ends the run."""
 
 
+class Home(Site, Protocol):
+    """The site of the process that wants the results."""
+
+    def found(self, job: Named) -> bool:
+        """Tell whether there is a result, by whomever; it is taken then."""
+
+
 class Work(Protocol):
     """Jobs that are computed together."""
 
     @property
     def jobs(self) -> Sequence[Named]:
         """What there is a result of afterwards, each."""
+
+    def of(self, jobs: Sequence[Named]) -> Work:
+        """Return some of its jobs as a piece of work."""
 
     def do(self, site: Site) -> None:
         """Compute and keep each result as soon as it is there; Interrupted if the site was stopped."""
@@ -68,6 +78,10 @@ class Trainings:
 
     jobs: tuple[Job, ...]
     backend: str
+
+    def of(self, jobs: Sequence[Named]) -> Trainings:
+        """Return some of the trainings."""
+        return replace(self, jobs=tuple(job for job in self.jobs if job in jobs))
 
     def do(self, site: Site) -> None:
         """Train, from the state of each training where there is one."""
@@ -135,6 +149,10 @@ class Computing:
     def jobs(self) -> tuple[Computation]:
         """The one job."""
         return (self.job,)
+
+    def of(self, jobs: Sequence[Named]) -> Computing:
+        """Return itself: there is one job."""
+        return self
 
     def do(self, site: Site) -> None:
         """Compute."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lstmcore.experiments.config import Execution
 from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.jobs.executor import Executor, Threads
+from lstmcore.experiments.jobs.leases import Leases
+from lstmcore.experiments.jobs.shared import SharedFolder
 from lstmcore.experiments.terminal.progress import Progress
 
 if TYPE_CHECKING:
@@ -18,8 +20,6 @@ if TYPE_CHECKING:
 
 def check_engine(execution: Execution, backend: str = "cpu") -> None:
     """Raise InputError, before anything is written, if there is no such engine here."""
-    if execution.engine == "folder":
-        raise InputError(f"execution.engine is {execution.engine!r}, which isn't built; expected 'threads'")
     if execution.engine == "dask":
         from lstmcore.experiments.jobs.cluster.connection import check_dask
 
@@ -33,7 +33,11 @@ def check_engine(execution: Execution, backend: str = "cpu") -> None:
 
 @contextmanager
 def open_engine(
-    execution: Execution, workers: int, jobs: Path | None, progress: Progress
+    execution: Execution,
+    workers: int,
+    jobs: Path | None,
+    progress: Progress,
+    leases: Leases | None = None,
 ) -> Iterator[Executor]:
     """Open what does the jobs; whatever it holds, processes and connections, ends with the block.
 
@@ -47,7 +51,13 @@ def open_engine(
         Folder of their results; None: there are none to be kept.
     progress
         Hears what a person should know.
+    leases
+        By which work is shared with other processes; None: there is no folder that is open for it yet.
     """
+    if execution.engine == "folder":
+        with nullcontext(leases) if leases is not None else Leases() as held:
+            yield SharedFolder(workers, jobs, held, progress)
+        return
     if execution.engine != "dask":
         yield Threads(workers)
         return

@@ -8,9 +8,10 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lstmcore.experiments.config import Experiment
-from lstmcore.experiments.datasets import Dataset
+from lstmcore.experiments.datasets import Dataset, SongId
 from lstmcore.experiments.files import write_csv, write_json
 from lstmcore.experiments.jobs.runner import JobRunner
 from lstmcore.experiments.prediction.card import write_card
@@ -33,8 +34,13 @@ from lstmcore.experiments.scoring.by_song import SONG_SCORES, song_table
 from lstmcore.experiments.scoring.ceiling import ceiling
 from lstmcore.experiments.scoring.metrics import Score
 from lstmcore.experiments.scoring.own_systems import check_systems, predict_systems
+from lstmcore.experiments.scoring.systems import Predictions
 from lstmcore.experiments.training.folds import split_of
 from lstmcore.experiments.training.stages import of_excerpts, train_stages
+from lstmcore.experiments.training.trial import TrialData
+
+if TYPE_CHECKING:
+    from lstmcore.experiments.report.outlines import Outline
 
 NOTHING_CHOSEN = (
     "There is no team's test set to choose networks on (folds.team_test = 'none'): none are chosen, and the "
@@ -114,7 +120,8 @@ def run_experiment(experiment: Experiment, session: Session | None = None) -> Ru
             with suppress(OSError):  # what went wrong first matters more
                 watch.write(place.folder / "stages.csv")
             raise
-        watch.write(place.folder / "stages.csv")
+        with place.turn("stages"):
+            watch.write(place.folder / "stages.csv")
         return run
 
 
@@ -141,24 +148,48 @@ def _train(experiment: Experiment, dataset: Dataset, jobs: JobRunner) -> Feature
 def _conclude(
     place: Workplace, experiment: Experiment, sides: list[FeatureSetResult], watch: Stopwatch
 ) -> Run:
-    """Average, score and write everything that is made from the jobs' results."""
-    from lstmcore.experiments.report.outlines import outlines
-    from lstmcore.experiments.report.report import Findings, write_report
+    """Average, score and write all that is made from the jobs' results, unless another process has."""
+    with place.writing() as needed:
+        main = sides[0].data
+        sounds = _outlines(place, main) if needed else {}
+        place.progress.stage("ensemble, scores and report", 1)
+        targets = main.dataset.targets
+        predictions = predict_sides(sides)
+        scores = [s for p in predictions for s in p.scores(targets)]
+        scores += ceiling(main.dataset, {p.group: p.songs for p in predictions}, experiment.seed)
+        paper = paper_table(scores) if experiment.published else []
+        answer = answer_of(predictions, scores, targets, experiment.seed, experiment.folds.stopping)
+        networks = frozenset(p.system for p in predictions if p.spread is not None)
+        run = Run(place.folder, scores, notes_of(sides), paper, answer, networks)
+        if needed:
+            _write(run, experiment, sides, predictions, sounds, watch)
+        place.progress.advance()
+        return run
 
-    folder, main = place.folder, sides[0].data
+
+def _outlines(place: Workplace, main: TrialData) -> dict[SongId, Outline]:
+    from lstmcore.experiments.report.outlines import outlines
+
     scored = {song.song_id for song in (*main.dataset.development, *main.dataset.official_test)}
     audio = {song: file for song, file in main.dataset.audio.items() if song in scored}
-    sounds = outlines(folder, audio, place.workers, place.progress, place.stop)
-    place.progress.stage("ensemble, scores and report", 1)
+    return outlines(place.folder, audio, place.workers, place.progress, place.stop)
+
+
+def _write(
+    run: Run,
+    experiment: Experiment,
+    sides: list[FeatureSetResult],
+    predictions: list[Predictions],
+    sounds: dict[SongId, Outline],
+    watch: Stopwatch,
+) -> None:
+    from lstmcore.experiments.report.report import Findings, write_report
+
+    folder, main = run.folder, sides[0].data
     targets = main.dataset.targets
-    predictions = predict_sides(sides)
-    scores = [s for p in predictions for s in p.scores(targets)]
-    scores += ceiling(main.dataset, {p.group: p.songs for p in predictions}, experiment.seed)
     history = history_table([j for side in sides for j in side.jobs], [r for s in sides for r in s.results])
     facts = facts_of(sides)
     quality = annotation_quality(experiment, main.dataset, main.split, predictions)
-    paper = paper_table(scores) if experiment.published else []
-    answer = answer_of(predictions, scores, targets, experiment.seed, experiment.folds.stopping)
     write_csv(folder / "history.csv", history, 9)
     write_csv(folder / "predictions.csv", predictions_table(predictions, targets), 6)
     write_csv(folder / SONG_SCORES, song_table(predictions, targets), 6)
@@ -168,25 +199,22 @@ def _conclude(
         target = folder / ("model" if side is sides[0] else f"model_{side.features}")
         save_model(target, side.data, side.choices, side.networks)
         write_card(target, side.data, list(side.choices), predictions)
-    if paper:
-        write_paper_table(folder / "table_1.csv", paper)
-    write_metrics(folder / "metrics.json", scores)
+    if run.paper_table:
+        write_paper_table(folder / "table_1.csv", run.paper_table)
+    write_metrics(folder / "metrics.json", run.scores)
     stages = watch.stages(folder / "stages.csv")
     found = Findings(
         experiment,
         main.dataset,
         main.split,
         predictions,
-        scores,
+        run.scores,
         history,
         facts,
         quality,
-        paper,
-        answer,
+        run.paper_table,
+        run.answer,
         sounds,
         stages,
     )
     write_report(folder / "report.html", found)
-    place.progress.advance()
-    networks = frozenset(p.system for p in predictions if p.spread is not None)
-    return Run(folder, scores, notes_of(sides), paper, answer, networks)

@@ -15,13 +15,16 @@ from pydantic import ValidationError
 
 from lstmcore.experiments.config import Experiment
 from lstmcore.experiments.errors import InputError, unreadable
-from lstmcore.experiments.files import is_leftover, remove_leftovers, write_json, write_text
-from lstmcore.experiments.jobs.alone import alone, is_lock
+from lstmcore.experiments.files import is_leftover, leftovers, remove_leftovers, write_json, write_text
+from lstmcore.experiments.jobs.alone import alone, beside_others, is_lock
+from lstmcore.experiments.jobs.leases import Leases, leases_in
+from lstmcore.experiments.run.written import FILE as WRITTEN
 from lstmcore.experiments.terminal.environment import environment
 from lstmcore.experiments.terminal.progress import Progress
 
 LOCK = ".lock"
-_CONFIG = "config_sha256"  # in environment.json: tells whose folder it is though config.toml is damaged
+WITNESS = ".config.sha256"  # tells whose folder it is though both others are damaged
+_CONFIG = "config_sha256"  # in environment.json: tells it though config.toml is damaged
 
 # What a run leaves that ended before anything was computed.
 _OF_A_START = {"config.toml", "environment.json", "stages.csv"}
@@ -65,8 +68,10 @@ def variations_folder(experiment: Experiment, what: str, config: str) -> Path:
 
 
 @contextmanager
-def opened(folder: Path, config: str, progress: Progress, stop: threading.Event) -> Iterator[None]:
-    """Make a folder that of a configuration, or see that it is, and be alone in it.
+def opened(
+    folder: Path, config: str, progress: Progress, stop: threading.Event, *, shared: bool = False
+) -> Iterator[Leases | None]:
+    """Make a folder that of a configuration, or see that it is, and be alone in it or share it.
 
     Parameters
     ----------
@@ -78,6 +83,13 @@ def opened(folder: Path, config: str, progress: Progress, stop: threading.Event)
         Hears who else is there; that is waited for.
     stop
         Set it to end waiting.
+    shared
+        Whether others that say so, too, work there at the same time.
+
+    Returns
+    -------
+    context manager of Leases or None
+        By what the work is shared, if it is.
 
     Raises
     ------
@@ -87,19 +99,34 @@ def opened(folder: Path, config: str, progress: Progress, stop: threading.Event)
         If `stop` was set.
     """
     lock = folder / LOCK
-    _check_place(folder, lock)
-    with alone(lock, folder, progress.note, stop.is_set):
-        _open(folder, config, progress)
-        yield
+    _check_place(folder, lock, _digest_of(config.encode()))
+    if not shared:
+        with alone(lock, folder, progress.note, stop.is_set):
+            remove_leftovers(folder)
+            for lease in leases_in(folder):  # of killed processes that shared the work
+                lease.unlink(missing_ok=True)
+            _open(folder, config, progress)
+            yield None
+        return
+    with beside_others(lock, folder, progress.note, stop.is_set) as leases:
+        with leases.turn(folder / "opening", lambda _: None, stop.is_set):  # the first makes it
+            leases.clear(folder, leftovers(folder))
+            _open(folder, config, progress)
+        yield leases
+        # The last to end has others' leftovers to clear away that were killed.
+        leases.clear(folder, [*leftovers(folder), folder / WRITTEN])
 
 
-def _check_place(folder: Path, lock: Path) -> None:
+def _check_place(folder: Path, lock: Path, digest: str) -> None:
     """Refuse what can't be a folder of results, before anything is written there."""
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: is a file; expected a folder for the results")
-    if not folder.exists() or (folder / "config.toml").exists():
+    if not folder.exists():
         return
-    if not all(is_lock(file, lock) or is_leftover(file) for file in folder.iterdir()):
+    there = [file for file in folder.iterdir() if not is_lock(file, lock) and not is_leftover(file)]
+    there = [file for file in there if file.name != WITNESS]
+    has_one = (folder / "config.toml").exists()  # which another process may have just written
+    if there and not has_one and digest not in _witnesses(folder):
         raise InputError(
             f"{folder}: holds files but no config.toml; expected a new or empty folder, "
             "or one of this experiment"
@@ -108,16 +135,17 @@ def _check_place(folder: Path, lock: Path) -> None:
 
 def _open(folder: Path, config: str, progress: Progress) -> None:
     file, about = folder / "config.toml", folder / "environment.json"
-    remove_leftovers(folder)
-    digest = hashlib.sha256(config.encode()).hexdigest()
+    digest = _digest_of(config.encode())
     if not file.exists() or _only_started(folder):
         write_text(file, config)
+        write_text(folder / WITNESS, f"{digest}\n")
         write_json(about, environment() | {_CONFIG: digest})
         return
-    if _digest_in(about) == digest:
-        if file.read_bytes() != config.encode():  # the digest says that it was this one's
+    if digest in _witnesses(folder):
+        if file.read_bytes() != config.encode():  # a digest says that it was this one's
             progress.note(f"{file}: damaged; written anew")
             write_text(file, config)
+        _complete(folder, digest)
         return
     try:
         theirs = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -129,12 +157,34 @@ def _open(folder: Path, config: str, progress: Progress) -> None:
             f"{folder}: is the folder of another experiment; different: {'; '.join(differing[:5])}. "
             "Choose another with --out, or leave --out away"
         )
-    if _unreadable(about):  # damaged, or the run was killed before it was there
+    _complete(folder, _digest_of(file.read_bytes()))  # which may leave out keys that weren't there then
+
+
+def _digest_of(config: bytes) -> str:
+    return hashlib.sha256(config).hexdigest()
+
+
+def _complete(folder: Path, digest: str) -> None:
+    """Write what stands beside the configuration, where it is damaged or was never written."""
+    if _unreadable(about := folder / "environment.json"):
         write_json(about, environment() | {_CONFIG: digest})
+    if _witnessed(folder) != digest:
+        write_text(folder / WITNESS, f"{digest}\n")
+
+
+def _witnessed(folder: Path) -> str | None:
+    try:
+        return (folder / WITNESS).read_bytes().decode("ascii").strip()
+    except (OSError, ValueError):
+        return None
+
+
+def _witnesses(folder: Path) -> set[object]:
+    """Return the digests of the configuration that a folder holds beside it: of its own, unless damaged."""
+    return {_digest_in(folder / "environment.json"), _witnessed(folder)}
 
 
 def _digest_in(about: Path) -> object:
-    """Return the digest of the configuration that ``environment.json`` holds, if it does."""
     try:
         found = json.loads(about.read_bytes())
     except (OSError, ValueError):
@@ -151,7 +201,7 @@ def _unreadable(about: Path) -> bool:
 
 def _only_started(folder: Path) -> bool:
     """Tell whether a run ended here before it computed anything, for a mistake in file or data."""
-    there = {path.name for path in folder.iterdir() if not is_lock(path, folder / LOCK)}
+    there = {path.name for path in folder.iterdir() if not is_lock(path, folder / LOCK)} - {WITNESS}
     return "environment.json" in there and there <= _OF_A_START
 
 

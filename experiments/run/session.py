@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -17,9 +17,11 @@ from lstmcore.experiments.datasets import Dataset, load_dataset
 from lstmcore.experiments.datasets.from_audio import extracting_by
 from lstmcore.experiments.jobs.executor import Executor
 from lstmcore.experiments.jobs.job import JobFolder
+from lstmcore.experiments.jobs.leases import Leases
 from lstmcore.experiments.jobs.runner import JobRunner
 from lstmcore.experiments.run.engines import check_engine, open_engine
 from lstmcore.experiments.run.folder import opened
+from lstmcore.experiments.run.written import is_written, note_written
 from lstmcore.experiments.terminal.environment import processors
 from lstmcore.experiments.terminal.progress import Progress, Quiet
 
@@ -58,7 +60,9 @@ class Session:
     def opened(
         self, experiment: Experiment, default: Path, config: str, others: list[Path]
     ) -> Iterator[Workplace]:
-        """Open the folder: make it, or see that it is this configuration's; nobody else works in it then.
+        """Open the folder: make it, or see that it is this configuration's.
+
+        Nobody else works in it then, or, with the engine "folder", those that say so, too.
 
         Parameters
         ----------
@@ -91,14 +95,15 @@ class Session:
         folder = default if self.folder is None else Path(self.folder)
         check_engine(execution, experiment.engine.backend)
         workers = self.workers or processors()
+        shared = execution.engine == "folder"
         with (
-            opened(folder, config, self.progress, self.stop),
+            opened(folder, config, self.progress, self.stop, shared=shared) as leases,
             threadpool_limits(1),
-            open_engine(execution, workers, folder / JOBS, self.progress) as executor,
+            open_engine(execution, workers, folder / JOBS, self.progress, leases) as executor,
             extracting_by(executor.extract),
         ):
             backend = experiment.engine.backend
-            yield Workplace(folder, others, workers, self.progress, self.stop, backend, executor)
+            yield Workplace(folder, others, workers, self.progress, self.stop, backend, executor, leases)
 
 
 @dataclass(frozen=True)
@@ -117,6 +122,8 @@ class Workplace:
         What computes the networks.
     executor
         Does the jobs.
+    leases
+        By what the work is shared with others in the folder, if it is.
     """
 
     folder: Path
@@ -126,6 +133,7 @@ class Workplace:
     stop: threading.Event
     backend: str
     executor: Executor
+    leases: Leases | None = None
 
     def load(self, experiment: Experiment) -> Dataset:
         """Load the songs of an experiment."""
@@ -153,3 +161,30 @@ class Workplace:
         """Return what does the jobs that are left; if patient, one that diverges ends nothing but itself."""
         kept = JobFolder(self.folder / JOBS, self.others)
         return JobRunner(kept, self.executor, self.progress, self.stop, patient=patient, backend=self.backend)
+
+    def turn(self, what: str) -> AbstractContextManager[None]:
+        """Be, for a block, the only one of those that share the work who does something in the folder."""
+        if self.leases is None:
+            return nullcontext()
+        return self.leases.turn(self.folder / what, lambda _: None, self.stop.is_set)
+
+    @contextmanager
+    def writing(self) -> Iterator[bool]:
+        """Be the only one who writes what comes of the jobs; hear whether it must be written.
+
+        It need not, where another process that shares the work has written it meanwhile, and it is whole.
+        """
+        if self.leases is None:
+            yield True
+            return
+
+        def tell(who: str) -> None:
+            self.progress.note(f"{who} writes the results; waiting until they are there")
+
+        with self.leases.turn(self.folder / "results", tell, self.stop.is_set):
+            needed = not is_written(self.folder, self.leases)
+            if needed:
+                yield True
+                note_written(self.folder)
+        if not needed:
+            yield False

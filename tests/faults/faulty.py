@@ -1,4 +1,4 @@
-"""A tiny experiment as a command in a process of its own, in which a fault can be set up."""
+"""A command in a process of its own, in which faults can be set up."""
 
 from __future__ import annotations
 
@@ -29,12 +29,23 @@ class Injector:
     def __init__(self) -> None:
         self._library = ctypes.CDLL(None)
         self._library.fault_arm.argtypes = [ctypes.c_char_p, ctypes.c_long, ctypes.c_int, ctypes.c_int]
+        self._library.fault_arm_second.argtypes = [ctypes.c_long, ctypes.c_int, ctypes.c_int]
+        self._library.fault_diary.argtypes = [ctypes.c_char_p]
         self._library.fault_count.restype = ctypes.c_long
         self._library.fault_clock.argtypes = [ctypes.c_long]
 
     def arm(self, folder: Path, at: int = 0, kind: int = _NONE, number: int = 0) -> None:
         """Have the change `at` (from 1) of a file below a folder be met by a signal or an error."""
         self._library.fault_arm(os.fsencode(folder), at, kind, number)
+
+    def arm_second(self, at: int, kind: int, number: int) -> None:
+        """Have a second change be met, too; after `arm`."""
+        self._library.fault_arm_second(at, kind, number)
+
+    def diary(self, folder: Path) -> None:
+        """Have all changes be noted in a folder, so that a power cut can be played; after `arm`."""
+        folder.mkdir()
+        self._library.fault_diary(os.fsencode(folder))
 
     def count(self) -> int:
         """Tell how many changes there have been since `arm`."""
@@ -85,22 +96,26 @@ class Command:
 
     Parameters
     ----------
+    program
+        ``lstmcore`` or ``lstmcore-run``.
     line
-        Arguments of ``lstmcore-run``.
+        Its arguments.
     log
         File for what it prints.
     prepare
         Is called in the new process first.
     """
 
-    def __init__(self, line: list[str], log: Path, prepare: Callable[[], object] = lambda: None) -> None:
+    def __init__(
+        self, program: str, line: list[str], log: Path, prepare: Callable[[], object] = lambda: None
+    ) -> None:
         self._log, self._started = log, time.monotonic()
         log.touch()  # it may be killed before it has begun
         sys.stdout.flush()
         sys.stderr.flush()
         self._process = os.fork()
         if self._process == 0:
-            _run(line, log, prepare)
+            _run(program, line, log, prepare)
         self._ended = os.pidfd_open(self._process)
 
     def ends_within(self, seconds: float) -> bool:
@@ -122,18 +137,18 @@ class Command:
         return End(code, self._log.read_text(errors="replace"), time.monotonic() - self._started)
 
 
-def _run(line: list[str], log: Path, prepare: Callable[[], object]) -> None:
+def _run(program: str, line: list[str], log: Path, prepare: Callable[[], object]) -> None:
     """Be the command; doesn't return."""
     code = 1
     try:
         out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(out, 1)
         os.dup2(out, 2)
-        from lstmcore.experiments.terminal.entry import main_run
+        from lstmcore.experiments.terminal import entry
 
-        sys.argv = ["lstmcore-run", *line]
+        sys.argv = [program, *line]
         prepare()
-        main_run()
+        (entry.main_run if program == "lstmcore-run" else entry.main)()
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)

@@ -104,7 +104,9 @@ def run_ablations(experiment: Experiment, session: Session | None = None) -> Abl
             findings.diverged,
             notes,
         )
-        write_ablations(ablated, config)
+        with place.writing() as needed:
+            if needed:
+                write_ablations(ablated, config)
         return ablated
 
 

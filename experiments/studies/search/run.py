@@ -21,7 +21,7 @@ from lstmcore.experiments.files import write_text
 from lstmcore.experiments.jobs.job import Result
 from lstmcore.experiments.jobs.runner import JobRunner
 from lstmcore.experiments.run.folder import reusable
-from lstmcore.experiments.run.session import Datasets, Session
+from lstmcore.experiments.run.session import Datasets, Session, Workplace
 from lstmcore.experiments.scoring.ensemble import split_songs
 from lstmcore.experiments.scoring.metrics import criterion
 from lstmcore.experiments.scoring.systems import member_predictions
@@ -94,13 +94,26 @@ def run_search(experiment: Experiment, session: Session | None = None) -> Search
         tried: list[Tried] = []
         while (proposal := method.propose()) is not None:
             tried.append(bench.evaluate(proposal))
-            write_table(place.folder, experiment, tried, None)
+            if _is_news(place, len(tried)):
+                write_table(place.folder, experiment, tried, None)
             method.tell(bench.goodness(tried[-1]))
         chosen = _chosen(experiment, method)
         searched = Searched(place.folder, experiment, tried, chosen, dataset.notes)
-        _write_chosen(place.folder, experiment, chosen)
-        write_search(searched)
+        with place.writing() as needed:
+            if needed:
+                _write_chosen(place.folder, experiment, chosen)
+                write_search(searched)
         return searched
+
+
+def _is_news(place: Workplace, tried: int) -> bool:
+    """Whether a table of so many candidates has more than those who share the work have written."""
+    if place.leases is None:
+        return True
+    try:
+        return (place.folder / "search.csv").read_bytes().count(b"\n") <= tried
+    except OSError:
+        return True
 
 
 class _Bench:
