@@ -29,7 +29,7 @@ from numba.core import caching as _caching, serialize as _serialize
 caching: Any = _caching  # they have no types
 serialize: Any = _serialize
 
-# Kernels are written for this processor's vectors, whatever Numba is told to compile for.
+# Numba's key has the features of the processor only where it is told which to compile for.
 _MACHINE = (
     numba.__version__,
     llvmlite.__version__,
