@@ -15,16 +15,18 @@ from pydantic import ValidationError
 
 from lstmcore.experiments.config import Experiment
 from lstmcore.experiments.errors import InputError, unreadable
-from lstmcore.experiments.files import is_leftover, remove_leftovers, write_json, write_text
+from lstmcore.experiments.files import encoded, is_leftover, remove_leftovers, write_json, write_text
 from lstmcore.experiments.jobs.alone import alone, is_lock
-from lstmcore.experiments.terminal.environment import environment
+from lstmcore.experiments.terminal.environment import differences, environment
 from lstmcore.experiments.terminal.progress import Progress
 
 LOCK = ".lock"
+ABOUT = "environment.json"
 _CONFIG = "config_sha256"  # in environment.json: tells whose folder it is though config.toml is damaged
+_OTHERS = "also_run_with"  # in environment.json: other machines and versions, if a run went on there
 
 # What a run leaves that ended before anything was computed.
-_OF_A_START = {"config.toml", "environment.json", "stages.csv"}
+_OF_A_START = {"config.toml", ABOUT, "stages.csv"}
 
 
 def default_folder(experiment: Experiment) -> Path:
@@ -60,7 +62,7 @@ def named_places(experiment: Experiment) -> list[Path]:
 
 def variations_folder(experiment: Experiment, what: str, config: str) -> Path:
     """Folder of a search or of ablations, named after all that its configuration says."""
-    digest = hashlib.sha256(config.encode()).hexdigest()[:8]
+    digest = hashlib.sha256(encoded(Path("config.toml"), config)).hexdigest()[:8]
     return Path("runs") / f"{experiment.name}-{what}-{digest}"
 
 
@@ -107,17 +109,18 @@ def _check_place(folder: Path, lock: Path) -> None:
 
 
 def _open(folder: Path, config: str, progress: Progress) -> None:
-    file, about = folder / "config.toml", folder / "environment.json"
+    file, about = folder / "config.toml", folder / ABOUT
     remove_leftovers(folder)
-    digest = hashlib.sha256(config.encode()).hexdigest()
+    digest = hashlib.sha256(encoded(file, config)).hexdigest()
     if not file.exists() or _only_started(folder):
         write_text(file, config)
         write_json(about, environment() | {_CONFIG: digest})
         return
     if _digest_in(about) == digest:
-        if file.read_bytes() != config.encode():  # the digest says that it was this one's
+        if file.read_bytes() != encoded(file, config):  # the digest says that it was this one's
             progress.note(f"{file}: damaged; written anew")
             write_text(file, config)
+        _compare(about, progress)
         return
     try:
         theirs = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -131,15 +134,58 @@ def _open(folder: Path, config: str, progress: Progress) -> None:
         )
     if _unreadable(about):  # damaged, or the run was killed before it was there
         write_json(about, environment() | {_CONFIG: digest})
+    else:
+        _compare(about, progress)
 
 
 def _digest_in(about: Path) -> object:
     """Return the digest of the configuration that ``environment.json`` holds, if it does."""
+    return _held(about).get(_CONFIG)
+
+
+def _held(about: Path) -> dict[str, Any]:
+    """Return what ``environment.json`` holds; nothing if it can't be read."""
     try:
         found = json.loads(about.read_bytes())
-    except (OSError, ValueError):
-        return None
-    return found.get(_CONFIG) if isinstance(found, dict) else None
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def tell_of_machine(config: Path, folder: Path, progress: Progress) -> None:
+    """Say how the machine and versions of a run differ from those here, whose ``config.toml`` is run again.
+
+    Parameters
+    ----------
+    config
+        The configuration; nothing is said of one of another name, or without ``environment.json`` beside.
+    folder
+        Where results go; what opens that of the configuration says it by itself.
+    progress
+        Is told.
+    """
+    about = config.parent / ABOUT
+    if config.name != "config.toml" or config.parent.resolve() == folder.resolve():
+        return
+    if found := differences(_held(about), environment()):
+        progress.note(f"{about}: {_differ(found)}")
+
+
+def _compare(about: Path, progress: Progress) -> None:
+    """Tell, and add to ``environment.json``, that a run goes on with others than it was begun with."""
+    held, here = _held(about), environment()
+    found = differences(held, here)
+    if not found:
+        return
+    progress.note(f"{about}: {_differ(found)}")
+    others = held.get(_OTHERS)
+    others = others if isinstance(others, list) else []
+    if here not in others:
+        write_json(about, held | {_OTHERS: [*others, here]})
+
+
+def _differ(found: list[str]) -> str:
+    return f"{'; '.join(found)}. Results may differ in the last digits"
 
 
 def _unreadable(about: Path) -> bool:
@@ -152,7 +198,7 @@ def _unreadable(about: Path) -> bool:
 def _only_started(folder: Path) -> bool:
     """Tell whether a run ended here before it computed anything, for a mistake in file or data."""
     there = {path.name for path in folder.iterdir() if not is_lock(path, folder / LOCK)}
-    return "environment.json" in there and there <= _OF_A_START
+    return ABOUT in there and there <= _OF_A_START
 
 
 def _completed(values: dict[str, Any]) -> dict[str, Any]:
