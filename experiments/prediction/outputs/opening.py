@@ -159,7 +159,7 @@ def open_output(place: Destination, songs: Mapping[Path, str], facts: Facts) -> 
             yield one
             one.finish()
             file.seek(0)
-            shutil.copyfileobj(io.TextIOWrapper(file, "utf-8", newline=""), sys.stdout)
+            shutil.copyfileobj(io.TextIOWrapper(file, encoding="utf-8", newline=""), sys.stdout)
     else:
         with replacing(place.out, even_empty=False) as file:
             one = _OneFile(file, place.format, facts)
