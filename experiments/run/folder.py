@@ -23,6 +23,7 @@ from lstmcore.experiments.terminal.progress import Progress
 LOCK = ".lock"
 ABOUT = "environment.json"
 _CONFIG = "config_sha256"  # in environment.json: tells whose folder it is though config.toml is damaged
+_OWN = "sha256"  # in environment.json: of all else there; earlier versions wrote none
 _OTHERS = "also_run_with"  # in environment.json: other machines and versions, if a run went on there
 
 # What a run leaves that ended before anything was computed.
@@ -114,9 +115,9 @@ def _open(folder: Path, config: str, progress: Progress) -> None:
     digest = hashlib.sha256(encoded(file, config)).hexdigest()
     if not file.exists() or _only_started(folder):
         write_text(file, config)
-        write_json(about, environment() | {_CONFIG: digest})
+        _write(about, environment() | {_CONFIG: digest})
         return
-    if _digest_in(about) == digest:
+    if _held(about).get(_CONFIG) == digest:
         if file.read_bytes() != encoded(file, config):  # the digest says that it was this one's
             progress.note(f"{file}: damaged; written anew")
             write_text(file, config)
@@ -132,24 +133,33 @@ def _open(folder: Path, config: str, progress: Progress) -> None:
             f"{folder}: is the folder of another experiment; different: {'; '.join(differing[:5])}. "
             "Choose another with --out, or leave --out away"
         )
-    if _unreadable(about):  # damaged, or the run was killed before it was there
-        write_json(about, environment() | {_CONFIG: digest})
-    else:
+    if _held(about):
         _compare(about, progress)
+        return
+    if about.exists():
+        progress.note(f"{about}: damaged; written anew")
+    _write(about, environment() | {_CONFIG: digest})  # or the run was killed before it was there
 
 
-def _digest_in(about: Path) -> object:
-    """Return the digest of the configuration that ``environment.json`` holds, if it does."""
-    return _held(about).get(_CONFIG)
+def _write(about: Path, content: dict[str, Any]) -> None:
+    """Write ``environment.json`` with a digest of what it says."""
+    write_json(about, content | {_OWN: _digest(content)})
 
 
 def _held(about: Path) -> dict[str, Any]:
-    """Return what ``environment.json`` holds; nothing if it can't be read."""
+    """Return what ``environment.json`` says; nothing if it is missing or damaged."""
     try:
         found = json.loads(about.read_bytes())
     except (OSError, ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    if not isinstance(found, dict):
+        return {}
+    digest = found.pop(_OWN, None)
+    return found if digest in (None, _digest(found)) else {}
+
+
+def _digest(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def tell_of_machine(config: Path, folder: Path, progress: Progress) -> None:
@@ -181,18 +191,11 @@ def _compare(about: Path, progress: Progress) -> None:
     others = held.get(_OTHERS)
     others = others if isinstance(others, list) else []
     if here not in others:
-        write_json(about, held | {_OTHERS: [*others, here]})
+        _write(about, held | {_OTHERS: [*others, here]})
 
 
 def _differ(found: list[str]) -> str:
     return f"{'; '.join(found)}. Results may differ in the last digits"
-
-
-def _unreadable(about: Path) -> bool:
-    try:
-        return not isinstance(json.loads(about.read_bytes()), dict)
-    except (FileNotFoundError, ValueError):
-        return True
 
 
 def _only_started(folder: Path) -> bool:
