@@ -54,15 +54,12 @@ def _told(value: object) -> str:
 
 def _compiled_for() -> str:
     """Processor that Numba compiles for, as LLVM calls it, and of what it has what changes results."""
-    import llvmlite.binding
-    import numba.core.config
+    import numba.core.registry
 
-    config: Any = numba.core.config  # it has no types
-    features = config.CPU_FEATURES
-    if features is None:
-        features = llvmlite.binding.get_host_cpu_features().flatten()
-    has = [name for name in _VECTORS if f"+{name}" in features.split(",")]
-    return f"{config.CPU_NAME or llvmlite.binding.get_host_cpu_name()} ({', '.join(has) or 'no AVX'})"
+    registry: Any = numba.core.registry  # it has no types
+    _, name, features = registry.cpu_target.target_context.codegen().magic_tuple()
+    has = [one for one in _VECTORS if f"+{one}" in features.split(",")]
+    return f"{name} ({', '.join(has) or 'no AVX'})"
 
 
 def _blas() -> str:
