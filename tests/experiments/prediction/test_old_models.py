@@ -3,7 +3,7 @@
 Each folder of ``old_models`` is a model that the code of that day trained, with what it predicted then of
 the song below.  Before the format changes, one joins them, of a run on five features (`conftest.EXPERIMENT`):
 
-    python -m tests.experiments.prediction.test_old_models runs/tiny-1a2b3c4d/model 2026-12-24-what-is-about-to-change
+    python -m tests.experiments.prediction.test_old_models runs/tiny-1a2b3c4d/model 2026-12-24-what-changes
 """
 
 import json
