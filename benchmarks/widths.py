@@ -163,7 +163,7 @@ def differences(one: Outcome, here: Outcome) -> Iterator[tuple[str, str]]:
     """Compare two outcomes, from the songs on: what, and how far they lie apart."""
     ours, theirs = here.features(), one.features()
     common = ours.keys() & theirs.keys()
-    yield "songs whose sound is the same", f"{len(common)} of {len(ours)}"
+    yield "tables of features of the same sound", f"{len(common)} of {len(ours)}"
     spread = {name: ours[name].std(0) + 1e-12 for name in common}
     far = [float(np.abs((theirs[name] - ours[name]) / spread[name]).max()) for name in sorted(common)]
     yield "features, by the standard deviation in the song", _most(far)
