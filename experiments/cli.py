@@ -39,7 +39,7 @@ from lstmcore.experiments.terminal.telling import errors_told, tell_of_songs
 
 if TYPE_CHECKING:
     from lstmcore.experiments.config import Experiment
-    from lstmcore.experiments.run import Session
+    from lstmcore.experiments.run import Run, Session
 
 T = TypeVar("T")
 
@@ -112,9 +112,16 @@ def run(
     non-commercial use only.
     """
     from lstmcore.experiments.run import default_folder, run_experiment
+    from lstmcore.experiments.run.folder import tell_of_machine
 
     config = _experiment(experiment, set_, backend, execution_settings(engine, scheduler))
-    result = _in_session(run_experiment, config, out or default_folder(config), workers, quiet)
+    folder = out or default_folder(config)
+
+    def carry_out(config: Experiment, session: Session) -> Run:
+        tell_of_machine(experiment, folder, session.progress)
+        return run_experiment(config, session)
+
+    result = _in_session(carry_out, config, folder, workers, quiet)
     from lstmcore.experiments.run.printing import print_run
 
     print_run(result, every=tables is Tables.ALL)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "check_writable",
+    "encoded",
     "is_leftover",
     "leftovers",
     "make_folder",
@@ -45,10 +46,11 @@ def write_text(path: Path, text: str) -> None:
     OSError
         With the file's name, if the disk is full or the folder not writable.
     """
-    write_whole(path, _encoded(path, text))
+    write_whole(path, encoded(path, text))
 
 
-def _encoded(path: Path, text: str) -> bytes:
+def encoded(path: Path, text: str) -> bytes:
+    """Return text as a file holds it; InputError, with the file's name, for a name that isn't UTF-8."""
     try:
         return text.encode()
     except UnicodeEncodeError as error:  # the name of a folder, say

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from typing import BinaryIO
 
 _PREFIX, _SUFFIX = ".lstmcore-", ".tmp"  # not the file's own name: with more to it, it may be too long
 
-_NEW_FILE, _WRITABLE = 0o644, 0o222  # permissions
+_NEW_FILE, _WRITABLE = 0o666, 0o222  # permissions; of a new file, what the umask leaves of them
 
 
 def is_leftover(path: Path) -> bool:
@@ -28,7 +29,7 @@ def leftovers(folder: Path) -> list[Path]:
 
 def remove_leftovers(folder: Path) -> None:
     """Delete what writes that were killed half-way left in a folder and below."""
-    for path in leftovers(folder):
+    for path in sorted(leftovers(folder)):
         path.unlink(missing_ok=True)
 
 
@@ -78,18 +79,19 @@ def replacing(path: Path, *, even_empty: bool = True) -> Iterator[BinaryIO]:
         with _told_of(path), path.open("wb") as device:
             yield device
         return
-    mode = _permissions(path)
+    kept = _permissions(path)
     make_folder(path.parent)
     name = None
     try:
-        handle, name = tempfile.mkstemp(_SUFFIX, _PREFIX, path.parent)
+        handle, name = _new_file(path.parent, _NEW_FILE if kept is None else kept)
         with os.fdopen(handle, "wb") as file:
             yield file
             if not (file.tell() or even_empty):
                 return
             file.flush()
             os.fsync(file.fileno())
-        Path(name).chmod(mode)
+        if kept is not None:
+            Path(name).chmod(kept)
         Path(name).replace(path)
         _sync(path.parent)
     except OSError as error:
@@ -132,9 +134,22 @@ def _sync(folder: Path) -> None:
         os.close(handle)
 
 
-def _permissions(path: Path) -> int:
-    """Return those of a file, or of a new one; read-only is an error, as replacing it would need none."""
-    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else _NEW_FILE
+def _new_file(folder: Path, mode: int) -> tuple[int, str]:
+    """Make a file of a name of its own; return its descriptor and path.
+
+    `tempfile.mkstemp` lets nobody else read it, whatever the umask says, which can't be asked without
+    changing it for all threads.
+    """
+    name = str(folder / f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}")
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+    return os.open(name, flags, mode), name
+
+
+def _permissions(path: Path) -> int | None:
+    """Return those of a file, None if there is none; read-only is an error, as replacing would need none."""
+    if not path.exists():
+        return None
+    mode = stat.S_IMODE(path.stat().st_mode)
     if not mode & _WRITABLE:
         raise PermissionError(errno.EACCES, "the file is read-only", str(path))
     return mode

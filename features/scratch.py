@@ -80,7 +80,7 @@ def _lock(file: BinaryIO) -> bool:
 @cache
 def _remove_abandoned(root: Path) -> None:
     """Remove, once a process, the folders of processes that were killed: those whose lock is open."""
-    for claim in root.glob(f"{_PREFIX}*/{_CLAIM}"):
+    for claim in sorted(root.glob(f"{_PREFIX}*/{_CLAIM}")):
         with suppress(OSError), claim.open("rb+") as file:  # gone meanwhile, or another user's
             if _lock(file):
                 shutil.rmtree(claim.parent, ignore_errors=True)

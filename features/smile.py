@@ -8,10 +8,13 @@ the same bits as one after the other.
 
 from __future__ import annotations
 
+import ctypes
+import locale
+import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -135,7 +138,8 @@ def run_smile(
     smile = OpenSMILE()
     rows: list[NDArray[np.float32]] = []
     try:
-        smile.initialize(_ascii(conf), options=given, loglevel=0, console_output=False, log_file=None)
+        with _decimal_points():
+            smile.initialize(_ascii(conf), options=given, loglevel=0, console_output=False, log_file=None)
         smile.external_sink_set_callback(sink, lambda row: rows.append(row.copy()))
         count = smile.external_sink_get_num_elements(sink)
         names = tuple(smile.external_sink_get_element_name(sink, i) for i in range(count))
@@ -167,7 +171,7 @@ def _run_interruptibly(smile: Any, stop: threading.Event) -> None:
 
     ends: Ends[Any] = Ends()
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="opensmile") as helper:
-        running = ends.watch(helper.submit(smile.run))
+        running = ends.watch(helper.submit(_run, smile))
         try:
             while not stop.is_set() and ends.next() is None:
                 pass
@@ -177,3 +181,44 @@ def _run_interruptibly(smile: Any, stop: threading.Event) -> None:
                     smile.abort()
                 ends.next()
         running.result()
+
+
+def _run(smile: Any) -> None:
+    with _decimal_points():
+        smile.run()
+
+
+@contextmanager
+def _decimal_points() -> Iterator[None]:
+    """Have numbers read with decimal points in this thread, as configurations have them.
+
+    A program that we are a part of may have set a locale of decimal commas, which is every thread's.
+
+    Raises
+    ------
+    SmileError
+        If that can't be done on this system.
+    """
+    if _decimal_point() == ".":
+        yield
+        return
+    library = ctypes.CDLL(None) if os.name == "posix" else None
+    plain = ctypes.c_void_p()
+    if library is not None:
+        library.newlocale.restype = library.uselocale.restype = ctypes.c_void_p
+        plain.value = library.newlocale(1 << locale.LC_NUMERIC, b"C", None)
+    if library is None or not plain:
+        raise SmileError(
+            f"numbers have {_decimal_point()!r} for a point in this process, which openSMILE can't read; "
+            "expected locale.setlocale(locale.LC_NUMERIC, 'C')"
+        )
+    before = ctypes.c_void_p(library.uselocale(plain))
+    try:
+        yield
+    finally:
+        library.uselocale(before)
+        library.freelocale(plain)
+
+
+def _decimal_point() -> object:
+    return locale.localeconv()["decimal_point"]

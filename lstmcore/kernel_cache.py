@@ -12,6 +12,7 @@ begins with a checksum.  Whatever is not right is compiled anew and replaced.
 from __future__ import annotations
 
 import hashlib
+import logging
 import pickle
 import uuid
 from collections.abc import Callable
@@ -26,10 +27,12 @@ import numpy as np
 from numba import njit
 from numba.core import caching as _caching, serialize as _serialize
 
+_log = logging.getLogger("lstmcore")
+
 caching: Any = _caching  # they have no types
 serialize: Any = _serialize
 
-# Kernels are written for this processor's vectors, whatever Numba is told to compile for.
+# Numba's key has the features of the processor only where it is told which to compile for.
 _MACHINE = (
     numba.__version__,
     llvmlite.__version__,
@@ -107,6 +110,7 @@ class KernelFiles:
         except OSError:
             return None
         if hashlib.sha256(content[_DIGEST:]).digest() != content[:_DIGEST]:
+            _log.warning("%s: damaged; compiled anew", self.path(key))
             return None
         found, data = pickle.loads(content[_DIGEST:])
         return data if found == key else None

@@ -109,4 +109,5 @@ def _folder() -> Traversable:
 
 
 def _files() -> Iterator[Traversable]:
-    return (file for file in _folder().iterdir() if file.name.endswith(".toml"))
+    files = sorted(_folder().iterdir(), key=lambda file: file.name)
+    return (file for file in files if file.name.endswith(".toml"))

@@ -146,7 +146,7 @@ def _limits() -> list[int]:
 def _group_limits() -> list[int]:
     """Return what a container or a cluster's job leaves (control groups of Linux, version 1 and 2)."""
     try:
-        lines = Path("/proc/self/cgroup").read_text().splitlines()
+        lines = _told(Path("/proc/self/cgroup")).splitlines()
     except OSError:
         return []
     found = []
@@ -171,8 +171,8 @@ _VERSION_1 = ("memory.limit_in_bytes", "memory.usage_in_bytes")
 def _left(folder: Path, limit: str, usage: str) -> list[int]:
     """Return what a control group leaves; nothing if it has no limit."""
     try:
-        most, used = (folder / limit).read_text().strip(), int((folder / usage).read_text())
-        statistics = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+        most, used = _told(folder / limit).strip(), int(_told(folder / usage))
+        statistics = dict(line.split() for line in _told(folder / "memory.stat").splitlines())
     except (OSError, ValueError):
         return []
     # Pages of files are given up when memory is wanted.
@@ -183,12 +183,17 @@ def _left(folder: Path, limit: str, usage: str) -> list[int]:
 def _in_memory(folder: Path) -> bool:
     """Whether what is in a folder is in memory."""
     try:
-        mounts = Path("/proc/self/mounts").read_text().splitlines()
+        mounts = _told(Path("/proc/self/mounts")).splitlines()
     except OSError:
         return False
     real = folder.resolve()
     kinds = {Path(m[1].replace("\\040", " ")): m[2] for m in map(str.split, mounts) if len(m) > 2}
     return next((kinds[p] for p in (real, *real.parents) if p in kinds), "") in _IN_MEMORY
+
+
+def _told(file: Path) -> str:
+    """Read what the system tells; names in it need not be text."""
+    return file.read_text(encoding="utf-8", errors="surrogateescape")
 
 
 def _bytes(count: float) -> str:

@@ -207,8 +207,8 @@ def why_undecodable(files: Iterable[Path]) -> str:
 def _numbered(folder: Path, suffixes: tuple[str, ...]) -> dict[int, Path]:
     if not folder.is_dir():
         return {}
-    files = [p for p in folder.iterdir() if p.suffix.lower() in suffixes and p.stem.isdecimal()]
-    return {int(p.stem): p for p in sorted(files)}
+    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in suffixes and p.stem.isdecimal())
+    return {int(p.stem): p for p in files}
 
 
 def read_feature_file(path: Path, names: list[str]) -> Table:

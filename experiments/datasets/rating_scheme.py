@@ -61,7 +61,7 @@ def read_scheme(folder: Path) -> Scheme | None:
     """
     path = folder / SETTINGS
     try:
-        content = tomllib.loads(path.read_text("utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
         low, high = content["scale"]
         return Scheme(tuple(map(str, content["targets"])), (float(low), float(high)), int(content["hop_ms"]))
     except (FileNotFoundError, NotADirectoryError):

@@ -141,7 +141,8 @@ class RecordingNames:
         for file in files:
             self._exact.add(file)
             self.places.setdefault(_without_suffix(file), []).append(file)
-            for name in {file.rpartition("/")[2], _without_suffix(file.rpartition("/")[2])}:
+            own = file.rpartition("/")[2]
+            for name in dict.fromkeys((own, _without_suffix(own))):
                 self._names.setdefault(name, []).append(file)
 
     def of(self, song: str) -> list[str]:

@@ -65,7 +65,7 @@ class TableFile:
         self.is_parquet = path.suffix.lower() in (".parquet", ".pq")
         self._separator = ","
         self._lines: NDArray[np.int64] | None = None
-        self.columns = self._parquet().schema_arrow.names if self.is_parquet else self._header()
+        self.columns = self._parquet_names() if self.is_parquet else self._header()
         for n, name in enumerate(self.columns):
             if name in self.columns[:n]:
                 raise InputError(f"{path}, line 1: column {name!r} appears twice; expected each once")
@@ -114,7 +114,8 @@ class TableFile:
             import pyarrow
 
             try:
-                frame = next(self._parquet().iter_batches(rows)).to_pandas()
+                with self._parquet() as file:
+                    frame = next(file.iter_batches(rows)).to_pandas()
             except StopIteration:
                 return []
             except (OSError, pyarrow.ArrowException) as error:
@@ -259,7 +260,12 @@ class TableFile:
 
     # --- Parquet ------------------------------------------------------------------------
 
+    def _parquet_names(self) -> list[str]:
+        with self._parquet() as file:
+            return list(file.schema_arrow.names)
+
     def _parquet(self) -> Any:
+        """Open the file, for a block that closes it."""
         try:
             import pyarrow.parquet
         except ImportError:
@@ -279,8 +285,9 @@ class TableFile:
 
         rows = max(ROWS, CELLS // max(1, len(columns)))
         try:
-            for batch in self._parquet().iter_batches(rows, columns=columns):
-                take(batch.to_pandas())
+            with self._parquet() as file:
+                for batch in file.iter_batches(rows, columns=columns):
+                    take(batch.to_pandas())
         except (OSError, pyarrow.ArrowException) as error:
             raise InputError(f"{self.path}: can't be read as Parquet: {error}") from None
 

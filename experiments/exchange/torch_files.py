@@ -68,7 +68,9 @@ def write_torch(selection: Selection, out: Path, *, peepholes: str = "refuse") -
         )
     seen = {number for number, _ in selection.peepholes()}
     content = save(state_dict(selection, seen), {KEY: json.dumps(_facts(selection, seen))})
-    module = (resources.files("lstmcore.experiments.exchange") / "torch_module.txt").read_text("utf-8")
+    module = (resources.files("lstmcore.experiments.exchange") / "torch_module.txt").read_text(
+        encoding="utf-8"
+    )
     write_whole(out / STATE, content)
     write_text(out / MODULE, module)
     if selection.card is not None:

@@ -33,6 +33,7 @@ def sound_files(folder: Path) -> list[str]:
             folders.clear()
             continue
         seen.add(true)
+        folders.sort()  # which of two ways to a folder comes first names its songs
         for name in names:
             path = os.path.join(here, name)  # noqa: PTH118
             if name.lower().endswith(SOUND_SUFFIXES) and not is_companion(path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +16,7 @@ from lstmcore.experiments.prediction.songs import PredictedSong, Predictor
 from lstmcore.features.extract import feature_version
 from lstmcore.features.store import cache_root
 
+_log = logging.getLogger("prediction")
 VERSION = 1
 """Whoever changes what is predicted from the same song by the same model raises it."""
 
@@ -56,13 +58,18 @@ class CurveStore:
     def load(self, digest: str) -> PredictedSong | None:
         """Read what was said of a song, bit for bit; None if there is nothing, or only something damaged.
 
+        That is damaged goes to the log ``prediction``.
+
         Parameters
         ----------
         digest
             Of the audio file (`lstmcore.features.digest_of`).
         """
-        found = load_result(self._file(digest))
+        file = self._file(digest)
+        found = load_result(file)
         if found is None:
+            if file.exists():
+                _log.warning("%s: damaged; its curves are predicted anew", file)
             return None
         facts = found.facts
         table = pd.DataFrame({str(name): found.tensors[str(k)] for k, name in enumerate(facts["columns"])})

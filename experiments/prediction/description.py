@@ -135,6 +135,19 @@ class Description(_Part):
     card: Card | None = None
     checksums: dict[str, str] | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _of_the_first_version(cls, values: Any) -> Any:
+        """Write out the layers of a model of the first days: LSTMs of sizes in ``hidden``, then a linear."""
+        if not isinstance(values, dict) or "hidden" not in values or "layers" in values:
+            return values
+        found = {key: value for key, value in values.items() if key not in ("hidden", "bias")}
+        hidden, targets, bias = values["hidden"], values.get("targets"), values.get("bias", 1.0)
+        sizes = hidden if isinstance(hidden, list) else [hidden]
+        layers = [{"kind": "lstm", "size": size, "bias": bias} for size in sizes]
+        outputs = len(targets) if isinstance(targets, list) else 0
+        return found | {"layers": [*layers, {"kind": "linear", "size": outputs, "bias": bias}]}
+
     @model_validator(mode="after")
     def _features_are_those_of_the_set(self) -> Description:
         known = feature_names(self.feature_set) if is_feature_set(self.feature_set) else None

@@ -8,6 +8,7 @@ import json
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ def outlines(
     """
     if not audio:
         return {}
-    known = _read(folder / FILE)
+    known = _read(folder / FILE, progress)
     stamps = {song: stamp for song, path in audio.items() if (stamp := _stamp(path)) is not None}
     missing = [song for song, stamp in stamps.items() if known.get(str(song), [None])[0] != stamp]
     if missing:
@@ -89,14 +90,16 @@ def _stamp(path: Path) -> str | None:
     return f"{path.name} {found.st_size} {found.st_mtime_ns}"
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _read(file: Path, progress: Progress) -> dict[str, Any]:
     """Read what is kept; nothing if it is damaged."""
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+    with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+        content = json.loads(file.read_bytes())
         songs: dict[str, Any] = content["songs"]
-        return songs if content["digest"] == _digest(songs) else {}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
+        if content["digest"] == _digest(songs):
+            return songs
+    if file.exists():
+        progress.note(f"{file}: damaged; the outlines of the sound are made anew")
+    return {}
 
 
 def _digest(songs: dict[str, Any]) -> str:

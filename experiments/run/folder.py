@@ -15,19 +15,29 @@ from pydantic import ValidationError
 
 from lstmcore.experiments.config import Experiment
 from lstmcore.experiments.errors import InputError, unreadable
-from lstmcore.experiments.files import is_leftover, leftovers, remove_leftovers, write_json, write_text
+from lstmcore.experiments.files import (
+    encoded,
+    is_leftover,
+    leftovers,
+    remove_leftovers,
+    write_json,
+    write_text,
+)
 from lstmcore.experiments.jobs.alone import alone, beside_others, is_lock
 from lstmcore.experiments.jobs.leases import Leases, leases_in
 from lstmcore.experiments.run.written import FILE as WRITTEN
-from lstmcore.experiments.terminal.environment import environment
+from lstmcore.experiments.terminal.environment import differences, environment
 from lstmcore.experiments.terminal.progress import Progress
 
 LOCK = ".lock"
+ABOUT = "environment.json"
 WITNESS = ".config.sha256"  # tells whose folder it is though both others are damaged
 _CONFIG = "config_sha256"  # in environment.json: tells it though config.toml is damaged
+_OWN = "sha256"  # in environment.json: of all else there; earlier versions wrote none
+_OTHERS = "also_run_with"  # in environment.json: other machines and versions, if a run went on there
 
 # What a run leaves that ended before anything was computed.
-_OF_A_START = {"config.toml", "environment.json", "stages.csv"}
+_OF_A_START = {"config.toml", ABOUT, "stages.csv"}
 
 
 def default_folder(experiment: Experiment) -> Path:
@@ -63,7 +73,7 @@ def named_places(experiment: Experiment) -> list[Path]:
 
 def variations_folder(experiment: Experiment, what: str, config: str) -> Path:
     """Folder of a search or of ablations, named after all that its configuration says."""
-    digest = hashlib.sha256(config.encode()).hexdigest()[:8]
+    digest = hashlib.sha256(encoded(Path("config.toml"), config)).hexdigest()[:8]
     return Path("runs") / f"{experiment.name}-{what}-{digest}"
 
 
@@ -134,18 +144,18 @@ def _check_place(folder: Path, lock: Path, digest: str) -> None:
 
 
 def _open(folder: Path, config: str, progress: Progress) -> None:
-    file, about = folder / "config.toml", folder / "environment.json"
-    digest = _digest_of(config.encode())
+    file, about = folder / "config.toml", folder / ABOUT
+    digest = _digest_of(encoded(file, config))
     if not file.exists() or _only_started(folder):
         write_text(file, config)
         write_text(folder / WITNESS, f"{digest}\n")
-        write_json(about, environment() | {_CONFIG: digest})
+        _write(about, environment() | {_CONFIG: digest})
         return
     if digest in _witnesses(folder):
-        if file.read_bytes() != config.encode():  # a digest says that it was this one's
+        if file.read_bytes() != encoded(file, config):  # a digest says that it was this one's
             progress.note(f"{file}: damaged; written anew")
             write_text(file, config)
-        _complete(folder, digest)
+        _complete(folder, digest, progress)
         return
     try:
         theirs = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -157,19 +167,29 @@ def _open(folder: Path, config: str, progress: Progress) -> None:
             f"{folder}: is the folder of another experiment; different: {'; '.join(differing[:5])}. "
             "Choose another with --out, or leave --out away"
         )
-    _complete(folder, _digest_of(file.read_bytes()))  # which may leave out keys that weren't there then
+    _complete(folder, _digest_of(file.read_bytes()), progress)  # it may leave out keys that came later
 
 
 def _digest_of(config: bytes) -> str:
     return hashlib.sha256(config).hexdigest()
 
 
-def _complete(folder: Path, digest: str) -> None:
+def _complete(folder: Path, digest: str, progress: Progress) -> None:
     """Write what stands beside the configuration, where it is damaged or was never written."""
-    if _unreadable(about := folder / "environment.json"):
-        write_json(about, environment() | {_CONFIG: digest})
+    about = folder / ABOUT
+    if _held(about):
+        _compare(about, progress)
+    else:
+        if about.exists():
+            progress.note(f"{about}: damaged; written anew")
+        _write(about, environment() | {_CONFIG: digest})  # or the run was killed before it was there
     if _witnessed(folder) != digest:
         write_text(folder / WITNESS, f"{digest}\n")
+
+
+def _witnesses(folder: Path) -> set[object]:
+    """Return the digests of the configuration that a folder holds beside it: of its own, unless damaged."""
+    return {_held(folder / ABOUT).get(_CONFIG), _witnessed(folder)}
 
 
 def _witnessed(folder: Path) -> str | None:
@@ -179,30 +199,67 @@ def _witnessed(folder: Path) -> str | None:
         return None
 
 
-def _witnesses(folder: Path) -> set[object]:
-    """Return the digests of the configuration that a folder holds beside it: of its own, unless damaged."""
-    return {_digest_in(folder / "environment.json"), _witnessed(folder)}
+def _write(about: Path, content: dict[str, Any]) -> None:
+    """Write ``environment.json`` with a digest of what it says."""
+    write_json(about, content | {_OWN: _digest(content)})
 
 
-def _digest_in(about: Path) -> object:
+def _held(about: Path) -> dict[str, Any]:
+    """Return what ``environment.json`` says; nothing if it is missing or damaged."""
     try:
         found = json.loads(about.read_bytes())
-    except (OSError, ValueError):
-        return None
-    return found.get(_CONFIG) if isinstance(found, dict) else None
+    except (OSError, ValueError, RecursionError):
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    digest = found.pop(_OWN, None)
+    return found if digest in (None, _digest(found)) else {}
 
 
-def _unreadable(about: Path) -> bool:
-    try:
-        return not isinstance(json.loads(about.read_bytes()), dict)
-    except (FileNotFoundError, ValueError):
-        return True
+def _digest(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def tell_of_machine(config: Path, folder: Path, progress: Progress) -> None:
+    """Say how the machine and versions of a run differ from those here, whose ``config.toml`` is run again.
+
+    Parameters
+    ----------
+    config
+        The configuration; nothing is said of one of another name, or without ``environment.json`` beside.
+    folder
+        Where results go; what opens that of the configuration says it by itself.
+    progress
+        Is told.
+    """
+    about = config.parent / ABOUT
+    if config.name != "config.toml" or config.parent.resolve() == folder.resolve():
+        return
+    if found := differences(_held(about), environment()):
+        progress.note(f"{about}: {_differ(found)}")
+
+
+def _compare(about: Path, progress: Progress) -> None:
+    """Tell, and add to ``environment.json``, that a run goes on with others than it was begun with."""
+    held, here = _held(about), environment()
+    found = differences(held, here)
+    if not found:
+        return
+    progress.note(f"{about}: {_differ(found)}")
+    others = held.get(_OTHERS)
+    others = others if isinstance(others, list) else []
+    if here not in others:
+        _write(about, held | {_OTHERS: [*others, here]})
+
+
+def _differ(found: list[str]) -> str:
+    return f"{'; '.join(found)}. Results may differ in the last digits"
 
 
 def _only_started(folder: Path) -> bool:
     """Tell whether a run ended here before it computed anything, for a mistake in file or data."""
     there = {path.name for path in folder.iterdir() if not is_lock(path, folder / LOCK)} - {WITNESS}
-    return "environment.json" in there and there <= _OF_A_START
+    return ABOUT in there and there <= _OF_A_START
 
 
 def _completed(values: dict[str, Any]) -> dict[str, Any]:

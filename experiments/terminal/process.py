@@ -105,7 +105,7 @@ def _keep_terminal_to_ourselves() -> None:
         return
     stream.flush()
     kept = io.BufferedWriter(io.FileIO(os.dup(stream.fileno()), "w"))
-    sys.stderr = io.TextIOWrapper(kept, stream.encoding, stream.errors, line_buffering=True)
+    sys.stderr = io.TextIOWrapper(kept, encoding=stream.encoding, errors=stream.errors, line_buffering=True)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)

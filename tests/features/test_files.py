@@ -47,13 +47,22 @@ def test_a_read_only_file_is_not_replaced(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_permissions_are_kept_and_new_files_are_readable(tmp_path):
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664), (0, 0o666)])
+def test_permissions_are_kept_and_those_of_new_files_are_what_the_umask_leaves(tmp_path, mask, mode):
     path = tmp_path / "a.txt"
-    write_whole(path, b"first")
-    assert path.stat().st_mode & 0o777 == 0o644
-    path.chmod(0o600)
-    write_whole(path, b"second")
-    assert path.stat().st_mode & 0o777 == 0o600
+    before = os.umask(mask)
+    try:
+        write_whole(path, b"first")
+        assert path.stat().st_mode & 0o777 == mode
+        for kept in (0o640, 0o606):
+            path.chmod(kept)
+            with replacing(path) as file:
+                file.write(b"second")
+                (half,) = (other for other in tmp_path.iterdir() if other != path)
+                assert half.stat().st_mode & 0o777 & ~kept == 0  # nobody reads it that couldn't
+            assert path.stat().st_mode & 0o777 == kept
+    finally:
+        os.umask(before)
     assert path.read_text() == "second"
 
 

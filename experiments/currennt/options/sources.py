@@ -137,7 +137,7 @@ def _add(given: dict[str, Given], name: str, value: Given) -> None:
 def _text(path: str) -> str:
     try:
         # Names of files may be in any encoding; they must come through as they are.
-        return Path(path).read_text("utf-8-sig", errors="surrogateescape")
+        return Path(path).read_text(encoding="utf-8-sig", errors="surrogateescape")
     except FileNotFoundError:
         raise OptionError(f"{path}: no such file; expected a file of options") from None
     except (OSError, ValueError) as error:

@@ -113,7 +113,7 @@ def _claim(root: Path, plan: ProceduralPlan) -> None:
     file = root / layout.PLAN
     if file.exists():
         try:
-            found = json.loads(file.read_text())
+            found = json.loads(file.read_text(encoding="utf-8"))
         except ValueError as error:
             raise CollectionMismatchError(f"{root}: {layout.PLAN} cannot be read: {error}") from error
         if found != wanted:
@@ -123,10 +123,10 @@ def _claim(root: Path, plan: ProceduralPlan) -> None:
             )
         return
     root.mkdir(parents=True, exist_ok=True)
-    foreign = [path.name for path in root.iterdir() if not is_leftover(path)]
+    foreign = sorted(path.name for path in root.iterdir() if not is_leftover(path))
     if foreign and foreign != [str(layout.README)]:
         raise CollectionMismatchError(
-            f"{root} holds {sorted(foreign)[0]!r} but no {layout.PLAN}, so it is no procedural collection; "
+            f"{root} holds {foreign[0]!r} but no {layout.PLAN}, so it is no procedural collection; "
             "choose an empty folder"
         )
     write_whole(root / layout.README, NOTICE.encode())

@@ -159,7 +159,8 @@ def open_output(place: Destination, songs: Mapping[Path, str], facts: Facts) -> 
             yield one
             one.finish()
             file.seek(0)
-            shutil.copyfileobj(io.TextIOWrapper(file, "utf-8", newline=""), sys.stdout)
+            with io.TextIOWrapper(file, encoding="utf-8", newline="") as text:
+                shutil.copyfileobj(text, sys.stdout)
     else:
         with replacing(place.out, even_empty=False) as file:
             one = _OneFile(file, place.format, facts)

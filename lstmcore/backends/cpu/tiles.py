@@ -19,13 +19,15 @@ from typing import Any
 
 import llvmlite.binding
 import numba.core.cgutils
+import numba.core.config
 import numba.extending
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numpy.typing import DTypeLike
 
-cgutils: Any = numba.core.cgutils  # it has no types
+cgutils: Any = numba.core.cgutils  # they have no types
+config: Any = numba.core.config
 
 
 def intrinsic(function: Callable[..., Any]) -> Any:
@@ -34,11 +36,14 @@ def intrinsic(function: Callable[..., Any]) -> Any:
 
 
 def _vector_bytes() -> int:
-    """Width of this processor's vectors."""
-    features = llvmlite.binding.get_host_cpu_features()
-    if features.get("avx512f"):
+    """Width of the vectors of the processor that Numba compiles for: this one, or one that it is told."""
+    told = config.CPU_FEATURES  # NUMBA_CPU_FEATURES, as "+avx,-avx512f"
+    if told is None:
+        told = llvmlite.binding.get_host_cpu_features().flatten()
+    features = set(told.split(","))
+    if "+avx512f" in features:
         return 64
-    return 32 if features.get("avx") else 16
+    return 32 if "+avx" in features else 16
 
 
 VECTOR_BYTES = _vector_bytes()

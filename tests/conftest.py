@@ -1,0 +1,73 @@
+"""``--collector``: tests with Python's garbage collector as eager as it can be, or without it."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+import time
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_WAIT_SECONDS = 5.0  # for threads that have been told to end, and end by themselves
+_FDS = Path("/proc/self/fd")
+_KEPT = (".ttf", ".otf", ".afm")  # fonts, which matplotlib keeps open for as long as it is there
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--collector",
+        choices=("usual", "eager", "off"),
+        default="usual",
+        help="the garbage collector during each test: eager, at every turn, in every thread; off, and then "
+        "no thread and no file may be left open",
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    how = item.config.getoption("--collector")
+    if how == "usual":
+        return (yield)
+    gc.collect()
+    before, threshold = held(), gc.get_threshold()
+    if how == "eager":
+        gc.freeze()  # of what is there already nothing is looked through each time
+        gc.set_threshold(1)
+    else:
+        gc.disable()
+    try:
+        result = yield
+        if how == "off":
+            left = left_open(before)
+            assert not left, f"left open, or to the collector: {', '.join(left)}"
+        return result
+    finally:
+        gc.set_threshold(*threshold)
+        gc.unfreeze()
+        gc.enable()
+
+
+def held() -> dict[str, str]:
+    """Threads and open files, by what tells them apart."""
+    found = {f"thread {thread.ident}": thread.name for thread in threading.enumerate()}
+    for number in os.listdir(_FDS) if _FDS.is_dir() else []:  # noqa: PTH208  (a folder that closes by itself)
+        try:
+            found[f"descriptor {number}"] = os.readlink(_FDS / number)  # noqa: PTH115
+        except OSError:  # that of the folder itself
+            continue
+    return found
+
+
+def left_open(before: dict[str, str]) -> list[str]:
+    """What is open that was not, once threads have had time to end."""
+    until = time.monotonic() + _WAIT_SECONDS
+    while True:
+        new = {what: name for what, name in held().items() if before.get(what) != name}
+        left = [f"{what} ({name})" for what, name in new.items() if not name.endswith(_KEPT)]
+        if not left or time.monotonic() > until:
+            return left
+        time.sleep(0.02)
