@@ -1,6 +1,6 @@
 """A long way: python -m tests.experiments.jobs.delay PORT SECONDS FILE
 
-Listens where FILE says then; all that is said goes on to PORT of this machine and back, so many seconds later.
+Listens where FILE says then; what is said goes on to PORT of this machine and back, so many seconds later.
 """
 
 from __future__ import annotations
