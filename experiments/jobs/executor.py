@@ -6,10 +6,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from lstmcore.experiments.jobs.work import Home, Site, Work
 from lstmcore.features.waiting import Ends
@@ -89,9 +89,7 @@ class Threads:
         stop: threading.Event | None = None,
     ) -> AbstractContextManager[Iterator[Extraction]]:
         """Extract the features of songs side by side, on as many threads as there are workers."""
-        from lstmcore.features import extract_many
-
-        return extract_many(
+        return _extracted(
             paths, feature_set, store, settings=settings, workers=workers, on_done=on_done, stop=stop
         )
 
@@ -118,3 +116,11 @@ class Threads:
             raise
         finally:
             pool.shutdown(wait=False)
+
+
+@contextmanager
+def _extracted(*which: Any, **how: Any) -> Iterator[Iterator[Extraction]]:
+    from lstmcore.features import extract_many
+
+    with extract_many(*which, **how) as results:
+        yield results
