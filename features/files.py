@@ -80,7 +80,7 @@ def replacing(path: Path, *, even_empty: bool = True) -> Iterator[BinaryIO]:
             yield device
         return
     kept = _permissions(path)
-    make_folder(path.parent)
+    make_folder(path.parent, path)
     name = None
     try:
         handle, name = _new_file(path.parent, _NEW_FILE if kept is None else kept)
@@ -93,7 +93,7 @@ def replacing(path: Path, *, even_empty: bool = True) -> Iterator[BinaryIO]:
         if kept is not None:
             Path(name).chmod(kept)
         Path(name).replace(path)
-        _sync(path.parent)
+        _sync(path.parent, path)
     except OSError as error:
         # Not another file that the block was at.
         others = name is not None and error.filename not in (None, name)
@@ -103,21 +103,28 @@ def replacing(path: Path, *, even_empty: bool = True) -> Iterator[BinaryIO]:
             Path(name).unlink(missing_ok=True)
 
 
-def make_folder(folder: Path) -> None:
+def make_folder(folder: Path, wanted: Path | None = None) -> None:
     """Make a folder, and those above it, unless it is there; a power cut doesn't undo it.
+
+    Parameters
+    ----------
+    folder
+        The folder.
+    wanted
+        What it is for, which an error names; None: the folder itself.
 
     Raises
     ------
     OSError
-        With its name, if it can't be made.
+        With a name, if it can't be made.
     """
     new = [one for one in (folder, *folder.parents) if not one.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for one in reversed(new):
-        _sync(one.parent)
+        _sync(one.parent, wanted or folder)
 
 
-def _sync(folder: Path) -> None:
+def _sync(folder: Path, wanted: Path) -> None:
     """See to it that a power cut doesn't undo what was done to names in a folder; not every system can."""
     if os.name != "posix":
         return
@@ -129,7 +136,7 @@ def _sync(folder: Path) -> None:
         os.fsync(handle)
     except OSError as error:
         if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise
+            raise OSError(error.errno, error.strerror, str(wanted)) from error  # it came without a name
     finally:
         os.close(handle)
 

@@ -1,12 +1,20 @@
 """Files are written whole or not at all, and what is no file is not replaced by one."""
 
+import errno
 import os
 import threading
 from pathlib import Path
 
 import pytest
 
-from lstmcore.features.files import check_writable, is_leftover, remove_leftovers, replacing, write_whole
+from lstmcore.features.files import (
+    check_writable,
+    is_leftover,
+    make_folder,
+    remove_leftovers,
+    replacing,
+    write_whole,
+)
 
 
 @pytest.mark.parametrize("name", ["null", "full"])
@@ -79,3 +87,32 @@ def test_what_a_killed_write_left_is_known_and_removed(tmp_path):
     remove_leftovers(tmp_path)
     assert list(path.parent.iterdir()) == [path]
     assert path.read_bytes() == b"half"
+
+
+def test_a_folder_that_cannot_be_synced_is_named(tmp_path, monkeypatch):
+    def fails(_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("os.fsync", fails)
+    with pytest.raises(OSError, match="Input/output error") as error:
+        make_folder(tmp_path / "a" / "b")
+    assert error.value.filename == str(tmp_path / "a" / "b")
+    monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError(errno.EINVAL, "not here")))
+    make_folder(tmp_path / "a" / "b" / "c")  # systems that can't do without
+    assert (tmp_path / "a" / "b" / "c").is_dir()
+
+
+def test_the_folder_of_a_new_file_is_synced_after_it_has_its_name(tmp_path, monkeypatch):
+    synced = []
+
+    def sync(descriptor):
+        folder = Path(f"/proc/self/fd/{descriptor}").readlink()
+        synced.append((folder, (tmp_path / "new" / "file").exists()))
+
+    if not Path("/proc/self/fd").is_dir():
+        pytest.skip("no /proc here")
+    monkeypatch.setattr("os.fsync", sync)
+    write_whole(tmp_path / "new" / "file", b"1")
+    assert synced[0] == (tmp_path, False)  # which holds the new folder
+    assert synced[-1] == (tmp_path / "new", True)
+    assert len(synced) == 3

@@ -33,7 +33,7 @@ set = { "training.input_noise" = 0.0 }
 # As if each ran on a machine of its own, and leases ended sooner.
 FAR = (
     "import os, lstmcore.experiments.jobs.leases as l; "
-    "l.LEASE_SECONDS = 2; l._here = lambda: str(os.getpid()); "
+    "l.LEASE_SECONDS = 5; l._here = lambda: str(os.getpid()); "
 )
 DONE = re.compile(r"^ +\d+/\d+ (.+?): epoch", re.MULTILINE)
 
@@ -68,7 +68,7 @@ def left_by_a_dead_machine(folder, jobs):
     leases = [out / ".worker-far.1.lease"]
     for job in (out / "jobs").glob(jobs):
         job.unlink()
-        leases.append(job.with_name(f".{job.name}.1.lease"))
+        leases.append(job.with_name(f".{job.stem}.1.lease"))
     for lease in leases:
         lease.write_text('{"process": 7, "machine": "far", "since": "noon", "here": "elsewhere", "begun": 1}')
 
@@ -83,7 +83,7 @@ def together(what, tiny, count=3, execution=SHARED):
     return results, heard
 
 
-def test_one_of_three_is_killed_another_comes_late_and_each_job_is_done_once(tiny):
+def test_one_of_three_is_killed_another_comes_late_and_each_job_is_done_once(tiny, monkeypatch):
     run(tiny, "whole", *EPOCHS)
     out, logs = tiny / "out", [tiny / f"log{k}" for k in range(3)]
     killed = command(tiny, logs[0])
@@ -100,6 +100,8 @@ def test_one_of_three_is_killed_another_comes_late_and_each_job_is_done_once(tin
     computed = sorted(title for log in logs for title in DONE.findall(log.read_text()))
     folds = [f"fold {fold}, trial {trial}" for fold in range(3) for trial in range(2)]
     assert computed == ["auto-encoder, trial 0", "auto-encoder, trial 1", *folds]
+    monkeypatch.setattr(leases, "LEASE_SECONDS", 0.5)
+    run(tiny, "out", *EPOCHS)  # which sees the killed one's lease end, and clears away what that left
     assert sorted(path.name for path in out.rglob(".*")) == [WITNESS, LOCK]
 
 
