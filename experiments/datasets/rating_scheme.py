@@ -73,7 +73,7 @@ def read_scheme(folder: Path) -> Scheme | None:
         raise unreadable(path, error) from None
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(
             f"{path}: {error}; expected targets, scale and hop_ms as they were written"
         ) from None

@@ -22,6 +22,7 @@ Array = NDArray[np.float64]
 
 CELLS = 2_000_000  # read at once
 ROWS = 1000  # at least
+_BLANKS = " \t\r\n"  # a line of these alone is blank to pandas; one of other white space isn't
 _SEPARATORS = (",", ";", "\t")
 _MISSING = ["", "nan", "NaN", "NAN", "na", "NA"]
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*")
@@ -160,7 +161,11 @@ class TableFile:
     def _as_numbers(self, column: Any, name: str, first: int) -> Array:
         import pandas as pd
 
-        values: Array = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+        try:
+            numbers = pd.to_numeric(column, errors="coerce")
+        except OverflowError:  # a whole number of hundreds of digits
+            numbers = column.map(_number)
+        values: Array = numbers.to_numpy(np.float64, na_value=np.nan)
         empty = column.isna().to_numpy()
         wrong = ~empty & ~(np.abs(values) <= LARGEST)
         if column.dtype == bool:
@@ -179,7 +184,7 @@ class TableFile:
     def _header(self) -> list[str]:
         try:
             with self.path.open(newline="", encoding="utf-8-sig") as file:
-                first = next((line for line in file if line.strip()), "")
+                first = next((line for line in file if line.strip(_BLANKS)), "")
         except FileNotFoundError:
             raise InputError(f"{self.path}: no such file") from None
         except (OSError, ValueError) as error:
@@ -209,7 +214,7 @@ class TableFile:
                 reader = csv.reader(file, delimiter=self._separator)
                 for record in reader:
                     # A blank line is no record.
-                    filled = len(record) > 1 or any(cell.strip() for cell in record)
+                    filled = len(record) > 1 or any(cell.strip(_BLANKS) for cell in record)
                     if filled and wanted(before + 1, record):
                         return before + 1, record
                     before = reader.line_num
@@ -281,8 +286,15 @@ class TableFile:
             yield
         except FileNotFoundError:
             raise InputError(f"{self.path}: no such file") from None
-        except (OSError, pyarrow.ArrowException) as error:
+        except (OSError, pyarrow.ArrowException, UnicodeDecodeError) as error:
             raise InputError(f"{self.path}: can't be read as Parquet: {error}") from None
+
+
+def _number(cell: object) -> float:
+    try:
+        return float(str(cell))
+    except ValueError:
+        return np.nan
 
 
 def _frame(batch: Any) -> Any:

@@ -11,6 +11,7 @@ from lstmcore.experiments.config import Experiment, load_experiment
 from lstmcore.experiments.config.keys import with_values
 from lstmcore.experiments.config.shipped import text_of
 from lstmcore.experiments.datasets import load_dataset
+from lstmcore.experiments.files import write_text
 from lstmcore.experiments.studies.ablation.ablated import ablation_config
 from lstmcore.experiments.studies.search.searched import search_config
 from lstmcore.experiments.terminal.progress import Quiet
@@ -103,7 +104,7 @@ def used(experiment: Experiment, folder: Path) -> None:
     """Do with an experiment what commands do before anything is computed."""
     assert len(experiment.fingerprint) == 8
     written = folder / "again.toml"
-    written.write_text(experiment.to_toml(), encoding="utf-8")
+    write_text(written, experiment.to_toml())
     again = load_experiment(written)
     assert json.dumps(again.model_dump(), sort_keys=True) == json.dumps(
         experiment.model_copy(update={"search": None, "ablation": []}).model_dump(), sort_keys=True

@@ -23,6 +23,7 @@ from lstmcore.experiments.currennt.formats.netcdf_classic import classic_bytes
 from lstmcore.experiments.currennt.formats.network_file import read_network, write_network
 from lstmcore.experiments.currennt.opening import hybrid_notice, start_lines
 from lstmcore.experiments.currennt.options.parsing import from_autosave, parse, to_configuration
+from lstmcore.experiments.currennt.room import Room
 from tests.experiments.currennt.golden_files import AUTOSAVE, NETCDF4
 from tests.experiments.currennt.netcdf_files import arrays, sizes
 from tests.experiments.currennt.network_files import TOKENS, small
@@ -53,7 +54,8 @@ def _read_options(data: bytes, folder: Path) -> None:
     with contextlib.suppress(OSError):  # of a place where nothing can be written; the command tells it
         assert start_lines(options)[-1] == ""
     hybrid_notice(options)
-    assert from_autosave(to_configuration(options)) == options
+    kept = to_configuration(options)
+    assert to_configuration(from_autosave(kept)) == kept
 
 
 # --- networks -----------------------------------------------------------------------------------
@@ -128,7 +130,7 @@ def _classic(_: Path) -> list[bytes]:
 
 def _read_sequences(data: bytes, folder: Path) -> None:
     (folder / "x.nc").write_bytes(data)
-    found = read_netcdf(folder / "x.nc")
+    found = read_netcdf(folder / "x.nc", room=Room(str(folder)))
     assert found.lengths.sum() == len(found.inputs) > 0
     assert (found.lengths > 0).all()
     assert np.isfinite(found.inputs).all()
@@ -167,8 +169,7 @@ def _forked(command: list[str], timeout: float, **_: Any) -> subprocess.Complete
 
 def _read_either(data: bytes, folder: Path) -> None:
     importlib.import_module("netCDF4")  # once, not in each fork
-    forked = mock.patch.object(netcdf_hdf5.subprocess, "run", _forked)
-    with forked, mock.patch("tempfile.tempdir", str(folder)):
+    with mock.patch.object(netcdf_hdf5.subprocess, "run", _forked):
         _read_sequences(data, folder)
 
 

@@ -90,14 +90,14 @@ TARGETS = (
         lambda _: [whole()[MEANS]],
         _with(MEANS, {}),
         _WORDS,
-        (MEANS, "arousal.csv", "input:"),
+        ("input",),
     ),
     Target(
         "deam-features",
         lambda _: [features(2), features(2).replace(b"\n", b"\r\n")],
         _with("features/2.csv", _FEATURES, features="music", unlabelled="none"),
         _WORDS,
-        ("2.csv",),
+        ("2.csv", "input"),
     ),
     Target(
         "deam-metadata",
