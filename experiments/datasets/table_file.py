@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ Array = NDArray[np.float64]
 
 CELLS = 2_000_000  # read at once
 ROWS = 1000  # at least
+_BLANKS = " \t\r\n"  # a line of these alone is blank to pandas; one of other white space isn't
 _SEPARATORS = (",", ";", "\t")
 _MISSING = ["", "nan", "NaN", "NAN", "na", "NA"]
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*")
@@ -111,15 +113,10 @@ class TableFile:
             If the file can't be read.
         """
         if self.is_parquet:
-            import pyarrow
-
-            try:
-                with self._parquet() as file:
-                    frame = next(file.iter_batches(rows)).to_pandas()
-            except StopIteration:
+            with self._parquet_read(), self._parquet() as file:
+                frame = next((_frame(batch) for batch in file.iter_batches(rows)), None)
+            if frame is None:
                 return []
-            except (OSError, pyarrow.ArrowException) as error:
-                raise InputError(f"{self.path}: can't be read as Parquet: {error}") from None
             columns = [_as_text(frame.iloc[:, k]) for k in range(frame.shape[1])]
             return [[str(cell) for cell in cells] for cells in zip(*columns, strict=True)]
         found: list[list[str]] = []
@@ -164,7 +161,11 @@ class TableFile:
     def _as_numbers(self, column: Any, name: str, first: int) -> Array:
         import pandas as pd
 
-        values: Array = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+        try:
+            numbers = pd.to_numeric(column, errors="coerce")
+        except OverflowError:  # a whole number of hundreds of digits
+            numbers = column.map(_number)
+        values: Array = numbers.to_numpy(np.float64, na_value=np.nan)
         empty = column.isna().to_numpy()
         wrong = ~empty & ~(np.abs(values) <= LARGEST)
         if column.dtype == bool:
@@ -183,7 +184,7 @@ class TableFile:
     def _header(self) -> list[str]:
         try:
             with self.path.open(newline="", encoding="utf-8-sig") as file:
-                first = next((line for line in file if line.strip()), "")
+                first = next((line for line in file if line.strip(_BLANKS)), "")
         except FileNotFoundError:
             raise InputError(f"{self.path}: no such file") from None
         except (OSError, ValueError) as error:
@@ -213,7 +214,7 @@ class TableFile:
                 reader = csv.reader(file, delimiter=self._separator)
                 for record in reader:
                     # A blank line is no record.
-                    filled = len(record) > 1 or any(cell.strip() for cell in record)
+                    filled = len(record) > 1 or any(cell.strip(_BLANKS) for cell in record)
                     if filled and wanted(before + 1, record):
                         return before + 1, record
                     before = reader.line_num
@@ -273,23 +274,37 @@ class TableFile:
             raise InputError(
                 f"{self.path}: Parquet is read by pyarrow, which is not installed; {how}"
             ) from None
-        try:
+        with self._parquet_read():
             return pyarrow.parquet.ParquetFile(self.path)
-        except FileNotFoundError:
-            raise InputError(f"{self.path}: no such file") from None
-        except (OSError, pyarrow.ArrowException) as error:
-            raise InputError(f"{self.path}: can't be read as Parquet: {error}") from None
 
     def _read_parquet(self, columns: list[str], take: Callable[[Any], None]) -> None:
+        rows = max(ROWS, CELLS // max(1, len(columns)))
+        with self._parquet_read(), self._parquet() as file:
+            for batch in file.iter_batches(rows, columns=columns):
+                take(_frame(batch))
+
+    @contextmanager
+    def _parquet_read(self) -> Iterator[None]:
         import pyarrow
 
-        rows = max(ROWS, CELLS // max(1, len(columns)))
         try:
-            with self._parquet() as file:
-                for batch in file.iter_batches(rows, columns=columns):
-                    take(batch.to_pandas())
-        except (OSError, pyarrow.ArrowException) as error:
+            yield
+        except FileNotFoundError:
+            raise InputError(f"{self.path}: no such file") from None
+        except (OSError, pyarrow.ArrowException, UnicodeDecodeError) as error:
             raise InputError(f"{self.path}: can't be read as Parquet: {error}") from None
+
+
+def _number(cell: object) -> float:
+    try:
+        return float(str(cell))
+    except ValueError:
+        return np.nan
+
+
+def _frame(batch: Any) -> Any:
+    """Return the columns as they are called in the file; what pandas noted of its index may be damaged."""
+    return batch.replace_schema_metadata().to_pandas()
 
 
 def _as_text(column: Any) -> NDArray[np.object_]:

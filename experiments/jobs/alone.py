@@ -17,7 +17,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 from lstmcore.experiments.errors import Interrupted
-from lstmcore.experiments.files import make_folder
+from lstmcore.experiments.files import from_json, make_folder
 from lstmcore.experiments.jobs.leases import Leases, Watch, is_lease, wait
 
 _POLL_SECONDS = 0.2
@@ -146,7 +146,7 @@ def is_held(lock: Path) -> bool:
     if Watch().workers(lock.parent):
         return True
     try:
-        found = json.loads(_holder(lock).read_text(encoding="utf-8"))
+        found = from_json(_holder(lock).read_text(encoding="utf-8"))
         if found["machine"] != platform.node():
             return True
         return bool(psutil.pid_exists(int(found["process"])))
@@ -166,7 +166,7 @@ def _holder(lock: Path) -> Path:
 def _who(file: Path) -> str:
     """Name the process that holds a lock, as far as that is known."""
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        found = from_json(file.read_text(encoding="utf-8"))
         return f"process {found['process']} on {found['machine']} (since {found['since']})"
     except (OSError, ValueError, LookupError, TypeError):
         return "another process"

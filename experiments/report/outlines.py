@@ -17,7 +17,7 @@ import numpy as np
 
 from lstmcore.experiments.datasets import SongId
 from lstmcore.experiments.errors import Interrupted
-from lstmcore.experiments.files import write_json
+from lstmcore.experiments.files import from_json, write_json
 from lstmcore.experiments.report.song.sound import peaks
 from lstmcore.experiments.terminal.progress import Progress
 from lstmcore.features.errors import AudioError
@@ -92,8 +92,8 @@ def _stamp(path: Path) -> str | None:
 
 def _read(file: Path, progress: Progress) -> dict[str, Any]:
     """Read what is kept; nothing if it is damaged."""
-    with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
-        content = json.loads(file.read_bytes())
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        content = from_json(file.read_bytes())
         songs: dict[str, Any] = content["songs"]
         if content["digest"] == _digest(songs):
             return songs

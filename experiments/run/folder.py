@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,8 @@ from lstmcore.experiments.config import Experiment
 from lstmcore.experiments.errors import InputError, unreadable
 from lstmcore.experiments.files import (
     encoded,
+    from_json,
+    from_toml,
     is_leftover,
     leftovers,
     remove_leftovers,
@@ -158,10 +159,10 @@ def _open(folder: Path, config: str, progress: Progress) -> None:
         _complete(folder, digest, progress)
         return
     try:
-        theirs = tomllib.loads(file.read_text(encoding="utf-8"))
+        theirs = from_toml(file.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
         raise unreadable(file, error) from None
-    differing = _differences(_completed(theirs), _completed(tomllib.loads(config)))
+    differing = _differences(_completed(theirs), _completed(from_toml(config)))
     if differing:
         raise InputError(
             f"{folder}: is the folder of another experiment; different: {'; '.join(differing[:5])}. "
@@ -207,8 +208,8 @@ def _write(about: Path, content: dict[str, Any]) -> None:
 def _held(about: Path) -> dict[str, Any]:
     """Return what ``environment.json`` says; nothing if it is missing or damaged."""
     try:
-        found = json.loads(about.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        found = from_json(about.read_bytes())
+    except (OSError, ValueError):
         return {}
     if not isinstance(found, dict):
         return {}

@@ -52,7 +52,8 @@ def test_wrong_values_are_told_what_is_expected(name, text, expected):
     with pytest.raises(OptionError) as caught:
         parse([*FORWARD, f"--{name}={text}"])
     message = str(caught.value)
-    assert f"{name} is {text!r}; expected" in message
+    assert f"{name} is {text!r}"[:1000] in message  # of thousands of digits the middle is left out
+    assert "; expected" in message
     assert expected in message
     assert message.startswith("command line: ")
 
