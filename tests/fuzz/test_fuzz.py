@@ -1,0 +1,60 @@
+"""A short campaign: each reader gets some hundred damaged files, the same on every machine."""
+
+import random
+
+import pytest
+
+from tests.fuzz.mutation import Mutator
+from tests.fuzz.target import Target, targets
+from tests.fuzz.watching import Watch
+
+INPUTS = 200
+
+
+@pytest.mark.parametrize("target", targets().values(), ids=lambda target: target.name)
+def test_a_reader_has_a_result_or_a_clear_error_for_any_bytes(target: Target, tmp_path):
+    seeds = target.seeds(tmp_path)
+    watch = Watch(target, tmp_path / "watched")
+    watch.good(seeds)
+    mutate, draw = Mutator(target.words, seeds), random.Random(7)
+    for _ in range(INPUTS):
+        finding = watch.look(mutate(draw.choice(seeds), draw))
+        assert finding is None, (finding.key, finding.told, finding.data[:2000])
+
+
+@pytest.mark.parametrize(
+    "read, key",
+    [
+        (lambda data, folder: [][len(data)], "IndexError"),
+        (lambda data, folder: (folder / ".." / "x").write_bytes(data), "outside: open"),
+        (lambda data, folder: (folder / "x").write_bytes(data), None),
+        (lambda data, folder: __import__("warnings").warn("x", stacklevel=1), "UserWarning"),
+        (lambda data, folder: bytearray(200 * 2**20).count(1), "memory"),
+        (lambda data, folder: [0 for _ in iter(int, 1)], "hang"),
+    ],
+)
+def test_what_a_reader_should_not_do_is_found(read, key, tmp_path):
+    watch = Watch(Target("one", lambda folder: [b""], read), tmp_path, seconds=0.5)
+    finding = watch.look(b"abc")
+    assert (finding and finding.key.split(" at")[0]) == key
+
+
+@pytest.mark.parametrize(
+    "message, wrong",
+    [
+        ("x.csv: line 1 is 'a'; expected a number", None),
+        ("", "says nothing"),
+        ("x.csv: \x1b[31m", "has control characters"),
+        ("x.csv: \ud800", "can't be printed"),
+        ("x.csv: " + "a" * 10_000, "is longer than 4000 characters"),
+        ("y: wrong", "names no place"),
+    ],
+)
+def test_an_error_that_says_too_little_is_found(message, wrong, tmp_path):
+    from lstmcore.experiments.errors import InputError
+
+    def read(data, folder):
+        raise InputError(message)
+
+    finding = Watch(Target("one", lambda folder: [b""], read, names=("x.csv",)), tmp_path).look(b"")
+    assert (finding and finding.key.split(" at ")[0]) == (wrong and f"message {wrong}")
