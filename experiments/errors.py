@@ -6,9 +6,17 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
+from lstmcore.features.errors import legible
+
 
 class InputError(ValueError):
-    """Something the user gave is wrong; the message says where, what was found and what is expected."""
+    """Something the user gave is wrong; the message says where, what was found and what is expected.
+
+    It may quote what it found as it is: what a terminal would obey is made legible when it's told.
+    """
+
+    def __str__(self) -> str:
+        return legible(super().__str__())
 
 
 class Diverged(InputError):

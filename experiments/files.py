@@ -1,8 +1,9 @@
-"""Files that are written whole or not at all: `lstmcore.features.files`, and what is text."""
+"""Files that are written whole or not at all (`lstmcore.features.files`), and text that others wrote."""
 
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,16 @@ from lstmcore.features.files import check_writable, is_leftover, remove_leftover
 if TYPE_CHECKING:
     import pandas
 
+_MOST_DIGITS = 18  # so that it is a number of 64 bits
+
 __all__ = [
     "check_writable",
+    "from_json",
+    "from_toml",
     "is_leftover",
     "remove_leftovers",
     "replacing",
+    "whole_in",
     "write_csv",
     "write_json",
     "write_text",
@@ -54,3 +60,27 @@ def write_csv(path: Path, table: pandas.DataFrame, decimals: int) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Write JSON, whole or not at all; what is not finite is a ValueError."""
     write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
+def whole_in(text: str) -> int | None:
+    """Return the whole number from 0 on that a text is, in digits alone; None if it is something else.
+
+    A number of more than 18 digits is a name.
+    """
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS else None
+
+
+def from_json(text: str | bytes) -> Any:
+    """Read JSON; whatever is wrong with it, lists in thousands of lists included, is a ValueError."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("lists or objects are nested too deeply") from None
+
+
+def from_toml(text: str) -> dict[str, Any]:
+    """Read TOML; whatever is wrong with it, lists in thousands of lists included, is a ValueError."""
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("lists or tables are nested too deeply") from None

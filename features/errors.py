@@ -9,6 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+# Of a message; more is no help to anybody.
+_LONGEST_LINE, _LINES_BEGIN, _LINES_END = 2000, 1500, 400
+_JOINERS = "\t\u200c\u200d"  # letters of some scripts, and emoji, are written with the latter two
+
 
 def printable(path: str | os.PathLike[str]) -> str:
     r"""Write a path so that it is text, and of one line.
@@ -32,6 +36,37 @@ def _breaks(character: str) -> bool:
     return unicodedata.category(character) in ("Cc", "Zl", "Zp")
 
 
+def legible(message: str) -> str:
+    r"""Write a message that quotes what stands in a file so that a terminal shows it, whatever that is.
+
+    Parameters
+    ----------
+    message
+        Of an error; it may have several lines.
+
+    Returns
+    -------
+    str
+        Controls, marks that turn the direction of writing, what can't be encoded, and all else that can't be
+        seen are escapes: ``\x1b``, ``\u202e``; of a line of thousands of characters the middle is left out.
+    """
+    if message.isascii() and len(message) <= _LONGEST_LINE and message.replace("\n", "").isprintable():
+        return message
+    return "\n".join(_shortened("".join(map(_seen, line))) for line in message.split("\n"))
+
+
+def _seen(character: str) -> str:
+    if character in _JOINERS or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp"):
+        return character
+    return character.encode("unicode_escape").decode()
+
+
+def _shortened(line: str) -> str:
+    if len(line) <= _LONGEST_LINE:
+        return line
+    return f"{line[:_LINES_BEGIN]} … ({len(line)} characters) … {line[-_LINES_END:]}"
+
+
 class AudioError(ValueError):
     """An audio file cannot be used.  Its text is one line, ``PATH: what was found; what is expected``.
 
@@ -49,7 +84,7 @@ class AudioError(ValueError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"{printable(self.path)}: {self.reason}"
+        return f"{printable(self.path)}: {legible(self.reason)}"
 
 
 class TooShortError(AudioError):

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from lstmcore.experiments.config.explanations import explain, keys_at, nearest_key
 from lstmcore.experiments.config.variations import SECTIONS
 from lstmcore.experiments.errors import InputError
+from lstmcore.experiments.files import whole_in
 
 Whole = TypeVar("Whole", bound=BaseModel)
 
@@ -67,9 +68,10 @@ def _change(raw: dict[str, Any], key: str, value: Any) -> None:
 
 
 def _index(values: list[Any], key: str, part: str) -> int:
-    if not part.isdecimal() or int(part) >= len(values):
+    place = whole_in(part)
+    if place is None or place >= len(values):
         raise InputError(f"unknown key {key!r}: the list has the places 0 to {len(values) - 1}")
-    return int(part)
+    return place
 
 
 def check_key(whole: type[BaseModel], place: str, key: str, allowed: tuple[str, ...], what: str) -> None:

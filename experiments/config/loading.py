@@ -13,6 +13,7 @@ from lstmcore.experiments.config.explanations import explain
 from lstmcore.experiments.config.sections import Experiment
 from lstmcore.experiments.config.shipped import find_experiment
 from lstmcore.experiments.errors import InputError
+from lstmcore.experiments.files import from_toml
 
 
 def load_experiment(
@@ -70,8 +71,8 @@ def _read_toml(path: Path) -> dict[str, Any]:
     if not text.strip():
         raise InputError(f"{path}: the file is empty; expected an experiment in TOML")
     try:
-        return tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits is a plain ValueError
+        return from_toml(text)
+    except ValueError as error:  # a number of thousands of digits is a plain ValueError
         raise InputError(f"{path}: not valid TOML: {error}") from None
 
 
@@ -80,13 +81,13 @@ def _parse_override(override: str) -> dict[str, Any]:
     if not equals or not key.strip() or not all(key.strip().split(".")):
         raise InputError(f"--set {override}: expected KEY=VALUE, such as training.learning_rate=1e-5")
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
+        value = from_toml(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text
         if text.strip()[:1] in ("[", "{"):
             advice = f"a list with spaces is quoted: --set '{key.strip()}=[16, 8]'"
             raise InputError(f"--set {override}: not a value as in TOML; {advice}") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise InputError(f"--set {key.strip()}: can't be read: {error}") from None
     for part in reversed(key.strip().split(".")):
         value = {part: value}

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from lstmcore.experiments.datasets.deam_layout import sample_column, sample_stamp
 from lstmcore.experiments.errors import InputError, unreadable
+from lstmcore.experiments.files import whole_in
 
 _ROUNDING_MS = 1  # of time stamps in whole milliseconds
 
@@ -218,12 +219,10 @@ def read_csv(path: Path, delimiter: str = ",") -> list[list[str]]:
 
 def whole_number(path: Path, line: int, what: str, cell: str) -> int:
     """Read a cell as a whole number, or raise an InputError."""
-    try:
-        if "_" in cell:  # which Python would pass over
-            raise ValueError
-        return int(cell)
-    except ValueError:
-        raise InputError(f"{path}, line {line}: {what} is {cell!r}; expected a whole number") from None
+    found = whole_in(cell.strip().removeprefix("-"))
+    if found is None:
+        raise InputError(f"{path}, line {line}: {what} is {cell!r}; expected a whole number")
+    return -found if cell.strip().startswith("-") else found
 
 
 def finite_number(path: Path, line: int, what: str, cell: str) -> float:

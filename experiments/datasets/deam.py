@@ -45,18 +45,19 @@ class Annotations:
     def __init__(self, root: Path, config: Data) -> None:
         if not root.is_dir():
             raise InputError(f"data.root = {str(root)!r}: no such folder")
-        self._root, self._config = root, config
+        self.root, self._config = root, config
         self.notes: list[str] = []
         files = {t: root / averaged_file(t) for t in DEAM_TARGETS}
         self._averaged = {t: read_dynamic(file, config.scale) for t, file in files.items()}
         self._own = self._averaged
         self.hop = _one_hop({file: self._averaged[t] for t, file in files.items()})
+        own = files
         if config.targets is not None:
             own = {t: root / getattr(config.targets, t) for t in DEAM_TARGETS}
             self._own = {t: read_dynamic(file, config.scale) for t, file in own.items()}
             self.hop = _one_hop({own[t]: self._own[t] for t in DEAM_TARGETS} | self._test_curves(files))
-        for curves in (self._averaged, self._own):
-            _both_targets(curves)
+        for curves, paths in ((self._averaged, files), (self._own, own)):
+            _both_targets(curves, paths)
         # What is wrong with it is told before hours of extraction.
         self.delay_frames = delay_frames(config.annotation_delay, self.hop and self.hop / 1000)
 
@@ -88,8 +89,8 @@ class Annotations:
     def agreements(self) -> Agreements:
         """How well raters agree, of the songs whose raters' answers are there."""
         needed = self._config.quality is not None
-        found = measure_agreement(self._root, self._candidates, needed=needed, notes=self.notes)
-        return found | measure_agreement(self._root, self.official_test(), needed=False, notes=self.notes)
+        found = measure_agreement(self.root, self._candidates, needed=needed, notes=self.notes)
+        return found | measure_agreement(self.root, self.official_test(), needed=False, notes=self.notes)
 
     @cached_property
     def _candidates(self) -> list[int]:
@@ -103,13 +104,13 @@ class Annotations:
         if not songs:
             above = self._config.official_test_above
             why = "" if above == "none" else f": all are numbered above {above} (data.official_test_above)"
-            raise InputError(f"{self._root}: no annotated development songs{why}")
+            raise InputError(f"{self.root}: no annotated development songs{why}")
         return sorted(songs)
 
     def _listed(self, songs: str | list[int | str]) -> tuple[str, set[SongId]]:
         """Name the place of a list of songs, and read it if it is a file."""
         if isinstance(songs, str):
-            path = self._root / songs
+            path = self.root / songs
             return str(path), {*_read_song_list(path)}
         return "data.development_songs", set(songs)
 
@@ -145,11 +146,11 @@ def _one_hop(files: dict[Path, dict[int, Curve]]) -> float | None:
     return next(iter(hops.values()), None)
 
 
-def _both_targets(curves: dict[str, dict[int, Curve]]) -> None:
+def _both_targets(curves: dict[str, dict[int, Curve]], files: dict[str, Path]) -> None:
     only = sorted(curves["arousal"].keys() ^ curves["valence"].keys())
     if only:
         has, lacks = DEAM_TARGETS if only[0] in curves["arousal"] else DEAM_TARGETS[::-1]
-        raise InputError(f"song {only[0]} has {has} annotations and no {lacks} annotations")
+        raise InputError(f"{files[lacks]}: song {only[0]} has {has} annotations and no {lacks} annotations")
 
 
 def _read_song_list(path: Path) -> set[int]:
@@ -196,7 +197,7 @@ def assemble(annotations: Annotations, source: FeatureSource, config: Data, note
             wrong.append(str(error))
     if wrong:
         raise all_told(wrong, "annotated songs can't be used")
-    hop, agreements = _hop_of_songs(joined, annotations.hop), annotations.agreements
+    hop, agreements = _hop_of_songs(annotations.root, joined, annotations.hop), annotations.agreements
     delay_frames(config.annotation_delay, hop and hop / 1000)  # features may be further apart
     unlabelled, left_out = [], []
     for song in _unlabelled(annotations, source, config):
@@ -262,7 +263,7 @@ def _notes_on_length(features: str, beyond: dict[int, float]) -> list[str]:
     ]
 
 
-def _hop_of_songs(songs: dict[int, Song], annotated: float | None) -> float | None:
+def _hop_of_songs(root: Path, songs: dict[int, Song], annotated: float | None) -> float | None:
     """Milliseconds from a frame to the next in the joined songs.
 
     A song may lack frames in between, which have no features.  The features may be further apart than the
@@ -275,8 +276,9 @@ def _hop_of_songs(songs: dict[int, Song], annotated: float | None) -> float | No
     others = [s for s, hop in hops.items() if not same_hop(hop, hops[first])]
     if others:
         raise InputError(
-            f"song {others[0]}: its annotated frames with features are {hops[others[0]] / 1000:g} s apart, "
-            f"and those of song {first} {hops[first] / 1000:g} s ({len(others)} such songs); expected one hop"
+            f"{root}: song {others[0]}: its annotated frames with features are {hops[others[0]] / 1000:g} s "
+            f"apart, and those of song {first} {hops[first] / 1000:g} s ({len(others)} such songs); "
+            "expected one hop"
         )
     exact = annotated is not None and same_hop(hops[first], annotated)
     return annotated if exact else round(hops[first], 3)
@@ -298,10 +300,12 @@ def _before(lead_in: float, hop: float | None, first: int) -> list[int]:
 def _join(song: int, annotations: Annotations, source: FeatureSource, config: Data) -> tuple[Song, float]:
     """Join one song, and tell how many seconds its features go on after the last annotation."""
     if song not in source.songs():
-        raise InputError(f"song {song} is annotated but there are no {source.name} features of it")
+        raise InputError(
+            f"{annotations.root}: song {song} is annotated but there are no {source.name} features of it"
+        )
     annotated, targets = joined_targets(*annotations.curves(song))
     if not annotated:
-        raise InputError(f"song {song}: arousal and valence have no time stamp in common")
+        raise InputError(f"{annotations.root}: song {song}: arousal and valence have no time stamp in common")
     lead_in = config.lead_in
     wanted = _before(lead_in, annotations.hop, annotated[0])
     stamps, rows = source.table(song, [*wanted, *annotated])
@@ -310,8 +314,8 @@ def _join(song: int, annotations: Annotations, source: FeatureSource, config: Da
     common = [k for k, stamp in enumerate(annotated) if stamp in position]
     if not common:
         raise InputError(
-            f"song {song}: 0 of its {len(annotated)} annotated frames have features at the same time; "
-            "expected at least 1"
+            f"{annotations.root}: song {song}: 0 of its {len(annotated)} annotated frames have features at "
+            "the same time; expected at least 1"
         )
     times = np.array([annotated[k] for k in common]) / 1000
     features = rows[[position[annotated[k]] for k in common]]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from lstmcore.experiments.datasets.annotations import LARGEST, finite_number, read_csv, whole_number
 from lstmcore.experiments.datasets.deam_layout import AUDIO, FEATURES
 from lstmcore.experiments.errors import InputError, unreadable
+from lstmcore.experiments.files import whole_in
 from lstmcore.features import FeatureSettings, columns, feature_names
 from lstmcore.features.formats import MEDIA_SUFFIXES, SNDFILE_SUFFIXES, SOUND_SUFFIXES
 from lstmcore.features.media import INSTALL, readable_suffixes
@@ -207,8 +208,8 @@ def why_undecodable(files: Iterable[Path]) -> str:
 def _numbered(folder: Path, suffixes: tuple[str, ...]) -> dict[int, Path]:
     if not folder.is_dir():
         return {}
-    files = [p for p in folder.iterdir() if p.suffix.lower() in suffixes and p.stem.isdecimal()]
-    return {int(p.stem): p for p in sorted(files)}
+    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in suffixes)
+    return {number: p for p in files if (number := whole_in(p.stem)) is not None}
 
 
 def read_feature_file(path: Path, names: list[str]) -> Table:

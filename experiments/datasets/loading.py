@@ -37,6 +37,7 @@ from lstmcore.experiments.datasets.tables import Tables
 from lstmcore.experiments.datasets.unlabelled import recordings_in, with_recordings
 from lstmcore.experiments.datasets.window_means import FRAMES, MEAN_NAMES, WindowMeans
 from lstmcore.experiments.errors import InputError, Interrupted, all_told
+from lstmcore.experiments.files import from_json
 from lstmcore.experiments.jobs.alone import alone
 from lstmcore.experiments.terminal.progress import Progress
 from lstmcore.features import cache_root
@@ -165,8 +166,8 @@ def _procedural_folder(plan: ProceduralData) -> Path:
 def _is_synthetic(root: Path) -> bool:
     """Whether a folder holds procedural music, though it is read as any other data."""
     try:
-        plan = json.loads((root / PLAN).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        plan = from_json((root / PLAN).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return False
     return isinstance(plan, dict) and plan.get("synthetic") is True
 

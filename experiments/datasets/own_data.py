@@ -20,6 +20,7 @@ from lstmcore.experiments.datasets.song import Dataset, Metadata, Song, SongId, 
 from lstmcore.experiments.datasets.table_file import Part, TableFile
 from lstmcore.experiments.datasets.timing import common_hop, nearest
 from lstmcore.experiments.errors import InputError, all_told, did_you_mean
+from lstmcore.experiments.files import whole_in
 
 _ROUNDING = 1e-3  # of seconds
 
@@ -94,8 +95,9 @@ class Chosen:
 def ids_of(songs: Iterable[str]) -> dict[str, SongId]:
     """Return what a data set calls its songs: numbers if all are whole ones, else their names."""
     names = sorted(set(songs))
-    if all(name.isdecimal() and name.isascii() and str(int(name)) == name for name in names):
-        return {name: int(name) for name in names}
+    numbers = {name: number for name in names if (number := whole_in(name)) is not None}
+    if all(str(numbers.get(name)) == name for name in names):
+        return dict(numbers)
     return dict(zip(names, names, strict=True))
 
 

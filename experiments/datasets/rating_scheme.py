@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import re
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 from lstmcore.experiments.errors import InputError, unreadable
+from lstmcore.experiments.files import from_toml
 
 SETTINGS = "annotation.toml"
 LONGEST_NAME = 40
+LONGEST_HOP = 60_000  # milliseconds
 NAME = re.compile(r"[^\W_](?:[\w .\-]*[\w.\-])?")
 """Of raters and targets: nothing that a table or a folder would take for something else."""
 
@@ -46,6 +47,8 @@ class Scheme:
                 )
         if len({target.casefold() for target in self.targets}) < len(self.targets):
             raise InputError(f"--targets: {', '.join(self.targets)} has one twice; expected each once")
+        if not 1 <= self.hop <= LONGEST_HOP:
+            raise InputError(f"hop_ms is {self.hop}; expected 1 to {LONGEST_HOP} milliseconds")
         low, high = self.scale
         if not (math.isfinite(low) and math.isfinite(high) and low < high):
             raise InputError(f"--scale: {low:g} to {high:g}; expected the lowest value, then the highest")
@@ -61,7 +64,7 @@ def read_scheme(folder: Path) -> Scheme | None:
     """
     path = folder / SETTINGS
     try:
-        content = tomllib.loads(path.read_text("utf-8"))
+        content = from_toml(path.read_text("utf-8"))
         low, high = content["scale"]
         return Scheme(tuple(map(str, content["targets"])), (float(low), float(high)), int(content["hop_ms"]))
     except (FileNotFoundError, NotADirectoryError):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,14 +112,10 @@ class TableFile:
             If the file can't be read.
         """
         if self.is_parquet:
-            import pyarrow
-
-            try:
-                frame = next(self._parquet().iter_batches(rows)).to_pandas()
-            except StopIteration:
+            with self._parquet_read():
+                frame = next((_frame(batch) for batch in self._parquet().iter_batches(rows)), None)
+            if frame is None:
                 return []
-            except (OSError, pyarrow.ArrowException) as error:
-                raise InputError(f"{self.path}: can't be read as Parquet: {error}") from None
             columns = [_as_text(frame.iloc[:, k]) for k in range(frame.shape[1])]
             return [[str(cell) for cell in cells] for cells in zip(*columns, strict=True)]
         found: list[list[str]] = []
@@ -267,22 +264,30 @@ class TableFile:
             raise InputError(
                 f"{self.path}: Parquet is read by pyarrow, which is not installed; {how}"
             ) from None
-        try:
+        with self._parquet_read():
             return pyarrow.parquet.ParquetFile(self.path)
+
+    def _read_parquet(self, columns: list[str], take: Callable[[Any], None]) -> None:
+        rows = max(ROWS, CELLS // max(1, len(columns)))
+        with self._parquet_read():
+            for batch in self._parquet().iter_batches(rows, columns=columns):
+                take(_frame(batch))
+
+    @contextmanager
+    def _parquet_read(self) -> Iterator[None]:
+        import pyarrow
+
+        try:
+            yield
         except FileNotFoundError:
             raise InputError(f"{self.path}: no such file") from None
         except (OSError, pyarrow.ArrowException) as error:
             raise InputError(f"{self.path}: can't be read as Parquet: {error}") from None
 
-    def _read_parquet(self, columns: list[str], take: Callable[[Any], None]) -> None:
-        import pyarrow
 
-        rows = max(ROWS, CELLS // max(1, len(columns)))
-        try:
-            for batch in self._parquet().iter_batches(rows, columns=columns):
-                take(batch.to_pandas())
-        except (OSError, pyarrow.ArrowException) as error:
-            raise InputError(f"{self.path}: can't be read as Parquet: {error}") from None
+def _frame(batch: Any) -> Any:
+    """Return the columns as they are called in the file; what pandas noted of its index may be damaged."""
+    return batch.replace_schema_metadata().to_pandas()
 
 
 def _as_text(column: Any) -> NDArray[np.object_]:

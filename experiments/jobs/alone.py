@@ -14,6 +14,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 from lstmcore.experiments.errors import Interrupted
+from lstmcore.experiments.files import from_json
 
 _POLL_SECONDS = 0.2
 
@@ -71,7 +72,7 @@ def alone(
 def is_held(lock: Path) -> bool:
     """Tell whether somebody works where a lock is, without touching it: from what it says beside it."""
     try:
-        found = json.loads(_holder(lock).read_text(encoding="utf-8"))
+        found = from_json(_holder(lock).read_text(encoding="utf-8"))
         if found["machine"] != platform.node():
             return True
         return bool(psutil.pid_exists(int(found["process"])))
@@ -91,7 +92,7 @@ def _holder(lock: Path) -> Path:
 def _who(file: Path) -> str:
     """Name the process that holds a lock, as far as that is known."""
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        found = from_json(file.read_text(encoding="utf-8"))
         return f"process {found['process']} on {found['machine']} (since {found['since']})"
     except (OSError, ValueError, LookupError, TypeError):
         return "another process"

@@ -24,7 +24,7 @@ from safetensors.numpy import load, save
 
 from lstmcore import EpochReport, Network, Training
 from lstmcore.experiments.errors import InputError
-from lstmcore.experiments.files import write_whole
+from lstmcore.experiments.files import from_json, write_whole
 
 Tensors = dict[str, NDArray[Any]]
 
@@ -174,12 +174,12 @@ def load_result(path: Path) -> Result | None:
     except FileNotFoundError:
         return None
     try:
-        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        header = from_json(content[8 : 8 + int.from_bytes(content[:8], "little")])
         digests = [name for name, about in header.items() if about.get("dtype") == "U8"]  # of others, none
         if digests and (digests != [_DIGEST] or _digest(content) != content[-_DIGEST_BYTES:]):
             return None
         tensors = {name: array for name, array in sorted(load(content).items()) if name != _DIGEST}
-        return Result(tensors, json.loads(header["__metadata__"]["facts"]))
+        return Result(tensors, from_json(header["__metadata__"]["facts"]))
     except (SafetensorError, LookupError, TypeError, ValueError, OverflowError, AttributeError):
         return None
 

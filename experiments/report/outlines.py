@@ -16,7 +16,7 @@ import numpy as np
 
 from lstmcore.experiments.datasets import SongId
 from lstmcore.experiments.errors import Interrupted
-from lstmcore.experiments.files import write_json
+from lstmcore.experiments.files import from_json, write_json
 from lstmcore.experiments.report.song.sound import peaks
 from lstmcore.experiments.terminal.progress import Progress
 from lstmcore.features.errors import AudioError
@@ -92,7 +92,7 @@ def _stamp(path: Path) -> str | None:
 def _read(file: Path) -> dict[str, Any]:
     """Read what is kept; nothing if it is damaged."""
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = from_json(file.read_text(encoding="utf-8"))
         songs: dict[str, Any] = content["songs"]
         return songs if content["digest"] == _digest(songs) else {}
     except (OSError, ValueError, KeyError, TypeError):

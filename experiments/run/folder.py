@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import threading
-import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +13,14 @@ from pydantic import ValidationError
 
 from lstmcore.experiments.config import Experiment
 from lstmcore.experiments.errors import InputError, unreadable
-from lstmcore.experiments.files import is_leftover, remove_leftovers, write_json, write_text
+from lstmcore.experiments.files import (
+    from_json,
+    from_toml,
+    is_leftover,
+    remove_leftovers,
+    write_json,
+    write_text,
+)
 from lstmcore.experiments.jobs.alone import alone, is_lock
 from lstmcore.experiments.terminal.environment import environment
 from lstmcore.experiments.terminal.progress import Progress
@@ -120,10 +125,10 @@ def _open(folder: Path, config: str, progress: Progress) -> None:
             write_text(file, config)
         return
     try:
-        theirs = tomllib.loads(file.read_text(encoding="utf-8"))
+        theirs = from_toml(file.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
         raise unreadable(file, error) from None
-    differing = _differences(_completed(theirs), _completed(tomllib.loads(config)))
+    differing = _differences(_completed(theirs), _completed(from_toml(config)))
     if differing:
         raise InputError(
             f"{folder}: is the folder of another experiment; different: {'; '.join(differing[:5])}. "
@@ -136,7 +141,7 @@ def _open(folder: Path, config: str, progress: Progress) -> None:
 def _digest_in(about: Path) -> object:
     """Return the digest of the configuration that ``environment.json`` holds, if it does."""
     try:
-        found = json.loads(about.read_bytes())
+        found = from_json(about.read_bytes())
     except (OSError, ValueError):
         return None
     return found.get(_CONFIG) if isinstance(found, dict) else None
@@ -144,7 +149,7 @@ def _digest_in(about: Path) -> object:
 
 def _unreadable(about: Path) -> bool:
     try:
-        return not isinstance(json.loads(about.read_bytes()), dict)
+        return not isinstance(from_json(about.read_bytes()), dict)
     except (FileNotFoundError, ValueError):
         return True
 

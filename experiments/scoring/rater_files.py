@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
+from pydantic import ValidationError
+
 from lstmcore.experiments.config import AudioData
+from lstmcore.experiments.config.explanations import explain
 from lstmcore.experiments.datasets.annotations import LARGEST, Raters, read_raters
 from lstmcore.experiments.datasets.own_data import ids_of
 from lstmcore.experiments.datasets.ratings import RatingColumns, read_ratings
@@ -47,7 +50,7 @@ def find_answers(folder: Path, progress: Progress) -> tuple[str, dict[str, dict[
     tables = read_tables(survey, progress)
     by_rater = [table for table in tables if table.is_by_rater]
     if by_rater:
-        return _of_files(survey.folder, by_rater)
+        return _of_files(folder, survey.folder, by_rater)
     return _of_table(folder, survey, tables)
 
 
@@ -57,7 +60,9 @@ def _one_table(path: Path) -> Survey:
     return Survey(path.parent, [], [path.name])
 
 
-def _of_files(root: Path, tables: Sequence[Table]) -> tuple[str, dict[str, dict[SongId, Raters]]]:
+def _of_files(
+    given: Path, root: Path, tables: Sequence[Table]
+) -> tuple[str, dict[str, dict[SongId, Raters]]]:
     places = {str(PurePosixPath(table.folder).parent) for table in tables}
     if len(places) > 1:
         raise InputError(
@@ -79,7 +84,7 @@ def _of_files(root: Path, tables: Sequence[Table]) -> tuple[str, dict[str, dict[
                 songs[ids[PurePosixPath(file).stem]] = raters
     if wrong:
         raise all_told(wrong, "files can't be read")
-    return str(root / places.pop()), _some(root, found)
+    return str(root / places.pop()), _some(given, found)
 
 
 def _of_table(
@@ -90,7 +95,10 @@ def _of_table(
         found_instead = [f"{table.named}: {', '.join(table.header[:8])}" for table in tables[:4]]
         seen = f"; found {'; '.join(found_instead)}" if found_instead else ""
         raise InputError(f"{folder}: nothing tells what each rater said; {_EXPECTED}{seen}")
-    own = AudioData.model_validate(ratings[0].keys())
+    try:
+        own = AudioData.model_validate(ratings[0].keys())
+    except ValidationError as error:
+        raise InputError(f"{survey.folder / ratings[0].named}: {explain(error, AudioData)}") from None
     read = read_ratings(survey.folder, own.annotations, RatingColumns(own, (-LARGEST, LARGEST)))
     ids = ids_of(read)
     found: dict[str, dict[SongId, Raters]] = {}

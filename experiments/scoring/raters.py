@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from lstmcore.experiments.datasets.agreement import cronbach_alpha
 from lstmcore.experiments.datasets.annotations import Raters
 from lstmcore.experiments.datasets.song import SongId, song_order
+from lstmcore.experiments.files import whole_in
 from lstmcore.experiments.scoring.metrics import pearson
 from lstmcore.experiments.scoring.statistics import (
     FEWEST_SONGS,
@@ -287,7 +288,9 @@ def _rater_rows(target: str, parts: Sequence[_Answer]) -> list[RaterRow]:
     spread = 1.4826 * float(np.median(np.abs(known - middle))) if len(known) else 0.0
     limit = max(middle + _FAR * spread, _FAR_OF_RANGE * span)
     rows = []
-    for name in sorted(by_rater, key=lambda name: song_order(int(name) if name.isdecimal() else name)):
+    for name in sorted(
+        by_rater, key=lambda name: song_order(name if (number := whole_in(name)) is None else number)
+    ):
         own = by_rater[name]
         enough = any(company[one.song] >= FEWEST_RATERS for one in own)
         values, others = np.concatenate([one.own for one in own]), np.concatenate([o.others for o in own])
@@ -307,6 +310,11 @@ def _rater_rows(target: str, parts: Sequence[_Answer]) -> list[RaterRow]:
         offset = float((values - others).mean()) if len(values) else None
         rows.append(RaterRow(target, name, len(own), len(values), r, lag, offset, distance, still, why))
     return rows
+
+
+def _number_or_name(name: str) -> tuple[int, str]:
+    number = whole_in(name)
+    return song_order(name if number is None else number)
 
 
 def _distance(own: Sequence[_Answer]) -> float | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -13,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from lstmcore.experiments.files import from_json
 from lstmcore.experiments.serving.child import RESULT, Request
 
 _CHILD = "lstmcore.experiments.serving.child"
@@ -130,7 +130,7 @@ class Analysis:
 def _messages(stream: IO[str]) -> Any:
     while line := stream.readline(_MOST_TOLD):
         try:
-            message = json.loads(line)
+            message = from_json(line)
         except ValueError:  # a library printed something
             continue
         if isinstance(message, dict):
@@ -150,6 +150,6 @@ def _why(code: int) -> str:
 def _result(file: Path) -> dict[str, Any]:
     if file.stat().st_size > _MOST_RESULT:
         raise Refused("is too long for a page: its curves are more than 64 MB")
-    content = json.loads(file.read_text(encoding="utf-8"))
+    content = from_json(file.read_text(encoding="utf-8"))
     assert isinstance(content, dict)
     return content

@@ -5,7 +5,6 @@ All of it is read from the run's folder; the run knows nothing of who looks.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from starlette.routing import Route
 
 from lstmcore.experiments.config import Experiment, load_experiment
 from lstmcore.experiments.errors import InputError
+from lstmcore.experiments.files import from_json
 from lstmcore.experiments.jobs.alone import is_held
 from lstmcore.experiments.prediction.shipped import is_model
 from lstmcore.experiments.run.folder import LOCK
@@ -105,8 +105,8 @@ class Watch:
                 return before.facts
             with file.open("rb") as content:
                 size = int.from_bytes(content.read(8), "little")
-                header = json.loads(content.read(min(size, _MOST_HEADER)))
-            facts = _summary(json.loads(header["__metadata__"]["facts"]))
+                header = from_json(content.read(min(size, _MOST_HEADER)))
+            facts = _summary(from_json(header["__metadata__"]["facts"]))
         except (OSError, ValueError, LookupError, TypeError, AttributeError):
             return None  # it is being replaced, or damaged; the run itself says so
         self._read[file.name] = _Read(stamp, facts)

@@ -21,12 +21,14 @@ class Target:
         Makes good files, in a folder that may be used for that; all of them must be read without an error.
     read
         Gets the bytes of one input and an empty folder of its own. It writes them as the file that the reader
-        expects, reads it by the function that a user's command calls, and sees that what came is right (finite,
-        of the shape that is said). It returns, or raises one of the house's errors.
+        expects, reads it by the function that a user's command calls, and sees that what came is right
+        (finite, of the shape that is said). It returns, or raises one of the house's errors.
     words
         What the format is made of; mutations put it anywhere.
     names
         One of these stands in each error: the file, the option or the key that is wrong. None: not looked at.
+    short
+        How many inputs the test suite tries.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Target:
     read: Callable[[bytes, Path], None]
     words: tuple[bytes, ...] = ()
     names: tuple[str, ...] = ()
+    short: int = 100
 
 
 def targets() -> dict[str, Target]:

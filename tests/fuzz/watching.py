@@ -20,7 +20,7 @@ from tests.fuzz.target import Target
 ROOT = Path(__file__).parents[2]
 # What an input may make a reader take: bytes, and bytes for each of its own.
 BASE, A_BYTE = 96 * 2**20, 200
-LONGEST_MESSAGE = 4000
+LONGEST_LINE = 2200
 _OPENS_FOR_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 _CHANGES = {
     "os.mkdir",
@@ -66,7 +66,7 @@ class Hang(BaseException):
 
 
 class _Guard:
-    """Sees what is written, started or asked of the network outside a folder.  Python can't take a hook back."""
+    """Sees what is written outside a folder, started or sent.  Python can't take a hook back."""
 
     def __init__(self) -> None:
         self.folder: str | None = None
@@ -82,18 +82,34 @@ class _Guard:
             if for_writing and not isinstance(path, int):
                 self._in_folder("open", path)
         elif event in _CHANGES:
-            for path in about[: 2 if event in ("os.rename", "os.link") else 1]:
-                self._in_folder(event, path)
+            for path, folder in _places(event, about):
+                self._in_folder(event, path, folder)
         elif event in _STARTS:
             self.seen.append(f"{event} {about[:1]}")
 
-    def _in_folder(self, event: str, path: Any) -> None:
+    def _in_folder(self, event: str, path: Any, folder: int = -1) -> None:
         try:
-            real = os.path.realpath(os.path.dirname(os.path.abspath(os.fsdecode(path))))
-        except (TypeError, ValueError):
+            own = Path(f"/proc/self/fd/{folder}" if folder != -1 else "", os.fsdecode(path))
+            real = own if str(own) == self.folder else own.parent.resolve()
+        except (TypeError, ValueError, OSError):
             return
-        if real != self.folder and not real.startswith(f"{self.folder}/") and os.fsdecode(path) != os.devnull:
-            self.seen.append(f"{event} {os.fsdecode(path)!r}")
+        if not real.is_relative_to(self.folder) and str(own) != os.devnull:
+            self.seen.append(f"{event} {str(own)!r}")
+
+
+def _places(event: str, about: tuple[Any, ...]) -> list[tuple[Any, int]]:
+    """Return the paths that change, and descriptors of the folders that they are seen from (-1: this one)."""
+    match event:
+        case "os.rename" | "os.link":
+            return [(about[0], about[2]), (about[1], about[3])]
+        case "os.symlink":
+            return [(about[1], about[2])]
+        case "os.truncate":
+            return [] if isinstance(about[0], int) else [(about[0], -1)]
+        case "os.chmod" | "os.mkdir":
+            return [] if isinstance(about[0], int) else [(about[0], about[2])]
+        case _:
+            return [(about[0], about[1])]
 
 
 _guards: list[_Guard] = []
@@ -125,6 +141,7 @@ class Watch:
         if not _guards:
             _guards.append(_Guard())
         self.guard = _guards[0]
+        self.peak = _peak()
 
     def good(self, seeds: list[bytes]) -> None:
         """See that good files are read; this imports, too, what reading needs."""
@@ -132,13 +149,14 @@ class Watch:
             shutil.rmtree(self.folder, ignore_errors=True)
             self.folder.mkdir(parents=True)
             self.target.read(data, self.folder)
+        self.peak = _peak()
 
     def look(self, data: bytes) -> Finding | None:
         """Have one input read."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         self.guard.seen.clear()
-        said, memory = self._said(), _peak()
+        said, memory = self._said(), self.peak
         told: tuple[str, str] | None = None
         with warnings.catch_warnings(record=True) as warned, self._alarm():
             warnings.simplefilter("always")
@@ -158,7 +176,8 @@ class Watch:
                 )
             finally:
                 self.guard.folder = None
-        taken = _peak() - memory
+        self.peak = _peak()
+        taken = self.peak - memory
         if told is None and self.guard.seen:
             told = f"outside: {self.guard.seen[0].split()[0]}", self.guard.seen[0]
         if told is None and taken > BASE + A_BYTE * len(data):
@@ -182,12 +201,12 @@ class Watch:
         wrong = None
         if not message.strip():
             wrong = "says nothing"
-        elif any(ord(c) < 32 and c not in "\n\t" or 127 <= ord(c) < 160 for c in message):
+        elif any((ord(c) < 32 and c not in "\n\t") or 127 <= ord(c) < 160 for c in message):
             wrong = "has control characters"
         elif any(0xD800 <= ord(c) < 0xE000 for c in message):
             wrong = "can't be printed"
-        elif len(message) > LONGEST_MESSAGE:
-            wrong = f"is longer than {LONGEST_MESSAGE} characters"
+        elif max(map(len, message.splitlines())) > LONGEST_LINE:
+            wrong = f"has a line of more than {LONGEST_LINE} characters"
         elif self.target.names and not any(name in message for name in self.target.names):
             wrong = "names no place"
         return (f"message {wrong} at {_place(error)}", message[:500]) if wrong else None

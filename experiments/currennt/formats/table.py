@@ -23,7 +23,7 @@ from lstmcore.experiments.currennt.formats.network_check import number_list
 from lstmcore.experiments.currennt.formats.reading import file_size
 from lstmcore.experiments.currennt.numerics.numerals import numbers
 from lstmcore.experiments.errors import InputError, did_you_mean
-from lstmcore.experiments.files import write_text
+from lstmcore.experiments.files import whole_in, write_text
 
 SCALERS = {
     "inputMeans": "input_means",
@@ -190,9 +190,10 @@ class _Rows:
             k = next(k for k in range(len(_FIRST), end) if not _is_number(row[k]))
             raise _wrong_cell(place, self.names[k], row[k], "a number") from None
         if self.has_class:
-            if row[-1] != "-1" and not (row[-1].isdecimal() and int(row[-1]) < 2**31 - 1):
+            found = -1 if row[-1] == "-1" else whole_in(row[-1])
+            if found is None or found >= 2**31 - 1:
                 raise _wrong_cell(place, "class", row[-1], "a whole number from 0, or -1")
-            self.classes.append(int(row[-1]))
+            self.classes.append(found)
 
     def _add_frame(self, place: str, row: list[str]) -> None:
         tag, here = row[0], tuple(row[1:3])

@@ -13,7 +13,7 @@ import numpy as np
 from lstmcore.experiments.datasets import deam_layout as layout
 from lstmcore.experiments.datasets.annotations import read_raters
 from lstmcore.experiments.datasets.procedural.plan import CollectionMismatchError, ProceduralPlan, SongPlan
-from lstmcore.experiments.files import is_leftover, remove_leftovers, write_whole
+from lstmcore.experiments.files import from_json, is_leftover, remove_leftovers, write_whole
 from lstmcore.features.waiting import Ends
 
 GENERATOR_VERSION = 1
@@ -113,7 +113,7 @@ def _claim(root: Path, plan: ProceduralPlan) -> None:
     file = root / layout.PLAN
     if file.exists():
         try:
-            found = json.loads(file.read_text())
+            found = from_json(file.read_text())
         except ValueError as error:
             raise CollectionMismatchError(f"{root}: {layout.PLAN} cannot be read: {error}") from error
         if found != wanted:

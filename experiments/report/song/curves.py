@@ -15,6 +15,7 @@ from lstmcore.experiments.config import DEAM_TARGETS
 from lstmcore.experiments.datasets.annotations import finite_number, read_csv, read_dynamic, read_raters
 from lstmcore.experiments.datasets.deam_layout import AVERAGED, averaged_file, rater_file
 from lstmcore.experiments.errors import InputError, did_you_mean
+from lstmcore.experiments.files import whole_in
 from lstmcore.features.errors import printable
 
 _SPREAD = "_spread"
@@ -66,7 +67,8 @@ def read_annotations(source: Path, song: str) -> Curves:
         If a file is missing or malformed, or doesn't have the song.
     """
     files = _annotation_files(source)
-    if not song.isdecimal():
+    number = whole_in(song)
+    if number is None:
         raise InputError(
             f"song {song!r}: annotations know songs by number, so there is none for it in {source}; "
             "--song-id says which number it has"
@@ -74,9 +76,9 @@ def read_annotations(source: Path, song: str) -> Curves:
     curves = {}
     for target, path in files.items():
         songs = read_dynamic(path)
-        if int(song) not in songs:
+        if number not in songs:
             raise InputError(f"{path}: {_no_song(song, [str(s) for s in songs])}")
-        curve = songs[int(song)]
+        curve = songs[number]
         spread = None
         raters = source / rater_file(target, int(song))
         if raters.is_file():
