@@ -15,11 +15,11 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
-from onnx.reference import ReferenceEvaluator
 
 from lstmcore import LSTM, Layer, Linear, Logistic, Network, Softmax, Tanh, predict
 from lstmcore.experiments.errors import InputError, unreadable
 from lstmcore.experiments.exchange.imported import Imported, array_in, custom, read_back
+from lstmcore.experiments.exchange.onnx_computing import NotComputed, Request, Run, computed
 from lstmcore.experiments.exchange.onnx_files import MODEL_KEY
 from lstmcore.experiments.exchange.onnx_graph import GATES, PEEPHOLES, parameter_name
 from lstmcore.features.errors import printable
@@ -311,38 +311,31 @@ class _Step:
 
 def _compare(file: Path, model: onnx.ModelProto, given: onnx.ValueInfoProto, network: Network) -> None:
     """See that a network computes what a graph does, on one sequence of random numbers."""
-    told = given.type.tensor_type.shape.dim
-    sizes = [d.dim_value if d.HasField("dim_value") else 0 for d in told]
+    sizes = _sizes(given)
     inputs = network.architecture.input_size
     if len(sizes) not in (2, 3) or sizes[-1] not in (0, inputs):
         raise InputError(
             f"{printable(file)}: its input {given.name!r} has shape {sizes}; expected frames of {inputs} "
             "values"
         )
-    others = {one.name: one for one in model.graph.input if one.name != given.name}
-    evaluator = ReferenceEvaluator(model)
+    others = {
+        one.name: [size or 1 for size in _sizes(one)] for one in model.graph.input if one.name != given.name
+    }
+    runs = [
+        Run(tuple(size or (_FRAMES if k == axis else 1) for k, size in enumerate(sizes[:-1])), axis)
+        for axis in range(len(sizes) - 1)
+    ]
+    try:
+        outputs = computed(Request(str(file.absolute()), given.name, inputs, others, runs))
+    except NotComputed as error:
+        raise InputError(f"{printable(file)}: can't be computed: {error}") from None
     away = []
-    for axis in range(len(sizes) - 1):
-        shape = [size or (_FRAMES if k == axis else 1) for k, size in enumerate(sizes[:-1])]
-        if max(shape) > _MOST_NODES:
-            break
-        rows = np.random.default_rng(0).standard_normal((shape[axis], inputs)).astype(np.float32)
-        wide = rows.reshape([shape[axis] if k == axis else 1 for k in range(len(shape))] + [inputs])
-        feed = {given.name: np.broadcast_to(wide, [*shape, inputs]).copy()}
-        for name, one in others.items():
-            dims = [d.dim_value or 1 for d in one.type.tensor_type.shape.dim]
-            feed.setdefault(name, np.zeros(dims, np.float32))
-        try:
-            outputs: Any = evaluator.run(None, feed)
-        except Exception as error:  # noqa: BLE001 - whatever the evaluator says of a foreign graph
-            raise InputError(
-                f"{printable(file)}: can't be computed: {' '.join(str(error).split())[:200]}"
-            ) from None
-        found = np.asarray(outputs[0])
-        wanted = predict(network, rows)
-        if found.size % wanted.size == 0 and found.shape[-1] == wanted.shape[-1]:
-            for spot in [k for k, n in enumerate(found.shape[:-1]) if n == shape[axis]]:
-                one_sequence = np.moveaxis(found, spot, 0).reshape(shape[axis], -1, wanted.shape[-1])[:, 0]
+    for run, found in zip(runs, outputs, strict=True):
+        frames = run.shape[run.axis]
+        wanted = predict(network, run.sequence(inputs))
+        if found.size and found.size % wanted.size == 0 and found.shape[-1] == wanted.shape[-1]:
+            for spot in [k for k, n in enumerate(found.shape[:-1]) if n == frames]:
+                one_sequence = np.moveaxis(found, spot, 0).reshape(frames, -1, wanted.shape[-1])[:, 0]
                 away.append(float(np.abs(one_sequence - wanted).max()))
     if not away or not min(away) <= _MOST_DIFFERENCE:
         by = f"differs by {min(away):.2g}" if away else "has another shape"
@@ -350,3 +343,8 @@ def _compare(file: Path, model: onnx.ModelProto, given: onnx.ValueInfoProto, net
             f"{printable(file)}: its graph computes something else than its LSTM and dense layers in a row: "
             f"the result {by}"
         )
+
+
+def _sizes(given: onnx.ValueInfoProto) -> list[int]:
+    """Return the sizes of an input; 0 where one is left open."""
+    return [max(0, size.dim_value) for size in given.type.tensor_type.shape.dim]
