@@ -1,8 +1,8 @@
 """A graph of somebody else's is computed in a process of its own: ``python -m`` this module.
 
 A few nodes suffice to fill any memory, or to compute for years. So the process may use so much of both and
-no more, and what comes back are numbers. The request is a line of JSON on standard input; the answer on standard
-output is a line of JSON and behind it the first output of each run, as NumPy writes arrays.
+no more, and what comes back are numbers. The request is a line of JSON on standard input; the answer on
+standard output is a line of JSON and behind it the first output of each run, as NumPy writes arrays.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class Run:
     Parameters
     ----------
     shape
-        Of what it is given, but for the values of a frame; one sequence lies along `axis`, and is repeated along
-        the others.
+        Of what it is given, but for the values of a frame; one sequence lies along `axis`, and is repeated
+        along the others.
     axis
         Which one is time.
     """
@@ -156,10 +156,11 @@ def _outputs(said: dict[str, Any]) -> list[Array]:
     evaluator = ReferenceEvaluator(onnx.load_model_from_string(Path(said["file"]).read_bytes()))
     found = []
     for told in said["runs"]:
-        feed = {name: np.zeros(shape, np.float32) for name, shape in said["others"].items()}
+        feed: dict[str, Array] = {name: np.zeros(shape, np.float32) for name, shape in said["others"].items()}
         feed[said["given"]] = Run(tuple(told["shape"]), told["axis"]).feed(said["inputs"])
         with np.errstate(all="ignore"):
-            output = np.asarray(evaluator.run(None, feed)[0])
+            outputs: Any = evaluator.run(None, feed)
+        output = np.asarray(outputs[0])
         if output.size > MOST_VALUES:
             raise NotComputed(f"its output has shape {output.shape}; expected one of a few frames")
         found.append(output)

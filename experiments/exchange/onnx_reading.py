@@ -6,7 +6,6 @@ what is expected, and what a foreign graph is taken for must compute what the gr
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,12 @@ from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
 
 from lstmcore import LSTM, Layer, Linear, Logistic, Network, Softmax, Tanh, predict
-from lstmcore.experiments.errors import InputError, unreadable
+from lstmcore.experiments.errors import InputError, shown, unreadable
 from lstmcore.experiments.exchange.imported import Imported, array_in, custom, read_back
 from lstmcore.experiments.exchange.onnx_computing import NotComputed, Request, Run, computed
 from lstmcore.experiments.exchange.onnx_files import MODEL_KEY
 from lstmcore.experiments.exchange.onnx_graph import GATES, PEEPHOLES, parameter_name
+from lstmcore.experiments.files import from_json
 from lstmcore.features.errors import printable
 from lstmcore.layers import BLSTM, BlockLayer, Convolution
 from lstmcore.network import Architecture
@@ -33,6 +33,7 @@ _ACTIVATIONS: dict[str, type[Layer]] = {"Tanh": Tanh, "Sigmoid": Logistic, "Soft
 _READ = ("LSTM", "MatMul", "Gemm", "Add", *_ACTIVATIONS, *_SHAPING)
 _FRAMES, _MOST_DIFFERENCE = 5, 1e-4  # of the comparison with the graph
 _MOST_NODES = 100_000
+_DOMAINS = ("", "ai.onnx")
 
 
 def read_onnx(file: Path) -> Imported:
@@ -67,6 +68,14 @@ def _loaded(file: Path) -> onnx.ModelProto:
         raise InputError(f"{printable(file)}: damaged, or no file of ONNX: there is no node in its graph")
     if len(model.graph.node) > _MOST_NODES:
         raise InputError(f"{printable(file)}: {len(model.graph.node)} nodes; expected at most {_MOST_NODES}")
+    foreign = [n for n in model.graph.node if n.domain not in _DOMAINS]
+    if foreign:
+        raise InputError(
+            f"{printable(file)}: node {shown(foreign[0].name)} is of {shown(foreign[0].domain)}; "
+            "expected nodes of ONNX's own"
+        )
+    if not model.graph.output:
+        raise InputError(f"{printable(file)}: its graph has no output; expected one")
     inner = [n for n in model.graph.node if any(a.HasField("g") or a.graphs for a in n.attribute)]
     if inner or model.functions or model.graph.sparse_initializer:
         what = f"node {inner[0].name!r} ({inner[0].op_type})" if inner else "a function or sparse array"
@@ -115,7 +124,7 @@ def _arrays(file: Path, graph: onnx.GraphProto) -> dict[str, Array]:
 
 def _own(file: Path, text: str, arrays: dict[str, Array]) -> Imported:
     try:
-        content = json.loads(text)
+        content = from_json(text)
     except ValueError:
         raise InputError(f"{printable(file)}: its metadata {MODEL_KEY} aren't valid JSON") from None
 
@@ -141,8 +150,9 @@ def _own(file: Path, text: str, arrays: dict[str, Array]) -> Imported:
 
     quantiles = None
     if "quantiles" in arrays:
-        columns = len(content["feature_names"]) if isinstance(content, dict) else 0
-        table = arrays["quantiles"]
+        names = content.get("feature_names") if isinstance(content, dict) else None
+        columns = len(names) if isinstance(names, list) else 0
+        table = array_in(file, arrays, "quantiles", arrays["quantiles"].shape)
         if not columns or table.ndim != 1 or not len(table) or len(table) % columns:
             raise InputError(f"{printable(file)}: quantiles has shape {table.shape}; expected some a feature")
         table = table.reshape(columns, -1).T

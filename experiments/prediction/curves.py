@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pandas as pd
+from pydantic import BaseModel, Field, ValidationError
 
 import lstmcore
 from lstmcore.experiments.jobs.job import Result, load_result, save_result
@@ -17,6 +18,15 @@ from lstmcore.features.store import cache_root
 
 VERSION = 1
 """Whoever changes what is predicted from the same song by the same model raises it."""
+
+
+class _Facts(BaseModel):
+    """What is kept beside the numbers of a table."""
+
+    columns: list[str] = Field(min_length=1)
+    distance: float | None
+    novelty: float | None
+    warnings: list[str]
 
 
 def model_digest(model: Model) -> str:
@@ -64,9 +74,12 @@ class CurveStore:
         found = load_result(self._file(digest))
         if found is None:
             return None
-        facts = found.facts
-        table = pd.DataFrame({str(name): found.tensors[str(k)] for k, name in enumerate(facts["columns"])})
-        return PredictedSong(table, facts["distance"], facts["novelty"], tuple(facts["warnings"]))
+        try:
+            facts = _Facts.model_validate(found.facts)
+            table = pd.DataFrame({name: found.tensors[str(k)] for k, name in enumerate(facts.columns)})
+        except (ValidationError, LookupError, ValueError):
+            return None
+        return PredictedSong(table, facts.distance, facts.novelty, tuple(facts.warnings))
 
     def save(self, digest: str, song: PredictedSong) -> None:
         """Write what was said of a song; its table has numbers only."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from lstmcore.experiments.datasets import SongId
 from lstmcore.experiments.errors import Interrupted
@@ -23,6 +24,8 @@ from lstmcore.features.errors import AudioError
 
 COLUMNS = 200
 FILE = "outlines.json"
+
+_SONGS = TypeAdapter(dict[str, tuple[str, int | float, str]])
 
 
 @dataclass(frozen=True)
@@ -93,8 +96,8 @@ def _read(file: Path) -> dict[str, Any]:
     """Read what is kept; nothing if it is damaged."""
     try:
         content = from_json(file.read_text(encoding="utf-8"))
-        songs: dict[str, Any] = content["songs"]
-        return songs if content["digest"] == _digest(songs) else {}
+        songs = content["songs"]
+        return _SONGS.validate_python(songs) if content["digest"] == _digest(songs) else {}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
 
