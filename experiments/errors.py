@@ -7,10 +7,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from reprlib import Repr
 
+from lstmcore.features.errors import legible
+
 _SHORT = Repr()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
-
-from lstmcore.features.errors import legible
 
 
 class InputError(ValueError):
