@@ -187,7 +187,7 @@ class Campaign:
                 f"-runs={left}",
                 f"-seed={seed % 2**31 or 1}",
                 f"-max_len={self.longest}",
-                f"-dict={words}",
+                *([f"-dict={words}"] if escaped else []),
             ),
             *("-timeout=0", "-rss_limit_mb=0", "-malloc_limit_mb=0", "-print_final_stats=1", "-verbosity=1"),
             *(f"-artifact_prefix={self.folder}/", str(self.corpus)),

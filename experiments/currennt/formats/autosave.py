@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from lstmcore.experiments.currennt.formats.json_file import json_text, from_json, shown
+from lstmcore.experiments.currennt.formats.json_file import from_json, json_text, shown
 from lstmcore.experiments.currennt.formats.network_check import number_list
 from lstmcore.experiments.currennt.formats.network_file import (
     NetworkFile,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmcore.experiments.currennt.formats.json_file import json_text, from_json, shown
+from lstmcore.experiments.currennt.formats.json_file import from_json, json_text, shown
 from lstmcore.experiments.currennt.formats.network_check import LayerReader, read_layers
 from lstmcore.experiments.errors import InputError, did_you_mean
 from lstmcore.experiments.files import write_text

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from lstmcore.experiments.currennt.formats.json_file import json_text, from_json
+from lstmcore.experiments.currennt.formats.json_file import from_json, json_text
 from lstmcore.experiments.currennt.formats.netcdf import NetcdfData, opened, read_opened, write_netcdf
 from lstmcore.experiments.currennt.formats.netcdf_check import check_data
 from lstmcore.experiments.currennt.formats.netcdf_classic import ClassicFile
