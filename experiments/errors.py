@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from reprlib import Repr
 
 from lstmcore.features.errors import legible
+
+_SHORT = Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
 
 
 class InputError(ValueError):
@@ -39,6 +43,11 @@ def unreadable(path: Path, error: Exception, expected: str = "text in UTF-8") ->
     if isinstance(error, UnicodeDecodeError):
         return InputError(f"{path}: can't be read: not text in UTF-8; expected {expected}")
     return InputError(f"{path}: can't be read: {getattr(error, 'strerror', None) or error}")
+
+
+def shown(value: object) -> str:
+    """Write what was found so that it fits into a sentence, whatever it is: quoted, and not too long."""
+    return _SHORT.repr(value)
 
 
 def listed(words: Sequence[str]) -> str:

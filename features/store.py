@@ -15,6 +15,7 @@ import hashlib
 import io
 import logging
 import os
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -138,11 +139,12 @@ class FeatureStore:
             content = file.read_bytes()
         except FileNotFoundError:
             return None
-        if not _is_whole(content):
+        try:
+            held, values = _unpack(content)
+        except Exception:  # noqa: BLE001 - readers of archives and arrays raise whatever they meet
             _log.warning("%s: damaged; its features are computed anew", file)
             return None
-        values = _unpack(content, names)
-        return None if values is None else grid_table(values, names, key.hop_seconds)
+        return grid_table(values, names, key.hop_seconds) if held == names else None
 
     def save(self, key: FeatureKey, table: pandas.DataFrame) -> Path:
         """Write a table, whole or not at all; an older one is replaced.
@@ -183,12 +185,17 @@ def _pack(values: NDArray[Any], names: tuple[str, ...]) -> bytes:
     return archive + hashlib.sha256(archive).digest()
 
 
-def _is_whole(content: bytes) -> bool:
-    return hashlib.sha256(content[:-_DIGEST_BYTES]).digest() == content[-_DIGEST_BYTES:]
-
-
-def _unpack(content: bytes, names: tuple[str, ...]) -> NDArray[Any] | None:
-    with np.load(io.BytesIO(content[:-_DIGEST_BYTES]), allow_pickle=False) as arrays:
-        held = arrays["names"].tobytes().decode()
+def _unpack(content: bytes) -> tuple[tuple[str, ...], NDArray[Any]]:
+    """Return names and values; whatever isn't as it was written is an error."""
+    archive, digest = content[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
+    if hashlib.sha256(archive).digest() != digest:
+        raise ValueError("its digest is another")
+    with zipfile.ZipFile(io.BytesIO(archive)) as parts:
+        if any(part.compress_type != zipfile.ZIP_STORED for part in parts.infolist()):
+            raise ValueError("it is compressed")  # so it can't be more than it seems
+    with np.load(io.BytesIO(archive), allow_pickle=False) as arrays:
+        names = tuple(arrays["names"].tobytes().decode().split("\n"))
         values: NDArray[Any] = arrays["values"]
-    return values if held == "\n".join(names) else None
+    if values.shape != (len(values), len(names)) or values.dtype.kind != "f":
+        raise ValueError("its values are no table")
+    return names, values

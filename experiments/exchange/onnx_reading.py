@@ -6,7 +6,6 @@ what is expected, and what a foreign graph is taken for must compute what the gr
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,14 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
-from onnx.reference import ReferenceEvaluator
 
 from lstmcore import LSTM, Layer, Linear, Logistic, Network, Softmax, Tanh, predict
-from lstmcore.experiments.errors import InputError, unreadable
+from lstmcore.experiments.errors import InputError, shown, unreadable
 from lstmcore.experiments.exchange.imported import Imported, array_in, custom, read_back
+from lstmcore.experiments.exchange.onnx_computing import NotComputed, Request, Run, computed
 from lstmcore.experiments.exchange.onnx_files import MODEL_KEY
 from lstmcore.experiments.exchange.onnx_graph import GATES, PEEPHOLES, parameter_name
+from lstmcore.experiments.files import from_json
 from lstmcore.features.errors import printable
 from lstmcore.layers import BLSTM, BlockLayer, Convolution
 from lstmcore.network import Architecture
@@ -33,6 +33,7 @@ _ACTIVATIONS: dict[str, type[Layer]] = {"Tanh": Tanh, "Sigmoid": Logistic, "Soft
 _READ = ("LSTM", "MatMul", "Gemm", "Add", *_ACTIVATIONS, *_SHAPING)
 _FRAMES, _MOST_DIFFERENCE = 5, 1e-4  # of the comparison with the graph
 _MOST_NODES = 100_000
+_DOMAINS = ("", "ai.onnx")
 
 
 def read_onnx(file: Path) -> Imported:
@@ -67,6 +68,14 @@ def _loaded(file: Path) -> onnx.ModelProto:
         raise InputError(f"{printable(file)}: damaged, or no file of ONNX: there is no node in its graph")
     if len(model.graph.node) > _MOST_NODES:
         raise InputError(f"{printable(file)}: {len(model.graph.node)} nodes; expected at most {_MOST_NODES}")
+    foreign = [n for n in model.graph.node if n.domain not in _DOMAINS]
+    if foreign:
+        raise InputError(
+            f"{printable(file)}: node {shown(foreign[0].name)} is of {shown(foreign[0].domain)}; "
+            "expected nodes of ONNX's own"
+        )
+    if not model.graph.output:
+        raise InputError(f"{printable(file)}: its graph has no output; expected one")
     inner = [n for n in model.graph.node if any(a.HasField("g") or a.graphs for a in n.attribute)]
     if inner or model.functions or model.graph.sparse_initializer:
         what = f"node {inner[0].name!r} ({inner[0].op_type})" if inner else "a function or sparse array"
@@ -115,7 +124,7 @@ def _arrays(file: Path, graph: onnx.GraphProto) -> dict[str, Array]:
 
 def _own(file: Path, text: str, arrays: dict[str, Array]) -> Imported:
     try:
-        content = json.loads(text)
+        content = from_json(text)
     except ValueError:
         raise InputError(f"{printable(file)}: its metadata {MODEL_KEY} aren't valid JSON") from None
 
@@ -141,8 +150,9 @@ def _own(file: Path, text: str, arrays: dict[str, Array]) -> Imported:
 
     quantiles = None
     if "quantiles" in arrays:
-        columns = len(content["feature_names"]) if isinstance(content, dict) else 0
-        table = arrays["quantiles"]
+        names = content.get("feature_names") if isinstance(content, dict) else None
+        columns = len(names) if isinstance(names, list) else 0
+        table = array_in(file, arrays, "quantiles", arrays["quantiles"].shape)
         if not columns or table.ndim != 1 or not len(table) or len(table) % columns:
             raise InputError(f"{printable(file)}: quantiles has shape {table.shape}; expected some a feature")
         table = table.reshape(columns, -1).T
@@ -311,38 +321,31 @@ class _Step:
 
 def _compare(file: Path, model: onnx.ModelProto, given: onnx.ValueInfoProto, network: Network) -> None:
     """See that a network computes what a graph does, on one sequence of random numbers."""
-    told = given.type.tensor_type.shape.dim
-    sizes = [d.dim_value if d.HasField("dim_value") else 0 for d in told]
+    sizes = _sizes(given)
     inputs = network.architecture.input_size
     if len(sizes) not in (2, 3) or sizes[-1] not in (0, inputs):
         raise InputError(
             f"{printable(file)}: its input {given.name!r} has shape {sizes}; expected frames of {inputs} "
             "values"
         )
-    others = {one.name: one for one in model.graph.input if one.name != given.name}
-    evaluator = ReferenceEvaluator(model)
+    others = {
+        one.name: [size or 1 for size in _sizes(one)] for one in model.graph.input if one.name != given.name
+    }
+    runs = [
+        Run(tuple(size or (_FRAMES if k == axis else 1) for k, size in enumerate(sizes[:-1])), axis)
+        for axis in range(len(sizes) - 1)
+    ]
+    try:
+        outputs = computed(Request(str(file.absolute()), given.name, inputs, others, runs))
+    except NotComputed as error:
+        raise InputError(f"{printable(file)}: can't be computed: {error}") from None
     away = []
-    for axis in range(len(sizes) - 1):
-        shape = [size or (_FRAMES if k == axis else 1) for k, size in enumerate(sizes[:-1])]
-        if max(shape) > _MOST_NODES:
-            break
-        rows = np.random.default_rng(0).standard_normal((shape[axis], inputs)).astype(np.float32)
-        wide = rows.reshape([shape[axis] if k == axis else 1 for k in range(len(shape))] + [inputs])
-        feed = {given.name: np.broadcast_to(wide, [*shape, inputs]).copy()}
-        for name, one in others.items():
-            dims = [d.dim_value or 1 for d in one.type.tensor_type.shape.dim]
-            feed.setdefault(name, np.zeros(dims, np.float32))
-        try:
-            outputs: Any = evaluator.run(None, feed)
-        except Exception as error:  # noqa: BLE001 - whatever the evaluator says of a foreign graph
-            raise InputError(
-                f"{printable(file)}: can't be computed: {' '.join(str(error).split())[:200]}"
-            ) from None
-        found = np.asarray(outputs[0])
-        wanted = predict(network, rows)
-        if found.size % wanted.size == 0 and found.shape[-1] == wanted.shape[-1]:
-            for spot in [k for k, n in enumerate(found.shape[:-1]) if n == shape[axis]]:
-                one_sequence = np.moveaxis(found, spot, 0).reshape(shape[axis], -1, wanted.shape[-1])[:, 0]
+    for run, found in zip(runs, outputs, strict=True):
+        frames = run.shape[run.axis]
+        wanted = predict(network, run.sequence(inputs))
+        if found.size and found.size % wanted.size == 0 and found.shape[-1] == wanted.shape[-1]:
+            for spot in [k for k, n in enumerate(found.shape[:-1]) if n == frames]:
+                one_sequence = np.moveaxis(found, spot, 0).reshape(frames, -1, wanted.shape[-1])[:, 0]
                 away.append(float(np.abs(one_sequence - wanted).max()))
     if not away or not min(away) <= _MOST_DIFFERENCE:
         by = f"differs by {min(away):.2g}" if away else "has another shape"
@@ -350,3 +353,8 @@ def _compare(file: Path, model: onnx.ModelProto, given: onnx.ValueInfoProto, net
             f"{printable(file)}: its graph computes something else than its LSTM and dense layers in a row: "
             f"the result {by}"
         )
+
+
+def _sizes(given: onnx.ValueInfoProto) -> list[int]:
+    """Return the sizes of an input; 0 where one is left open."""
+    return [max(0, size.dim_value) for size in given.type.tensor_type.shape.dim]

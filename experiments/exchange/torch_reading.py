@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from lstmcore import LSTM, Layer, Linear
 from lstmcore.experiments.errors import InputError, unreadable
 from lstmcore.experiments.exchange.imported import Imported, array_in, custom, read_back
 from lstmcore.experiments.exchange.torch_files import GATES, KEY, STATE
+from lstmcore.experiments.files import from_json
 from lstmcore.experiments.prediction.shipped import card_in
 from lstmcore.features.errors import printable
 from lstmcore.layers import BLSTM, BlockLayer
@@ -61,7 +61,7 @@ def _read(file: Path) -> tuple[dict[str, Array], dict[str, str]]:
     except OSError as error:
         raise unreadable(file, error) from None
     try:
-        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        header = from_json(content[8 : 8 + int.from_bytes(content[:8], "little")])
         told = header.get("__metadata__", {})
         kinds = {name: about["dtype"] for name, about in header.items() if name != "__metadata__"}
         foreign = {name: kind for name, kind in kinds.items() if kind not in ("F16", "F32", "F64")}
@@ -77,7 +77,7 @@ def _read(file: Path) -> tuple[dict[str, Array], dict[str, str]]:
 
 def _own(file: Path, text: str, arrays: dict[str, Array]) -> Imported:
     try:
-        facts = json.loads(text)
+        facts = from_json(text)
         content, peepholes = facts["description"], list(facts["peepholes"])
     except (ValueError, LookupError, TypeError):
         raise InputError(f"{printable(file)}: its metadata {KEY!r} are damaged") from None

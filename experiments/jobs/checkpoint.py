@@ -94,7 +94,7 @@ def _load(path: Path) -> tuple[TrainingState | None, list[EpochReport]]:
         if path.exists():
             raise EngineError("can't be read")
         return None, []
-    facts = found.facts if isinstance(found.facts, dict) else {}
+    facts = found.facts
     try:
         reports = _REPORTS.validate_python(facts.pop("reports", None))
         arrays = {_ARRAYS.get(name, name): array for name, array in found.tensors.items()}

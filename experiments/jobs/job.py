@@ -181,7 +181,8 @@ def load_result(path: Path) -> Result | None:
         if digests and (digests != [_DIGEST] or _digest(content) != content[-_DIGEST_BYTES:]):
             return None
         tensors = {name: array for name, array in sorted(load(content).items()) if name != _DIGEST}
-        return Result(tensors, from_json(header["__metadata__"]["facts"]))
+        facts = from_json(header["__metadata__"]["facts"])
+        return Result(tensors, facts) if isinstance(facts, dict) else None
     except (SafetensorError, LookupError, TypeError, ValueError, OverflowError, AttributeError):
         return None
 

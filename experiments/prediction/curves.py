@@ -8,6 +8,7 @@ import logging
 from pathlib import Path
 
 import pandas as pd
+from pydantic import BaseModel, Field, ValidationError
 
 import lstmcore
 from lstmcore.experiments.jobs.job import Result, load_result, save_result
@@ -19,6 +20,15 @@ from lstmcore.features.store import cache_root
 _log = logging.getLogger("prediction")
 VERSION = 1
 """Whoever changes what is predicted from the same song by the same model raises it."""
+
+
+class _Facts(BaseModel):
+    """What is kept beside the numbers of a table."""
+
+    columns: list[str] = Field(min_length=1)
+    distance: float | None
+    novelty: float | None
+    warnings: list[str]
 
 
 def model_digest(model: Model) -> str:
@@ -71,9 +81,12 @@ class CurveStore:
             if file.exists():
                 _log.warning("%s: damaged; its curves are predicted anew", file)
             return None
-        facts = found.facts
-        table = pd.DataFrame({str(name): found.tensors[str(k)] for k, name in enumerate(facts["columns"])})
-        return PredictedSong(table, facts["distance"], facts["novelty"], tuple(facts["warnings"]))
+        try:
+            facts = _Facts.model_validate(found.facts)
+            table = pd.DataFrame({name: found.tensors[str(k)] for k, name in enumerate(facts.columns)})
+        except (ValidationError, LookupError, ValueError):
+            return None
+        return PredictedSong(table, facts.distance, facts.novelty, tuple(facts.warnings))
 
     def save(self, digest: str, song: PredictedSong) -> None:
         """Write what was said of a song; its table has numbers only."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from lstmcore.experiments.datasets import SongId
 from lstmcore.experiments.errors import Interrupted
@@ -24,6 +25,8 @@ from lstmcore.features.errors import AudioError
 
 COLUMNS = 200
 FILE = "outlines.json"
+
+_SONGS = TypeAdapter(dict[str, tuple[str, int | float, str]])
 
 
 @dataclass(frozen=True)
@@ -94,9 +97,9 @@ def _read(file: Path, progress: Progress) -> dict[str, Any]:
     """Read what is kept; nothing if it is damaged."""
     with suppress(OSError, ValueError, KeyError, TypeError):
         content = from_json(file.read_bytes())
-        songs: dict[str, Any] = content["songs"]
+        songs = content["songs"]
         if content["digest"] == _digest(songs):
-            return songs
+            return _SONGS.validate_python(songs)
     if file.exists():
         progress.note(f"{file}: damaged; the outlines of the sound are made anew")
     return {}

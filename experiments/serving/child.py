@@ -18,6 +18,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lstmcore.experiments.terminal.limits import Limits, restrict
+
 if TYPE_CHECKING:
     from lstmcore.experiments.prediction.songs import Predictor
 
@@ -28,28 +30,6 @@ _OUTLINE_DIGITS = 4
 _CHANNELS = 2  # at most, of what is played
 _DIGITS = 6
 _TELL_SECONDS = 10  # of sound between two messages
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What the analysis of one song may use.
-
-    Parameters
-    ----------
-    processor_seconds
-        Of all its threads together.
-    seconds
-        By the clock.
-    memory_bytes
-        Of addresses.
-    file_bytes
-        Of each file that is written.
-    """
-
-    processor_seconds: int = 1800
-    seconds: int = 1800
-    memory_bytes: int = 6 << 30
-    file_bytes: int = 4 << 30
 
 
 @dataclass(frozen=True)
@@ -96,26 +76,6 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 - most likely of a limit that some library met
         said = f"{type(error).__name__}: {error}".splitlines()[0]
         _tell(error=f"can't be analysed within what a song may use here ({said})")
-
-
-def restrict(limits: Limits) -> None:
-    """Have the system hold this process to its limits, and write no image of its memory."""
-    if sys.platform == "win32":
-        return  # which has no such limits; the server still ends what takes too long
-    import resource
-
-    for which, most in (
-        (resource.RLIMIT_CPU, limits.processor_seconds),
-        (resource.RLIMIT_AS, limits.memory_bytes),
-        (resource.RLIMIT_FSIZE, limits.file_bytes),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        _, hard = resource.getrlimit(which)
-        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        try:
-            resource.setrlimit(which, (most, most))
-        except (ValueError, OSError):  # macOS knows no limit of addresses
-            continue
 
 
 def _end_with_server() -> None:

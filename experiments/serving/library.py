@@ -19,8 +19,9 @@ from typing import Any
 
 from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.serving.analysis import Analysis, Refused
-from lstmcore.experiments.serving.child import SOUND, Limits, Request
+from lstmcore.experiments.serving.child import SOUND, Request
 from lstmcore.experiments.serving.models import Models
+from lstmcore.experiments.terminal.limits import Limits
 from lstmcore.features.errors import printable
 from lstmcore.features.store import CACHE_VARIABLE
 

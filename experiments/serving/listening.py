@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from lstmcore.experiments.files import whole_in
 from lstmcore.experiments.serving.app import Part
 from lstmcore.experiments.serving.child import SOUND
 from lstmcore.experiments.serving.library import Full, Library, Song
@@ -84,8 +85,8 @@ async def _upload(library: Library, request: Request) -> Response:
     """Take a song, which is the body of the request; its name is a word for people."""
     most = library.bounds.bytes
     too_large = f"too large: at most {most / 2**20:g} MB are taken (--max-mb)"
-    told = request.headers.get("content-length", "")
-    if told.isdigit() and int(told) > most:
+    told = request.headers.get("content-length", "").lstrip("0")
+    if told.isascii() and told.isdecimal() and (whole_in(told) or most + 1) > most:
         return _told(413, too_large)
     try:
         song = library.arriving(request.query_params.get("name", ""))

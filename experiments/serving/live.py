@@ -5,6 +5,7 @@ All of it is read from the run's folder; the run knows nothing of who looks.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from lstmcore.experiments.config import Experiment, load_experiment
-from lstmcore.experiments.errors import InputError
+from lstmcore.experiments.errors import InputError, shown
 from lstmcore.experiments.files import from_json
 from lstmcore.experiments.jobs.alone import is_held
 from lstmcore.experiments.prediction.shipped import is_model
@@ -28,6 +29,7 @@ from lstmcore.features.errors import printable
 _JOB = re.compile(r"(?P<whole>(?P<name>.+)-[0-9a-f]{16})(?P<partial>\.partial)?\.safetensors")
 _NETWORK = re.compile(r"network-fold(?P<fold>\d+)-trial(?P<trial>\d+)(-(?P<target>.+))?")
 _MOST_HEADER = 64 << 20
+_OF_EPOCH = ("epoch", "training_error_per_frame", "validation_error_per_frame")
 _POINTS = 120  # of a training's curve
 
 
@@ -116,7 +118,7 @@ class Watch:
 def _summary(facts: dict[str, Any]) -> dict[str, Any]:
     """Keep of a job's facts what is shown: errors, thinned out, and where the best one is."""
     if "diverged" in facts:
-        return {"diverged": str(facts["diverged"]), "epochs": 0, "curve": []}
+        return {"diverged": shown(facts["diverged"]), "epochs": 0, "curve": []}
     history = facts.get("history") or facts.get("reports") or []
     step = max(1, -(-len(history) // _POINTS))
     places = [*range(0, len(history), step)]
@@ -125,12 +127,14 @@ def _summary(facts: dict[str, Any]) -> dict[str, Any]:
     rows = [history[k] for k in places]
     return {
         "epochs": len(history),
-        "best_epoch": history[-1]["best_epoch"] if history else None,
-        "curve": [
-            [row["epoch"], row.get("training_error_per_frame"), row.get("validation_error_per_frame")]
-            for row in rows
-        ],
+        "best_epoch": _number(history[-1]["best_epoch"]) if history else None,
+        "curve": [[_number(row.get(key)) for key in _OF_EPOCH] for row in rows],
     }
+
+
+def _number(value: Any) -> float | None:
+    """Return a number that JSON can hold, or nothing."""
+    return value if type(value) in (int, float) and math.isfinite(value) else None
 
 
 def _job(name: str, ended: bool, facts: dict[str, Any]) -> dict[str, Any]:
@@ -139,7 +143,7 @@ def _job(name: str, ended: bool, facts: dict[str, Any]) -> dict[str, Any]:
     if network is not None:
         place = {"fold": int(network["fold"]), "trial": int(network["trial"]), "target": network["target"]}
     state = "diverged" if "diverged" in facts else "done" if ended else "working"
-    return {"name": name, "state": state} | place | facts
+    return {"name": printable(name), "state": state} | place | facts
 
 
 def live_part(folders: Sequence[Path]) -> Part:

@@ -49,12 +49,12 @@ def serve_pages(wishes: Wishes, host: str, port: int | None, *, show: bool) -> N
     """
     need_extra("lstmcore serve")
     from lstmcore.experiments.serving.app import Settings, create_app, opened
-    from lstmcore.experiments.serving.child import Limits
     from lstmcore.experiments.serving.library import Bounds, Library
     from lstmcore.experiments.serving.listening import listening_part
     from lstmcore.experiments.serving.live import live_part, read_runs
     from lstmcore.experiments.serving.models import Models
     from lstmcore.experiments.serving.server import opened_door, serve
+    from lstmcore.experiments.terminal.limits import Limits
 
     for path in wishes.songs:
         if not path.exists():

@@ -187,7 +187,7 @@ class Campaign:
                 f"-runs={left}",
                 f"-seed={seed % 2**31 or 1}",
                 f"-max_len={self.longest}",
-                f"-dict={words}",
+                *([f"-dict={words}"] if escaped else []),
             ),
             *("-timeout=0", "-rss_limit_mb=0", "-malloc_limit_mb=0", "-print_final_stats=1", "-verbosity=1"),
             *(f"-artifact_prefix={self.folder}/", str(self.corpus)),
@@ -240,7 +240,10 @@ def _instrument() -> None:
     """Have readers that are imported from now on tell their edges; what Numba may compile can't."""
     import atheris
 
-    compiled = [f"lstmcore.{path.stem}" for path in (ROOT / "lstmcore").iterdir() if not path.is_symlink()]
+    compiled = []
+    for path in (ROOT / "lstmcore").rglob("*.py"):  # the engine alone: links aren't followed
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        compiled.append(name.removesuffix(".__init__"))
     for top in ("features", "experiments"):
         for path in (ROOT / top).rglob("*.py"):
             if re.search(r"numba|lstmcore\.jit", path.read_text()):

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from lstmcore.experiments.currennt.formats.json_file import json_text, read_json, shown
+from lstmcore.experiments.currennt.formats.json_file import from_json, json_text, shown
 from lstmcore.experiments.currennt.formats.network_check import number_list
 from lstmcore.experiments.currennt.formats.network_file import (
     NetworkFile,
@@ -124,7 +124,7 @@ def read_autosave(path: Path) -> Autosave:
         As `read_network` of ``network_file``, and if a layer has no weights, a key is missing or holds
         something else than it should, or its epochs contradict each other.
     """
-    content = read_json(path)
+    content = from_json(path)
     network = network_from(path, content)
     for layer in network.layers[1:-1]:
         if layer.name not in network.weights:

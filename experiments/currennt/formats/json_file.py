@@ -23,7 +23,7 @@ _NO_NUMBER = re.compile(r"\s*[-+]?(nan|inf|1\.#)", re.IGNORECASE)
 _INDENT = "    "
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def from_json(path: Path) -> dict[str, Any]:
     """Read a file that holds one JSON object.
 
     Parameters

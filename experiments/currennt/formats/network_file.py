@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmcore.experiments.currennt.formats.json_file import json_text, read_json, shown
+from lstmcore.experiments.currennt.formats.json_file import from_json, json_text, shown
 from lstmcore.experiments.currennt.formats.network_check import LayerReader, read_layers
 from lstmcore.experiments.errors import InputError, did_you_mean
 from lstmcore.experiments.files import write_text
@@ -121,7 +121,7 @@ def read_network(path: Path, *, input_size: int | None = None) -> NetworkFile:
     InputError
         With the layer and key, what was found and what is expected.
     """
-    return network_from(path, read_json(path), input_size)
+    return network_from(path, from_json(path), input_size)
 
 
 def network_from(path: Path, content: dict[str, Any], input_size: int | None = None) -> NetworkFile:

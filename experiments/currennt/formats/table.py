@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from lstmcore.experiments.currennt.formats.json_file import json_text, read_json
+from lstmcore.experiments.currennt.formats.json_file import from_json, json_text
 from lstmcore.experiments.currennt.formats.netcdf import NetcdfData, opened, read_opened, write_netcdf
 from lstmcore.experiments.currennt.formats.netcdf_check import check_data
 from lstmcore.experiments.currennt.formats.netcdf_classic import ClassicFile
@@ -260,7 +260,7 @@ def _read_scalers(path: Path, rows: _Rows) -> dict[str, Any]:
     if not path.exists():
         return {}
     found = {}
-    for name, values in read_json(path).items():
+    for name, values in from_json(path).items():
         if name not in SCALERS:
             hint = did_you_mean(name, list(SCALERS))
             raise InputError(f"{path}: unknown key {name!r}; expected {', '.join(SCALERS)}{hint}")

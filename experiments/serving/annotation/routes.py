@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -11,9 +10,10 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from lstmcore.experiments.errors import InputError
+from lstmcore.experiments.errors import InputError, shown
+from lstmcore.experiments.files import from_json
 from lstmcore.experiments.serving.annotation.session import Session, Task
-from lstmcore.experiments.serving.annotation.store import rater_name
+from lstmcore.experiments.serving.annotation.store import LONGEST, rater_name
 from lstmcore.experiments.serving.app import Part
 
 _LARGEST = 1 << 18  # bytes of a request
@@ -59,14 +59,14 @@ def _routes(session: Session) -> list[BaseRoute]:
         stamps, values = content.get("stamps"), content.get("values")
         if not isinstance(stamps, list) or not isinstance(values, dict) or set(values) != {*task.targets}:
             raise InputError("expected stamps, and values of each target")
-        if len(stamps) > _MOST_FRAMES or not all(type(s) is int for s in stamps):
-            raise InputError(f"expected up to {_MOST_FRAMES} stamps in whole milliseconds")
+        if len(stamps) > _MOST_FRAMES or not all(type(s) is int and abs(s) <= LONGEST for s in stamps):
+            raise InputError(f"expected up to {_MOST_FRAMES} stamps in whole milliseconds up to {LONGEST}")
         curves = {}
         for target, column in values.items():
             if not isinstance(column, list) or len(column) != len(stamps):
                 raise InputError(f"{target}: expected a value for each of {len(stamps)} stamps")
-            if not all(type(v) in (int, float) for v in column):
-                raise InputError(f"{target}: expected numbers")
+            if not all(type(v) in (int, float) and abs(v) <= _LARGEST for v in column):
+                raise InputError(f"{target}: expected numbers of the scale")
             curves[target] = dict(zip(stamps, map(float, column), strict=True))
         session.store.save(rater, session.songs[task.song], curves)
         return {"saved": len(stamps)}
@@ -84,9 +84,11 @@ def _routes(session: Session) -> list[BaseRoute]:
     def _rater_and_task(content: Content) -> tuple[str, Task]:
         song, targets = content.get("song"), content.get("targets")
         if type(song) is not int or not 0 <= song < len(session.songs):
-            raise InputError(f"song is {song!r}; expected the number of one of {len(session.songs)}")
+            raise InputError(f"song is {shown(song)}; expected the number of one of {len(session.songs)}")
         if not isinstance(targets, list) or not {*map(str, targets)} <= {*session.scheme.targets}:
-            raise InputError(f"targets are {targets!r}; expected some of {', '.join(session.scheme.targets)}")
+            raise InputError(
+                f"targets are {shown(targets)}; expected some of {', '.join(session.scheme.targets)}"
+            )
         return rater_name(_text(content, "rater")), Task(song, tuple(map(str, targets)))
 
     async def tell(request: Request) -> Response:
@@ -136,10 +138,10 @@ def _answering(answer: Callable[[Content], Content]) -> Callable[[Request], Awai
             if len(body) > _LARGEST:
                 return JSONResponse({"error": f"too much at once; expected up to {_LARGEST} bytes"}, 413)
         try:
-            content = json.loads(body)
+            content = from_json(body)
             if not isinstance(content, dict):
                 raise ValueError
-        except (ValueError, RecursionError):
+        except ValueError:
             return JSONResponse({"error": "expected an object in JSON"}, 400)
         try:
             return JSONResponse(await run_in_threadpool(answer, content))
@@ -154,5 +156,5 @@ def _answering(answer: Callable[[Content], Content]) -> Callable[[Request], Awai
 def _text(content: Content, key: str) -> str:
     value = content.get(key)
     if not isinstance(value, str):
-        raise InputError(f"{key} is {value!r}; expected text")
+        raise InputError(f"{key} is {shown(value)}; expected text")
     return value

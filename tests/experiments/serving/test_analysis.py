@@ -14,7 +14,8 @@ import soundfile
 from lstmcore.experiments.prediction.batch import predict_files
 from lstmcore.experiments.prediction.songs import open_predictor
 from lstmcore.experiments.serving.analysis import Analysis, Refused
-from lstmcore.experiments.serving.child import SOUND, Limits, Request
+from lstmcore.experiments.serving.child import SOUND, Request
+from lstmcore.experiments.terminal.limits import Limits
 from tests.experiments.serving.songs import RATE, write_song
 
 NOT_POSIX = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limits of a process")

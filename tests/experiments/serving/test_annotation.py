@@ -309,3 +309,18 @@ def test_ratings_are_read_by_init_with_their_scale(tmp_path, monkeypatch):
     assert answers.shape == (3, 7)
     np.testing.assert_allclose(found.values[:, 0], answers.mean())
     np.testing.assert_allclose(found.times, np.arange(7) / 2)
+
+
+@pytest.mark.parametrize("value", ["1" + 400 * "0", "NaN", "1e999"])
+def test_a_number_that_no_scale_has_is_refused(value, tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.zeros(800), 8000)
+    session = Session(tmp_path, songs_of(tmp_path), Store(tmp_path / "ratings"), practice=False)
+    client = TestClient(
+        create_app(Settings(Door("localhost", 1), [annotation_part(session)])), "http://localhost:1"
+    )
+    values = f'{{"arousal":[{value}],"valence":[0]}}'
+    said = f'{{"rater":"A","song":0,"targets":["arousal","valence"],"stamps":[500],"values":{values}}}'
+    found = client.post("/api/annotation/save", content=said, headers={"origin": "http://localhost:1"})
+    assert found.status_code == 422
+    assert "expected" in found.json()["error"]
+    assert not (tmp_path / "ratings" / ".unfinished").exists()

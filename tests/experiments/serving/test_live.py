@@ -92,3 +92,10 @@ def test_who_works_there_is_known_from_beside_the_lock(folder):
 def test_what_is_no_run_is_said(tmp_path):
     with pytest.raises(InputError, match=r"neither config\.toml nor model\.json"):
         read_runs([tmp_path])
+
+
+def test_numbers_that_json_has_not_are_left_out(folder):
+    save(folder, f"network-fold00-trial0-{DIGEST}", {"history": [{"epoch": float("nan"), "best_epoch": "x"}]})
+    [job] = Watch(folder).state()["networks"]
+    assert (job["best_epoch"], job["curve"]) == (None, [[None, None, None]])
+    json.dumps(job, allow_nan=False)
