@@ -1,5 +1,6 @@
 """Features on a Dask cluster, what is said where there is none, and what a job queue gets."""
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -20,7 +21,9 @@ from lstmcore.features import FeatureStore
 from lstmcore.features.settings import DEFAULT
 from tests.experiments.jobs.dask_processes import Cluster
 
-pytestmark = pytest.mark.filterwarnings("default")  # Dask's own
+pytestmark = pytest.mark.filterwarnings(
+    "ignore"
+)  # Dask's own, not all of which xdist can pass on
 GOLDEN = Path(__file__).parents[2] / "golden" / "features"
 
 
@@ -117,6 +120,7 @@ def test_what_is_wrong_with_a_job_queue_is_told():
         check_dask(Place(kind="slurm"))
     with pytest.raises(InputError, match=r"no slurm cluster with these options: .*coores"):
         new_cluster(Place(kind="slurm", options={"coores": 1, "cores": 1, "memory": "1 GB"}))
+    gc.collect()  # what Dask has begun says so when it goes, which is no other test's
 
 
 def test_the_dashboard_has_stages_whole_and_each_job_by_its_title():
