@@ -90,6 +90,32 @@ def test_rows_stand_in_any_order_and_songs_that_all_have_numbers_are_numbers(tmp
     assert np.array_equal(data.development[1].features[:, 0], frames["mfcc_1"][:9])
 
 
+@pytest.mark.parametrize("lead_in", [0, 2])
+def test_features_of_whole_songs_stand_beside_every_rating_and_in_the_lead_in(parted, lead_in):
+    per_song = table()[["song", "mfcc_1", "tempo"]].drop_duplicates("song")
+    per_song.to_csv(parted / "frames.csv", index=False)
+    late = table()[["song", "time", "joy", "tension"]]
+    late["time"] += 1.5
+    late.to_csv(parted / "ratings.csv", index=False)
+    data = load(parted, annotations="ratings.csv", data={"lead_in": lead_in})
+    for song, (_, row) in zip(data.development, per_song.iterrows(), strict=True):
+        one = row[["mfcc_1", "tempo"]].astype(float)
+        rated = late[late["song"] == song.song_id]
+        assert np.array_equal(song.times, rated["time"])
+        assert np.array_equal(song.features, np.tile(one, (len(rated), 1)))
+        assert np.allclose(song.annotation, rated[["joy", "tension"]])
+        # From 1.5 s on there are three frames before the first rating, of the four asked for.
+        assert song.frames_before == (3 if lead_in else 0)
+        assert np.array_equal(song.heard, np.tile(one, (len(rated) + song.frames_before, 1)))
+
+
+def test_two_rows_of_features_at_one_time_are_refused_with_both_lines(parted):
+    set_line(parted / "frames.csv", 4, "a,0.5,1,2,3")
+    refused(
+        "line 3 and line 4: song a has two rows of 0.5 s; expected one", parted, annotations="ratings.csv"
+    )
+
+
 @pytest.mark.parametrize("hop", [0.04, 1 / 3, 2.0])
 def test_any_hop(tmp_path, hop):
     table(hop=hop).round(3).to_csv(tmp_path / "frames.csv", index=False)

@@ -11,6 +11,7 @@ from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.prediction.model import load_model
 from lstmcore.experiments.run import Session, run_experiment
 from lstmcore.experiments.training.frame_wise import frame_wise_sizes
+from lstmcore.experiments.training.sets import hidden_layers
 
 FEEDFORWARD = "network.cell=feedforward"
 
@@ -72,3 +73,11 @@ def test_both_directions_of_one_frame_are_refused(tiny):
         load_experiment(
             tiny / "tiny.toml", [FEEDFORWARD, "network.bidirectional=true", "network.hidden=[4, 2]"]
         )
+
+
+@pytest.mark.parametrize(("targets", "outputs"), [("joint", 2), ("single", 1)])
+def test_layers_have_the_size_for_the_outputs_that_a_network_has(tiny, targets, outputs):
+    keys = ["network.cell=feedforward", "network.hidden=[40]", f"network.targets={targets}"]
+    found = hidden_layers(load_experiment(tiny / "tiny.toml", keys), 5)
+    assert [layer.size for layer in found] == list(frame_wise_sizes([40], 5, outputs))
+    assert list(frame_wise_sizes([40], 5, 1)) != list(frame_wise_sizes([40], 5, 2))

@@ -27,6 +27,17 @@ def test_it_is_the_frames_before_the_first_annotation(tiny):
         np.testing.assert_allclose(song.heard[:, 0], np.r_[song.lead_in[:, 0], song.features[:, 0]])
 
 
+def test_it_is_the_frames_before_the_first_annotation_that_has_features(tiny):
+    stamps = [15.5, 16.0, 16.5, 17.0, 17.5, 18.0, 18.5]  # none at 15 s, where annotations begin
+    write_features(tiny, SONGS, stamps, lambda song, t, k: song + t / 100 + k)
+    song = load(tiny, "data.features=FS1", "data.lead_in=1").development[3]
+    assert (song.times[0], song.frames_before) == (15.5, 0)
+    stamps = [14.5, *stamps]  # of the second before 15.5 s there is half
+    write_features(tiny, SONGS, stamps, lambda song, t, k: song + t / 100 + k)
+    song = load(tiny, "data.features=FS1", "data.lead_in=1").development[3]
+    np.testing.assert_allclose(song.lead_in[:, 0], [4.145])
+
+
 def test_the_rows_of_songs_are_repeated_before_their_annotations_but_not_before_the_song(tiny):
     assert load(tiny).development[0].lead_in is None
     for seconds, frames in ((0.4, 0), (1, 2), (15, 30), (100, 30)):

@@ -267,3 +267,13 @@ def test_one_device_takes_one_network_after_the_other(tiny, monkeypatch):
     monkeypatch.setattr(CpuBackend, "trains_together", True)  # nothing is left to be trained
     device = run(tiny, "device", *FAST, WINDOW, f"reuse=['{threads / 'jobs'}']", workers=2)
     assert contents(device) == contents(threads)
+
+
+@pytest.mark.parametrize("before", [0, 3])
+def test_every_frame_of_a_window_has_a_weight_and_those_of_the_lead_in_next_to_none(before):
+    weights = Windows(10, before).weights
+    assert (weights > 0).all()
+    assert np.allclose(weights[:before], 1e-9, rtol=1e-6)
+    # A single frame beside the lead-in counts fully; the highest is in the middle, and both ends are alike.
+    assert Windows(before + 1, before).weights[-1] == pytest.approx(1)
+    assert np.allclose(weights[before:], weights[before:][::-1])
