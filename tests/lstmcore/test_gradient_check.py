@@ -26,7 +26,7 @@ from lstmcore import (
     gradient_check,
     objective_terms,
 )
-from lstmcore.backends.cpu import feedforward, gemm, lstm
+from lstmcore.backends.cpu import blstm, feedforward, gemm, lstm
 from lstmcore.layers import LAYERS
 from lstmcore.network import Network
 from tests.lstmcore.cuda_here import large, on_gpu
@@ -164,7 +164,7 @@ KERNELS = (
     "softmax_backward",
 )
 PASSES = ("affine_backward", "layer_backward")
-ROWS = ("split_gates", "split_peepholes", "_gates")
+ROWS = ("split_gates", "split_peepholes", "_gates", "_is_single", "_portion_before")
 MODULES = (lstm, feedforward, gemm)
 SLOPES = ("tanh_slope", "logistic_slope", "softmax_slope")
 CELL = ("cell_backward", "peephole_gradients")
@@ -267,7 +267,7 @@ def test_the_check_fails_without_the_error_of_one_direction(direction, monkeypat
     network = random_mixture(3, [Tanh(3), BLSTM(4), Linear(2)], seed=5)
     sequences = random_sequences([4, 1, 3], 3, 2, seed=5)
     assert gradient_check(network, sequences).largest < 1e-6
-    real = lstm.CpuBlstm.backward
+    real = blstm.CpuBlstm.backward
 
     def without(self, *arguments):
         layer = getattr(self, direction)
@@ -278,7 +278,7 @@ def test_the_check_fails_without_the_error_of_one_direction(direction, monkeypat
         finally:
             layer.backward = whole
 
-    monkeypatch.setattr(lstm.CpuBlstm, "backward", without)
+    monkeypatch.setattr(blstm.CpuBlstm, "backward", without)
     assert gradient_check(network, sequences).largest > 1e-4
 
 

@@ -29,6 +29,7 @@ from lstmcore.backends.cpu.gemm import (
     column_sums,
     pack,
     pack_transposed,
+    packed,
     panel_width,
     product,
     product_over_frames,
@@ -36,15 +37,16 @@ from lstmcore.backends.cpu.gemm import (
 )
 from lstmcore.backends.cpu.math import cell_backward, cell_forward, peephole_gradients
 from lstmcore.backends.cpu.memory import Memory
+from lstmcore.backends.cpu.team import Team, pack_together, pack_transposed_together, product_together
 from lstmcore.backends.cpu.tiles import VECTOR_BYTES
 from lstmcore.batches import Batch
 from lstmcore.cell import Gates, Peepholes
 from lstmcore.jit import inlined, kernel
-from lstmcore.layers import BLSTM
 
 Array = Any
 Pieces = dict[str, Array]
 
+_SHARE = 16  # rows of a gradient that one thread computes, at least: a cache line's
 _PORTION = 1000  # frames: some megabytes of activations of a layer of 200 units
 
 
@@ -64,6 +66,8 @@ class Steps(NamedTuple):
     last: Any  # behind the last of them
     start: Any  # rows of the first ...
     end: Any  # ... up to those behind the last
+    left: Any  # of each step these sequences only: from here on ...
+    right: Any  # ... up to this one
 
 
 class Scratch(NamedTuple):
@@ -120,13 +124,15 @@ def steps_forward(
     now = steps.start
     before = 0 if steps.first == 0 else batch_sizes[0] + now - batch_sizes[steps.first - 1]
     for t in range(steps.first, steps.last):
-        alive = batch_sizes[t]
+        left, right = steps.left, min(steps.right, batch_sizes[t])
+        if left >= right:
+            break
         after = batch_sizes[0] + now
-        add_product(h[before : before + alive], recurrent, gates[now : now + alive], t)
-        for s in range(alive):
+        add_product(h[before + left : before + right], recurrent, gates[now + left : now + right], t)
+        for s in range(left, right):
             gates_forward(split_gates(gates[now + s]), c[before + s], peepholes, c[after + s], h[after + s])
         before = after
-        now += alive
+        now += batch_sizes[t]
 
 
 @kernel
@@ -161,16 +167,18 @@ def add_peephole_gradients(
     deltas: Array,  # of the gates [4E]
     c_before: Array,  # [E]
     c: Array,  # [E]
+    first: Any,  # the first unit that is wanted
+    last: Any,  # behind the last
     dp: Array,  # added to [3, E]
 ) -> None:
-    """Add one step of one sequence to the gradient of the peepholes."""
+    """Add one step of one sequence to the gradient of some units' peepholes."""
     # One gate at a time: LLVM vectorises loops that write one array.
     units = c.shape[0]
-    for j in range(units):
+    for j in range(first, last):
         dp[0, j] += peephole_gradients(_gates(deltas, j, units), c_before[j], c[j]).i
-    for j in range(units):
+    for j in range(first, last):
         dp[1, j] += peephole_gradients(_gates(deltas, j, units), c_before[j], c[j]).f
-    for j in range(units):
+    for j in range(first, last):
         dp[2, j] += peephole_gradients(_gates(deltas, j, units), c_before[j], c[j]).o
 
 
@@ -184,34 +192,34 @@ def steps_backward(
     limit: Any,  # limit of the deltas
     states: Any,  # States: the activations of the gates become deltas
     scratch: Any,  # Scratch: `carry` is that of the step behind the last, 0 if there is none; out: h_before
-    dp: Array,  # gradient of the peepholes, added to [3, E]
+    dp: Array,  # gradient of the peepholes, added to [3, E]; of nothing [0, E] if it comes later
 ) -> None:
     """Back-propagate through some steps of an LSTM layer."""
     batch_sizes, gates, c, h = steps.batch_sizes, states.gates, states.c, states.h
     peepholes = split_peepholes(p)
-    now = steps.end
-    next_alive = batch_sizes[steps.last] if steps.last < batch_sizes.shape[0] else 0
+    now, left = steps.end, steps.left
+    after_right = min(batch_sizes[steps.last], steps.right) if steps.last < batch_sizes.shape[0] else 0
     for t in range(steps.last - 1, steps.first - 1, -1):
-        alive = batch_sizes[t]
-        now -= alive
+        right, later = min(batch_sizes[t], steps.right), now
+        now -= batch_sizes[t]
         after = batch_sizes[0] + now
         before = 0 if t == 0 else after - batch_sizes[t - 1]
-        if next_alive > 0 and recurrent.shape[1] == 0:
-            add_row_product(gates[now + 1], r, e[now])
-        elif next_alive > 0:
-            add_product(
-                gates[now + alive : now + alive + next_alive], recurrent, e[now : now + next_alive], t
-            )
-        for s in range(alive):
+        if after_right > left and recurrent.shape[1] == 0:
+            add_row_product(gates[later], r, e[now])
+        elif after_right > left:
+            errors = e[now + left : now + after_right]
+            add_product(gates[later + left : later + after_right], recurrent, errors, t)
+        for s in range(left, right):
             row = gates[now + s]
             gates_backward(
                 e[now + s], split_gates(row), c[before + s], c[after + s], scratch.carry[s], peepholes, limit
             )
-            add_peephole_gradients(row, c[before + s], c[after + s], dp)
-        for s in range(alive):
+            if dp.shape[0] > 0:
+                add_peephole_gradients(row, c[before + s], c[after + s], 0, c.shape[1], dp)
+        for s in range(left, right):
             for j in range(h.shape[1]):
                 scratch.h_before[now + s, j] = h[before + s, j]
-        next_alive = alive
+        after_right = right
 
 
 @kernel
@@ -247,8 +255,32 @@ def layer_forward(
             end += batch_sizes[last]
             last += 1
         product(x[start:end], panels, begin, gates[start:end])
-        steps_forward(Steps(batch_sizes, first, last, start, end), recurrent, p, States(gates, c, h))
+        steps = Steps(batch_sizes, first, last, start, end, 0, batch_sizes[0])
+        steps_forward(steps, recurrent, p, States(gates, c, h))
         first, start = last, end
+
+
+@inlined
+def _is_single(
+    batch_sizes: Array,  # [T]
+    r: Array,  # recurrent weights [4E, E]
+) -> Any:
+    """Tell whether the recurrent weights are read as they lie: for one row, packing would cost more."""
+    return batch_sizes[0] == 1 and r.shape[1] * r.itemsize >= VECTOR_BYTES
+
+
+@inlined
+def _portion_before(
+    batch_sizes: Array,  # [T]
+    last: Any,  # a step
+    end: Any,  # its first row
+) -> Any:
+    """Return the first of the steps before that are taken back at once, and its first row."""
+    first, start = last, end
+    while first > 0 and end - start < _PORTION:
+        first -= 1
+        start -= batch_sizes[first]
+    return first, start
 
 
 @kernel
@@ -285,25 +317,112 @@ def layer_backward(
     begin[:] = 0
     wanted = e_below.shape[0] > 0
     panels = pack(w, memory, width) if wanted else unpacked(w, memory, width)
-    if batch_sizes[0] == 1 and r.shape[1] * r.itemsize >= VECTOR_BYTES:
+    if _is_single(batch_sizes, r):
         recurrent = unpacked(r, recurrent_memory, recurrent_width)
     else:
         recurrent = pack(r, recurrent_memory, recurrent_width)
     states, scratch = States(gates, c, h), Scratch(carry, h_before)
     last, end = batch_sizes.shape[0], gates.shape[0]
     while last > 0:
-        first, start = last, end
-        while first > 0 and end - start < _PORTION:
-            first -= 1
-            start -= batch_sizes[first]
-        steps = Steps(batch_sizes, first, last, start, end)
+        first, start = _portion_before(batch_sizes, last, end)
+        steps = Steps(batch_sizes, first, last, start, end, 0, batch_sizes[0])
         steps_backward(e, steps, recurrent, r, p, limit, states, scratch, dp)
         deltas, fresh = gates[start:end], end == gates.shape[0]
-        product_over_frames(deltas, h_before[start:end], block, width, fresh, dr)
-        product_over_frames(deltas, x[start:end], block, width, fresh, dw)
-        column_sums(deltas, bias, db)
+        product_over_frames(deltas, h_before[start:end], block, width, fresh, 0, dr.shape[0], dr)
+        product_over_frames(deltas, x[start:end], block, width, fresh, 0, dw.shape[0], dw)
+        column_sums(deltas, bias, 0, db.shape[0], db)
         if wanted:
             product(deltas, panels, begin, e_below[start:end])
+        last, end = first, start
+
+
+@kernel
+def sequences_forward(
+    batch_sizes: Array,  # sequences alive at each step [T]
+    left: Any,  # the first sequence that is computed
+    right: Any,  # behind the last
+    p: Array,  # peepholes [3, E]
+    width: Any,  # of a panel of the recurrent weights
+    memory: Array,  # these, packed
+    gates: Array,  # net inputs of the inputs, become activations [N, 4E]
+    c: Array,  # out: cell states, initial state first [n+N, E]
+    h: Array,  # out: block outputs, initial state first [n+N, E]
+) -> None:
+    """Compute some sequences of an LSTM layer from zero states: one thread's share of the time loop."""
+    for s in range(left, right):
+        c[s] = 0
+        h[s] = 0
+    steps = Steps(batch_sizes, 0, batch_sizes.shape[0], 0, gates.shape[0], left, right)
+    steps_forward(steps, packed(memory, c.shape[1], gates.shape[1], width), p, States(gates, c, h))
+
+
+@kernel
+def sequences_backward(
+    e: Array,  # error of the block outputs, overwritten [N, E]
+    batch_sizes: Array,  # sequences alive at each step [T]
+    left: Any,  # the first sequence that is computed
+    right: Any,  # behind the last
+    r: Array,  # recurrent weights [4E, E]
+    p: Array,  # peepholes [3, E]
+    limit: Any,  # limit of the deltas
+    width: Any,  # of a panel of r
+    memory: Array,  # r, packed, unless there is one sequence
+    gates: Array,  # activations, become deltas [N, 4E]
+    c: Array,  # cell states [n+N, E]
+    h: Array,  # block outputs [n+N, E]
+    carry: Array,  # scratch [n, E]
+    h_before: Array,  # out: block outputs of the step before each [N, E]
+) -> None:
+    """Take some sequences' errors back through time: one thread's share."""
+    for s in range(left, right):
+        carry[s] = 0
+    rows = 0 if _is_single(batch_sizes, r) else gates.shape[1]
+    recurrent = packed(memory, rows, c.shape[1], width)
+    steps = Steps(batch_sizes, 0, batch_sizes.shape[0], 0, gates.shape[0], left, right)
+    steps_backward(e, steps, recurrent, r, p, limit, States(gates, c, h), Scratch(carry, h_before), p[:0])
+
+
+@kernel
+def gradients_of_rows(
+    x: Array,  # inputs [N, P]
+    batch_sizes: Array,  # sequences alive at each step [T]
+    bias: Any,
+    width: Any,  # of a panel
+    block: Array,  # scratch of a product over frames, the thread's own
+    deltas: Array,  # [N, 4E]
+    c: Array,  # cell states [n+N, E]
+    h_before: Array,  # block outputs of the step before each [N, E]
+    top: Any,  # the first row of the gradients that is computed
+    bottom: Any,  # behind the last
+    first_unit: Any,  # the first unit whose peepholes' gradient is computed
+    last_unit: Any,  # behind the last
+    dw: Array,  # out: these rows [4E, P]
+    db: Array,  # out [4E]
+    dr: Array,  # out [4E, E]
+    dp: Array,  # out: these units [3, E]
+) -> None:
+    """Sum up some rows of an LSTM layer's gradient, in the order of `layer_backward`: one thread's share."""
+    for j in range(top, bottom):
+        db[j] = 0
+    for k in range(3):
+        for j in range(first_unit, last_unit):
+            dp[k, j] = 0
+    last, end = batch_sizes.shape[0], deltas.shape[0]
+    while last > 0:
+        first, start = _portion_before(batch_sizes, last, end)
+        some, fresh = deltas[start:end], end == deltas.shape[0]
+        product_over_frames(some, h_before[start:end], block, width, fresh, top, bottom, dr)
+        product_over_frames(some, x[start:end], block, width, fresh, top, bottom, dw)
+        column_sums(some, bias, top, bottom, db)
+        now = end
+        for t in range(last - 1, first - 1, -1):
+            now -= batch_sizes[t]
+            after = batch_sizes[0] + now
+            before = 0 if t == 0 else after - batch_sizes[t - 1]
+            for s in range(batch_sizes[t]):
+                add_peephole_gradients(
+                    deltas[now + s], c[before + s], c[after + s], first_unit, last_unit, dp
+                )
         last, end = first, start
 
 
@@ -319,9 +438,12 @@ class CpuLstm:
         self._bias = self._memory.number(bias)
         self._shape: tuple[int, int] | None = None
 
-    def forward(self, x: Array, batch: Batch, w: Pieces) -> Array:
+    def forward(self, x: Array, batch: Batch, w: Pieces, team: Team) -> Array:
         """Compute the block outputs [N, E]; valid until the next call."""
         self._cut(batch)
+        if team.size > 1:
+            self._forward_together(x, batch, w, team)
+            return self._h
         layer_forward(
             x,
             batch.batch_sizes,
@@ -335,10 +457,22 @@ class CpuLstm:
         return self._h
 
     def backward(
-        self, error: Array, x: Array, batch: Batch, w: Pieces, dw: Pieces, limit: float, below: bool
+        self,
+        error: Array,
+        x: Array,
+        batch: Batch,
+        w: Pieces,
+        dw: Pieces,
+        limit: float,
+        below: bool,
+        team: Team,
     ) -> Array:
         """Overwrite the gradient; return the error of the inputs [N, P], empty unless wanted."""
         e_below = self._memory.errors_below(batch.frames, self._inputs, below)
+        bound = self._memory.number(limit)
+        if team.size > 1:
+            self._backward_together(error, x, batch, w, dw, bound, e_below, team)
+            return e_below
         layer_backward(
             error,
             x,
@@ -346,7 +480,7 @@ class CpuLstm:
             *_flat(w, "W", "R"),
             w["p"],
             self._bias,
-            self._memory.number(limit),
+            bound,
             *self._panels,
             self._block,
             self._begin_below,
@@ -357,6 +491,56 @@ class CpuLstm:
             dw["p"],
         )
         return e_below
+
+    def _forward_together(self, x: Array, batch: Batch, w: Pieces, team: Team) -> None:
+        weights, bias_weights, recurrent = _flat(w, "W", "b", "R")
+        width, recurrent_width, memory, recurrent_memory = self._panels
+        gates, c, h = self._states
+        np.multiply(bias_weights, self._bias, out=self._begin)
+        for matrix, panels, columns in (
+            (weights, memory, width),
+            (recurrent, recurrent_memory, recurrent_width),
+        ):
+            pack_transposed_together(matrix, panels, columns, team)
+        product_together(x, memory, width, self._begin, gates, team)
+        sequences = team.cut_sequences(batch)
+        team.run(
+            lambda k: sequences_forward(
+                batch.batch_sizes, *sequences[k], w["p"], recurrent_width, recurrent_memory, gates, c, h
+            )
+        )
+
+    def _backward_together(
+        self,
+        error: Array,
+        x: Array,
+        batch: Batch,
+        w: Pieces,
+        dw: Pieces,
+        limit: Any,
+        e_below: Array,
+        team: Team,
+    ) -> None:
+        weights, recurrent = _flat(w, "W", "R")
+        width, recurrent_width, memory, recurrent_memory = self._panels
+        pack_together(recurrent, recurrent_memory, recurrent_width, team)
+        sequences = team.cut_sequences(batch)
+        states, scratch, sizes = self._states, self._scratch, batch.batch_sizes
+        of_time = w["p"], limit, recurrent_width, recurrent_memory, *states, *scratch
+        team.run(lambda k: sequences_backward(error, sizes, *sequences[k], recurrent, *of_time))
+        rows, units = team.cut(4 * self._units, _SHARE), team.cut(self._units)
+        gradient = *_flat(dw, "W", "b", "R"), dw["p"]
+        blocks = [self._memory.block(max(self._inputs, self._units), k) for k in range(team.size)]
+        read = states.gates, states.c, scratch.h_before
+        team.run(
+            lambda k: gradients_of_rows(
+                x, sizes, self._bias, width, blocks[k], *read, *rows[k], *units[k], *gradient
+            )
+        )
+        if len(e_below):
+            self._begin_below[:] = 0
+            pack_together(weights, memory, width, team)
+            product_together(states.gates, memory, width, self._begin_below, e_below, team)
 
     def _cut(self, batch: Batch) -> None:
         """Cut the memory to the shape of a batch."""
@@ -381,50 +565,6 @@ class CpuLstm:
         self._scratch = Scratch(rows("carry", sequences, units), rows("h_before", frames, units))
         self._begin, self._begin_below = memory.flat("begin", 4 * units), memory.flat("begin below", inputs)
         self._block = memory.block(max(inputs, units))
-
-
-class CpuBlstm:
-    """Two directions; the second sees each sequence reversed in time."""
-
-    def __init__(self, inputs: int, layer: BLSTM, dtype: DTypeLike) -> None:
-        half = layer.size // 2
-        self._half, self._memory = half, Memory(dtype)
-        self._forwards = CpuLstm(inputs, half, layer.bias, dtype)
-        self._backwards = CpuLstm(inputs, half, layer.bias, dtype)
-
-    def forward(self, x: Array, batch: Batch, w: Pieces) -> Array:
-        """Compute the block outputs of both directions side by side [N, 2E]; valid until the next call."""
-        there, back = self._two_directions(w)
-        self._x_reversed = x[batch.reverse]
-        y = self._memory.rows("y", batch.frames, 2 * self._half)
-        y[:, : self._half] = self._forwards.forward(x, batch, there)
-        y[:, self._half :] = self._backwards.forward(self._x_reversed, batch, back)[batch.reverse]
-        return y
-
-    def backward(
-        self, error: Array, x: Array, batch: Batch, w: Pieces, dw: Pieces, limit: float, below: bool
-    ) -> Array:
-        """Overwrite the gradient; return the error of the inputs [N, P], empty unless wanted."""
-        there, back = self._two_directions(w)
-        d_there, d_back = self._two_directions(dw)
-        ahead = np.ascontiguousarray(error[:, : self._half])
-        behind = np.ascontiguousarray(error[batch.reverse, self._half :])
-        e = self._forwards.backward(ahead, x, batch, there, d_there, limit, below)
-        e_reversed = self._backwards.backward(behind, self._x_reversed, batch, back, d_back, limit, below)
-        for name, gradient in dw.items():
-            gradient[:, : self._half] = d_there[name]
-            gradient[:, self._half :] = d_back[name]
-        if below:
-            e += e_reversed[batch.reverse]
-        return e
-
-    def _two_directions(self, pieces: Pieces) -> tuple[Pieces, Pieces]:
-        """Copy the units of each direction, for the kernels want them side by side."""
-        half = self._half
-        return (
-            {n: np.ascontiguousarray(a[:, :half]) for n, a in pieces.items()},
-            {n: np.ascontiguousarray(a[:, half:]) for n, a in pieces.items()},
-        )
 
 
 def _flat(pieces: Pieces, *names: str) -> list[Array]:
