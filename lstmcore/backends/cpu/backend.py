@@ -9,9 +9,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from lstmcore.backends.checks import check_backward, check_forward, check_update, check_workspace
 from lstmcore.backends.cpu.blocks import CpuConvolution, CpuPool
-from lstmcore.backends.cpu.blstm import CpuBlstm
 from lstmcore.backends.cpu.feedforward import CpuFeedforward
-from lstmcore.backends.cpu.lstm import CpuLstm
+from lstmcore.backends.cpu.lstm_layers import CpuBlstm, CpuLstm
 from lstmcore.backends.cpu.math import momentum_step
 from lstmcore.backends.cpu.team import Team
 from lstmcore.batches import Batch

@@ -322,6 +322,8 @@ def column_sums(
     sums: Array,  # factor · Σ rows, added to [E]
 ) -> None:
     """Sum up some columns over frames: the gradient of the bias weights."""
+    wanted = sums[first:last]
     for n in range(rows.shape[0]):
-        for j in range(first, last):
-            sums[j] += factor * rows[n, j]
+        row = rows[n, first:last]
+        for j in range(wanted.shape[0]):  # from 0, or LLVM doesn't vectorise
+            wanted[j] += factor * row[j]

@@ -1,4 +1,4 @@
-"""The LSTM layer on a CPU, top to bottom: a row of gates, steps, a pass in one call, a layer with its memory.
+"""The kernels of the LSTM layer on a CPU, top to bottom: a row of gates, steps, a pass in one call.
 
 Shapes stand in brackets behind each argument: N packed frames, n sequences (the rows of the first step),
 T steps, P inputs, E units.  Packed arrays hold step after step, ``batch_sizes[t]`` rows each (see
@@ -20,9 +20,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numpy as np
-from numpy.typing import DTypeLike
-
 from lstmcore.backends.cpu.gemm import (
     add_product,
     add_row_product,
@@ -30,23 +27,17 @@ from lstmcore.backends.cpu.gemm import (
     pack,
     pack_transposed,
     packed,
-    panel_width,
     product,
     product_over_frames,
     unpacked,
 )
 from lstmcore.backends.cpu.math import cell_backward, cell_forward, peephole_gradients
-from lstmcore.backends.cpu.memory import Memory
-from lstmcore.backends.cpu.team import Team, pack_together, pack_transposed_together, product_together
 from lstmcore.backends.cpu.tiles import VECTOR_BYTES
-from lstmcore.batches import Batch
 from lstmcore.cell import Gates, Peepholes
 from lstmcore.jit import inlined, kernel
 
 Array = Any
-Pieces = dict[str, Array]
 
-_SHARE = 16  # rows of a gradient that one thread computes, at least: a cache line's
 _PORTION = 1000  # frames: some megabytes of activations of a layer of 200 units
 
 
@@ -154,32 +145,29 @@ def gates_backward(
 
 
 @inlined
-def _gates(
-    row: Array,  # [4E]
+def _at(
+    gates: Any,  # [E] each
     j: Any,
-    units: Any,
 ) -> Any:
-    return Gates(row[j], row[units + j], row[2 * units + j], row[3 * units + j])
+    """Return the four gates of one unit."""
+    return Gates(gates.z[j], gates.i[j], gates.f[j], gates.o[j])
 
 
 @kernel
 def add_peephole_gradients(
-    deltas: Array,  # of the gates [4E]
+    deltas: Any,  # of the gates, [E] each
     c_before: Array,  # [E]
     c: Array,  # [E]
-    first: Any,  # the first unit that is wanted
-    last: Any,  # behind the last
-    dp: Array,  # added to [3, E]
+    dp: Any,  # peepholes' gradients, added to [E] each
 ) -> None:
-    """Add one step of one sequence to the gradient of some units' peepholes."""
-    # One gate at a time: LLVM vectorises loops that write one array.
-    units = c.shape[0]
-    for j in range(first, last):
-        dp[0, j] += peephole_gradients(_gates(deltas, j, units), c_before[j], c[j]).i
-    for j in range(first, last):
-        dp[1, j] += peephole_gradients(_gates(deltas, j, units), c_before[j], c[j]).f
-    for j in range(first, last):
-        dp[2, j] += peephole_gradients(_gates(deltas, j, units), c_before[j], c[j]).o
+    """Add one step of one sequence to the gradient of the peepholes."""
+    # One gate at a time, and from 0: LLVM vectorises loops that write one array and never count from the end.
+    for j in range(c.shape[0]):
+        dp.i[j] += peephole_gradients(_at(deltas, j), c_before[j], c[j]).i
+    for j in range(c.shape[0]):
+        dp.f[j] += peephole_gradients(_at(deltas, j), c_before[j], c[j]).f
+    for j in range(c.shape[0]):
+        dp.o[j] += peephole_gradients(_at(deltas, j), c_before[j], c[j]).o
 
 
 @kernel
@@ -210,16 +198,72 @@ def steps_backward(
             errors = e[now + left : now + after_right]
             add_product(gates[later + left : later + after_right], recurrent, errors, t)
         for s in range(left, right):
-            row = gates[now + s]
+            deltas = split_gates(gates[now + s])
             gates_backward(
-                e[now + s], split_gates(row), c[before + s], c[after + s], scratch.carry[s], peepholes, limit
+                e[now + s], deltas, c[before + s], c[after + s], scratch.carry[s], peepholes, limit
             )
             if dp.shape[0] > 0:
-                add_peephole_gradients(row, c[before + s], c[after + s], 0, c.shape[1], dp)
+                add_peephole_gradients(deltas, c[before + s], c[after + s], split_peepholes(dp))
         for s in range(left, right):
             for j in range(h.shape[1]):
                 scratch.h_before[now + s, j] = h[before + s, j]
         after_right = right
+
+
+@inlined
+def _project(
+    a: Array,  # [N, K]
+    steps: Any,  # Steps
+    panels: Array,  # of b: [M / width, K, width]
+    begin: Array,  # [M]
+    out: Array,  # overwritten [N, M]
+) -> None:
+    """Compute the rows of ``begin + a · b`` that some steps have."""
+    if steps.left == 0 and steps.right == steps.batch_sizes[0]:
+        product(a[steps.start : steps.end], panels, begin, out[steps.start : steps.end])
+        return
+    now = steps.start
+    for t in range(steps.first, steps.last):
+        right = now + min(steps.batch_sizes[t], steps.right)
+        if now + steps.left < right:
+            product(a[now + steps.left : right], panels, begin, out[now + steps.left : right])
+        now += steps.batch_sizes[t]
+
+
+@kernel
+def sequences_forward(
+    x: Array,  # inputs [N, P], or of no frame if `gates` holds the net inputs that they give
+    batch_sizes: Array,  # sequences alive at each step [T]
+    left: Any,  # the first sequence that is computed
+    right: Any,  # behind the last
+    p: Array,  # peepholes [3, E]
+    width: Any,  # of a panel of the input weights
+    recurrent_width: Any,  # of a panel of the recurrent weights
+    memory: Array,  # input weights, transposed and packed
+    recurrent_memory: Array,  # recurrent weights, transposed and packed
+    begin: Array,  # what net inputs begin with [4E]
+    gates: Array,  # out: activations z, i, f, o side by side [N, 4E]
+    c: Array,  # out: cell states, initial state first [n+N, E]
+    h: Array,  # out: block outputs, initial state first [n+N, E]
+) -> None:
+    """Compute some sequences of an LSTM layer from zero states."""
+    panels = packed(memory, x.shape[1], gates.shape[1], width)
+    recurrent = packed(recurrent_memory, c.shape[1], gates.shape[1], recurrent_width)
+    for s in range(left, right):
+        c[s] = 0
+        h[s] = 0
+    first, start = 0, 0
+    while first < batch_sizes.shape[0] and batch_sizes[first] > left:
+        last, end, rows = first, start, 0
+        while last < batch_sizes.shape[0] and rows < _PORTION:
+            end += batch_sizes[last]
+            rows += min(batch_sizes[last], right) - left
+            last += 1
+        steps = Steps(batch_sizes, first, last, start, end, left, right)
+        if x.shape[0] > 0:
+            _project(x, steps, panels, begin, gates)
+        steps_forward(steps, recurrent, p, States(gates, c, h))
+        first, start = last, end
 
 
 @kernel
@@ -241,23 +285,25 @@ def layer_forward(
     h: Array,  # out: block outputs, initial state first [n+N, E]
 ) -> None:
     """Compute an LSTM layer from zero states."""
-    panels = pack_transposed(w, memory, width)
-    recurrent = pack_transposed(r, recurrent_memory, recurrent_width)
+    pack_transposed(w, memory, width)
+    pack_transposed(r, recurrent_memory, recurrent_width)
     for j in range(b.shape[0]):
         begin[j] = bias * b[j]
-    for s in range(batch_sizes[0]):
-        c[s] = 0
-        h[s] = 0
-    first, start = 0, 0
-    while first < batch_sizes.shape[0]:
-        last, end = first, start
-        while last < batch_sizes.shape[0] and end - start < _PORTION:
-            end += batch_sizes[last]
-            last += 1
-        product(x[start:end], panels, begin, gates[start:end])
-        steps = Steps(batch_sizes, first, last, start, end, 0, batch_sizes[0])
-        steps_forward(steps, recurrent, p, States(gates, c, h))
-        first, start = last, end
+    sequences_forward(
+        x,
+        batch_sizes,
+        0,
+        batch_sizes[0],
+        p,
+        width,
+        recurrent_width,
+        memory,
+        recurrent_memory,
+        begin,
+        gates,
+        c,
+        h,
+    )
 
 
 @inlined
@@ -337,26 +383,6 @@ def layer_backward(
 
 
 @kernel
-def sequences_forward(
-    batch_sizes: Array,  # sequences alive at each step [T]
-    left: Any,  # the first sequence that is computed
-    right: Any,  # behind the last
-    p: Array,  # peepholes [3, E]
-    width: Any,  # of a panel of the recurrent weights
-    memory: Array,  # these, packed
-    gates: Array,  # net inputs of the inputs, become activations [N, 4E]
-    c: Array,  # out: cell states, initial state first [n+N, E]
-    h: Array,  # out: block outputs, initial state first [n+N, E]
-) -> None:
-    """Compute some sequences of an LSTM layer from zero states: one thread's share of the time loop."""
-    for s in range(left, right):
-        c[s] = 0
-        h[s] = 0
-    steps = Steps(batch_sizes, 0, batch_sizes.shape[0], 0, gates.shape[0], left, right)
-    steps_forward(steps, packed(memory, c.shape[1], gates.shape[1], width), p, States(gates, c, h))
-
-
-@kernel
 def sequences_backward(
     e: Array,  # error of the block outputs, overwritten [N, E]
     batch_sizes: Array,  # sequences alive at each step [T]
@@ -365,21 +391,32 @@ def sequences_backward(
     r: Array,  # recurrent weights [4E, E]
     p: Array,  # peepholes [3, E]
     limit: Any,  # limit of the deltas
-    width: Any,  # of a panel of r
-    memory: Array,  # r, packed, unless there is one sequence
+    width: Any,  # of a panel of the input weights
+    recurrent_width: Any,  # of a panel of r
+    memory: Array,  # input weights, packed
+    recurrent_memory: Array,  # r, packed, unless there is one sequence
+    begin: Array,  # zeros [P]
     gates: Array,  # activations, become deltas [N, 4E]
     c: Array,  # cell states [n+N, E]
     h: Array,  # block outputs [n+N, E]
     carry: Array,  # scratch [n, E]
     h_before: Array,  # out: block outputs of the step before each [N, E]
+    e_below: Array,  # out: errors of the inputs [N, P], or of no frame if nobody wants them, or not yet
 ) -> None:
-    """Take some sequences' errors back through time: one thread's share."""
+    """Take some sequences' errors back through time: one thread's share of `layer_backward`."""
     for s in range(left, right):
         carry[s] = 0
+    panels = packed(memory, gates.shape[1], begin.shape[0], width)
     rows = 0 if _is_single(batch_sizes, r) else gates.shape[1]
-    recurrent = packed(memory, rows, c.shape[1], width)
-    steps = Steps(batch_sizes, 0, batch_sizes.shape[0], 0, gates.shape[0], left, right)
-    steps_backward(e, steps, recurrent, r, p, limit, States(gates, c, h), Scratch(carry, h_before), p[:0])
+    recurrent = packed(recurrent_memory, rows, c.shape[1], recurrent_width)
+    last, end = batch_sizes.shape[0], gates.shape[0]
+    while last > 0:
+        first, start = _portion_before(batch_sizes, last, end)
+        steps = Steps(batch_sizes, first, last, start, end, left, right)
+        steps_backward(e, steps, recurrent, r, p, limit, States(gates, c, h), Scratch(carry, h_before), p[:0])
+        if e_below.shape[0] > 0:
+            _project(gates, steps, panels, begin, e_below)
+        last, end = first, start
 
 
 @kernel
@@ -389,6 +426,7 @@ def gradients_of_rows(
     bias: Any,
     width: Any,  # of a panel
     block: Array,  # scratch of a product over frames, the thread's own
+    sums: Array,  # scratch [7, E], the thread's own
     deltas: Array,  # [N, 4E]
     c: Array,  # cell states [n+N, E]
     h_before: Array,  # block outputs of the step before each [N, E]
@@ -402,171 +440,30 @@ def gradients_of_rows(
     dp: Array,  # out: these units [3, E]
 ) -> None:
     """Sum up some rows of an LSTM layer's gradient, in the order of `layer_backward`: one thread's share."""
-    for j in range(top, bottom):
-        db[j] = 0
-    for k in range(3):
-        for j in range(first_unit, last_unit):
-            dp[k, j] = 0
+    # What is added to again and again must not lie in one line of the cache with another thread's.
+    of_bias = sums[:4].reshape(-1)
+    units = slice(first_unit, last_unit)
+    of_peepholes = Peepholes(sums[4][units], sums[5][units], sums[6][units])
+    sums[:] = 0
     last, end = batch_sizes.shape[0], deltas.shape[0]
     while last > 0:
         first, start = _portion_before(batch_sizes, last, end)
         some, fresh = deltas[start:end], end == deltas.shape[0]
         product_over_frames(some, h_before[start:end], block, width, fresh, top, bottom, dr)
         product_over_frames(some, x[start:end], block, width, fresh, top, bottom, dw)
-        column_sums(some, bias, top, bottom, db)
+        column_sums(some, bias, top, bottom, of_bias)
         now = end
         for t in range(last - 1, first - 1, -1):
             now -= batch_sizes[t]
             after = batch_sizes[0] + now
             before = 0 if t == 0 else after - batch_sizes[t - 1]
             for s in range(batch_sizes[t]):
-                add_peephole_gradients(
-                    deltas[now + s], c[before + s], c[after + s], first_unit, last_unit, dp
-                )
+                row = split_gates(deltas[now + s])
+                these = Gates(row.z[units], row.i[units], row.f[units], row.o[units])
+                add_peephole_gradients(these, c[before + s][units], c[after + s][units], of_peepholes)
         last, end = first, start
-
-
-class CpuLstm:
-    """One direction of an LSTM layer.
-
-    What is cut to the shape of a batch is kept for the next batch of the same shape: with small networks
-    cutting it takes as long as computing.
-    """
-
-    def __init__(self, inputs: int, units: int, bias: float, dtype: DTypeLike) -> None:
-        self._inputs, self._units, self._memory = inputs, units, Memory(dtype)
-        self._bias = self._memory.number(bias)
-        self._shape: tuple[int, int] | None = None
-
-    def forward(self, x: Array, batch: Batch, w: Pieces, team: Team) -> Array:
-        """Compute the block outputs [N, E]; valid until the next call."""
-        self._cut(batch)
-        if team.size > 1:
-            self._forward_together(x, batch, w, team)
-            return self._h
-        layer_forward(
-            x,
-            batch.batch_sizes,
-            *_flat(w, "W", "b", "R"),
-            w["p"],
-            self._bias,
-            *self._panels,
-            self._begin,
-            *self._states,
-        )
-        return self._h
-
-    def backward(
-        self,
-        error: Array,
-        x: Array,
-        batch: Batch,
-        w: Pieces,
-        dw: Pieces,
-        limit: float,
-        below: bool,
-        team: Team,
-    ) -> Array:
-        """Overwrite the gradient; return the error of the inputs [N, P], empty unless wanted."""
-        e_below = self._memory.errors_below(batch.frames, self._inputs, below)
-        bound = self._memory.number(limit)
-        if team.size > 1:
-            self._backward_together(error, x, batch, w, dw, bound, e_below, team)
-            return e_below
-        layer_backward(
-            error,
-            x,
-            batch.batch_sizes,
-            *_flat(w, "W", "R"),
-            w["p"],
-            self._bias,
-            bound,
-            *self._panels,
-            self._block,
-            self._begin_below,
-            *self._states,
-            *self._scratch,
-            e_below,
-            *_flat(dw, "W", "b", "R"),
-            dw["p"],
-        )
-        return e_below
-
-    def _forward_together(self, x: Array, batch: Batch, w: Pieces, team: Team) -> None:
-        weights, bias_weights, recurrent = _flat(w, "W", "b", "R")
-        width, recurrent_width, memory, recurrent_memory = self._panels
-        gates, c, h = self._states
-        np.multiply(bias_weights, self._bias, out=self._begin)
-        for matrix, panels, columns in (
-            (weights, memory, width),
-            (recurrent, recurrent_memory, recurrent_width),
-        ):
-            pack_transposed_together(matrix, panels, columns, team)
-        product_together(x, memory, width, self._begin, gates, team)
-        sequences = team.cut_sequences(batch)
-        team.run(
-            lambda k: sequences_forward(
-                batch.batch_sizes, *sequences[k], w["p"], recurrent_width, recurrent_memory, gates, c, h
-            )
-        )
-
-    def _backward_together(
-        self,
-        error: Array,
-        x: Array,
-        batch: Batch,
-        w: Pieces,
-        dw: Pieces,
-        limit: Any,
-        e_below: Array,
-        team: Team,
-    ) -> None:
-        weights, recurrent = _flat(w, "W", "R")
-        width, recurrent_width, memory, recurrent_memory = self._panels
-        pack_together(recurrent, recurrent_memory, recurrent_width, team)
-        sequences = team.cut_sequences(batch)
-        states, scratch, sizes = self._states, self._scratch, batch.batch_sizes
-        of_time = w["p"], limit, recurrent_width, recurrent_memory, *states, *scratch
-        team.run(lambda k: sequences_backward(error, sizes, *sequences[k], recurrent, *of_time))
-        rows, units = team.cut(4 * self._units, _SHARE), team.cut(self._units)
-        gradient = *_flat(dw, "W", "b", "R"), dw["p"]
-        blocks = [self._memory.block(max(self._inputs, self._units), k) for k in range(team.size)]
-        read = states.gates, states.c, scratch.h_before
-        team.run(
-            lambda k: gradients_of_rows(
-                x, sizes, self._bias, width, blocks[k], *read, *rows[k], *units[k], *gradient
-            )
-        )
-        if len(e_below):
-            self._begin_below[:] = 0
-            pack_together(weights, memory, width, team)
-            product_together(states.gates, memory, width, self._begin_below, e_below, team)
-
-    def _cut(self, batch: Batch) -> None:
-        """Cut the memory to the shape of a batch."""
-        frames, sequences = batch.frames, batch.sequences
-        if self._shape == (frames, sequences):
-            return
-        self._shape = frames, sequences
-        memory, rows, inputs, units = self._memory, self._memory.rows, self._inputs, self._units
-        width, recurrent_width = memory.width, panel_width(memory.dtype, sequences)
-        self._panels = (
-            width,
-            recurrent_width,
-            memory.panels("inputs", inputs, 4 * units, width),
-            memory.panels("recurrent", units, 4 * units, recurrent_width),
-        )
-        self._states = States(
-            rows("gates", frames, 4 * units),
-            rows("c", frames + sequences, units),
-            rows("h", frames + sequences, units),
-        )
-        self._h = self._states.h[sequences:]
-        self._scratch = Scratch(rows("carry", sequences, units), rows("h_before", frames, units))
-        self._begin, self._begin_below = memory.flat("begin", 4 * units), memory.flat("begin below", inputs)
-        self._block = memory.block(max(inputs, units))
-
-
-def _flat(pieces: Pieces, *names: str) -> list[Array]:
-    """Pieces [4, E] or [4, E, …] as the kernels take them: the four gates one below the other."""
-    return [(piece := pieces[name]).reshape(-1, *piece.shape[2:]) for name in names]
+    for j in range(top, bottom):
+        db[j] = of_bias[j]
+    for k in range(3):
+        for j in range(first_unit, last_unit):
+            dp[k, j] = sums[4 + k, j]
