@@ -139,9 +139,12 @@ class Step:
         lstm.steps_backward(error, _steps(batch), recurrent, w["R"], w["p"], ONE, states, scratch, dw["p"])
         self._tick(number, "time loop backward")
         for name, factor in (("R", layer.h_before), ("W", x)):
-            products.product_over_frames(layer.gates, factor, layer.block, width, True, dw[name])
+            gradient = dw[name]
+            products.product_over_frames(
+                layer.gates, factor, layer.block, width, True, 0, len(gradient), gradient
+            )
             self._tick(number, f"gradient of {name}")
-        products.column_sums(layer.gates, ONE, dw["b"])
+        products.column_sums(layer.gates, ONE, 0, len(dw["b"]), dw["b"])
         self._tick(number, "gradient of b")
         if panels is not None:
             products.product(layer.gates, panels, np.zeros(layer.inputs, np.float32), layer.below)
@@ -151,7 +154,7 @@ class Step:
 
 def _steps(batch: Batch) -> lstm.Steps:
     """All steps of a batch."""
-    return lstm.Steps(batch.batch_sizes, 0, len(batch.batch_sizes), 0, batch.frames)
+    return lstm.Steps(batch.batch_sizes, 0, len(batch.batch_sizes), 0, batch.frames, 0, batch.sequences)
 
 
 def _flat(pieces: dict[str, Array]) -> dict[str, Array]:

@@ -99,6 +99,11 @@ class Batch:
         return _steps(self.batch_sizes)[1]
 
     @cached_property
+    def lengths(self) -> NDArray[np.int64]:
+        """Frames of each sequence, shape (sequences,)."""
+        return _steps(self.batch_sizes)[2]
+
+    @cached_property
     def reverse(self) -> NDArray[np.int64]:
         """For each packed row, the row of its sequence as far from the end as it is from the start.
 

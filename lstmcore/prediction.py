@@ -44,6 +44,7 @@ def predict(
     backend: Backend | str = "cpu",
     workspace: Workspace = None,
     parallel_sequences: int = 16,
+    threads: int | None = None,
 ) -> NDArray[np.floating]: ...
 
 
@@ -55,6 +56,7 @@ def predict(
     backend: Backend | str = "cpu",
     workspace: Workspace = None,
     parallel_sequences: int = 16,
+    threads: int | None = None,
 ) -> list[NDArray[np.floating]]: ...
 
 
@@ -65,6 +67,7 @@ def predict(
     backend: Backend | str = "cpu",
     workspace: Workspace = None,
     parallel_sequences: int = 16,
+    threads: int | None = None,
 ) -> NDArray[np.floating] | list[NDArray[np.floating]]:
     """Compute the outputs of a network for all frames of a set, of one sequence, or of a list of them.
 
@@ -82,6 +85,9 @@ def predict(
         system gives fresh memory slowly; made if None.
     parallel_sequences
         Sequences computed side by side.
+    threads
+        How many threads of the CPU compute them together, of a backend that is given by name; None: one.  The
+        result has the same bits.
 
     Returns
     -------
@@ -106,7 +112,7 @@ def predict(
     several = isinstance(sequences, list | tuple)
     found = _as_set(sequences, network.dtype)
     check_fit(network, found, "the")
-    engine = as_backend(backend)
+    engine = as_backend(backend, threads)
     workspace = engine.workspace(network) if workspace is None else workspace
     outputs = _all_outputs(network, found, engine, workspace, parallel_sequences)
     return found.split(outputs) if several else outputs
@@ -128,6 +134,7 @@ def evaluate(
     backend: Backend | str = "cpu",
     workspace: Workspace = None,
     parallel_sequences: int = 16,
+    threads: int | None = None,
 ) -> Evaluation:
     """Compute the error of a network on a set, without noise.
 
@@ -141,6 +148,9 @@ def evaluate(
         Memory to use again; made if None.
     parallel_sequences
         Sequences computed side by side.
+    threads
+        How many threads of the CPU compute them together, of a backend that is given by name; None: one.  The
+        result has the same bits.
 
     Returns
     -------
@@ -164,7 +174,7 @@ def evaluate(
     """
     check_fit(network, sequences, "the", objective)
     whole("parallel_sequences", parallel_sequences)
-    engine = as_backend(backend)
+    engine = as_backend(backend, threads)
     workspace = engine.workspace(network) if workspace is None else workspace
     return evaluation_of(network, sequences, objective, engine, workspace, parallel_sequences)
 

@@ -54,6 +54,9 @@ class Trainer:
         A backend or its name.
     state
         Go on from here instead of from the network's weights.
+    threads
+        How many threads of the CPU compute the network together, of a backend that is given by name; None:
+        one.  The result has the same bits.
 
     Attributes
     ----------
@@ -80,7 +83,12 @@ class Trainer:
     """
 
     def __init__(
-        self, training: Training, *, backend: Backend | str = "cpu", state: TrainingState | None = None
+        self,
+        training: Training,
+        *,
+        backend: Backend | str = "cpu",
+        state: TrainingState | None = None,
+        threads: int | None = None,
     ) -> None:
         kind("training", training, Training)
         network = training.network
@@ -91,7 +99,7 @@ class Trainer:
         self._state = state or TrainingState(0, w.copy(), np.zeros_like(w), w.copy(), 0, math.inf, 0)
         self._progress = self._state.progress
         self._fetch: FetchArrays | None = None
-        self.training, self.backend = training, as_backend(backend)
+        self.training, self.backend = training, as_backend(backend, threads)
         # The epoch that is being computed works on these.
         self._network, self._velocity = network.copy(), np.zeros_like(w)
         self._rates = _learning_rates(network.architecture, training.settings.sgd)
@@ -302,6 +310,7 @@ def train(
     states: Sequence[TrainingState | None] | None = None,
     on_epoch: OnEpoch | None = None,
     on_diverged: OnDiverged | None = None,
+    threads: int | None = None,
 ) -> list[Network]:
     """Run trainings that don't depend on each other to their end; return the best network of each.
 
@@ -325,6 +334,8 @@ def train(
     on_diverged
         Called in the same way with the place and the error of a training that diverged; the others go on.
         Without it the error is raised.
+    threads
+        As in `Trainer`.
 
     Returns
     -------
@@ -358,7 +369,7 @@ def train(
     states = [None] * len(trainings) if states is None else list(states)
     if len(states) != len(trainings):
         raise EngineError(f"{len(trainings)} trainings and {len(states)} states; expected as many")
-    engine = as_backend(backend)
+    engine = as_backend(backend, threads)
     trainers = [
         Trainer(training, backend=engine, state=state)
         for training, state in zip(trainings, states, strict=True)

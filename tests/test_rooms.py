@@ -190,7 +190,10 @@ def test_bytecode_is_not_compiled_for_all_that_is_installed():
 
 # Called from Python: each array by itself, which costs less time than tuples of them.  And a command of
 # typer's has one parameter for each option.
-FLAT = ("layer_forward", "layer_backward", "affine_forward", "affine_backward", "convolution_backward")
+FLAT = (
+    *("layer_forward", "layer_backward", "sequences_forward", "sequences_backward", "gradients_of_rows"),
+    *("affine_forward", "affine_backward", "convolution_backward"),
+)
 
 
 def test_no_function_has_more_than_ten_parameters():

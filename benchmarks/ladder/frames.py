@@ -51,7 +51,7 @@ class _OverFrames:
         self._memory = np.empty(cpu_products.block_size(x.shape[1], self._width), x.dtype)
 
     def __call__(self, e: Array, x: Array, out: Array) -> None:
-        cpu_products.product_over_frames(e, x, self._memory, self._width, True, out)
+        cpu_products.product_over_frames(e, x, self._memory, self._width, True, 0, len(out), out)
 
 
 def _blas(e: Array, x: Array, out: Array) -> None:

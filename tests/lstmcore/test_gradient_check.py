@@ -26,7 +26,7 @@ from lstmcore import (
     gradient_check,
     objective_terms,
 )
-from lstmcore.backends.cpu import feedforward, gemm, lstm
+from lstmcore.backends.cpu import feedforward, gemm, lstm, lstm_layers
 from lstmcore.layers import LAYERS
 from lstmcore.network import Network
 from tests.lstmcore.cuda_here import large, on_gpu
@@ -164,7 +164,7 @@ KERNELS = (
     "softmax_backward",
 )
 PASSES = ("affine_backward", "layer_backward")
-ROWS = ("split_gates", "split_peepholes", "_gates")
+ROWS = ("split_gates", "split_peepholes", "_at", "_is_single", "_portion_before")
 MODULES = (lstm, feedforward, gemm)
 SLOPES = ("tanh_slope", "logistic_slope", "softmax_slope")
 CELL = ("cell_backward", "peephole_gradients")
@@ -224,7 +224,7 @@ def _interpreted(name: str = "", mutant: ast.AST | None = None, **instead: Any) 
 
 def _check_with(interpreted: dict[str, Any], network: str, monkeypatch: pytest.MonkeyPatch) -> float:
     for name in PASSES:
-        monkeypatch.setattr(lstm if name == "layer_backward" else feedforward, name, interpreted[name])
+        monkeypatch.setattr(lstm_layers if name == "layer_backward" else feedforward, name, interpreted[name])
     for kind in ("tanh", "logistic", "softmax"):
         monkeypatch.setitem(feedforward._BACKWARD, kind, interpreted[f"{kind}_backward"])
     mixture = random_mixture(3, NETWORKS[network], seed=5)
@@ -267,7 +267,7 @@ def test_the_check_fails_without_the_error_of_one_direction(direction, monkeypat
     network = random_mixture(3, [Tanh(3), BLSTM(4), Linear(2)], seed=5)
     sequences = random_sequences([4, 1, 3], 3, 2, seed=5)
     assert gradient_check(network, sequences).largest < 1e-6
-    real = lstm.CpuBlstm.backward
+    real = lstm_layers.CpuBlstm.backward
 
     def without(self, *arguments):
         layer = getattr(self, direction)
@@ -278,7 +278,7 @@ def test_the_check_fails_without_the_error_of_one_direction(direction, monkeypat
         finally:
             layer.backward = whole
 
-    monkeypatch.setattr(lstm.CpuBlstm, "backward", without)
+    monkeypatch.setattr(lstm_layers.CpuBlstm, "backward", without)
     assert gradient_check(network, sequences).largest > 1e-4
 
 

@@ -77,11 +77,11 @@ def test_a_product_over_frames(frames, rows, columns, dtype):
     e, x = _matrix(frames, rows, dtype, 1), _matrix(frames, columns, dtype, 2)
     width = panel_width(dtype, 60)
     memory, out = np.full(block_size(columns, width), np.nan, dtype), np.ones((rows, columns), dtype)
-    product_over_frames(e, x, memory, width, False, out)
+    product_over_frames(e, x, memory, width, False, 0, len(out), out)
     expected = 1 + e.astype(np.float64).T @ x.astype(np.float64)
     _assert_close(out, expected, 1 + np.abs(e).T @ np.abs(x), dtype)
     out[:] = np.nan
-    product_over_frames(e, x, memory, width, True, out)
+    product_over_frames(e, x, memory, width, True, 0, len(out), out)
     _assert_close(out, expected - 1, np.abs(e).T @ np.abs(x), dtype)
 
 

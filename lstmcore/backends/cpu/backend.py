@@ -10,10 +10,11 @@ from numpy.typing import DTypeLike, NDArray
 from lstmcore.backends.checks import check_backward, check_forward, check_update, check_workspace
 from lstmcore.backends.cpu.blocks import CpuConvolution, CpuPool
 from lstmcore.backends.cpu.feedforward import CpuFeedforward
-from lstmcore.backends.cpu.lstm import CpuBlstm, CpuLstm
+from lstmcore.backends.cpu.lstm_layers import CpuBlstm, CpuLstm
 from lstmcore.backends.cpu.math import momentum_step
+from lstmcore.backends.cpu.team import Team
 from lstmcore.batches import Batch
-from lstmcore.checks import kind
+from lstmcore.checks import kind, whole
 from lstmcore.errors import EngineError
 from lstmcore.jit import kernel
 from lstmcore.layers import BLSTM, LSTM, Convolution, Feedforward, Layer, Pool
@@ -37,17 +38,30 @@ def momentum_update(
         weights[k], velocity[k] = momentum_step(weights[k], velocity[k], gradient[k], learning_rate, momentum)
 
 
+_MUCH_TO_UPDATE = 100_000  # parameters
+_MUCH_TO_COMPUTE = 10_000_000  # multiplications of a pass
+_ALONE = Team(1)
+
+
 class CpuLayer(Protocol):
     """A layer with its memory.
 
     `forward` and `backward` are called in turn for the same batch.
     """
 
-    def forward(self, x: Array, batch: Batch, w: Pieces) -> Array:
+    def forward(self, x: Array, batch: Batch, w: Pieces, team: Team) -> Array:
         """Compute the outputs [N, L] from the inputs [N, P]; valid until the next call."""
 
     def backward(
-        self, error: Array, x: Array, batch: Batch, w: Pieces, dw: Pieces, limit: float, below: bool
+        self,
+        error: Array,
+        x: Array,
+        batch: Batch,
+        w: Pieces,
+        dw: Pieces,
+        limit: float,
+        below: bool,
+        team: Team,
     ) -> Array:
         """Overwrite the gradient; return the error of the inputs [N, P], empty unless wanted.
 
@@ -100,10 +114,28 @@ class CpuWorkspace:
 
 
 class CpuBackend:
-    """Numba kernels, one thread per network."""
+    """Numba kernels.
+
+    Parameters
+    ----------
+    threads
+        How many compute a network together; the results have the same bits.
+    """
 
     name = "cpu"
     trains_together = False
+
+    def __init__(self, threads: int = 1) -> None:
+        self._team = Team(whole("threads", threads))
+
+    @property
+    def threads(self) -> int:
+        """How many threads compute a network together; may be set between two passes."""
+        return self._team.size
+
+    @threads.setter
+    def threads(self, threads: int) -> None:
+        self._team = Team(whole("threads", threads))
 
     def workspace(self, network: Network) -> CpuWorkspace:
         """Make the memory for one network and thread."""
@@ -116,9 +148,10 @@ class CpuBackend:
         check_forward(network, batch)
         x = batch.inputs
         workspace.inputs, workspace.batch = [], batch
+        team = self._team_for(network, batch)
         for layer, w in zip(workspace.layers, network.parameters, strict=True):
             workspace.inputs.append(x)
-            x = layer.forward(x, batch, w)
+            x = layer.forward(x, batch, w, team)
         return x
 
     def backward(
@@ -135,13 +168,32 @@ class CpuBackend:
         check_backward(network, batch, workspace.batch, signal, gradient, delta_limit)
         gradients = workspace.views(gradient)
         error = np.ascontiguousarray(signal, network.dtype)
+        team = self._team_for(network, batch)
         for k in reversed(range(len(workspace.layers))):
             error = workspace.layers[k].backward(
-                error, workspace.inputs[k], batch, network.parameters[k], gradients[k], delta_limit, k > 0
+                error,
+                workspace.inputs[k],
+                batch,
+                network.parameters[k],
+                gradients[k],
+                delta_limit,
+                k > 0,
+                team,
             )
 
     def update(self, weights: Array, velocity: Array, gradient: Array, sgd: SGD) -> None:
         """Take a step in place: v ← μ v − η g, w ← w + v."""
         check_update(weights, velocity, gradient, sgd)
         real = weights.dtype.type
-        momentum_update(weights, velocity, gradient, real(sgd.learning_rate), real(sgd.momentum))
+        rates = real(sgd.learning_rate), real(sgd.momentum)
+        if self._team.size == 1 or len(weights) < _MUCH_TO_UPDATE:
+            momentum_update(weights, velocity, gradient, *rates)
+            return
+        parts = [slice(*part) for part in self._team.cut(len(weights), 16)]
+        self._team.run(
+            lambda k: momentum_update(weights[parts[k]], velocity[parts[k]], gradient[parts[k]], *rates)
+        )
+
+    def _team_for(self, network: Network, batch: Batch) -> Team:
+        """Return the threads, or one alone where handing work around would take longer than the work."""
+        return self._team if batch.frames * len(network.weights) >= _MUCH_TO_COMPUTE else _ALONE

@@ -16,6 +16,7 @@ from lstmcore.backends.cpu.feedforward import tanh_backward, tanh_forward
 from lstmcore.backends.cpu.gemm import column_sums, pack, pack_transposed, product, product_over_frames
 from lstmcore.backends.cpu.math import relu, relu_error
 from lstmcore.backends.cpu.memory import Memory
+from lstmcore.backends.cpu.team import Team
 from lstmcore.batches import Batch
 from lstmcore.jit import inlined, kernel
 from lstmcore.layers import BlockLayer, Convolution, MaxPool, Pool
@@ -120,8 +121,9 @@ def convolution_backward(
         for n in range(first, last):
             _unfold(x[n], geometry, rows[(n - first) * places :])
         errors = e[first * places : last * places]
-        product_over_frames(errors, rows[: (last - first) * places], block, width, first == 0, dw)
-        column_sums(errors, bias, db)
+        windows = rows[: (last - first) * places]
+        product_over_frames(errors, windows, block, width, first == 0, 0, dw.shape[0], dw)
+        column_sums(errors, bias, 0, db.shape[0], db)
     if e_below.shape[0] > 0:
         begin[:] = 0
         panels = pack(w, memory, width)
@@ -254,7 +256,7 @@ class CpuConvolution:
         self._places = int(np.prod(layer.places))
         self._values = int(np.prod(layer.window_shape))
 
-    def forward(self, x: Array, batch: Batch, w: Pieces) -> Array:
+    def forward(self, x: Array, batch: Batch, w: Pieces, team: Team) -> Array:
         """Compute the outputs [N, O]; valid until the next call."""
         layer, memory = self._layer, self._memory
         self._y = memory.rows("y", batch.frames, layer.size)
@@ -267,7 +269,15 @@ class CpuConvolution:
         return self._y
 
     def backward(
-        self, error: Array, x: Array, batch: Batch, w: Pieces, dw: Pieces, limit: float, below: bool
+        self,
+        error: Array,
+        x: Array,
+        batch: Batch,
+        w: Pieces,
+        dw: Pieces,
+        limit: float,
+        below: bool,
+        team: Team,
     ) -> Array:
         """Overwrite the gradient; return the error of the inputs [N, P], empty unless wanted."""
         layer, memory = self._layer, self._memory
@@ -299,7 +309,7 @@ class CpuPool:
         self._share = self._memory.number(1 / np.prod(layer.window_shape))
         self._chosen = np.empty((0, layer.size), np.int32)
 
-    def forward(self, x: Array, batch: Batch, w: Pieces) -> Array:
+    def forward(self, x: Array, batch: Batch, w: Pieces, team: Team) -> Array:
         """Compute the outputs [N, O]; valid until the next call."""
         y = self._memory.rows("y", batch.frames, self._layer.size)
         if self._largest:
@@ -311,7 +321,15 @@ class CpuPool:
         return y
 
     def backward(
-        self, error: Array, x: Array, batch: Batch, w: Pieces, dw: Pieces, limit: float, below: bool
+        self,
+        error: Array,
+        x: Array,
+        batch: Batch,
+        w: Pieces,
+        dw: Pieces,
+        limit: float,
+        below: bool,
+        team: Team,
     ) -> Array:
         """Return the error of the inputs [N, P], empty unless wanted; there is no gradient."""
         e_below = self._memory.errors_below(batch.frames, x.shape[1], below)

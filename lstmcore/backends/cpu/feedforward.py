@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import DTypeLike
 
 from lstmcore.backends.cpu.gemm import column_sums, pack, pack_transposed, product, product_over_frames
@@ -20,6 +21,12 @@ from lstmcore.backends.cpu.math import (
     tanh_slope,
 )
 from lstmcore.backends.cpu.memory import Memory
+from lstmcore.backends.cpu.team import (
+    Team,
+    pack_together,
+    pack_transposed_together,
+    product_with_packed,
+)
 from lstmcore.batches import Batch
 from lstmcore.jit import kernel
 from lstmcore.layers import Feedforward, Linear
@@ -132,11 +139,30 @@ def affine_backward(
 ) -> None:
     """Take errors back through the affine map."""
     db[:] = 0
-    product_over_frames(e, x, block, width, True, dw)
-    column_sums(e, bias, db)
+    product_over_frames(e, x, block, width, True, 0, dw.shape[0], dw)
+    column_sums(e, bias, 0, db.shape[0], db)
     if e_below.shape[0] > 0:
         begin[:] = 0
         product(e, pack(w, memory, width), begin, e_below)
+
+
+@kernel
+def affine_gradient(
+    e: Array,  # errors of the net inputs [N, M]
+    x: Array,  # inputs [N, P]
+    bias: Any,
+    width: Any,  # of a panel
+    block: Array,  # scratch of a product over frames, the thread's own
+    top: Any,  # the first row of the gradient that is computed
+    bottom: Any,  # behind the last
+    dw: Array,  # out: these rows [M, P]
+    db: Array,  # out [M]
+) -> None:
+    """Sum up some rows of the gradient of the affine map: one thread's share."""
+    for j in range(top, bottom):
+        db[j] = 0
+    product_over_frames(e, x, block, width, True, top, bottom, dw)
+    column_sums(e, bias, top, bottom, db)
 
 
 _FORWARD = {"tanh": tanh_forward, "logistic": logistic_forward, "softmax": softmax_forward}
@@ -150,19 +176,34 @@ class CpuFeedforward:
         self._inputs, self._layer, self._memory = inputs, layer, Memory(dtype)
         self._bias = self._memory.number(layer.bias)
 
-    def forward(self, x: Array, batch: Batch, w: Pieces) -> Array:
+    def forward(self, x: Array, batch: Batch, w: Pieces, team: Team) -> Array:
         """Compute the outputs [N, O]; valid until the next call."""
         self._y = self._memory.rows("y", batch.frames, self._layer.size)
         begin = self._memory.flat("begin", self._layer.size)
+        if team.size > 1:
+            self._forward_together(x, w, begin, team)
+            return self._y
         affine_forward(x, w["W"], w["b"], self._bias, *self._panels(), begin, self._y)
         if not isinstance(self._layer, Linear):
             _FORWARD[self._layer.kind](self._y)
         return self._y
 
     def backward(
-        self, error: Array, x: Array, batch: Batch, w: Pieces, dw: Pieces, limit: float, below: bool
+        self,
+        error: Array,
+        x: Array,
+        batch: Batch,
+        w: Pieces,
+        dw: Pieces,
+        limit: float,
+        below: bool,
+        team: Team,
     ) -> Array:
         """Overwrite the gradient; return the error of the inputs [N, P], empty unless wanted."""
+        if team.size > 1:
+            e_below = self._memory.errors_below(batch.frames, self._inputs, below)
+            self._backward_together(error, x, w, dw, e_below, team)
+            return e_below
         if not isinstance(self._layer, Linear):
             _BACKWARD[self._layer.kind](error, self._y)
         memory = self._memory
@@ -170,6 +211,41 @@ class CpuFeedforward:
         scratch = memory.block(self._inputs), memory.flat("begin", self._inputs)
         affine_backward(error, x, w["W"], self._bias, *self._panels(), *scratch, e_below, dw["W"], dw["b"])
         return e_below
+
+    def _forward_together(self, x: Array, w: Pieces, begin: Array, team: Team) -> None:
+        (width, memory), y = self._panels(), self._y
+        np.multiply(w["b"], self._bias, out=begin)
+        pack_transposed_together(w["W"], memory, width, team)
+        rows = [slice(*part) for part in team.cut(len(x))]
+
+        def share(k: int) -> None:
+            product_with_packed(x[rows[k]], memory, width, begin, y[rows[k]])
+            if not isinstance(self._layer, Linear):
+                _FORWARD[self._layer.kind](y[rows[k]])
+
+        team.run(share)
+
+    def _backward_together(
+        self, error: Array, x: Array, w: Pieces, dw: Pieces, e_below: Array, team: Team
+    ) -> None:
+        (width, memory), y, begin = self._panels(), self._y, self._memory.flat("begin", self._inputs)
+        if len(e_below):
+            begin[:] = 0
+            pack_together(w["W"], memory, width, team)
+        rows = [slice(*part) for part in team.cut(len(x))]
+
+        def errors(k: int) -> None:
+            if not isinstance(self._layer, Linear):
+                _BACKWARD[self._layer.kind](error[rows[k]], y[rows[k]])
+            if len(e_below):
+                product_with_packed(error[rows[k]], memory, width, begin, e_below[rows[k]])
+
+        team.run(errors)
+        outputs = team.cut(self._layer.size)
+        blocks = [self._memory.block(self._inputs, k) for k in range(team.size)]
+        team.run(
+            lambda k: affine_gradient(error, x, self._bias, width, blocks[k], *outputs[k], dw["W"], dw["b"])
+        )
 
     def _panels(self) -> tuple[int, Array]:
         """Width of the panels of the weights, and memory for them, either way round."""

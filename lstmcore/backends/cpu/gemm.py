@@ -53,12 +53,13 @@ def block_size(columns: int, width: int) -> int:
 
 
 @inlined
-def _panels(
+def packed(
     memory: Array,  # [at least packed_size]
     steps: Any,
     columns: Any,
     width: Any,
 ) -> Any:
+    """Return the panels of a matrix [steps, columns] that lie in memory, packed before or to be packed."""
     count = (columns + width - 1) // width
     return memory[: count * steps * width].reshape((count, steps, width))
 
@@ -70,7 +71,7 @@ def unpacked(
     width: Any,
 ) -> Any:
     """Return panels without any row: b isn't packed."""
-    return _panels(memory, 0, b.shape[1], width)
+    return packed(memory, 0, b.shape[1], width)
 
 
 @kernel
@@ -80,11 +81,23 @@ def pack(
     width: Any,
 ) -> Any:
     """Lay b out in panels [M / width, K, width]."""
+    return pack_rows(b, memory, width, 0, b.shape[0])
+
+
+@kernel
+def pack_rows(
+    b: Array,  # [K, M]
+    memory: Array,  # [at least packed_size]
+    width: Any,
+    first: Any,  # the first row that is laid out
+    last: Any,  # behind the last
+) -> Any:
+    """Lay some rows of b out in panels [M / width, K, width]; return the panels."""
     steps, columns = b.shape
-    panels = _panels(memory, steps, columns, width)
+    panels = packed(memory, steps, columns, width)
     pair = 2 * (VECTOR_BYTES // b.itemsize)
-    for top in range(0, steps, _SQUARE):
-        bottom = min(top + _SQUARE, steps)
+    for top in range(first, last, _SQUARE):
+        bottom = min(top + _SQUARE, last)
         for left in range(0, panels.shape[0] * width, pair):
             target = panels[left // width, :, left % width :]
             if left + pair <= columns:
@@ -105,7 +118,7 @@ def pack_transposed(
 ) -> Any:
     """Lay the transpose of b out in panels [M / width, K, width]."""
     columns, steps = b.shape
-    panels = _panels(memory, steps, columns, width)
+    panels = packed(memory, steps, columns, width)
     side = VECTOR_BYTES // b.itemsize
     for left in range(0, panels.shape[0] * width, side):
         target = panels[left // width, :, left % width :]
@@ -259,24 +272,26 @@ def product_over_frames(
     memory: Array,  # scratch [at least block_size of K]
     width: Any,  # of a narrow panel
     fresh: Any,  # whether `out` begins with 0, whatever is in it
+    upper: Any,  # the first row of `out` that is wanted
+    lower: Any,  # behind the last
     out: Array,  # added to [M, K]
 ) -> None:
-    """Add the sum over frames of the outer products, eᵀ x, to `out`."""
+    """Add the sum over frames of the outer products, eᵀ x, to some rows of `out`."""
     size = kernel_packed_size(_FRAMES, x.shape[1], width)  # of a block of frames
     for start in range(0, x.shape[0], _BLOCKS * _FRAMES):
         end = min(start + _BLOCKS * _FRAMES, x.shape[0])
         for first in range(start, end, _FRAMES):
             pack(x[first : min(first + _FRAMES, end)], memory[(first - start) // _FRAMES * size :], width)
         # These rows of the result stay in the second-level cache while all frames pass.
-        for top in range(0, e.shape[1], _CHUNK):
-            bottom = min(top + _CHUNK, e.shape[1])
+        for top in range(upper, lower, _CHUNK):
+            bottom = min(top + _CHUNK, lower)
             if fresh and start == 0:
                 for m in range(top, bottom):
                     for k in range(x.shape[1]):
                         out[m, k] = 0
             for first in range(start, end, _FRAMES):
                 frames = min(_FRAMES, end - first)
-                panels = _panels(memory[(first - start) // _FRAMES * size :], frames, x.shape[1], width)
+                panels = packed(memory[(first - start) // _FRAMES * size :], frames, x.shape[1], width)
                 chunk = memory[_BLOCKS * size :][: (bottom - top) * frames].reshape((bottom - top, frames))
                 _transpose(e[first : first + frames, top:bottom], chunk)
                 add_product(chunk, panels, out[top:bottom], first)
@@ -302,9 +317,13 @@ def _transpose(
 def column_sums(
     rows: Array,  # [N, E]
     factor: Any,
+    first: Any,  # the first column that is wanted
+    last: Any,  # behind the last
     sums: Array,  # factor · Σ rows, added to [E]
 ) -> None:
-    """Sum up over frames: the gradient of the bias weights."""
+    """Sum up some columns over frames: the gradient of the bias weights."""
+    wanted = sums[first:last]
     for n in range(rows.shape[0]):
-        for j in range(sums.shape[0]):
-            sums[j] += factor * rows[n, j]
+        row = rows[n, first:last]
+        for j in range(wanted.shape[0]):  # from 0, or LLVM doesn't vectorise
+            wanted[j] += factor * row[j]

@@ -1,4 +1,4 @@
-"""The LSTM layer on a CPU, top to bottom: a row of gates, steps, a pass in one call, a layer with its memory.
+"""The kernels of the LSTM layer on a CPU, top to bottom: a row of gates, steps, a pass in one call.
 
 Shapes stand in brackets behind each argument: N packed frames, n sequences (the rows of the first step),
 T steps, P inputs, E units.  Packed arrays hold step after step, ``batch_sizes[t]`` rows each (see
@@ -20,30 +20,23 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numpy as np
-from numpy.typing import DTypeLike
-
 from lstmcore.backends.cpu.gemm import (
     add_product,
     add_row_product,
     column_sums,
     pack,
     pack_transposed,
-    panel_width,
+    packed,
     product,
     product_over_frames,
     unpacked,
 )
 from lstmcore.backends.cpu.math import cell_backward, cell_forward, peephole_gradients
-from lstmcore.backends.cpu.memory import Memory
 from lstmcore.backends.cpu.tiles import VECTOR_BYTES
-from lstmcore.batches import Batch
 from lstmcore.cell import Gates, Peepholes
 from lstmcore.jit import inlined, kernel
-from lstmcore.layers import BLSTM
 
 Array = Any
-Pieces = dict[str, Array]
 
 _PORTION = 1000  # frames: some megabytes of activations of a layer of 200 units
 
@@ -64,6 +57,8 @@ class Steps(NamedTuple):
     last: Any  # behind the last of them
     start: Any  # rows of the first ...
     end: Any  # ... up to those behind the last
+    left: Any  # of each step these sequences only: from here on ...
+    right: Any  # ... up to this one
 
 
 class Scratch(NamedTuple):
@@ -120,13 +115,15 @@ def steps_forward(
     now = steps.start
     before = 0 if steps.first == 0 else batch_sizes[0] + now - batch_sizes[steps.first - 1]
     for t in range(steps.first, steps.last):
-        alive = batch_sizes[t]
+        left, right = steps.left, min(steps.right, batch_sizes[t])
+        if left >= right:
+            break
         after = batch_sizes[0] + now
-        add_product(h[before : before + alive], recurrent, gates[now : now + alive], t)
-        for s in range(alive):
+        add_product(h[before + left : before + right], recurrent, gates[now + left : now + right], t)
+        for s in range(left, right):
             gates_forward(split_gates(gates[now + s]), c[before + s], peepholes, c[after + s], h[after + s])
         before = after
-        now += alive
+        now += batch_sizes[t]
 
 
 @kernel
@@ -148,30 +145,29 @@ def gates_backward(
 
 
 @inlined
-def _gates(
-    row: Array,  # [4E]
+def _at(
+    gates: Any,  # [E] each
     j: Any,
-    units: Any,
 ) -> Any:
-    return Gates(row[j], row[units + j], row[2 * units + j], row[3 * units + j])
+    """Return the four gates of one unit."""
+    return Gates(gates.z[j], gates.i[j], gates.f[j], gates.o[j])
 
 
 @kernel
 def add_peephole_gradients(
-    deltas: Array,  # of the gates [4E]
+    deltas: Any,  # of the gates, [E] each
     c_before: Array,  # [E]
     c: Array,  # [E]
-    dp: Array,  # added to [3, E]
+    dp: Any,  # peepholes' gradients, added to [E] each
 ) -> None:
     """Add one step of one sequence to the gradient of the peepholes."""
-    # One gate at a time: LLVM vectorises loops that write one array.
-    units = c.shape[0]
-    for j in range(units):
-        dp[0, j] += peephole_gradients(_gates(deltas, j, units), c_before[j], c[j]).i
-    for j in range(units):
-        dp[1, j] += peephole_gradients(_gates(deltas, j, units), c_before[j], c[j]).f
-    for j in range(units):
-        dp[2, j] += peephole_gradients(_gates(deltas, j, units), c_before[j], c[j]).o
+    # One gate at a time, and from 0: LLVM vectorises loops that write one array and never count from the end.
+    for j in range(c.shape[0]):
+        dp.i[j] += peephole_gradients(_at(deltas, j), c_before[j], c[j]).i
+    for j in range(c.shape[0]):
+        dp.f[j] += peephole_gradients(_at(deltas, j), c_before[j], c[j]).f
+    for j in range(c.shape[0]):
+        dp.o[j] += peephole_gradients(_at(deltas, j), c_before[j], c[j]).o
 
 
 @kernel
@@ -184,34 +180,90 @@ def steps_backward(
     limit: Any,  # limit of the deltas
     states: Any,  # States: the activations of the gates become deltas
     scratch: Any,  # Scratch: `carry` is that of the step behind the last, 0 if there is none; out: h_before
-    dp: Array,  # gradient of the peepholes, added to [3, E]
+    dp: Array,  # gradient of the peepholes, added to [3, E]; of nothing [0, E] if it comes later
 ) -> None:
     """Back-propagate through some steps of an LSTM layer."""
     batch_sizes, gates, c, h = steps.batch_sizes, states.gates, states.c, states.h
     peepholes = split_peepholes(p)
-    now = steps.end
-    next_alive = batch_sizes[steps.last] if steps.last < batch_sizes.shape[0] else 0
+    now, left = steps.end, steps.left
+    after_right = min(batch_sizes[steps.last], steps.right) if steps.last < batch_sizes.shape[0] else 0
     for t in range(steps.last - 1, steps.first - 1, -1):
-        alive = batch_sizes[t]
-        now -= alive
+        right, later = min(batch_sizes[t], steps.right), now
+        now -= batch_sizes[t]
         after = batch_sizes[0] + now
         before = 0 if t == 0 else after - batch_sizes[t - 1]
-        if next_alive > 0 and recurrent.shape[1] == 0:
-            add_row_product(gates[now + 1], r, e[now])
-        elif next_alive > 0:
-            add_product(
-                gates[now + alive : now + alive + next_alive], recurrent, e[now : now + next_alive], t
-            )
-        for s in range(alive):
-            row = gates[now + s]
+        if after_right > left and recurrent.shape[1] == 0:
+            add_row_product(gates[later], r, e[now])
+        elif after_right > left:
+            errors = e[now + left : now + after_right]
+            add_product(gates[later + left : later + after_right], recurrent, errors, t)
+        for s in range(left, right):
+            deltas = split_gates(gates[now + s])
             gates_backward(
-                e[now + s], split_gates(row), c[before + s], c[after + s], scratch.carry[s], peepholes, limit
+                e[now + s], deltas, c[before + s], c[after + s], scratch.carry[s], peepholes, limit
             )
-            add_peephole_gradients(row, c[before + s], c[after + s], dp)
-        for s in range(alive):
+            if dp.shape[0] > 0:
+                add_peephole_gradients(deltas, c[before + s], c[after + s], split_peepholes(dp))
+        for s in range(left, right):
             for j in range(h.shape[1]):
                 scratch.h_before[now + s, j] = h[before + s, j]
-        next_alive = alive
+        after_right = right
+
+
+@inlined
+def _project(
+    a: Array,  # [N, K]
+    steps: Any,  # Steps
+    panels: Array,  # of b: [M / width, K, width]
+    begin: Array,  # [M]
+    out: Array,  # overwritten [N, M]
+) -> None:
+    """Compute the rows of ``begin + a · b`` that some steps have."""
+    if steps.left == 0 and steps.right == steps.batch_sizes[0]:
+        product(a[steps.start : steps.end], panels, begin, out[steps.start : steps.end])
+        return
+    now = steps.start
+    for t in range(steps.first, steps.last):
+        right = now + min(steps.batch_sizes[t], steps.right)
+        if now + steps.left < right:
+            product(a[now + steps.left : right], panels, begin, out[now + steps.left : right])
+        now += steps.batch_sizes[t]
+
+
+@kernel
+def sequences_forward(
+    x: Array,  # inputs [N, P], or of no frame if `gates` holds the net inputs that they give
+    batch_sizes: Array,  # sequences alive at each step [T]
+    left: Any,  # the first sequence that is computed
+    right: Any,  # behind the last
+    p: Array,  # peepholes [3, E]
+    width: Any,  # of a panel of the input weights
+    recurrent_width: Any,  # of a panel of the recurrent weights
+    memory: Array,  # input weights, transposed and packed
+    recurrent_memory: Array,  # recurrent weights, transposed and packed
+    begin: Array,  # what net inputs begin with [4E]
+    gates: Array,  # out: activations z, i, f, o side by side [N, 4E]
+    c: Array,  # out: cell states, initial state first [n+N, E]
+    h: Array,  # out: block outputs, initial state first [n+N, E]
+) -> None:
+    """Compute some sequences of an LSTM layer from zero states."""
+    panels = packed(memory, x.shape[1], gates.shape[1], width)
+    recurrent = packed(recurrent_memory, c.shape[1], gates.shape[1], recurrent_width)
+    for s in range(left, right):
+        c[s] = 0
+        h[s] = 0
+    first, start = 0, 0
+    while first < batch_sizes.shape[0] and batch_sizes[first] > left:
+        last, end, rows = first, start, 0
+        while last < batch_sizes.shape[0] and rows < _PORTION:
+            end += batch_sizes[last]
+            rows += min(batch_sizes[last], right) - left
+            last += 1
+        steps = Steps(batch_sizes, first, last, start, end, left, right)
+        if x.shape[0] > 0:
+            _project(x, steps, panels, begin, gates)
+        steps_forward(steps, recurrent, p, States(gates, c, h))
+        first, start = last, end
 
 
 @kernel
@@ -233,22 +285,48 @@ def layer_forward(
     h: Array,  # out: block outputs, initial state first [n+N, E]
 ) -> None:
     """Compute an LSTM layer from zero states."""
-    panels = pack_transposed(w, memory, width)
-    recurrent = pack_transposed(r, recurrent_memory, recurrent_width)
+    pack_transposed(w, memory, width)
+    pack_transposed(r, recurrent_memory, recurrent_width)
     for j in range(b.shape[0]):
         begin[j] = bias * b[j]
-    for s in range(batch_sizes[0]):
-        c[s] = 0
-        h[s] = 0
-    first, start = 0, 0
-    while first < batch_sizes.shape[0]:
-        last, end = first, start
-        while last < batch_sizes.shape[0] and end - start < _PORTION:
-            end += batch_sizes[last]
-            last += 1
-        product(x[start:end], panels, begin, gates[start:end])
-        steps_forward(Steps(batch_sizes, first, last, start, end), recurrent, p, States(gates, c, h))
-        first, start = last, end
+    sequences_forward(
+        x,
+        batch_sizes,
+        0,
+        batch_sizes[0],
+        p,
+        width,
+        recurrent_width,
+        memory,
+        recurrent_memory,
+        begin,
+        gates,
+        c,
+        h,
+    )
+
+
+@inlined
+def _is_single(
+    batch_sizes: Array,  # [T]
+    r: Array,  # recurrent weights [4E, E]
+) -> Any:
+    """Tell whether the recurrent weights are read as they lie: for one row, packing would cost more."""
+    return batch_sizes[0] == 1 and r.shape[1] * r.itemsize >= VECTOR_BYTES
+
+
+@inlined
+def _portion_before(
+    batch_sizes: Array,  # [T]
+    last: Any,  # a step
+    end: Any,  # its first row
+) -> Any:
+    """Return the first of the steps before that are taken back at once, and its first row."""
+    first, start = last, end
+    while first > 0 and end - start < _PORTION:
+        first -= 1
+        start -= batch_sizes[first]
+    return first, start
 
 
 @kernel
@@ -285,148 +363,107 @@ def layer_backward(
     begin[:] = 0
     wanted = e_below.shape[0] > 0
     panels = pack(w, memory, width) if wanted else unpacked(w, memory, width)
-    if batch_sizes[0] == 1 and r.shape[1] * r.itemsize >= VECTOR_BYTES:
+    if _is_single(batch_sizes, r):
         recurrent = unpacked(r, recurrent_memory, recurrent_width)
     else:
         recurrent = pack(r, recurrent_memory, recurrent_width)
     states, scratch = States(gates, c, h), Scratch(carry, h_before)
     last, end = batch_sizes.shape[0], gates.shape[0]
     while last > 0:
-        first, start = last, end
-        while first > 0 and end - start < _PORTION:
-            first -= 1
-            start -= batch_sizes[first]
-        steps = Steps(batch_sizes, first, last, start, end)
+        first, start = _portion_before(batch_sizes, last, end)
+        steps = Steps(batch_sizes, first, last, start, end, 0, batch_sizes[0])
         steps_backward(e, steps, recurrent, r, p, limit, states, scratch, dp)
         deltas, fresh = gates[start:end], end == gates.shape[0]
-        product_over_frames(deltas, h_before[start:end], block, width, fresh, dr)
-        product_over_frames(deltas, x[start:end], block, width, fresh, dw)
-        column_sums(deltas, bias, db)
+        product_over_frames(deltas, h_before[start:end], block, width, fresh, 0, dr.shape[0], dr)
+        product_over_frames(deltas, x[start:end], block, width, fresh, 0, dw.shape[0], dw)
+        column_sums(deltas, bias, 0, db.shape[0], db)
         if wanted:
             product(deltas, panels, begin, e_below[start:end])
         last, end = first, start
 
 
-class CpuLstm:
-    """One direction of an LSTM layer.
-
-    What is cut to the shape of a batch is kept for the next batch of the same shape: with small networks
-    cutting it takes as long as computing.
-    """
-
-    def __init__(self, inputs: int, units: int, bias: float, dtype: DTypeLike) -> None:
-        self._inputs, self._units, self._memory = inputs, units, Memory(dtype)
-        self._bias = self._memory.number(bias)
-        self._shape: tuple[int, int] | None = None
-
-    def forward(self, x: Array, batch: Batch, w: Pieces) -> Array:
-        """Compute the block outputs [N, E]; valid until the next call."""
-        self._cut(batch)
-        layer_forward(
-            x,
-            batch.batch_sizes,
-            *_flat(w, "W", "b", "R"),
-            w["p"],
-            self._bias,
-            *self._panels,
-            self._begin,
-            *self._states,
-        )
-        return self._h
-
-    def backward(
-        self, error: Array, x: Array, batch: Batch, w: Pieces, dw: Pieces, limit: float, below: bool
-    ) -> Array:
-        """Overwrite the gradient; return the error of the inputs [N, P], empty unless wanted."""
-        e_below = self._memory.errors_below(batch.frames, self._inputs, below)
-        layer_backward(
-            error,
-            x,
-            batch.batch_sizes,
-            *_flat(w, "W", "R"),
-            w["p"],
-            self._bias,
-            self._memory.number(limit),
-            *self._panels,
-            self._block,
-            self._begin_below,
-            *self._states,
-            *self._scratch,
-            e_below,
-            *_flat(dw, "W", "b", "R"),
-            dw["p"],
-        )
-        return e_below
-
-    def _cut(self, batch: Batch) -> None:
-        """Cut the memory to the shape of a batch."""
-        frames, sequences = batch.frames, batch.sequences
-        if self._shape == (frames, sequences):
-            return
-        self._shape = frames, sequences
-        memory, rows, inputs, units = self._memory, self._memory.rows, self._inputs, self._units
-        width, recurrent_width = memory.width, panel_width(memory.dtype, sequences)
-        self._panels = (
-            width,
-            recurrent_width,
-            memory.panels("inputs", inputs, 4 * units, width),
-            memory.panels("recurrent", units, 4 * units, recurrent_width),
-        )
-        self._states = States(
-            rows("gates", frames, 4 * units),
-            rows("c", frames + sequences, units),
-            rows("h", frames + sequences, units),
-        )
-        self._h = self._states.h[sequences:]
-        self._scratch = Scratch(rows("carry", sequences, units), rows("h_before", frames, units))
-        self._begin, self._begin_below = memory.flat("begin", 4 * units), memory.flat("begin below", inputs)
-        self._block = memory.block(max(inputs, units))
+@kernel
+def sequences_backward(
+    e: Array,  # error of the block outputs, overwritten [N, E]
+    batch_sizes: Array,  # sequences alive at each step [T]
+    left: Any,  # the first sequence that is computed
+    right: Any,  # behind the last
+    r: Array,  # recurrent weights [4E, E]
+    p: Array,  # peepholes [3, E]
+    limit: Any,  # limit of the deltas
+    width: Any,  # of a panel of the input weights
+    recurrent_width: Any,  # of a panel of r
+    memory: Array,  # input weights, packed
+    recurrent_memory: Array,  # r, packed, unless there is one sequence
+    begin: Array,  # zeros [P]
+    gates: Array,  # activations, become deltas [N, 4E]
+    c: Array,  # cell states [n+N, E]
+    h: Array,  # block outputs [n+N, E]
+    carry: Array,  # scratch [n, E]
+    h_before: Array,  # out: block outputs of the step before each [N, E]
+    e_below: Array,  # out: errors of the inputs [N, P], or of no frame if nobody wants them, or not yet
+) -> None:
+    """Take some sequences' errors back through time: one thread's share of `layer_backward`."""
+    for s in range(left, right):
+        carry[s] = 0
+    panels = packed(memory, gates.shape[1], begin.shape[0], width)
+    rows = 0 if _is_single(batch_sizes, r) else gates.shape[1]
+    recurrent = packed(recurrent_memory, rows, c.shape[1], recurrent_width)
+    last, end = batch_sizes.shape[0], gates.shape[0]
+    while last > 0:
+        first, start = _portion_before(batch_sizes, last, end)
+        steps = Steps(batch_sizes, first, last, start, end, left, right)
+        steps_backward(e, steps, recurrent, r, p, limit, States(gates, c, h), Scratch(carry, h_before), p[:0])
+        if e_below.shape[0] > 0:
+            _project(gates, steps, panels, begin, e_below)
+        last, end = first, start
 
 
-class CpuBlstm:
-    """Two directions; the second sees each sequence reversed in time."""
-
-    def __init__(self, inputs: int, layer: BLSTM, dtype: DTypeLike) -> None:
-        half = layer.size // 2
-        self._half, self._memory = half, Memory(dtype)
-        self._forwards = CpuLstm(inputs, half, layer.bias, dtype)
-        self._backwards = CpuLstm(inputs, half, layer.bias, dtype)
-
-    def forward(self, x: Array, batch: Batch, w: Pieces) -> Array:
-        """Compute the block outputs of both directions side by side [N, 2E]; valid until the next call."""
-        there, back = self._two_directions(w)
-        self._x_reversed = x[batch.reverse]
-        y = self._memory.rows("y", batch.frames, 2 * self._half)
-        y[:, : self._half] = self._forwards.forward(x, batch, there)
-        y[:, self._half :] = self._backwards.forward(self._x_reversed, batch, back)[batch.reverse]
-        return y
-
-    def backward(
-        self, error: Array, x: Array, batch: Batch, w: Pieces, dw: Pieces, limit: float, below: bool
-    ) -> Array:
-        """Overwrite the gradient; return the error of the inputs [N, P], empty unless wanted."""
-        there, back = self._two_directions(w)
-        d_there, d_back = self._two_directions(dw)
-        ahead = np.ascontiguousarray(error[:, : self._half])
-        behind = np.ascontiguousarray(error[batch.reverse, self._half :])
-        e = self._forwards.backward(ahead, x, batch, there, d_there, limit, below)
-        e_reversed = self._backwards.backward(behind, self._x_reversed, batch, back, d_back, limit, below)
-        for name, gradient in dw.items():
-            gradient[:, : self._half] = d_there[name]
-            gradient[:, self._half :] = d_back[name]
-        if below:
-            e += e_reversed[batch.reverse]
-        return e
-
-    def _two_directions(self, pieces: Pieces) -> tuple[Pieces, Pieces]:
-        """Copy the units of each direction, for the kernels want them side by side."""
-        half = self._half
-        return (
-            {n: np.ascontiguousarray(a[:, :half]) for n, a in pieces.items()},
-            {n: np.ascontiguousarray(a[:, half:]) for n, a in pieces.items()},
-        )
-
-
-def _flat(pieces: Pieces, *names: str) -> list[Array]:
-    """Pieces [4, E] or [4, E, …] as the kernels take them: the four gates one below the other."""
-    return [(piece := pieces[name]).reshape(-1, *piece.shape[2:]) for name in names]
+@kernel
+def gradients_of_rows(
+    x: Array,  # inputs [N, P]
+    batch_sizes: Array,  # sequences alive at each step [T]
+    bias: Any,
+    width: Any,  # of a panel
+    block: Array,  # scratch of a product over frames, the thread's own
+    sums: Array,  # scratch [7, E], the thread's own
+    deltas: Array,  # [N, 4E]
+    c: Array,  # cell states [n+N, E]
+    h_before: Array,  # block outputs of the step before each [N, E]
+    top: Any,  # the first row of the gradients that is computed
+    bottom: Any,  # behind the last
+    first_unit: Any,  # the first unit whose peepholes' gradient is computed
+    last_unit: Any,  # behind the last
+    dw: Array,  # out: these rows [4E, P]
+    db: Array,  # out [4E]
+    dr: Array,  # out [4E, E]
+    dp: Array,  # out: these units [3, E]
+) -> None:
+    """Sum up some rows of an LSTM layer's gradient, in the order of `layer_backward`: one thread's share."""
+    # What is added to again and again must not lie in one line of the cache with another thread's.
+    of_bias = sums[:4].reshape(-1)
+    units = slice(first_unit, last_unit)
+    of_peepholes = Peepholes(sums[4][units], sums[5][units], sums[6][units])
+    sums[:] = 0
+    last, end = batch_sizes.shape[0], deltas.shape[0]
+    while last > 0:
+        first, start = _portion_before(batch_sizes, last, end)
+        some, fresh = deltas[start:end], end == deltas.shape[0]
+        product_over_frames(some, h_before[start:end], block, width, fresh, top, bottom, dr)
+        product_over_frames(some, x[start:end], block, width, fresh, top, bottom, dw)
+        column_sums(some, bias, top, bottom, of_bias)
+        now = end
+        for t in range(last - 1, first - 1, -1):
+            now -= batch_sizes[t]
+            after = batch_sizes[0] + now
+            before = 0 if t == 0 else after - batch_sizes[t - 1]
+            for s in range(batch_sizes[t]):
+                row = split_gates(deltas[now + s])
+                these = Gates(row.z[units], row.i[units], row.f[units], row.o[units])
+                add_peephole_gradients(these, c[before + s][units], c[after + s][units], of_peepholes)
+        last, end = first, start
+    for j in range(top, bottom):
+        db[j] = of_bias[j]
+    for k in range(3):
+        for j in range(first_unit, last_unit):
+            dp[k, j] = sums[4 + k, j]
