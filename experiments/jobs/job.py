@@ -24,7 +24,7 @@ from safetensors.numpy import load, save
 
 from lstmcore import EpochReport, Network, Training
 from lstmcore.experiments.errors import InputError
-from lstmcore.experiments.files import from_json, write_whole
+from lstmcore.experiments.files import from_json, read_plain, write_whole
 
 Tensors = dict[str, NDArray[Any]]
 
@@ -169,10 +169,10 @@ def save_result(path: Path, result: Result) -> None:
     write_whole(path, content[:-_DIGEST_BYTES] + _digest(content))
 
 
-def load_result(path: Path) -> Result | None:
-    """Read what `save_result` wrote; None if it isn't there or is damaged."""
+def load_result(path: Path, most_bytes: int | None = None) -> Result | None:
+    """Read what `save_result` wrote, of at most so many bytes; None if it isn't there or is damaged."""
     try:
-        content = path.read_bytes()
+        content = read_plain(path, most_bytes)
     except FileNotFoundError:
         return None
     try:
