@@ -8,7 +8,6 @@ which goes to the standard error; the command looks at `lost` and decides how to
 from __future__ import annotations
 
 import os
-import re
 import sys
 from contextlib import suppress
 
@@ -17,17 +16,11 @@ from lstmcore.experiments.currennt.console import DONE, SetSummary
 from lstmcore.features.errors import legible
 
 _losses: list[OSError] = []
-_OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # by a terminal
-
-
-def _disarmed(text: str) -> str:
-    """Write as escapes what stands in the name of a layer, say; bytes of names that are no text stay."""
-    return legible(text) if _OBEYED.search(text) else text
 
 
 def say(*lines: str, end: str = "\n") -> None:
     """Print lines at once."""
-    text = _disarmed("\n".join(lines)) + end
+    text = legible("\n".join(lines)) + end
     if not _losses and sys.stdout is not None:
         _print(text)
 
@@ -42,7 +35,7 @@ def tell(*lines: str) -> None:
 def warn(*lines: str) -> None:
     """Print lines on the standard error, without buffers, so that signal handlers may call it."""
     with suppress(OSError, ValueError, AttributeError):  # there may be nobody left to read it
-        os.write(sys.stderr.fileno(), (_disarmed("\n".join(lines)) + "\n").encode(errors="backslashreplace"))
+        os.write(sys.stderr.fileno(), (legible("\n".join(lines)) + "\n").encode(errors="backslashreplace"))
 
 
 def lost() -> OSError | None:
