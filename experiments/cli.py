@@ -35,7 +35,7 @@ from lstmcore.experiments.terminal.command_line import (
     execution_settings,
 )
 from lstmcore.experiments.terminal.process import run_command
-from lstmcore.experiments.terminal.telling import errors_told, tell_of_songs
+from lstmcore.experiments.terminal.telling import errors_told, say, tell_of_songs
 
 if TYPE_CHECKING:
     from lstmcore.experiments.config import Experiment
@@ -485,7 +485,7 @@ def convert(
         if (now := successor(source, target)) is not None:
             print(f"warning: lstmcore convert of networks goes with 0.4; expected {now}", file=sys.stderr)
     for note in notes:
-        print(note)
+        say(note)
 
 
 @app.command("nc-standardize", cls=Command)
@@ -519,7 +519,7 @@ def nc_standardize(
             reference = None
         notes = standardise(file, reference, inputs_only=inputs_only, again=again)
     for note in notes:
-        print(note)
+        say(note)
 
 
 @app.command(cls=Command)

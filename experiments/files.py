@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +17,7 @@ from lstmcore.features.files import (
     is_leftover,
     leftovers,
     make_folder,
+    read_plain,
     remove_leftovers,
     replacing,
     write_whole,
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
 _MOST_DIGITS = 18  # so that it is a number of 64 bits
 
 __all__ = [
+    "check_plain",
     "check_writable",
     "encoded",
     "from_json",
@@ -32,6 +37,7 @@ __all__ = [
     "is_leftover",
     "leftovers",
     "make_folder",
+    "read_plain",
     "remove_leftovers",
     "replacing",
     "whole_in",
@@ -40,6 +46,32 @@ __all__ = [
     "write_text",
     "write_whole",
 ]
+
+# A dotted key of more parts than any section has: reading one takes time with the square of their number.
+_LONG_KEY = re.compile(r"""(?<![\w.-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){64}""")
+
+
+def check_plain(folder: Path) -> None:
+    """See that a folder which is written to holds files and folders, and no way out of it.
+
+    Raises
+    ------
+    InputError
+        With the first link that leads elsewhere, or pipe, socket or device.
+    """
+    inside, left = folder.resolve(), [folder]
+    while left:
+        with suppress(FileNotFoundError), os.scandir(left.pop()) as entries:  # removed by somebody meanwhile
+            for entry in entries:
+                if entry.is_symlink():
+                    meant = Path(os.path.realpath(entry.path))
+                    if not meant.is_relative_to(inside):
+                        found = f"a link to {printable(meant)}"
+                        raise InputError(f"{printable(entry.path)}: {found}; expected none out of the folder")
+                elif entry.is_dir():
+                    left.append(Path(entry.path))
+                elif not entry.is_file():
+                    raise InputError(f"{printable(entry.path)}: a pipe or device; expected a file or folder")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -92,6 +124,8 @@ def from_json(text: str | bytes) -> Any:
 
 def from_toml(text: str) -> dict[str, Any]:
     """Read TOML; whatever is wrong with it, lists in thousands of lists included, is a ValueError."""
+    if long := _LONG_KEY.search(text):
+        raise ValueError(f"a key of more than 64 parts (at line {text.count(chr(10), 0, long.start()) + 1})")
     try:
         return tomllib.loads(text)
     except RecursionError:

@@ -22,6 +22,9 @@ from numpy.typing import NDArray
 from lstmcore.features.audio import open_audio
 from lstmcore.features.errors import AudioError, naming, raise_if_stopped
 
+LOWEST_RATE_HZ = 1000
+"""Nothing below is music; openSMILE itself refuses rates below about 80 Hz."""
+
 _FULL_SCALE = 32768.0
 _LARGEST_WAV = 0xFFFFFFFF - 36  # bytes of samples: the lengths in a WAV file's header have 32 bits
 _WAV_HEADER_BYTES = 44
@@ -122,8 +125,8 @@ def decode(
     Raises
     ------
     AudioError
-        If the file cannot be read (see `lstmcore.features.audio.read_audio`), or is longer than a
-        WAV file can be, 4 GiB.
+        If the file cannot be read (see `lstmcore.features.audio.read_audio`), is longer than a WAV file can
+        be, 4 GiB, or has a sample rate below 1 kHz.
     ExtractionStopped
         If `stop` was set.
     OSError
@@ -132,6 +135,9 @@ def decode(
     wav, raw = folder / "input.wav", folder / "samples.raw"
     frames = 0
     with open_audio(source) as stream, ExitStack() as files:
+        if stream.rate < LOWEST_RATE_HZ:  # else an hour of it is a few kilobytes, and the work without end
+            reason = f"sample rate {stream.rate} Hz; at least {LOWEST_RATE_HZ} Hz are expected"
+            raise AudioError(source, reason)
         if 2 * stream.channels * stream.rate > _LARGEST_WAV:
             reason = f"sample rate {stream.rate} Hz with {stream.channels} channels"
             raise AudioError(source, f"{reason}; at most 4 GiB a second as 16-bit WAV are expected")

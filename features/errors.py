@@ -47,8 +47,9 @@ def legible(message: str) -> str:
     Returns
     -------
     str
-        Controls, marks that turn the direction of writing, what can't be encoded, and all else that can't be
-        seen are escapes: ``\x1b``, ``\u202e``; of a line of thousands of characters the middle is left out.
+        Controls, marks that turn the direction of writing, and all else that can't be seen are escapes:
+        ``\x1b``, ``\u202e``; of a line of thousands of characters the middle is left out.  Bytes of a file's
+        name that are no text stay: commands print them as they found them.
     """
     if message.isascii() and len(message) <= _LONGEST_LINE and message.replace("\n", "").isprintable():
         return message
@@ -56,7 +57,7 @@ def legible(message: str) -> str:
 
 
 def _seen(character: str) -> str:
-    if character in _JOINERS or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp"):
+    if character in _JOINERS or unicodedata.category(character) not in ("Cc", "Cf", "Zl", "Zp"):
         return character
     return character.encode("unicode_escape").decode()
 

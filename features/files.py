@@ -33,6 +33,36 @@ def remove_leftovers(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def read_plain(path: str | os.PathLike[str], most_bytes: int | None = None) -> bytes:
+    """Read a whole file of a folder that somebody else may have filled.
+
+    Parameters
+    ----------
+    path
+        The file.
+    most_bytes
+        It may have; None: as many as there is memory for.
+
+    Raises
+    ------
+    OSError
+        With the file's name, if it can't be read, is larger, or is no ordinary file: a named pipe would be
+        waited for, and a device such as ``/dev/zero`` has no end.
+    """
+    with open(path, "rb", opener=_without_waiting) as file:
+        about = os.fstat(file.fileno())
+        if not stat.S_ISREG(about.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", os.fspath(path))
+        if most_bytes is not None and about.st_size > most_bytes:
+            found = f"{about.st_size:,} bytes; at most {most_bytes:,} are expected"
+            raise OSError(errno.EINVAL, found, os.fspath(path))
+        return file.read()
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # which Windows hasn't got
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that a crash leaves either the old content or the new.
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from lstmcore.features.audio import DECODING
 from lstmcore.features.decoded import Decoded, decode
-from lstmcore.features.errors import AudioError, TooShortError
+from lstmcore.features.errors import TooShortError
 from lstmcore.features.grid import grid_table
 from lstmcore.features.scratch import scratch_folder
 from lstmcore.features.sets import feature_names
@@ -31,9 +31,6 @@ from lstmcore.features.smile import SmileError, run_smile, shipped_configuration
 
 if TYPE_CHECKING:
     import pandas
-
-LOWEST_RATE_HZ = 1000
-"""Nothing below is music; openSMILE itself refuses rates below about 80 Hz."""
 
 _REVISION = 1  # raise it whenever FS1's numbers change for another reason than openSMILE's version
 # Low-level frames begin 10 ms apart and last 60; smoothing them takes what is missing here.
@@ -126,9 +123,6 @@ def fs1_rows(
     """
     if audio.seconds < settings.window_seconds:
         raise _too_short(audio, settings)
-    if audio.rate < LOWEST_RATE_HZ:
-        reason = f"sample rate {audio.rate} Hz; at least {LOWEST_RATE_HZ} Hz are expected"
-        raise AudioError(audio.source, reason)
     room = audio.wav.parent
     options: dict[str, Path | float] = {
         "wav": audio.wav,

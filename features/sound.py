@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from lstmcore.features.audio import DECODING
 from lstmcore.features.decoded import Decoded
-from lstmcore.features.errors import AudioError, raise_if_stopped
+from lstmcore.features.errors import raise_if_stopped
 from lstmcore.features.frames import Samples, mono
-from lstmcore.features.fs1 import LOWEST_RATE_HZ, rows_of
+from lstmcore.features.fs1 import rows_of
 from lstmcore.features.settings import FeatureSettings
 from lstmcore.features.sound_names import SOUND_RATE_HZ, LogMel, sound_of, steps_of
 
@@ -73,9 +73,6 @@ def sound_rows(
     sound = sound_of(part)
     assert sound is not None
     step, a_row = steps_of(part, settings)
-    if audio.rate < LOWEST_RATE_HZ:
-        reason = f"sample rate {audio.rate} Hz; at least {LOWEST_RATE_HZ} Hz are expected"
-        raise AudioError(audio.source, reason)
     rows = rows_of(audio, settings)
     count = (rows - 1) * step + a_row
     if sound == "waveform":

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstmcore.features.audio import check_file, unreadable
-from lstmcore.features.files import write_whole
+from lstmcore.features.files import read_plain, write_whole
 from lstmcore.features.grid import HOP_SECONDS, TIME_COLUMN, grid_table, grid_times
 from lstmcore.features.sets import feature_names
 
@@ -136,7 +136,7 @@ class FeatureStore:
         names = feature_names(key.feature_set)
         file = self.path_of(key)
         try:
-            content = file.read_bytes()
+            content = read_plain(file)
         except FileNotFoundError:
             return None
         try:

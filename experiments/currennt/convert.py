@@ -185,7 +185,7 @@ def _description(source: Path, file: NetworkFile, architecture: Architecture) ->
         "targets": [f"output_{k}" for k in range(architecture.output_size)],
         "target_range": None,
         "hop_seconds": None,
-        "networks": [{"file": source.name}],
+        "networks": [{"file": printable(source.name)}],
         "systems": {"network": [0]},
         "notes": [f"converted from {source.name}"],
     }

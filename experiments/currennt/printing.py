@@ -13,13 +13,14 @@ from contextlib import suppress
 
 from lstmcore import SequenceSet
 from lstmcore.experiments.currennt.console import DONE, SetSummary
+from lstmcore.features.errors import legible
 
 _losses: list[OSError] = []
 
 
 def say(*lines: str, end: str = "\n") -> None:
     """Print lines at once."""
-    text = "\n".join(lines) + end
+    text = legible("\n".join(lines)) + end
     if not _losses and sys.stdout is not None:
         _print(text)
 
@@ -34,7 +35,7 @@ def tell(*lines: str) -> None:
 def warn(*lines: str) -> None:
     """Print lines on the standard error, without buffers, so that signal handlers may call it."""
     with suppress(OSError, ValueError, AttributeError):  # there may be nobody left to read it
-        os.write(sys.stderr.fileno(), ("\n".join(lines) + "\n").encode(errors="backslashreplace"))
+        os.write(sys.stderr.fileno(), (legible("\n".join(lines)) + "\n").encode(errors="backslashreplace"))
 
 
 def lost() -> OSError | None:

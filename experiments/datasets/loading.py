@@ -37,7 +37,7 @@ from lstmcore.experiments.datasets.tables import Tables
 from lstmcore.experiments.datasets.unlabelled import recordings_in, with_recordings
 from lstmcore.experiments.datasets.window_means import FRAMES, MEAN_NAMES, WindowMeans
 from lstmcore.experiments.errors import InputError, Interrupted, all_told
-from lstmcore.experiments.files import from_json
+from lstmcore.experiments.files import from_json, read_plain
 from lstmcore.experiments.jobs.alone import alone
 from lstmcore.experiments.terminal.progress import Progress
 from lstmcore.features import cache_root
@@ -166,7 +166,7 @@ def _procedural_folder(plan: ProceduralData) -> Path:
 def _is_synthetic(root: Path) -> bool:
     """Whether a folder holds procedural music, though it is read as any other data."""
     try:
-        plan = from_json((root / PLAN).read_text(encoding="utf-8"))
+        plan = from_json(read_plain(root / PLAN))
     except (OSError, ValueError):
         return False
     return isinstance(plan, dict) and plan.get("synthetic") is True

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lstmcore.experiments.errors import InputError, unreadable
-from lstmcore.experiments.files import from_toml
+from lstmcore.experiments.files import from_toml, read_plain
 
 SETTINGS = "annotation.toml"
 LONGEST_NAME = 40
@@ -64,7 +64,7 @@ def read_scheme(folder: Path) -> Scheme | None:
     """
     path = folder / SETTINGS
     try:
-        content = from_toml(path.read_text("utf-8"))
+        content = from_toml(read_plain(path).decode())
         low, high = content["scale"]
         return Scheme(tuple(map(str, content["targets"])), (float(low), float(high)), int(content["hop_ms"]))
     except (FileNotFoundError, NotADirectoryError):

@@ -23,6 +23,8 @@ Array = NDArray[np.float64]
 CELLS = 2_000_000  # read at once
 ROWS = 1000  # at least
 _BLANKS = " \t\r\n"  # a line of these alone is blank to pandas; one of other white space isn't
+_BEST_COMPRESSION = 1000  # of tables of numbers; what claims more than this and that is made to fill memory
+_CLAIMED_AT_LEAST = 256 << 20  # bytes
 _SEPARATORS = (",", ";", "\t")
 _MISSING = ["", "nan", "NaN", "NAN", "na", "NA"]
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*")
@@ -275,7 +277,24 @@ class TableFile:
                 f"{self.path}: Parquet is read by pyarrow, which is not installed; {how}"
             ) from None
         with self._parquet_read():
-            return pyarrow.parquet.ParquetFile(self.path)
+            file = pyarrow.parquet.ParquetFile(self.path)
+        try:
+            self._check_claims(file.metadata)
+        except InputError:
+            file.close()
+            raise
+        return file
+
+    def _check_claims(self, about: Any) -> None:
+        """Refuse a file that claims to hold more than its size can: few bytes may mean gigabytes."""
+        groups = [about.row_group(k) for k in range(about.num_row_groups)]
+        claimed = max(8 * about.num_rows * about.num_columns, sum(group.total_byte_size for group in groups))
+        most = max(_CLAIMED_AT_LEAST, _BEST_COMPRESSION * self.path.stat().st_size)
+        if claimed > most:
+            raise InputError(
+                f"{self.path}: claims {about.num_rows:,} rows of {about.num_columns} columns, "
+                f"{claimed:,} bytes; expected at most {most:,} of a file of this size"
+            )
 
     def _read_parquet(self, columns: list[str], take: Callable[[Any], None]) -> None:
         rows = max(ROWS, CELLS // max(1, len(columns)))

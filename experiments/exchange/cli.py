@@ -9,7 +9,7 @@ import typer
 
 from lstmcore.experiments.prediction.cli import MODEL_HELP, MODEL_METAVAR
 from lstmcore.experiments.terminal.command_line import Command
-from lstmcore.experiments.terminal.telling import errors_told
+from lstmcore.experiments.terminal.telling import errors_told, say
 
 commands = typer.Typer()
 
@@ -71,7 +71,7 @@ def export(
 
         notes = export_model(model, to, out, ExportOptions(system, network, streaming, peepholes))
         for note in notes:
-            print(f"note: {note}")
+            say(f"note: {note}")
         print(f"written: {printable(out)}")
 
 
@@ -107,5 +107,5 @@ def import_(
 
         notes = import_model(file, from_, out, ImportOptions(data, float64))
         for note in notes:
-            print(f"note: {note}")
+            say(f"note: {note}")
         print(f"model: {printable(out)}")

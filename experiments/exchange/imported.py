@@ -167,7 +167,7 @@ def custom(
         "feature_set": "custom",
         "feature_names": [f"input_{k}" for k in range(input_size)],
         "targets": [f"output_{k}" for k in range(outputs)],
-        "networks": [{"file": file.name}],
+        "networks": [{"file": printable(file.name)}],
         "systems": {"network": [0]},
         "notes": [f"read from {file.name}, of {source}"],
     }

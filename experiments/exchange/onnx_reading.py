@@ -21,7 +21,7 @@ from lstmcore.experiments.exchange.imported import Imported, array_in, custom, r
 from lstmcore.experiments.exchange.onnx_computing import NotComputed, Request, Run, computed
 from lstmcore.experiments.exchange.onnx_files import MODEL_KEY
 from lstmcore.experiments.exchange.onnx_graph import GATES, PEEPHOLES, parameter_name
-from lstmcore.experiments.files import from_json
+from lstmcore.experiments.files import from_json, read_plain
 from lstmcore.features.errors import printable
 from lstmcore.layers import BLSTM, BlockLayer, Convolution
 from lstmcore.network import Architecture
@@ -55,7 +55,7 @@ def read_onnx(file: Path) -> Imported:
 
 def _loaded(file: Path) -> onnx.ModelProto:
     try:
-        content = file.read_bytes()
+        content = read_plain(file)
     except OSError as error:
         raise unreadable(file, error) from None
     try:

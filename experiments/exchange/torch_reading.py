@@ -16,7 +16,7 @@ from lstmcore import LSTM, Layer, Linear
 from lstmcore.experiments.errors import InputError, unreadable
 from lstmcore.experiments.exchange.imported import Imported, array_in, custom, read_back
 from lstmcore.experiments.exchange.torch_files import GATES, KEY, STATE
-from lstmcore.experiments.files import from_json
+from lstmcore.experiments.files import from_json, read_plain
 from lstmcore.experiments.prediction.shipped import card_in
 from lstmcore.features.errors import printable
 from lstmcore.layers import BLSTM, BlockLayer
@@ -57,7 +57,7 @@ def _read(file: Path) -> tuple[dict[str, Array], dict[str, str]]:
             "safetensors.torch.save_file(model.state_dict(), 'model.safetensors') writes"
         )
     try:
-        content = file.read_bytes()
+        content = read_plain(file)
     except OSError as error:
         raise unreadable(file, error) from None
     try:

@@ -17,10 +17,11 @@ import psutil
 from filelock import FileLock, Timeout
 
 from lstmcore.experiments.errors import Interrupted
-from lstmcore.experiments.files import from_json, make_folder
+from lstmcore.experiments.files import from_json, make_folder, read_plain, write_text
 from lstmcore.experiments.jobs.leases import Leases, Watch, is_lease, wait
 
 _POLL_SECONDS = 0.2
+_MOST_BYTES = 10_000  # of what says who holds a lock
 
 
 @contextmanager
@@ -66,7 +67,7 @@ def alone(
         since = datetime.now().astimezone().isoformat(" ", "seconds")
         holder = {"process": os.getpid(), "machine": platform.node(), "since": since}
         with suppress(OSError):  # it is for people only
-            _holder(lock).write_text(json.dumps(holder), encoding="utf-8")
+            write_text(_holder(lock), json.dumps(holder))
         yield
     finally:
         with suppress(OSError):
@@ -146,7 +147,7 @@ def is_held(lock: Path) -> bool:
     if Watch().workers(lock.parent):
         return True
     try:
-        found = from_json(_holder(lock).read_text(encoding="utf-8"))
+        found = from_json(read_plain(_holder(lock), _MOST_BYTES))
         if found["machine"] != platform.node():
             return True
         return bool(psutil.pid_exists(int(found["process"])))
@@ -166,7 +167,7 @@ def _holder(lock: Path) -> Path:
 def _who(file: Path) -> str:
     """Name the process that holds a lock, as far as that is known."""
     try:
-        found = from_json(file.read_text(encoding="utf-8"))
+        found = from_json(read_plain(file, _MOST_BYTES))
         return f"process {found['process']} on {found['machine']} (since {found['since']})"
     except (OSError, ValueError, LookupError, TypeError):
         return "another process"

@@ -12,22 +12,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from lstmcore import EpochReport, Network, Training
 from lstmcore.experiments.errors import InputError
-from lstmcore.experiments.files import from_json, write_whole
+from lstmcore.experiments.files import from_json, read_plain, write_whole
 
 Tensors = dict[str, NDArray[Any]]
 
+DIVERGED = "diverged"
+"""The fact of a job whose training diverged: what the error said."""
+
+_HISTORY = TypeAdapter(list[EpochReport])
 _LARGE = "weights"
 _DIGEST = "sha256"
 _DIGEST_BYTES = hashlib.sha256().digest_size
@@ -42,6 +47,45 @@ class Result:
 
 
 @dataclass(frozen=True)
+class Form:
+    """What the result of a job must look like; its file may come from somebody else's folder.
+
+    Parameters
+    ----------
+    shapes
+        Of its arrays, which hold finite numbers.
+    facts
+        Some of its facts.
+    """
+
+    shapes: Mapping[str, tuple[int, ...]]
+    facts: Mapping[str, Any]
+
+    def fits(self, result: Result) -> bool:
+        """Whether a result looks so."""
+        tensors, facts = result.tensors, result.facts
+        if not isinstance(facts, dict):
+            return False
+        if isinstance(facts.get(DIVERGED), str):
+            return True
+        return all(
+            name in tensors
+            and tensors[name].shape == shape
+            and tensors[name].dtype.kind == "f"
+            and np.isfinite(tensors[name]).all()
+            for name, shape in self.shapes.items()
+        ) and self._tells(facts)
+
+    def _tells(self, facts: dict[str, Any]) -> bool:
+        if any(name not in facts or facts[name] != value for name, value in self.facts.items()):
+            return False
+        try:
+            return "history" not in facts or bool(_HISTORY.validate_python(facts["history"]))
+        except ValidationError:
+            return False
+
+
+@dataclass(frozen=True)
 class Named:
     """What has a result of its own.
 
@@ -51,10 +95,13 @@ class Named:
         For people: "fold 3, trial 1".
     name
         Of the result's file; ends in a hash of all inputs.
+    form
+        What a result that is found must look like; one that doesn't counts as damaged.
     """
 
     title: str
     name: str
+    form: Form | None = field(default=None, kw_only=True, compare=False)
 
 
 @dataclass(frozen=True)
@@ -123,6 +170,8 @@ class JobFolder:
         own = self.file(job)
         for file in (own, *(other / own.name for other in self._others)):
             result = load_result(file)
+            if result is not None and job.form is not None and not job.form.fits(result):
+                result = None
             if result is not None and file != own:
                 save_result(own, result)
             if result is not None and (state := self.checkpoint(job)).exists():
@@ -169,10 +218,10 @@ def save_result(path: Path, result: Result) -> None:
     write_whole(path, content[:-_DIGEST_BYTES] + _digest(content))
 
 
-def load_result(path: Path) -> Result | None:
-    """Read what `save_result` wrote; None if it isn't there or is damaged."""
+def load_result(path: Path, most_bytes: int | None = None) -> Result | None:
+    """Read what `save_result` wrote, of at most so many bytes; None if it isn't there or is damaged."""
     try:
-        content = path.read_bytes()
+        content = read_plain(path, most_bytes)
     except FileNotFoundError:
         return None
     try:

@@ -30,7 +30,7 @@ from typing import Any
 import psutil
 
 from lstmcore.experiments.errors import Interrupted
-from lstmcore.experiments.files import make_folder
+from lstmcore.experiments.files import make_folder, read_plain
 
 LEASE_SECONDS = 60.0
 """How long nobody touches a lease until it has ended."""
@@ -265,7 +265,7 @@ def _has_died(facts: dict[str, Any]) -> bool:
 def _who(file: Path) -> str:
     """Name the process that holds a lease, as far as that is known."""
     try:
-        found = _facts(file.read_bytes())
+        found = _facts(read_plain(file))
         return f"process {found['process']} on {found['machine']} (since {found['since']})"
     except (OSError, LookupError):
         return "another process"

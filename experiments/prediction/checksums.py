@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load
 
 from lstmcore.experiments.errors import InputError
+from lstmcore.experiments.files import read_plain
 from lstmcore.experiments.jobs.job import Tensors
 
 _SHOWN = 12  # digits of a digest in a message
@@ -52,7 +53,7 @@ def check_checksums(file: Path, wanted: Mapping[str, str] | None, tensors: Tenso
 def damage_of(file: Path, wanted: Mapping[str, str] | None) -> InputError:
     """Say what is wrong with a file of arrays that can't be used."""
     try:
-        check_checksums(file, wanted, load(file.read_bytes()))
+        check_checksums(file, wanted, load(read_plain(file)))
     except InputError as error:
         return error
     except (OSError, SafetensorError, ValueError, TypeError, KeyError, OverflowError):

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import typer
 
 from lstmcore.experiments.terminal.command_line import BackendName, Command, Workers
-from lstmcore.experiments.terminal.telling import errors_told, tell_of_songs
+from lstmcore.experiments.terminal.telling import errors_told, say, tell_of_songs
 
 commands = typer.Typer()
 
@@ -124,7 +124,7 @@ def predict(
         predictor = open_predictor(model, system, backend or "cpu")
         told = predict_songs(predictor, songs, wishes, workers=workers or processors(), progress=progress)
     for warning in told.warnings[:_MOST_WARNINGS]:
-        print(f"warning: {warning}", file=sys.stderr)
+        say(f"warning: {warning}", error=True)
     if (more := len(told.warnings) - _MOST_WARNINGS) > 0:
         print(f"warning: and {more} more like these; the column novelty is there for all", file=sys.stderr)
     tell_of_songs(told.errors, len(songs))
@@ -181,4 +181,4 @@ def warn_of_model(model: Path | None) -> None:
     with suppress(InputError):  # what is wrong with it is reported when it is read to be used
         found = find_model(model)
         for warning in found.describe().warnings():
-            print(f"warning: {found.name}: {warning}", file=sys.stderr)
+            say(f"warning: {found.name}: {warning}", error=True)

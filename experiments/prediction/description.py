@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from lstmcore import BLOCK_LAYERS, LAYERS, PRECISIONS, Architecture, Convolution, EngineError, Layer
 from lstmcore.experiments.config.section import Section
 from lstmcore.experiments.errors import InputError
+from lstmcore.experiments.files import read_plain
 from lstmcore.experiments.jobs.job import Tensors
+from lstmcore.features.errors import printable
 from lstmcore.features.sets import feature_names, is_feature_set
 
 FORMAT = 1
@@ -25,8 +28,22 @@ SCALERS = ("input_mean", "input_scale", "target_mean", "target_scale")
 STACKED = ("weights", *SCALERS)
 NOVELTY = tuple(f"novelty_{part}" for part in ("centre", "scale", "axes", "variances", "distances"))
 
+_MOST_BYTES = 100_000_000  # of the file
+_MOST_LAYERS = 1000
+_MOST_ROWS = 2000  # of what there is once for each input
+_BEYOND_ARRAYS = 64 << 20  # bytes of the arrays' file beside these, such as its head
+
 _Count = Annotated[int, Field(ge=1, le=100_000)]
 Seconds = Annotated[float, Field(ge=0, le=LONGEST_SECONDS)]
+
+
+def _one_line(name: str) -> str:
+    if printable(name) != name:
+        raise PydanticCustomError("name", "Input should be one line of text without controls")
+    return name
+
+
+_Name = Annotated[str, AfterValidator(_one_line)]
 
 
 class _Part(Section):
@@ -80,8 +97,8 @@ class Place(_Part):
 
     fold: int | None = None
     trial: int | None = None
-    target: str | None = None
-    file: str | None = None
+    target: _Name | None = None
+    file: _Name | None = None
 
 
 class TrainedOn(_Part):
@@ -111,15 +128,15 @@ class Description(_Part):
     """
 
     format: Literal[1]
-    experiment: str = ""
+    experiment: _Name = ""
     version: str | None = None
-    layers: list[LayerDescription] = Field(min_length=1)
-    layer_names: list[str] | None = None
+    layers: list[LayerDescription] = Field(min_length=1, max_length=_MOST_LAYERS)
+    layer_names: list[_Name] | None = None
     objective: str | None = None
     gate_order: Literal["z i f o"] = "z i f o"
     feature_set: str
     feature_names: list[str] = Field(min_length=1)
-    targets: list[str] | None = Field(default=None, min_length=1)
+    targets: list[_Name] | None = Field(default=None, min_length=1)
     target_range: list[float] | None = Field(default=None, min_length=2, max_length=2)
     hop_seconds: float | None = Field(default=None, ge=0.001, le=LONGEST_SECONDS)
     smoothing_seconds: Seconds = 0.0
@@ -129,7 +146,7 @@ class Description(_Part):
     prediction_window_seconds: Annotated[float, Field(gt=0, le=LONGEST_SECONDS)] | None = None
     trained_on: TrainedOn | None = None
     networks: list[Place] = Field(min_length=1)
-    systems: dict[str, Annotated[list[int], Field(min_length=1)]] = Field(min_length=1)
+    systems: dict[_Name, Annotated[list[int], Field(min_length=1)]] = Field(min_length=1)
     notes: list[str] = Field(default=[])
     cautions: list[str] = Field(default=[])
     card: Card | None = None
@@ -230,6 +247,14 @@ class Description(_Part):
         """Layers of the networks."""
         return Architecture(len(self.feature_names), tuple(layer.layer() for layer in self.layers))
 
+    @property
+    def most_bytes(self) -> int:
+        """How large a file of the arrays can be: as in double precision, and what else there is."""
+        whole = self.architecture
+        each = whole.parameter_count + 2 * (whole.input_size + whole.output_size)
+        others = whole.input_size * (whole.input_size + _MOST_ROWS)  # axes of novelty, and quantiles
+        return 8 * (len(self.networks) * each + others) + _BEYOND_ARRAYS
+
     def warnings(self) -> list[str]:
         """Return what a person should know before believing a prediction."""
         if self.trained_on is None or not self.trained_on.synthetic:
@@ -255,7 +280,7 @@ def read_description(path: Path) -> Description:
         If it is missing or can't be read, or if a key is unknown, missing or wrong; it is named.
     """
     try:
-        return Description.model_validate_json(path.read_bytes())
+        return Description.model_validate_json(read_plain(path, _MOST_BYTES))
     except OSError as error:
         raise InputError(f"{path}: no readable model: {error.strerror or error}") from None
     except ValidationError as error:

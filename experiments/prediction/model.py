@@ -23,7 +23,7 @@ from lstmcore import Architecture, Backend, Network, Standardiser, Workspace, ge
 from lstmcore.experiments.config import MEANS
 from lstmcore.experiments.datasets.normal_scores import NormalScores
 from lstmcore.experiments.errors import InputError, did_you_mean, unreadable
-from lstmcore.experiments.files import from_json, write_json
+from lstmcore.experiments.files import from_json, read_plain, write_json
 from lstmcore.experiments.jobs.job import Result, Tensors, load_result, save_result
 from lstmcore.experiments.prediction.checksums import check_checksums, checksums, damage_of
 from lstmcore.experiments.prediction.description import (
@@ -117,7 +117,7 @@ def _digest(content: Any) -> str:
 def _check_pair(folder: Path, facts: Any) -> None:
     """Raise an InputError unless both files of a model were written together; older ones don't say."""
     file = folder / "model.json"
-    digest = _digest(from_json(file.read_bytes()))
+    digest = _digest(from_json(read_plain(file)))
     if isinstance(facts, dict) and facts.get("model.json", digest) != digest:
         raise InputError(
             f"{file}: is not what was written together with networks.safetensors: one of the two was changed "
@@ -348,7 +348,7 @@ def load_model(folder: Path) -> Model:
     about = read_description(folder / "model.json")
     file = folder / "networks.safetensors"
     try:
-        result = load_result(file)
+        result = load_result(file, about.most_bytes)
     except OSError as error:
         raise unreadable(file, error) from None
     if result is None:

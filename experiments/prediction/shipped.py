@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
 from lstmcore.experiments.errors import InputError, did_you_mean
+from lstmcore.experiments.files import read_plain
 from lstmcore.experiments.prediction.description import Description, model_folder, read_description
 from lstmcore.features.errors import printable
 
 CARD = "README.md"
 
+_MOST_OF_CARD = 1_000_000  # bytes
 _FOLDER_EXPECTED = "the folder of a finished run or of a model"
 
 
@@ -81,11 +84,19 @@ def find_model(given: Path | None) -> FoundModel:
 
 
 def card_in(folder: Path) -> str | None:
-    """Return the card of a model's folder; None if there is none."""
+    """Return the card of a model's folder, which exports take along; None if none can be read."""
     try:
-        return (folder / CARD).read_text(encoding="utf-8")
+        return _read_card(folder)
     except (OSError, UnicodeDecodeError):
         return None
+
+
+def _read_card(folder: Path) -> str:
+    """Read the card; a link out of the folder would make any text of this machine a part of the model."""
+    file = folder / CARD
+    if not file.resolve().is_relative_to(folder.resolve()):
+        raise OSError(errno.EINVAL, "a link out of the model's folder", str(file))
+    return read_plain(file, _MOST_OF_CARD).decode()
 
 
 def print_models() -> None:
@@ -122,7 +133,7 @@ def print_card(given: Path) -> None:
     found = find_model(given)
     file = found.folder / CARD
     try:
-        text = file.read_text(encoding="utf-8")
+        text = _read_card(found.folder)
     except (OSError, UnicodeDecodeError) as error:
         found.describe()  # what is no model at all is told first
         why = getattr(error, "strerror", None) or error

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from lstmcore.experiments.terminal.command_line import Command
-from lstmcore.experiments.terminal.telling import errors_told
+from lstmcore.experiments.terminal.telling import errors_told, say
 
 commands = typer.Typer()
 
@@ -105,7 +105,7 @@ def table(
                 write_text(out, text)
                 print(f"written: {printable(out)}")
             for note in compared.notes:
-                typer.echo(note, err=True)
+                say(note, error=True)
             return
         import io
 

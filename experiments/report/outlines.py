@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 
 from lstmcore.experiments.datasets import SongId
 from lstmcore.experiments.errors import Interrupted
-from lstmcore.experiments.files import from_json, write_json
+from lstmcore.experiments.files import from_json, read_plain, write_json
 from lstmcore.experiments.report.song.sound import peaks
 from lstmcore.experiments.terminal.progress import Progress
 from lstmcore.features.errors import AudioError
@@ -96,7 +96,7 @@ def _stamp(path: Path) -> str | None:
 def _read(file: Path, progress: Progress) -> dict[str, Any]:
     """Read what is kept; nothing if it is damaged."""
     with suppress(OSError, ValueError, KeyError, TypeError):
-        content = from_json(file.read_bytes())
+        content = from_json(read_plain(file))
         songs = content["songs"]
         if content["digest"] == _digest(songs):
             return _SONGS.validate_python(songs)

@@ -15,11 +15,13 @@ from pydantic import ValidationError
 from lstmcore.experiments.config import Experiment
 from lstmcore.experiments.errors import InputError, unreadable
 from lstmcore.experiments.files import (
+    check_plain,
     encoded,
     from_json,
     from_toml,
     is_leftover,
     leftovers,
+    read_plain,
     remove_leftovers,
     write_json,
     write_text,
@@ -134,6 +136,7 @@ def _check_place(folder: Path, lock: Path, digest: str) -> None:
         raise InputError(f"{folder}: is a file; expected a folder for the results")
     if not folder.exists():
         return
+    check_plain(folder)
     there = [file for file in folder.iterdir() if not is_lock(file, lock) and not is_leftover(file)]
     there = [file for file in there if file.name != WITNESS]
     has_one = (folder / "config.toml").exists()  # which another process may have just written
@@ -153,13 +156,13 @@ def _open(folder: Path, config: str, progress: Progress) -> None:
         _write(about, environment() | {_CONFIG: digest})
         return
     if digest in _witnesses(folder):
-        if file.read_bytes() != encoded(file, config):  # a digest says that it was this one's
+        if read_plain(file) != encoded(file, config):  # a digest says that it was this one's
             progress.note(f"{file}: damaged; written anew")
             write_text(file, config)
         _complete(folder, digest, progress)
         return
     try:
-        theirs = from_toml(file.read_text(encoding="utf-8"))
+        theirs = from_toml(read_plain(file).decode())
     except (ValueError, OSError) as error:
         raise unreadable(file, error) from None
     differing = _differences(_completed(theirs), _completed(from_toml(config)))
@@ -168,7 +171,7 @@ def _open(folder: Path, config: str, progress: Progress) -> None:
             f"{folder}: is the folder of another experiment; different: {'; '.join(differing[:5])}. "
             "Choose another with --out, or leave --out away"
         )
-    _complete(folder, _digest_of(file.read_bytes()), progress)  # it may leave out keys that came later
+    _complete(folder, _digest_of(read_plain(file)), progress)  # it may leave out keys that came later
 
 
 def _digest_of(config: bytes) -> str:
@@ -195,7 +198,7 @@ def _witnesses(folder: Path) -> set[object]:
 
 def _witnessed(folder: Path) -> str | None:
     try:
-        return (folder / WITNESS).read_bytes().decode("ascii").strip()
+        return read_plain(folder / WITNESS).decode("ascii").strip()
     except (OSError, ValueError):
         return None
 
@@ -208,7 +211,7 @@ def _write(about: Path, content: dict[str, Any]) -> None:
 def _held(about: Path) -> dict[str, Any]:
     """Return what ``environment.json`` says; nothing if it is missing or damaged."""
     try:
-        found = from_json(about.read_bytes())
+        found = from_json(read_plain(about))
     except (OSError, ValueError):
         return {}
     if not isinstance(found, dict):

@@ -15,7 +15,7 @@ from lstmcore import get_backend
 from lstmcore.experiments.config import TABLE, Data, Experiment
 from lstmcore.experiments.datasets import Dataset, Song
 from lstmcore.experiments.errors import InputError, did_you_mean
-from lstmcore.experiments.files import from_json, from_toml, write_csv, write_json
+from lstmcore.experiments.files import from_json, from_toml, read_plain, write_csv, write_json
 from lstmcore.experiments.prediction.model import Model, load_model
 from lstmcore.experiments.prediction.shipped import find_model
 from lstmcore.experiments.run.session import Session
@@ -350,7 +350,7 @@ def _read_home(folder: Path) -> dict[tuple[str, str], _Home]:
     if folder.name != "model" or not file.is_file():
         return {}
     try:
-        quality = from_json(file.read_text(encoding="utf-8"))
+        quality = from_json(read_plain(file))
         known = {}
         for row in quality["correlation"]:
             pair = row.get("first", "arousal"), row.get("second", "valence")
@@ -384,7 +384,7 @@ def _notes(folder: Path, model: Model, dataset: Dataset, data: Data, known: list
 
 def _same_data(config: Path, data: Data) -> bool:
     try:
-        theirs = from_toml(config.read_text(encoding="utf-8"))["data"]
+        theirs = from_toml(read_plain(config).decode())["data"]
     except (OSError, ValueError, KeyError):
         return False
     return (theirs.get("source"), theirs.get("root")) == (data.source, data.root)

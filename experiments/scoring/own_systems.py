@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from lstmcore.experiments.config import Experiment, OwnSystem
 from lstmcore.experiments.datasets import Dataset, Song, song_order
 from lstmcore.experiments.errors import InputError, did_you_mean
-from lstmcore.experiments.jobs.job import Computation, Result, name_of
+from lstmcore.experiments.jobs.job import Computation, Form, Result, name_of
 from lstmcore.experiments.jobs.runner import JobRunner
 from lstmcore.experiments.scoring.baselines import with_memory
 from lstmcore.experiments.scoring.regression import design, frame, standardisers
@@ -138,7 +138,14 @@ class _Task:
             "training": [song.digest for song in self.training],
             "songs": [song.digest for song in self.songs],
         }
-        return Computation(f"{self.system.name}, {turn}", name_of("system", inputs), self._result)
+        return Computation(
+            f"{self.system.name}, {turn}", name_of("system", inputs), self._result, form=self._form
+        )
+
+    @property
+    def _form(self) -> Form:
+        frames = sum(song.frames for song in self.songs)
+        return Form({"predicted": (frames, self.training[0].annotation.shape[1])}, {"fold": self.fold})
 
     def _result(self) -> Result:
         """Fit, and predict all songs."""

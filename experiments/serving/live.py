@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,6 +102,8 @@ class Watch:
         """Read the head of a file, if it has changed; the weights behind it are of no use here."""
         try:
             known = file.stat()
+            if not stat.S_ISREG(known.st_mode):
+                return None
             stamp = (known.st_size, known.st_mtime_ns)
             before = self._read.get(file.name)
             if before is not None and before.stamp == stamp:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lstmcore.experiments.terminal.command_line import Command
-from lstmcore.experiments.terminal.telling import errors_told
+from lstmcore.experiments.terminal.telling import errors_told, say
 
 if TYPE_CHECKING:
     from lstmcore.experiments.starting.start import Start
@@ -89,9 +89,9 @@ def _tell(folder: Path, started: Start) -> None:
         ("It can't be run as it is:", started.problems),
     ):
         if lines:
-            print("\n".join([title, *(_filled(line) for line in lines)]))
+            say("\n".join([title, *(_filled(line) for line in lines)]))
     if started.checked:
-        print(_filled(f"Checked: {started.checked}.", ""))
+        say(_filled(f"Checked: {started.checked}.", ""))
     print(f"written: {printable(started.file)}")
     if started.problems:
         print("Mend what is said above: in the file, or in the data; --force writes it anew.")

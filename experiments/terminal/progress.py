@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from lstmcore import EpochReport
+from lstmcore.features.errors import legible
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -106,7 +107,7 @@ class PlainLines:
 
     @staticmethod
     def _print(text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+        print(legible(text), file=sys.stderr, flush=True)
 
 
 class Live:
@@ -118,7 +119,9 @@ class Live:
         from rich.live import Live as Display
         from rich.table import Column
 
-        console = Console(stderr=True)
+        from lstmcore.experiments.terminal.sheet import disarmed
+
+        console = disarmed(Console(stderr=True))
         self._lock = threading.Lock()
         self._bars = progress.Progress(
             # Where there is little room the name takes two lines; the numbers are never cut.

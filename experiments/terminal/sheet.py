@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderableType, RenderHook, RenderResult
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
+
+from lstmcore.features.errors import legible
 
 _BORDER = 3  # a line and a space on each side
 _GAP = 2  # between columns without lines
@@ -18,8 +21,34 @@ _NO_TERMINAL_WIDTH = 160
 
 
 def new_console() -> Console:
-    """Return a console on standard output that prints text as it stands, brackets and colons too."""
-    return Console(width=None if sys.stdout.isatty() else _NO_TERMINAL_WIDTH, markup=False, emoji=False)
+    """Return a console on standard output that prints text as it stands, brackets and colons too.
+
+    What a terminal would obey, in the name of a song or a model's card, is printed as an escape.
+    """
+    width = None if sys.stdout.isatty() else _NO_TERMINAL_WIDTH
+    return disarmed(Console(width=width, markup=False, emoji=False))
+
+
+def disarmed(console: Console) -> Console:
+    """Have a console print controls in texts as escapes, and return it."""
+    console.push_render_hook(_Disarming())
+    return console
+
+
+class _Disarming(RenderHook):
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        return [_Disarmed(one) for one in renderables]
+
+
+@dataclass(frozen=True)
+class _Disarmed:
+    """What is printed, with its texts made legible; what moves the cursor is the console's own."""
+
+    printed: RenderableType
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for segment in console.render(self.printed, options):
+            yield segment if segment.control else Segment(legible(segment.text), segment.style)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from lstmcore.experiments.terminal.process import exit_code
+from lstmcore.features.errors import legible
 
 if TYPE_CHECKING:
     from lstmcore.experiments.terminal.progress import Progress
@@ -64,10 +65,15 @@ def errors_told(
             progress.close()
 
 
+def say(text: str, *, error: bool = False) -> None:
+    """Print text that quotes what came from elsewhere: what a terminal would obey is printed as an escape."""
+    print(legible(text), file=sys.stderr if error else None, flush=True)
+
+
 def tell_of_songs(errors: Sequence[Exception], songs: int) -> None:
     """Name the songs that can't be used; if there are any, end with exit code 1."""
     for error in errors:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}", error=True)
     if errors:
         written = "" if len(errors) < songs else "; nothing was written"
         print(f"{len(errors)} of {songs} songs can't be used{written}", file=sys.stderr)
@@ -77,4 +83,4 @@ def tell_of_songs(errors: Sequence[Exception], songs: int) -> None:
 def _end(progress: Progress | None, message: str) -> None:
     if progress is not None:
         progress.close()
-    print(message, file=sys.stderr, flush=True)
+    say(message, error=True)

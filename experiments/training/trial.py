@@ -32,7 +32,7 @@ from lstmcore import (
 )
 from lstmcore.experiments.config import Experiment, front_size
 from lstmcore.experiments.datasets import Dataset, Song
-from lstmcore.experiments.jobs.job import Job, Result, Tensors, name_of
+from lstmcore.experiments.jobs.job import Form, Job, Result, Tensors, name_of
 from lstmcore.experiments.jobs.parcels import Common
 from lstmcore.experiments.seeds import seed_for
 from lstmcore.experiments.training.apart import check_apart
@@ -260,7 +260,28 @@ def _job(data: TrialData, fold: int, trial: int, target: str | None) -> Job:
     name = name_of(f"network-fold{fold:02}-trial{trial}{of_target}", inputs)
     title = ", ".join([f"fold {fold}", f"trial {trial}", *([] if target is None else [target])])
     of_job = (data, fold, trial, target)
-    return Job(title, name, partial(_training, *of_job), partial(_conclude, *of_job))
+    form = Form(_shapes(data, fold), _place(fold, trial, target))
+    return Job(title, name, partial(_training, *of_job), partial(_conclude, *of_job), form=form)
+
+
+def _place(fold: int, trial: int, target: str | None) -> dict[str, Any]:
+    return {"fold": fold, "trial": trial} | ({} if target is None else {"target": target})
+
+
+def _shapes(data: TrialData, fold: int) -> dict[str, tuple[int, ...]]:
+    """Shapes of what `_conclude` returns."""
+    whole = architecture_of(data.experiment, len(data.dataset.feature_names))
+    inputs, outputs = (whole.input_size,), (whole.output_size,)
+    of_groups = {
+        group: (sum(song.frames for song in songs), *outputs) for group, songs in data.groups(fold).items()
+    }
+    return of_groups | {
+        "weights": (whole.parameter_count,),
+        "input_mean": inputs,
+        "input_scale": inputs,
+        "target_mean": outputs,
+        "target_scale": outputs,
+    }
 
 
 def _start(data: TrialData, trial: int, seed: np.random.SeedSequence, inputs: int) -> Network:
@@ -297,8 +318,7 @@ def _conclude(
     }
     for group, members in data.groups(fold).items():
         tensors[group] = _predict(network, members, sets, data.experiment)
-    place = {"fold": fold, "trial": trial} | ({} if target is None else {"target": target})
-    return Result(tensors, place | {"history": history_of(reports)})
+    return Result(tensors, _place(fold, trial, target) | {"history": history_of(reports)})
 
 
 def _predict(

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, Protocol
 
 import pandas as pd
 
-from lstmcore.experiments.files import from_json
+from lstmcore.experiments.files import from_json, read_plain
 from lstmcore.experiments.prediction.outputs.facts import FILE, LABEL, NOVELTY, TIME, Facts
 
 DECIMALS = 6
@@ -49,7 +49,7 @@ def scale_of_csv(path: Path) -> tuple[float, float] | None:
     """Return the scale of a CSV of predictions that the metadata beside it tell, or None without these."""
     for beside in (path.with_name(f"{path.name}-metadata.json"), path.with_name("csv-metadata.json")):
         try:
-            content = from_json(beside.read_bytes())
+            content = from_json(read_plain(beside))
             if path.name in [table["url"] for table in content.get("tables", [content])]:
                 low, high = content["notes"][0]["scale"]
                 return float(low), float(high)
