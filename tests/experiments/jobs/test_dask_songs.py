@@ -21,9 +21,7 @@ from lstmcore.features import FeatureStore
 from lstmcore.features.settings import DEFAULT
 from tests.experiments.jobs.dask_processes import Cluster
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore"
-)  # Dask's own, not all of which xdist can pass on
+pytestmark = pytest.mark.filterwarnings("ignore")  # Dask's own, not all of which xdist can pass on
 GOLDEN = Path(__file__).parents[2] / "golden" / "features"
 
 
