@@ -57,7 +57,9 @@ def legible(message: str) -> str:
 
 
 def _seen(character: str) -> str:
-    if character in _JOINERS or unicodedata.category(character) not in ("Cc", "Cf", "Zl", "Zp"):
+    if "\udc80" <= character <= "\udcff":  # a byte of a name that is no UTF-8, which is printed as it is
+        return character
+    if character in _JOINERS or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp"):
         return character
     return character.encode("unicode_escape").decode()
 

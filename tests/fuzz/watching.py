@@ -203,7 +203,7 @@ class Watch:
             wrong = "says nothing"
         elif any((ord(c) < 32 and c not in "\n\t") or 127 <= ord(c) < 160 for c in message):
             wrong = "has control characters"
-        elif any(0xD800 <= ord(c) < 0xE000 for c in message):
+        elif any(0xD800 <= ord(c) < 0xE000 and not 0xDC80 <= ord(c) < 0xDD00 for c in message):
             wrong = "can't be printed"
         elif max(map(len, message.splitlines())) > LONGEST_LINE:
             wrong = f"has a line of more than {LONGEST_LINE} characters"
