@@ -290,7 +290,7 @@ def read_description(path: Path) -> Description:
 def explained(error: ValidationError) -> str:
     """Return what is wrong first: key, what was found, what is expected."""
     item: Any = error.errors(include_url=False)[0]
-    key = ".".join(str(part) for part in item["loc"])
+    key = ".".join(printable(str(part)) for part in item["loc"])
     if item["type"] == "json_invalid":
         return f"no readable model: not valid JSON: {item['ctx']['error']}"
     if item["type"] == "extra_forbidden":
