@@ -107,7 +107,7 @@ def computed(request: Request) -> list[Array]:
         if "error" in said:
             raise NotComputed(said["error"])
         with io.BytesIO(rest) as stream:
-            found = [np.load(stream, allow_pickle=False) for _ in request.runs]
+            found = [np.lib.format.read_array(stream, allow_pickle=False) for _ in request.runs]
     except NotComputed:
         raise
     except (ValueError, TypeError, EOFError):
@@ -180,12 +180,10 @@ def _error(why: str) -> bytes:
 def main() -> None:
     """Answer the request on standard input."""
     restrict(LIMITS)
-    out = os.fdopen(os.dup(1), "wb")
-    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - what libraries print isn't the answer
-        os.dup2(nowhere.fileno(), 1)
-    line = sys.stdin.readline()
-    with contextlib.suppress(BrokenPipeError), out:
-        out.write(answer(line))
+    with contextlib.suppress(BrokenPipeError), os.fdopen(os.dup(1), "wb") as out:
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - what libraries print isn't the answer
+            os.dup2(nowhere.fileno(), 1)
+        out.write(answer(sys.stdin.readline()))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 from lstmcore.experiments.errors import Interrupted
-from lstmcore.experiments.files import from_json, make_folder, read_plain, write_text
+from lstmcore.experiments.files import from_json, make_folder, read_plain
 from lstmcore.experiments.jobs.leases import Leases, Watch, is_lease, wait
 
 _POLL_SECONDS = 0.2
@@ -67,7 +67,9 @@ def alone(
         since = datetime.now().astimezone().isoformat(" ", "seconds")
         holder = {"process": os.getpid(), "machine": platform.node(), "since": since}
         with suppress(OSError):  # it is for people only
-            write_text(_holder(lock), json.dumps(holder))
+            _holder(lock).unlink(missing_ok=True)  # nothing is written through a link in its place
+            with _holder(lock).open("x", encoding="utf-8") as file:
+                file.write(json.dumps(holder))
         yield
     finally:
         with suppress(OSError):
