@@ -226,7 +226,7 @@ def _ourselves() -> dict[str, Any]:
 def _here() -> str:
     """Name what processes are numbered by: a machine since it was started, or a container on it."""
     try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
     except OSError:  # not on every system
         return f"{platform.node()} {uuid.getnode():x}"

@@ -112,7 +112,7 @@ def opened(
         If `stop` was set.
     """
     lock = folder / LOCK
-    _check_place(folder, lock, _digest_of(config.encode()))
+    _check_place(folder, lock, _digest_of(encoded(folder / "config.toml", config)))
     if not shared:
         with alone(lock, folder, progress.note, stop.is_set):
             remove_leftovers(folder)
@@ -137,7 +137,8 @@ def _check_place(folder: Path, lock: Path, digest: str) -> None:
     if not folder.exists():
         return
     check_plain(folder)
-    there = [file for file in folder.iterdir() if not is_lock(file, lock) and not is_leftover(file)]
+    files = sorted(folder.iterdir())
+    there = [file for file in files if not is_lock(file, lock) and not is_leftover(file)]
     there = [file for file in there if file.name != WITNESS]
     has_one = (folder / "config.toml").exists()  # which another process may have just written
     if there and not has_one and digest not in _witnesses(folder):
