@@ -27,13 +27,17 @@ def printable(path: str | os.PathLike[str]) -> str:
     str
         Bytes that are not UTF-8, control characters and ends of lines are escapes: ``\xe9``, ``\n``.
     """
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return one_line(os.fsencode(path).decode("utf-8", "backslashreplace"))
+
+
+def one_line(text: str) -> str:
+    r"""Write a text so that it is of one line: controls, ends of lines and half characters are escapes."""
     return "".join(c.encode("unicode_escape").decode() if _breaks(c) else c for c in text)
 
 
 def _breaks(character: str) -> bool:
-    """Return whether a character is a control or ends a line, by Unicode's categories."""
-    return unicodedata.category(character) in ("Cc", "Zl", "Zp")
+    """Return whether a character is a control, ends a line or is none, by Unicode's categories."""
+    return unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
 
 
 def legible(message: str) -> str:

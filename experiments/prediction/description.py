@@ -15,7 +15,7 @@ from lstmcore.experiments.config.section import Section
 from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.files import read_plain
 from lstmcore.experiments.jobs.job import Tensors
-from lstmcore.features.errors import printable
+from lstmcore.features.errors import one_line
 from lstmcore.features.sets import feature_names, is_feature_set
 
 FORMAT = 1
@@ -38,7 +38,7 @@ Seconds = Annotated[float, Field(ge=0, le=LONGEST_SECONDS)]
 
 
 def _one_line(name: str) -> str:
-    if printable(name) != name:
+    if one_line(name) != name:
         raise PydanticCustomError("name", "Input should be one line of text without controls")
     return name
 
@@ -290,7 +290,7 @@ def read_description(path: Path) -> Description:
 def explained(error: ValidationError) -> str:
     """Return what is wrong first: key, what was found, what is expected."""
     item: Any = error.errors(include_url=False)[0]
-    key = ".".join(printable(str(part)) for part in item["loc"])
+    key = ".".join(one_line(str(part)) for part in item["loc"])
     if item["type"] == "json_invalid":
         return f"no readable model: not valid JSON: {item['ctx']['error']}"
     if item["type"] == "extra_forbidden":
