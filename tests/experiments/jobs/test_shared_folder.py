@@ -23,7 +23,7 @@ from lstmcore.experiments.terminal.progress import Quiet
 from tests.experiments.jobs.test_alone import SEARCH, Leaving
 from tests.experiments.run.test_run import COMMAND, contents, run
 
-SHARED = Execution(engine="folder")
+TOGETHER = Execution(engine="folder")
 EPOCHS = ("training.max_epochs=40", "training.patience=40")
 ABLATION = """
 [[ablation]]
@@ -73,7 +73,7 @@ def left_by_a_dead_machine(folder, jobs):
         lease.write_text('{"process": 7, "machine": "far", "since": "noon", "here": "elsewhere", "begun": 1}')
 
 
-def together(what, tiny, count=3, execution=SHARED):
+def together(what, tiny, count=3, execution=TOGETHER):
     """Run the same in as many threads, as processes would; return who did what."""
     config = load_experiment(tiny / "tiny.toml", [])
     heard = [Titles() for _ in range(count)]
@@ -163,7 +163,7 @@ def test_results_that_were_damaged_while_others_waited_are_written_anew(tiny, mo
 def test_who_shares_waits_for_who_does_not_and_says_how_all_would(tiny):
     waiting = Leaving()
     config = load_experiment(tiny / "tiny.toml", [])
-    session = Session(tiny / "out", 1, waiting, waiting.stop, SHARED)
+    session = Session(tiny / "out", 1, waiting, waiting.stop, TOGETHER)
     with alone(tiny / "out" / LOCK, tiny / "out", print, bool), pytest.raises(Interrupted):
         run_experiment(config, session)
     (note,) = waiting.notes
@@ -187,7 +187,7 @@ def test_who_does_not_share_waits_for_who_does(tiny):
 def test_both_kinds_at_once_come_to_the_same_bytes(tiny):
     run(tiny, "whole")
     config = load_experiment(tiny / "tiny.toml", [])
-    kinds = [SHARED, Execution(), SHARED, Execution()]
+    kinds = [TOGETHER, Execution(), TOGETHER, Execution()]
     heard = [Titles() for _ in kinds]
     sessions = [Session(tiny / "out", 1, one, execution=kind) for kind, one in zip(kinds, heard, strict=True)]
     with ThreadPoolExecutor(4) as pool:
@@ -215,7 +215,7 @@ def test_who_waits_for_others_jobs_can_be_stopped(tiny):
     waiting = Leaving()
     config = load_experiment(tiny / "tiny.toml", [])
     with pytest.raises(Interrupted):
-        run_experiment(config, Session(tiny / "out", 1, waiting, waiting.stop, SHARED))
+        run_experiment(config, Session(tiny / "out", 1, waiting, waiting.stop, TOGETHER))
     assert "and 5 more" in waiting.notes[0]
 
 
