@@ -167,6 +167,8 @@ def _frames(av: Any, container: Any) -> Generator[Any]:
             yield frame
     except av.error.FFmpegError as error:
         raise _damage(error) from error
+    except IndexError as error:  # PyAV looks for a stream that came when it had listed them
+        raise Damaged("a stream begins in it that its beginning doesn't have") from error
 
 
 def _samples(frame: Any, form: tuple[int, int]) -> NDArray[np.float32]:

@@ -147,7 +147,7 @@ def test_turkish_letters_a_time_zone_with_summer_time_a_wide_umask_and_no_home(s
         *(source / "here.toml", out),
         **{"code": BEGIN + RUN, "umask": 0},
         **{"LC_ALL": "tr_TR.UTF-8", "LOCPATH": str(locales), "TZ": "America/New_York"},
-        **{"HOME": "/nonexistent", "PYTHONHASHSEED": "2"},
+        **{"HOME": str(source / "here.toml" / "no folder"), "PYTHONHASHSEED": "2"},
     )
     assert done.returncode == 0, done.stderr
     assert left_by(out) == left_by(plain)

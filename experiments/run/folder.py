@@ -118,6 +118,7 @@ def opened(
             remove_leftovers(folder)
             for lease in leases_in(folder):  # of killed processes that shared the work
                 lease.unlink(missing_ok=True)
+            (folder / WRITTEN).unlink(missing_ok=True)
             _open(folder, config, progress)
             yield None
         return

@@ -51,7 +51,8 @@ def test_what_was_found_is_an_error_that_can_be_read(
     with pytest.raises(InputError, match=message) as error:
         targets()[name].read(data, folder)
     assert str(error.value).replace("\n", "").isprintable()
-    assert str(pickle.loads(pickle.dumps(error.value))) == str(error.value)
+    if DEEP not in data:  # Python 3.11 may count calls wrongly after a RecursionError
+        assert str(pickle.loads(pickle.dumps(error.value))) == str(error.value)
 
 
 def test_a_rater_whose_name_is_a_number_of_thousands_of_digits_is_a_rater(tmp_path: Path) -> None:

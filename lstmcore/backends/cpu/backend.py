@@ -124,6 +124,7 @@ class CpuBackend:
 
     name = "cpu"
     trains_together = False
+    _team = _ALONE
 
     def __init__(self, threads: int = 1) -> None:
         self._team = Team(whole("threads", threads))

@@ -102,7 +102,8 @@ def test_one_of_three_is_killed_another_comes_late_and_each_job_is_done_once(tin
     assert computed == ["auto-encoder, trial 0", "auto-encoder, trial 1", *folds]
     monkeypatch.setattr(leases, "LEASE_SECONDS", 0.5)
     run(tiny, "out", *EPOCHS)  # which sees the killed one's lease end, and clears away what that left
-    assert sorted(path.name for path in out.rglob(".*")) == [WITNESS, LOCK]
+    # Of two that end at the same moment neither may be the last one, who clears the third away.
+    assert {path.name for path in out.rglob(".*")} - {".written.json"} == {WITNESS, LOCK}
 
 
 @pytest.mark.parametrize("what", [run_experiment, run_search, run_ablations])
