@@ -1,6 +1,7 @@
 """Jobs on a Dask cluster of processes: the bytes of a run without it, whatever happens to the cluster."""
 
 import gc
+import re
 import threading
 import warnings
 
@@ -166,7 +167,11 @@ def test_what_is_wrong_on_a_worker_is_told_as_if_it_were_here(songs, tmp_path, t
     with pytest.raises(InputError) as there:
         run(songs, tmp_path / "there", two_workers, said)
     assert type(there.value) is type(here.value) is Diverged
-    assert str(there.value).partition(":")[2] == str(here.value).partition(":")[2]
+    # Of several that diverge, the first to do so is told of, each with its own error.
+    said_here, said_there = (
+        re.sub(r"error is \S+", "error is X", str(wrong.value).partition(":")[2]) for wrong in (here, there)
+    )
+    assert said_there == said_here
 
 
 def test_other_versions_are_refused_with_both(songs, tmp_path, two_workers, monkeypatch):
