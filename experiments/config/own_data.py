@@ -9,7 +9,9 @@ from pydantic import Field, model_validator
 from lstmcore.experiments.config.section import Section
 
 SPREAD = "_spread"
-_TAKEN = ("song_id", "file", "time", "system", "validation", "team_test", "official_test")
+OF_CURVES = ("file", "time", "end", "label", "novelty")
+"""Columns of predicted curves that are no target's."""
+_TAKEN = (*OF_CURVES, "song_id", "system", "validation", "team_test", "official_test")
 
 
 def _words(key: str, value: Any) -> list[str]:

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_v
 from pydantic_core import PydanticCustomError
 
 from lstmcore import BLOCK_LAYERS, LAYERS, PRECISIONS, Architecture, Convolution, EngineError, Layer
+from lstmcore.experiments.config.own_data import OF_CURVES, SPREAD
 from lstmcore.experiments.config.section import Section
 from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.files import read_plain
@@ -226,6 +227,16 @@ class Description(_Part):
                 raise ValueError(
                     f"systems.{name}: expected as many networks of {', then as many of '.join(targets)}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _targets_have_columns_of_their_own(self) -> Description:
+        names = self.target_names
+        for n, name in enumerate(names):
+            if name in names[:n]:
+                raise ValueError(f"targets has {name!r} twice; expected each once")
+            if name in OF_CURVES or name.endswith(SPREAD):
+                raise ValueError(f"targets has {name!r}, which curves have a column of; expected another name")
         return self
 
     @property

@@ -225,22 +225,24 @@ class Model:
         heard = before + len(features)
         features = np.concatenate([np.repeat(features[:1], before + late, 0), features])[:heard]
         engine = get_backend(backend) if isinstance(backend, str) else backend
-        members = [self._network(number, engine) for number in networks]
-        workspace = engine.workspace(members[0])
-        outputs = np.stack(
-            [
-                self._one(number, network, features, engine, workspace)
-                for number, network in zip(networks, members, strict=True)
-            ]
-        )
-        curves = smoothed(
-            join_targets(outputs[:, before:], about.networks_a_member), about.smoothing_seconds, hop
-        )
-        if not np.isfinite(curves).all():
-            raise InputError(
-                "the model's networks give numbers that aren't finite: their weights are damaged"
+        with np.errstate(over="ignore", invalid="ignore"):  # what isn't finite in the end is told
+            members = [self._network(number, engine) for number in networks]
+            workspace = engine.workspace(members[0])
+            outputs = np.stack(
+                [
+                    self._one(number, network, features, engine, workspace)
+                    for number, network in zip(networks, members, strict=True)
+                ]
             )
-        return curves.mean(0), curves.std(0)
+            curves = smoothed(
+                join_targets(outputs[:, before:], about.networks_a_member), about.smoothing_seconds, hop
+            )
+            mean, spread = curves.mean(0), curves.std(0)
+        if not (np.isfinite(mean) & np.isfinite(spread)).all():
+            raise InputError(
+                "the model's networks give numbers that aren't finite: their weights or scales are damaged"
+            )
+        return mean, spread
 
     def standing(self, features: NDArray[np.floating]) -> Standing:
         """Compare a song with those that the model learnt from.
@@ -258,6 +260,8 @@ class Model:
         if novelty is None:
             return Standing(None, None, outside)
         distance = float(novelty.distance(self._scored(rows).mean(0)[None])[0])
+        if not np.isfinite(distance):
+            raise InputError("the model gives a song no finite distance: its novelty arrays are damaged")
         return Standing(distance, novelty.share_nearer(distance), outside)
 
     def members(self, system: str | None) -> list[int]:

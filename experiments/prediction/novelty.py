@@ -96,11 +96,11 @@ class Novelty:
         songs
             Means of their features, shape (songs, features).
         """
-        with np.errstate(over="ignore"):  # it is cut off at once
+        with np.errstate(over="ignore", invalid="ignore"):  # cut off at once, or of a damaged model
             x = np.clip((songs - self.centre) / self.scale, -_FARTHEST, _FARTHEST)
-        along = x @ self.axes.T
-        beside = np.maximum((x**2).sum(1) - (along**2).sum(1), 0) / self.variances[-1]
-        return np.asarray(np.sqrt(((along**2 / self.variances[:-1]).sum(1) + beside) / x.shape[1]))
+            along = x @ self.axes.T
+            beside = np.maximum((x**2).sum(1) - (along**2).sum(1), 0) / self.variances[-1]
+            return np.asarray(np.sqrt(((along**2 / self.variances[:-1]).sum(1) + beside) / x.shape[1]))
 
     def share_nearer(self, distance: float) -> float:
         """Return the share of the training songs that lie nearer to the others, from 0 to 1."""

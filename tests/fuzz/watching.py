@@ -93,7 +93,8 @@ class _Guard:
             real = own if str(own) == self.folder else own.parent.resolve()
         except (TypeError, ValueError, OSError):
             return
-        if not real.is_relative_to(self.folder) and str(own) != os.devnull:
+        kernels = "__pycache__" in own.parts and own.is_relative_to(ROOT)  # compiled when first used
+        if not real.is_relative_to(self.folder) and str(own) != os.devnull and not kernels:
             self.seen.append(f"{event} {str(own)!r}")
 
 

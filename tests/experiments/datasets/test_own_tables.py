@@ -385,6 +385,7 @@ def test_files_and_columns_that_are_not_there(whole):
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
+        ({"targets": ["novelty"]}, "data.table.targets has 'novelty', which results have columns of"),
         ({"targets": ["time"]}, "data.table.targets has 'time', which results have columns of"),
         ({"targets": ["joy", "joy"]}, "data.table.targets has 'joy' twice"),
         ({"columns": {"fear": "x"}}, "data.table.columns has 'fear'; expected some of targets"),

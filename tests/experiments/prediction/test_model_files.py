@@ -3,7 +3,6 @@
 import copy
 import json
 import re
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -91,15 +90,13 @@ def complaint(model: Path) -> str:
 
 def predicted(model: Path) -> None:
     """Load and predict; what is wrong must be told in our own words."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # of numbers that are too large
-        found: Model = load_model(model)
-        for system in found.about.systems:
-            rows = np.ones((6, len(found.about.feature_names)))
-            mean, spread = found.predict(rows, system)
-            assert 0 <= (found.standing(rows).novelty or 0) <= 1
-            assert np.isfinite(mean).all()
-            assert np.isfinite(spread).all()
+    found: Model = load_model(model)
+    for system in found.about.systems:
+        rows = np.ones((6, len(found.about.feature_names)))
+        mean, spread = found.predict(rows, system)
+        assert 0 <= (found.standing(rows).novelty or 0) <= 1
+        assert np.isfinite(mean).all()
+        assert np.isfinite(spread).all()
 
 
 def changed(folder: Path, **changes: Any) -> Path:
@@ -138,6 +135,9 @@ OUTPUT = {"kind": "linear", "size": 2, "bias": 1.0}
         ({"layers": [LAYER | {"kind": "blstm", "size": 3}, OUTPUT]}, "layers.0.blstm layer: size is 3"),
         ({"layers": ["f1", LAYER, OUTPUT]}, "layers.0 is 'f1'; expected "),
         ({"layers": []}, r"layers is \[\]"),
+        ({"targets": ["arousal", "novelty"]}, "targets has 'novelty', which curves have a column of"),
+        ({"targets": ["arousal", "arousal_spread"]}, "targets has 'arousal_spread', which curves"),
+        ({"targets": ["arousal", "arousal"]}, "targets has 'arousal' twice"),
         ({"networks": "x"}, "networks is 'x'; expected a valid array"),
         ({"networks": {}}, r"networks is \{\}; expected a valid array"),
         ({"networks": [{"fold": 0}]}, "systems.lstm_rmse has network 1; expected 0 to 0"),
@@ -219,6 +219,10 @@ def test_what_is_no_description_is_told(text, message, tmp_path):
         ("input_scale", lambda a: 1e-300 * a, "its input_mean and input_scale, are damaged"),
         ("target_scale", lambda a: a[0], r"target_scale has shape \(2,\); expected \(2, 2\)"),
         ("target_mean", lambda a: a + np.inf, "target_mean holds numbers that aren't finite"),
+        ("target_mean", lambda a: np.array([[1e200] * 2, [-1e200] * 2]), "their weights or scales are damaged"),
+        ("target_scale", lambda a: 1e308 * (a > 0), "their weights or scales are damaged"),
+        ("novelty_variances", lambda a: 1e-320 * a, "no finite distance: its novelty arrays are damaged"),
+        ("novelty_axes", lambda a: 1e308 * a, "no finite distance: its novelty arrays are damaged"),
         ("quantiles", lambda a: a[:0], r"quantiles has shape \(0, 3\)"),
         ("quantiles", lambda a: a[:, :2], r"quantiles has shape \(11, 2\); expected \(11, 3\)"),
         ("strange", lambda a: np.zeros(3), "unknown array 'strange'"),
@@ -270,7 +274,7 @@ def test_a_model_of_before_there_were_checksums_is_read(tmp_path):
 
 def test_weights_that_give_no_numbers_are_told(tmp_path):
     write_model(tmp_path, DESCRIPTION | {"layers": [LAYER, OUTPUT | {"bias": 1e308}]}, arrays())
-    with pytest.raises(InputError, match="numbers that aren't finite: their weights are damaged"):
+    with pytest.raises(InputError, match="numbers that aren't finite: their weights or scales are damaged"):
         predicted(tmp_path)
 
 
