@@ -2,20 +2,25 @@
 
 FFmpeg comes with the package PyAV (``pip install av``), or is a program that is installed: whichever
 there is, PyAV first.  Both are told which format a file has, and get the file and nothing else: no
-list of files, no address that stands in it is followed.
+list of files, no address that stands in it is followed. Either runs in a process of its own: a file that
+makes it crash is that song's error.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
-from collections.abc import Generator, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from functools import cache
 from itertools import chain
+from pathlib import Path
 from typing import IO, Any, BinaryIO, Literal, NamedTuple
 
 import numpy as np
@@ -32,9 +37,9 @@ INSTALL = "pip install 'av>=14', or the program ffmpeg"
 _BLOCK_FRAMES = 1 << 16
 _AU_HEADER = 24  # bytes, at least
 _AU_FLOAT = 6
-_LONGEST_GAP_SECONDS = 0.1
-_TIMED = frozenset(["avi", "tta", "wv", "ape", "tak", "mpc8", "dsf"])  # formats whose headers count samples
 _CHECKS = {"err_detect": "crccheck"}
+_TYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}  # by FFmpeg's names
+_DECODER = Path(__file__).with_name("media_decoder.py")
 _MOST_SAID = 200  # letters of what FFmpeg says
 
 
@@ -129,56 +134,98 @@ def open_media(path: str | os.PathLike[str], file: BinaryIO, demuxer: str) -> It
 # By PyAV
 
 
+class Answer(NamedTuple):
+    """What `lstmcore.features.media_decoder` says of a file.
+
+    Parameters
+    ----------
+    stream
+        Its answer.
+    ended
+        Says why the answer stops before its end.
+    """
+
+    stream: IO[bytes]
+    ended: Callable[[], Damaged]
+
+
+@contextmanager
+def _asked(file: BinaryIO, demuxer: str) -> Iterator[Answer]:
+    """Start the process."""
+    # By its path, and without the folder that it or the caller is in: nothing else is imported for PyAV.
+    command = [sys.executable, "-P", str(_DECODER), demuxer]
+    with _process(command, file) as (running, said):
+        assert running.stdout is not None
+
+        def ended() -> Damaged:
+            if crash := _crash(running):
+                return crash
+            said.seek(0)
+            lines = said.read().decode("utf-8", "replace").split("\n")
+            why = " ".join(lines[-2:]).strip()[:_MOST_SAID]
+            return Damaged(f"its decoder ended without a word{': ' * bool(why)}{why}")
+
+        yield Answer(running.stdout, ended)
+
+
+def _signal_name(number: int) -> str:
+    return signal.Signals(number).name if number in {*signal.Signals} else f"signal {number}"
+
+
+ask: Callable[[BinaryIO, str], AbstractContextManager[Answer]] = _asked
+"""Has a file decoded; a test may answer itself."""
+
+
 @contextmanager
 def _by_package(file: BinaryIO, demuxer: str) -> Iterator[Media]:
-    import av
-
     file.seek(0)
-    with ExitStack() as stack:
-        try:
-            container = stack.enter_context(av.open(file, format=demuxer, metadata_errors="replace"))
-        except av.error.FFmpegError as error:
-            raise _damage(error) from error
-        if not container.streams.audio:
-            raise Unknown("there is no sound in it")
-        stream = container.streams.audio[0]
-        if stream.codec_context is None:
-            raise Unknown("FFmpeg has no decoder for its sound")
-        # Not as options of all streams: some formats get streams later, and older PyAVs crash.
-        stream.codec_context.options = dict(_CHECKS)
-        frames = stack.enter_context(closing(_frames(av, container)))
-        first = next(frames, None)
-        if first is None:
-            raise Damaged("no sound in it can be decoded")
-        form = first.sample_rate, first.layout.nb_channels
-        seconds = float((stream.duration or 0) * (stream.time_base or 0)) if demuxer in _TIMED else 0.0
-        samples = (_samples(frame, form) for frame in chain([first], frames))
-        yield Media(*form, stack.enter_context(closing(_joined(samples))), seconds)
+    with ask(file, demuxer) as answer:
+        seconds = _line(answer)["seconds"]
+        with closing(_frames(answer)) as frames:
+            first = next(frames)
+            form = first.rate, first.channels
+            samples = (_samples(frame, form) for frame in chain([first], frames))
+            with closing(_joined(samples)) as blocks:
+                yield Media(*form, blocks, seconds)
 
 
-def _frames(av: Any, container: Any) -> Generator[Any]:
-    end = None
-    try:
-        for frame in container.decode(container.streams.audio[0]):
-            begin = frame.time
-            if end is not None and begin is not None and begin - end > _LONGEST_GAP_SECONDS:
-                raise Damaged(f"its sound has a gap of {begin - end:.2f} s at {end:.2f} s")
-            end = None if begin is None else begin + frame.samples / frame.sample_rate
-            yield frame
-    except av.error.FFmpegError as error:
-        raise _damage(error) from error
-    except IndexError as error:  # PyAV looks for a stream that came when it had listed them
-        raise Damaged("a stream begins in it that its beginning doesn't have") from error
+class _Frame(NamedTuple):
+    rate: int
+    channels: int
+    format: str
+    content: bytes
 
 
-def _samples(frame: Any, form: tuple[int, int]) -> NDArray[np.float32]:
+def _line(answer: Answer) -> dict[str, Any]:
+    line = answer.stream.readline()
+    if not line.endswith(b"\n"):
+        raise answer.ended()
+    said: dict[str, Any] = json.loads(line)
+    if "damaged" in said:
+        raise Damaged(said["damaged"])
+    if "unknown" in said:
+        raise Unknown(said["unknown"])
+    return said
+
+
+def _frames(answer: Answer) -> Generator[_Frame]:
+    while "frame" in (said := _line(answer)):
+        size = said["frame"] * said["channels"] * np.dtype(_TYPES[said["format"].rstrip("p")]).itemsize
+        content = answer.stream.read(size)
+        if len(content) < size:
+            raise answer.ended()
+        yield _Frame(said["rate"], said["channels"], said["format"], content)
+
+
+def _samples(frame: _Frame, form: tuple[int, int]) -> NDArray[np.float32]:
     """Return a frame's samples, shape (frames, channels)."""
-    found = frame.sample_rate, frame.layout.nb_channels
+    found = frame.rate, frame.channels
     if found != form:
         change = f"{form[0]} Hz and {form[1]} channels to {found[0]} Hz and {found[1]}"
         raise Damaged(f"it changes from {change}; the same is expected in the whole file")
-    values: NDArray[Any] = frame.to_ndarray()
-    samples = values.T if frame.format.is_planar else values.reshape(-1, form[1])
+    values = np.frombuffer(frame.content, _TYPES[frame.format.rstrip("p")])
+    planar = frame.format.endswith("p")
+    samples = values.reshape(form[1], -1).T if planar else values.reshape(-1, form[1])
     if samples.dtype.kind == "f":
         return np.ascontiguousarray(samples, np.float32)
     middle = 128 if samples.dtype == np.uint8 else 0
@@ -198,11 +245,6 @@ def _joined(some: Iterator[NDArray[np.float32]]) -> Generator[NDArray[np.float32
         yield np.concatenate(held)
 
 
-def _damage(error: Any) -> Damaged:
-    said = str(error.strerror)
-    return Damaged("FFmpeg gives up" if said.startswith("Error number") else f"FFmpeg says: {said}")
-
-
 # By the program
 
 
@@ -215,29 +257,16 @@ def _by_program(path: str | os.PathLike[str], demuxer: str) -> Iterator[Media]:
     command += ["-f", demuxer, "-i", source]
     # AU tells rate and channels before the sound, and needs no length.
     command += ["-map", "0:a:0", "-vn", "-c:a", "pcm_f32be", "-f", "au", "pipe:1"]
-    # A session of its own: Ctrl-C ends us, and we end it.
-    with (
-        tempfile.TemporaryFile() as said,
-        subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=said,
-            start_new_session=True,
-        ) as running,
-    ):
-        try:
-            assert running.stdout is not None
-            head = running.stdout.read(_AU_HEADER)
-            if len(head) < _AU_HEADER:
-                raise _of_program(running, said, source)
-            _, offset, _, coding, rate, channels = (int.from_bytes(head[k : k + 4]) for k in range(0, 24, 4))
-            assert coding == _AU_FLOAT
-            running.stdout.read(offset - _AU_HEADER)
-            with closing(_read_blocks(running, said, source, channels)) as blocks:
-                yield Media(rate, channels, blocks)
-        finally:
-            running.kill()
+    with _process(command) as (running, said):
+        assert running.stdout is not None
+        head = running.stdout.read(_AU_HEADER)
+        if len(head) < _AU_HEADER:
+            raise _of_program(running, said, source)
+        _, offset, _, coding, rate, channels = (int.from_bytes(head[k : k + 4]) for k in range(0, 24, 4))
+        assert coding == _AU_FLOAT
+        running.stdout.read(offset - _AU_HEADER)
+        with closing(_read_blocks(running, said, source, channels)) as blocks:
+            yield Media(rate, channels, blocks)
 
 
 def _read_blocks(
@@ -253,10 +282,42 @@ def _read_blocks(
 
 def _of_program(running: subprocess.Popen[bytes], said: IO[bytes], source: str) -> Damaged | Unknown:
     """Return what is wrong by what the program says of it."""
-    running.wait()
+    if crash := _crash(running):
+        return crash
     said.seek(0)
     text = said.read(1 << 16).replace(os.fsencode(f"{source}: "), b"").decode("utf-8", "replace")
     lines = [" ".join(line.rpartition("] ")[2].split()).rstrip(".:") for line in text.splitlines()]
     if any("matches no streams" in line for line in lines):
         return Unknown("there is no sound in it")
     return Damaged(f"FFmpeg says: {lines[0][:_MOST_SAID]}" if lines else "FFmpeg gives up")
+
+
+@contextmanager
+def _process(
+    command: list[str], given: BinaryIO | None = None
+) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
+    """Run a program that decodes; with it comes the file of what it says of errors."""
+    # A session of its own: Ctrl-C ends us, and we end it.
+    with (
+        tempfile.TemporaryFile() as said,
+        subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL if given is None else given,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            start_new_session=True,
+        ) as running,
+    ):
+        try:
+            yield running, said
+        finally:
+            running.kill()
+
+
+def _crash(running: subprocess.Popen[bytes]) -> Damaged | None:
+    """Wait for the end; say what ended the program if it wasn't itself."""
+    code = running.wait()
+    if code >= 0:
+        return None
+    name = signal.Signals(-code).name if -code in {*signal.Signals} else f"signal {-code}"
+    return Damaged(f"FFmpeg crashed ({name})")

@@ -236,7 +236,9 @@ class Description(_Part):
             if name in names[:n]:
                 raise ValueError(f"targets has {name!r} twice; expected each once")
             if name in OF_CURVES or name.endswith(SPREAD):
-                raise ValueError(f"targets has {name!r}, which curves have a column of; expected another name")
+                raise ValueError(
+                    f"targets has {name!r}, which curves have a column of; expected another name"
+                )
         return self
 
     @property

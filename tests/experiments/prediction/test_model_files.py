@@ -219,7 +219,11 @@ def test_what_is_no_description_is_told(text, message, tmp_path):
         ("input_scale", lambda a: 1e-300 * a, "its input_mean and input_scale, are damaged"),
         ("target_scale", lambda a: a[0], r"target_scale has shape \(2,\); expected \(2, 2\)"),
         ("target_mean", lambda a: a + np.inf, "target_mean holds numbers that aren't finite"),
-        ("target_mean", lambda a: np.array([[1e200] * 2, [-1e200] * 2]), "their weights or scales are damaged"),
+        (
+            "target_mean",
+            lambda a: np.array([[1e200] * 2, [-1e200] * 2]),
+            "their weights or scales are damaged",
+        ),
         ("target_scale", lambda a: 1e308 * (a > 0), "their weights or scales are damaged"),
         ("novelty_variances", lambda a: 1e-320 * a, "no finite distance: its novelty arrays are damaged"),
         ("novelty_axes", lambda a: 1e308 * a, "no finite distance: its novelty arrays are damaged"),
