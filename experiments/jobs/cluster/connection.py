@@ -28,6 +28,7 @@ _JOB_QUEUES = {
     "moab": "MoabCluster",
     "oar": "OARCluster",
 }
+_SILENT = logging.CRITICAL + 1
 _CANCELLED = (CancelledError, asyncio.CancelledError)
 _POLL_SECONDS = 0.2
 _CLOSE_SECONDS = 5.0
@@ -112,6 +113,7 @@ def new_cluster(place: Place) -> Any:
         from distributed import LocalCluster
 
         usual = {"threads_per_worker": 1, "dashboard_address": "localhost:0", "processes": True}
+        usual |= {"silence_logs": _SILENT}  # what matters of them is told by what becomes of a task
         return LocalCluster(n_workers=place.workers, **(usual | options))  # type: ignore[no-untyped-call]
     except (TypeError, ValueError, OSError, RuntimeError) as error:
         raise InputError(f"execution.cluster: no {place.kind} cluster with these options: {error}") from None
@@ -312,7 +314,7 @@ class _Quiet(AbstractContextManager[None]):
     def __enter__(self) -> None:
         self._log = logging.getLogger("distributed")
         self._level = self._log.level
-        self._log.setLevel(logging.CRITICAL + 1)
+        self._log.setLevel(_SILENT)
 
     def __exit__(self, *_: object) -> None:
         self._log.setLevel(self._level)

@@ -1,7 +1,10 @@
 """Features on a Dask cluster, what is said where there is none, and what a job queue gets."""
 
 import gc
+import mmap
 import os
+import platform
+import subprocess
 import sys
 from pathlib import Path
 
@@ -126,3 +129,26 @@ def test_the_dashboard_has_stages_whole_and_each_job_by_its_title():
     keys = _keys("auto-encoders of layer 2, pre-training off", [Computing(job) for job in jobs])
     assert [name for _, name in keys] == ["fold 0, trial 1 (1 of 2)", "fold 1, trial 1 (2 of 2)"]
     assert {key_split(key) for key in keys} == {"auto‑encoders of layer 2, pre‑training off"}
+
+
+FAULTS = """
+import resource
+import numpy as np
+from lstmcore.experiments.jobs.cluster.worker import _prepare
+_prepare()
+np.ones(10**6)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(50):
+    np.ones(10**6)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="tells glibc what to do with freed memory")
+def test_memory_is_kept_in_a_process_whose_nanny_had_it_given_back_at_once():
+    pages = 50 * 8 * 10**6 // mmap.PAGESIZE
+    line = [sys.executable, "-c", FAULTS]
+    done = subprocess.run(
+        line, env=os.environ | {"MALLOC_TRIM_THRESHOLD_": "65536"}, capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) < pages / 10
