@@ -77,7 +77,7 @@ class Place:
 
 
 def check_dask(place: Place) -> None:
-    """Raise InputError if Dask isn't installed, or what starts the workers isn't here."""
+    """Raise InputError if Dask isn't installed, or there isn't what starts the workers or reaches them."""
     try:
         import distributed  # noqa: F401
 
@@ -95,6 +95,25 @@ def check_dask(place: Place) -> None:
                 f"execution.cluster.kind is {place.kind!r}, and there is no {command} here; expected a "
                 "machine that submits jobs to that queue"
             )
+    if place.scheduler is not None and place.scheduler.startswith("tls:"):
+        _check_certificates(place.scheduler)
+
+
+def _check_certificates(address: str) -> None:
+    """Raise InputError if Dask's configuration has no certificates for a scheduler that wants some."""
+    from distributed import Security
+
+    wrong = "no certificates for it are in Dask's configuration"
+    try:
+        if Security().get_connection_args("client")["ssl_context"] is not None:  # type: ignore[no-untyped-call]
+            return
+    except (OSError, ValueError) as error:
+        wrong = f"the certificates that Dask's configuration names for it can't be used ({_said(error)})"
+    raise InputError(
+        f"execution.scheduler is {address!r}, and {wrong}; expected files under "
+        "distributed.comm.tls.ca-file and .client.cert and .key, or in DASK_DISTRIBUTED__COMM__TLS__CA_FILE, "
+        "…__CLIENT__CERT and …__CLIENT__KEY"
+    )
 
 
 def new_cluster(place: Place) -> Any:
@@ -115,7 +134,7 @@ def new_cluster(place: Place) -> Any:
         usual = {"threads_per_worker": 1, "dashboard_address": "localhost:0", "processes": True}
         usual |= {"silence_logs": _SILENT}  # what matters of them is told by what becomes of a task
         return LocalCluster(n_workers=place.workers, **(usual | options))  # type: ignore[no-untyped-call]
-    except (TypeError, ValueError, OSError, RuntimeError) as error:
+    except (TypeError, ValueError, OSError, RuntimeError, ImportError) as error:
         raise InputError(f"execution.cluster: no {place.kind} cluster with these options: {error}") from None
 
 
@@ -243,6 +262,9 @@ class Connection(AbstractContextManager["Connection"]):
             try:
                 [outcome] = await client.gather([future], asynchronous=True)
             except (*_CANCELLED, OSError) as error:
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():  # nobody waits for it: no loss that is to be told
+                    raise asyncio.CancelledError from None
                 raise ClusterLost(_said(error), number) from None
             return outcome  # type: ignore[no-any-return]
 

@@ -20,7 +20,8 @@ SECONDS = 60.0  # for what takes two
 class Cluster:
     """Processes that end with the block, however they are."""
 
-    def __init__(self, folder: Path, **environment: str) -> None:
+    def __init__(self, folder: Path, protocol: str = "tcp", **environment: str) -> None:
+        self._protocol = ["--protocol", protocol]
         self._folder, self._environment = folder, os.environ | environment
         self._processes: list[subprocess.Popen[bytes]] = []
         self.address = ""
@@ -41,7 +42,7 @@ class Cluster:
         file.unlink(missing_ok=True)
         port = self.address.rpartition(":")[2] or "0"
         line = ["-m", "dask", "scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard"]
-        self.scheduler = self._start([*line, "--scheduler-file", str(file)], "scheduler.log")
+        self.scheduler = self._start([*line, *self._protocol, "--scheduler-file", str(file)], "scheduler.log")
         wait_for(file.exists, self.log)
         wait_for(lambda: file.read_text().rstrip().endswith("}"), self.log)
         self.address = json.loads(file.read_text())["address"]
@@ -52,7 +53,7 @@ class Cluster:
         line = ["-m", "dask", "worker", self.address, "--host", "127.0.0.1", "--nthreads", "1"]
         line += ["--no-nanny", "--name", name]
         line += ["--no-dashboard", "--memory-limit", "0", "--local-directory", str(self._folder / name)]
-        return self._start([*line, *options], f"{name}.log")
+        return self._start([*line, *self._protocol, *options], f"{name}.log")
 
     def go_far_away(self, seconds: float) -> None:
         """Have all that is said to the scheduler from now on take so long, there and back."""

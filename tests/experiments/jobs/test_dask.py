@@ -6,14 +6,18 @@ import threading
 import warnings
 
 import numba
+import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 
 from lstmcore.experiments.config import Execution, load_experiment
 from lstmcore.experiments.errors import Diverged, InputError, Interrupted
 from lstmcore.experiments.run import Session, run_experiment
+from lstmcore.features import extract
 from tests.experiments.conftest import EXPERIMENT, write_tiny_deam
 from tests.experiments.jobs.dask_processes import Cluster, kill, wait_for
+from tests.experiments.jobs.test_shared_songs import EXPERIMENT as FROM_AUDIO
 from tests.experiments.run.test_run import Listener, contents
 
 pytest.importorskip("distributed")
@@ -158,6 +162,33 @@ def test_a_search_on_a_cluster_chooses_the_same_and_sends_songs_once(
     pd.testing.assert_frame_equal(*tables)
     # Auto-encoders, then networks, of both candidates: other settings, and the same songs.
     assert sent == [["common", "data"], ["common", "data"], ["common"], ["common"]]
+
+
+def test_ablations_on_a_cluster_come_to_the_same(songs, tmp_path, two_workers):
+    from lstmcore.experiments.studies.ablation import run_ablations
+
+    said = "ablation=[{name='no noise', set={'training.input_noise'=0.0}}]"
+    experiment = load_experiment(songs / "tiny.toml", [said, "ensemble.trials=1"])
+    tables = []
+    for name, execution in (("here", None), ("dask", Execution(scheduler=two_workers.address))):
+        run_ablations(experiment, Session(tmp_path / name, 1, execution=execution))
+        tables.append((tmp_path / name / "ablation.csv").read_bytes())
+    assert tables[0] == tables[1]
+    assert b"no noise" in tables[0]
+
+
+def test_an_experiment_from_audio_has_its_songs_computed_by_the_workers(tmp_path, two_workers, monkeypatch):
+    for k in range(5):
+        soundfile.write(tmp_path / f"{k}.wav", np.random.default_rng(k).uniform(-0.5, 0.5, 16000), 8000)
+    rows = [f"{k},{t / 2},{k / 10 + t / 50},{t / 50}" for k in range(5) for t in range(2)]
+    (tmp_path / "ratings.csv").write_text("\n".join(["song,time,arousal,valence", *rows, ""]))
+    (tmp_path / "tiny.toml").write_text(FROM_AUDIO)
+    monkeypatch.setenv("LSTMCORE_CACHE", str(tmp_path / "cache here"))
+    run_experiment(load_experiment(tmp_path / "tiny.toml"), Session(tmp_path / "here", 1))
+    monkeypatch.setenv("LSTMCORE_CACHE", str(tmp_path / "cache there"))
+    monkeypatch.setattr(extract, "compute_parts", None)  # not by this process
+    run(tmp_path, tmp_path / "there", two_workers)
+    assert contents(tmp_path / "there") == contents(tmp_path / "here")
 
 
 def test_what_is_wrong_on_a_worker_is_told_as_if_it_were_here(songs, tmp_path, two_workers):

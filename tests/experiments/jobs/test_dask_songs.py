@@ -1,13 +1,16 @@
 """Features on a Dask cluster, what is said where there is none, and what a job queue gets."""
 
 import gc
+import json
 import mmap
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import dask
 import pytest
 import soundfile
 from dask.utils import key_split
@@ -63,6 +66,31 @@ def test_tables_of_a_cluster_are_the_same_and_so_is_what_is_said_of_bad_files(li
     assert here.exit_code == there.exit_code == 1
     again = extract("again.csv", "--workers", "1")  # the store is one that both see
     assert "5 from the store" in again.stdout
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+def test_a_cluster_with_certificates_is_reached_with_them_alone(library, monkeypatch):
+    line = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=lstmcore"]
+    subprocess.run([*line, "-keyout", "key.pem", "-out", "cert.pem"], check=True, capture_output=True)
+    cert, key = str(library / "cert.pem"), str(library / "key.pem")
+    tls: dict[str, object] = {name: {"cert": cert, "key": key} for name in ("scheduler", "worker")}
+    (library / "dask.yaml").write_text(  # JSON is YAML
+        json.dumps({"distributed": {"comm": {"tls": tls | {"ca-file": cert}}}})
+    )
+    ours = {"ca-file": cert, "client.cert": cert, "client.key": key}
+    with Cluster(library, "tls", DASK_CONFIG=str(library / "dask.yaml")) as cluster:
+        cluster.start_worker("first")
+
+        def said(**changed):
+            with dask.config.set({f"distributed.comm.tls.{k}": v for k, v in (ours | changed).items()}):
+                return extract("out.csv", "--no-store", "--scheduler", cluster.address)
+
+        without = said(**dict.fromkeys(ours))
+        assert without.exit_code == 2
+        assert "and no certificates for it are in Dask's configuration; expected files" in without.stderr
+        assert "can't be used ([Errno 2] No such file" in said(**{"client.cert": "/nowhere"}).stderr
+        assert "5 songs" in said().stdout
+    assert cluster.address.startswith("tls://")
 
 
 def test_a_file_that_a_worker_does_not_see_is_named_with_the_worker(library, cluster):
