@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from numba import njit
+from numba import njit, types
 
 from lstmcore.kernel_cache import digest_of, kept
 
@@ -19,6 +19,7 @@ from lstmcore.kernel_cache import digest_of, kept
 FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}}
 """For loops that are to be vectorised."""
 
+_NO_POINTERS = {"no_cfunc_wrapper": True}  # nobody passes a kernel on as a pointer
 _ENGINE = Path(__file__).parent
 _RULES = (Path(__file__), _ENGINE / "kernel_cache.py")  # how all kernels are compiled and kept
 
@@ -40,11 +41,28 @@ class Compiler:
 
     def inlined(self, function: Callable[..., Any]) -> Any:
         """Compile a scalar function that is to vanish into the loop that calls it."""
-        return njit(forceinline=True, **self._flags)(function)
+        return _for_all_values(njit(forceinline=True, **_NO_POINTERS, **self._flags)(function))
 
     def kernel(self, function: Callable[..., Any]) -> Any:
         """Compile a kernel: kept on disk, without the interpreter's lock."""
-        return kept(function, self._sources, nogil=True, **self._flags)
+        # What isn't told is that of the function first compiled with it, and a kernel copied into all its callers,
+        # those into theirs, took longer to compile than all the rest.
+        flags = {"nogil": True, "forceinline": False, **_NO_POINTERS, **self._flags}
+        return _for_all_values(kept(function, self._sources, **flags))
+
+
+def _for_all_values(compiled: Any) -> Any:
+    """Have a kernel that is called with a constant be that for any number: Numba would compile one more."""
+    template = compiled.get_call_template
+
+    def of_numbers(args: Any, keywords: Any) -> Any:
+        return template(
+            tuple(map(types.unliteral, args)),
+            {name: types.unliteral(kind) for name, kind in keywords.items()},
+        )
+
+    compiled.get_call_template = of_numbers
+    return compiled
 
 
 _compiler = Compiler(_ENGINE, **FLAGS)
