@@ -56,11 +56,8 @@ class _Layer:
             max(products.packed_size(e, 4 * e, deep), products.packed_size(4 * e, e, deep))
         )
         self.gates, self.c, self.h = _array(n, 4 * e), _array(n + s, e), _array(n + s, e)
-        self.begin, self.below, self.block = (
-            _array(4 * e),
-            _array(n, p),
-            _array(products.block_size(max(p, e), wide)),
-        )
+        self.begin, self.below = _array(4 * e), _array(n, p)
+        self.block = _array(products.block_size(4 * e, max(p, e), wide))
         self.carry, self.h_before = _array(s, e), _array(n, e)
 
 
@@ -115,7 +112,7 @@ class Step:
     def _output(self, x: Array, batch: Batch) -> Array:
         w, dw = self.last, self.last_gradient
         size, width = x.shape[1], products.panel_width(np.float32, len(x))
-        memory, block = _array(width * 4 * size), _array(products.block_size(size, width))
+        memory, block = _array(width * 4 * size), _array(products.block_size(len(w["W"]), size, width))
         outputs, error = _array(len(x), len(w["W"])), _array(len(x), size)
         feedforward.affine_forward(x, w["W"], w["b"], ONE, width, memory, _array(len(w["W"])), outputs)
         signal = SSE.signal(outputs, batch.targets, batch.sequence)
@@ -141,7 +138,7 @@ class Step:
         for name, factor in (("R", layer.h_before), ("W", x)):
             gradient = dw[name]
             products.product_over_frames(
-                layer.gates, factor, layer.block, width, True, 0, len(gradient), gradient
+                layer.gates, factor, layer.block, width, True, True, 0, len(gradient), gradient
             )
             self._tick(number, f"gradient of {name}")
         products.column_sums(layer.gates, ONE, 0, len(dw["b"]), dw["b"])

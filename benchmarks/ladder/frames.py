@@ -46,12 +46,12 @@ def row_by_row(e: Array, x: Array, out: Array) -> None:
 class _OverFrames:
     """The engine's product over frames, with its memory."""
 
-    def __init__(self, x: Array) -> None:
+    def __init__(self, e: Array, x: Array) -> None:
         self._width = cpu_products.panel_width(x.dtype, _MANY)
-        self._memory = np.empty(cpu_products.block_size(x.shape[1], self._width), x.dtype)
+        self._memory = np.empty(cpu_products.block_size(e.shape[1], x.shape[1], self._width), x.dtype)
 
     def __call__(self, e: Array, x: Array, out: Array) -> None:
-        cpu_products.product_over_frames(e, x, self._memory, self._width, True, 0, len(out), out)
+        cpu_products.product_over_frames(e, x, self._memory, self._width, True, True, 0, len(out), out)
 
 
 def _blas(e: Array, x: Array, out: Array) -> None:
@@ -73,7 +73,7 @@ def frames_ladder(frames: int, deltas: int, inputs: int) -> Ladder:
         Rung("np.dot", "BLAS: tiles in registers, operands packed to suit the caches, instructions written "
              "by hand", _blas),
         Rung("panels and tiles", "the same form for the blocks of frames of a song, in the engine's own "
-             "kernels: no second library, no threads of its own", _OverFrames(x)),
+             "kernels: no second library, no threads of its own", _OverFrames(e, x)),
     )  # fmt: skip
     return Ladder(
         title=f"Gradient of the weights, {deltas} x {inputs} over {frames} frames",

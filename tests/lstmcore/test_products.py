@@ -76,13 +76,22 @@ def test_a_row_has_the_same_bits_alone_and_among_others(dtype):
 def test_a_product_over_frames(frames, rows, columns, dtype):
     e, x = _matrix(frames, rows, dtype, 1), _matrix(frames, columns, dtype, 2)
     width = panel_width(dtype, 60)
-    memory, out = np.full(block_size(columns, width), np.nan, dtype), np.ones((rows, columns), dtype)
-    product_over_frames(e, x, memory, width, False, 0, len(out), out)
-    expected = 1 + e.astype(np.float64).T @ x.astype(np.float64)
-    _assert_close(out, expected, 1 + np.abs(e).T @ np.abs(x), dtype)
-    out[:] = np.nan
-    product_over_frames(e, x, memory, width, True, 0, len(out), out)
-    _assert_close(out, expected - 1, np.abs(e).T @ np.abs(x), dtype)
+    memory, out = (
+        np.full(block_size(rows, columns, width), np.nan, dtype),
+        np.full((rows, columns), np.nan, dtype),
+    )
+    product_over_frames(e, x, memory, width, True, True, 0, rows, out)
+    expected, magnitude = e.astype(np.float64).T @ x.astype(np.float64), np.abs(e).T @ np.abs(x)
+    _assert_close(out, expected, magnitude, dtype)
+    # Again in portions, the last rows by another thread with a memory of its own.
+    again, portion, cut = np.full_like(out, np.nan), 240, rows // 2 // width * width
+    for first, last in ((0, cut), (cut, rows)):
+        memory[:] = np.nan
+        for start in range(0, frames, portion):
+            some = slice(start, start + portion)
+            final = start + portion >= frames
+            product_over_frames(e[some], x[some], memory, width, start == 0, final, first, last, again)
+    np.testing.assert_array_equal(again, out)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

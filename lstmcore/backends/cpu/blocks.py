@@ -122,7 +122,7 @@ def convolution_backward(
             _unfold(x[n], geometry, rows[(n - first) * places :])
         errors = e[first * places : last * places]
         windows = rows[: (last - first) * places]
-        product_over_frames(errors, windows, block, width, first == 0, 0, dw.shape[0], dw)
+        product_over_frames(errors, windows, block, width, first == 0, last == x.shape[0], 0, dw.shape[0], dw)
         column_sums(errors, bias, 0, db.shape[0], db)
     if e_below.shape[0] > 0:
         begin[:] = 0
@@ -283,7 +283,7 @@ class CpuConvolution:
         layer, memory = self._layer, self._memory
         _BACKWARD[layer.activation](error, self._y)
         e_below = memory.errors_below(batch.frames, x.shape[1], below)
-        scratch = memory.block(self._values), memory.flat("window", self._values), self._rows()
+        scratch = memory.block(layer.filters, self._values), memory.flat("window", self._values), self._rows()
         filters, gradient = w["W"].reshape(layer.filters, -1), dw["W"].reshape(layer.filters, -1)
         net = error.reshape(-1, layer.filters)
         of_layer = self._bias, self._geometry, *self._panels()

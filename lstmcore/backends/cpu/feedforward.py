@@ -139,7 +139,7 @@ def affine_backward(
 ) -> None:
     """Take errors back through the affine map."""
     db[:] = 0
-    product_over_frames(e, x, block, width, True, 0, dw.shape[0], dw)
+    product_over_frames(e, x, block, width, True, True, 0, dw.shape[0], dw)
     column_sums(e, bias, 0, db.shape[0], db)
     if e_below.shape[0] > 0:
         begin[:] = 0
@@ -161,7 +161,7 @@ def affine_gradient(
     """Sum up some rows of the gradient of the affine map: one thread's share."""
     for j in range(top, bottom):
         db[j] = 0
-    product_over_frames(e, x, block, width, True, top, bottom, dw)
+    product_over_frames(e, x, block, width, True, True, top, bottom, dw)
     column_sums(e, bias, top, bottom, db)
 
 
@@ -208,7 +208,7 @@ class CpuFeedforward:
             _BACKWARD[self._layer.kind](error, self._y)
         memory = self._memory
         e_below = memory.errors_below(batch.frames, self._inputs, below)
-        scratch = memory.block(self._inputs), memory.flat("begin", self._inputs)
+        scratch = memory.block(self._layer.size, self._inputs), memory.flat("begin", self._inputs)
         affine_backward(error, x, w["W"], self._bias, *self._panels(), *scratch, e_below, dw["W"], dw["b"])
         return e_below
 
@@ -241,8 +241,8 @@ class CpuFeedforward:
                 product_with_packed(error[rows[k]], memory, width, begin, e_below[rows[k]])
 
         team.run(errors)
-        outputs = team.cut(self._layer.size)
-        blocks = [self._memory.block(self._inputs, k) for k in range(team.size)]
+        outputs = team.cut(self._layer.size, width)
+        blocks = [self._memory.block(self._layer.size, self._inputs, thread=k) for k in range(team.size)]
         team.run(
             lambda k: affine_gradient(error, x, self._bias, width, blocks[k], *outputs[k], dw["W"], dw["b"])
         )

@@ -29,8 +29,8 @@ Array = Any
 
 _CHUNK = 48  # rows that stay in the second-level cache while all panels pass
 _SQUARE = 8  # rows that are packed at a time
-_FRAMES = 120  # frames of a block in a product over frames
-_BLOCKS = 8  # blocks that are packed at a time
+_HEIGHT = 6  # rows of a tile, at most
+_FRAMES = 120  # frames of a block in a product over frames: each block is a sum of its own
 
 
 def panel_width(dtype: DTypeLike, rows: int) -> int:
@@ -47,9 +47,9 @@ def packed_size(steps: int, columns: int, width: int) -> int:
 kernel_packed_size = inlined(packed_size)
 
 
-def block_size(columns: int, width: int) -> int:
-    """Length of the memory that `product_over_frames` needs for so many columns."""
-    return _BLOCKS * packed_size(_FRAMES, columns, width) + _FRAMES * _CHUNK
+def block_size(rows: int, columns: int, width: int) -> int:
+    """Length of the memory that `product_over_frames` needs for a result [rows, columns]."""
+    return _FRAMES * (width + columns) + packed_size(columns, rows, width)
 
 
 @inlined
@@ -169,21 +169,24 @@ def _tiles(vectors: int) -> Any:
         top: Any,  # first row
         bottom: Any,  # behind the last row
     ) -> None:
-        s = top
-        while bottom - s >= 6 and bottom - s != 8 and bottom - s != 10:
-            add_tile(a[s:], b, out[s:], 6, vectors)
-            s += 6
-        while bottom - s >= 5 and bottom - s != 8:
-            add_tile(a[s:], b, out[s:], 5, vectors)
-            s += 5
-        while bottom - s >= 4:
-            add_tile(a[s:], b, out[s:], 4, vectors)
-            s += 4
-        while bottom - s >= 2:
-            add_tile(a[s:], b, out[s:], 2, vectors)
-            s += 2
-        if s < bottom:
-            add_tile(a[s:], b, out[s:], 1, vectors)
+        # About equal heights: one or two rows alone are too few sums to keep the arithmetic busy.
+        s, tiles = top, (bottom - top + _HEIGHT - 1) // _HEIGHT
+        while s < bottom:
+            height = (bottom - s + tiles - 1) // tiles
+            if height == 6:
+                add_tile(a[s:], b, out[s:], 6, vectors)
+            elif height == 5:
+                add_tile(a[s:], b, out[s:], 5, vectors)
+            elif height == 4:
+                add_tile(a[s:], b, out[s:], 4, vectors)
+            elif height == 3:
+                add_tile(a[s:], b, out[s:], 3, vectors)
+            elif height == 2:
+                add_tile(a[s:], b, out[s:], 2, vectors)
+            else:
+                add_tile(a[s:], b, out[s:], 1, vectors)
+            s += height
+            tiles -= 1
 
     return compute
 
@@ -269,32 +272,42 @@ def add_row_product(
 def product_over_frames(
     e: Array,  # [N, M]
     x: Array,  # [N, K]
-    memory: Array,  # scratch [at least block_size of K]
+    memory: Array,  # scratch [at least block_size of M and K]; between two calls it holds what was summed up
     width: Any,  # of a narrow panel
-    fresh: Any,  # whether `out` begins with 0, whatever is in it
-    upper: Any,  # the first row of `out` that is wanted
+    fresh: Any,  # whether these frames are the first
+    final: Any,  # whether they are the last: only then `out` is written
+    upper: Any,  # the first row of `out` that is wanted, a multiple of `width`
     lower: Any,  # behind the last
-    out: Array,  # added to [M, K]
+    out: Array,  # overwritten [M, K]
 ) -> None:
-    """Add the sum over frames of the outer products, eᵀ x, to some rows of `out`."""
-    size = kernel_packed_size(_FRAMES, x.shape[1], width)  # of a block of frames
-    for start in range(0, x.shape[0], _BLOCKS * _FRAMES):
-        end = min(start + _BLOCKS * _FRAMES, x.shape[0])
-        for first in range(start, end, _FRAMES):
-            pack(x[first : min(first + _FRAMES, end)], memory[(first - start) // _FRAMES * size :], width)
-        # These rows of the result stay in the second-level cache while all frames pass.
-        for top in range(upper, lower, _CHUNK):
-            bottom = min(top + _CHUNK, lower)
-            if fresh and start == 0:
-                for m in range(top, bottom):
-                    for k in range(x.shape[1]):
-                        out[m, k] = 0
-            for first in range(start, end, _FRAMES):
-                frames = min(_FRAMES, end - first)
-                panels = packed(memory[(first - start) // _FRAMES * size :], frames, x.shape[1], width)
-                chunk = memory[_BLOCKS * size :][: (bottom - top) * frames].reshape((bottom - top, frames))
-                _transpose(e[first : first + frames, top:bottom], chunk)
-                add_product(chunk, panels, out[top:bottom], first)
+    """Sum up over frames the outer products, eᵀ x: some rows of it.
+
+    It is computed as xᵀ e, some columns of e at a time, which are read where they lie: x is the smaller one
+    to transpose, and the columns of e are whole panels.
+    """
+    columns = x.shape[1]
+    edge = memory[: _FRAMES * width].reshape((_FRAMES, width))
+    turned, sums = memory[_FRAMES * width :], memory[_FRAMES * (width + columns) :]
+    for first in range(0, x.shape[0], _FRAMES):
+        end = min(first + _FRAMES, x.shape[0])
+        block = turned[: columns * (end - first)].reshape((columns, end - first))
+        _transpose(x[first:end], block)
+        for left in range(upper, lower, width):
+            strip = sums[left * columns :][: columns * width].reshape((columns, width))
+            if fresh and first == 0:
+                for k in range(columns):
+                    for j in range(width):
+                        strip[k, j] = 0
+            if left + width <= e.shape[1]:
+                _narrow(block, e[first:end, left : left + width], strip, 0, columns)
+            else:  # nothing may be read behind the last column
+                for n in range(end - first):
+                    for j in range(width):
+                        edge[n, j] = e[first + n, left + j] if left + j < e.shape[1] else 0
+                _narrow(block, edge[: end - first, :width], strip, 0, columns)
+            if final and end == x.shape[0]:
+                right = min(left + width, lower)
+                _transpose(strip[:, : right - left], out[left:right])
 
 
 @inlined

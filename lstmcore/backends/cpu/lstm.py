@@ -343,7 +343,8 @@ def layer_backward(
     recurrent_width: Any,  # of a panel of r
     memory: Array,  # for packed w
     recurrent_memory: Array,  # for packed r
-    block: Array,  # scratch of a product over frames
+    block: Array,  # scratch of the gradient of w
+    recurrent_block: Array,  # scratch of the gradient of r
     begin: Array,  # scratch [P]
     gates: Array,  # activations from the forward pass, become the deltas [N, 4E]
     c: Array,  # cell states [n+N, E]
@@ -373,9 +374,10 @@ def layer_backward(
         first, start = _portion_before(batch_sizes, last, end)
         steps = Steps(batch_sizes, first, last, start, end, 0, batch_sizes[0])
         steps_backward(e, steps, recurrent, r, p, limit, states, scratch, dp)
-        deltas, fresh = gates[start:end], end == gates.shape[0]
-        product_over_frames(deltas, h_before[start:end], block, width, fresh, 0, dr.shape[0], dr)
-        product_over_frames(deltas, x[start:end], block, width, fresh, 0, dw.shape[0], dw)
+        deltas, fresh, final = gates[start:end], end == gates.shape[0], first == 0
+        before = h_before[start:end]
+        product_over_frames(deltas, before, recurrent_block, width, fresh, final, 0, dr.shape[0], dr)
+        product_over_frames(deltas, x[start:end], block, width, fresh, final, 0, dw.shape[0], dw)
         column_sums(deltas, bias, 0, db.shape[0], db)
         if wanted:
             product(deltas, panels, begin, e_below[start:end])
@@ -425,7 +427,8 @@ def gradients_of_rows(
     batch_sizes: Array,  # sequences alive at each step [T]
     bias: Any,
     width: Any,  # of a panel
-    block: Array,  # scratch of a product over frames, the thread's own
+    block: Array,  # scratch of the gradient of the input weights, the thread's own
+    recurrent_block: Array,  # scratch of that of the recurrent weights
     sums: Array,  # scratch [7, E], the thread's own
     deltas: Array,  # [N, 4E]
     c: Array,  # cell states [n+N, E]
@@ -448,9 +451,9 @@ def gradients_of_rows(
     last, end = batch_sizes.shape[0], deltas.shape[0]
     while last > 0:
         first, start = _portion_before(batch_sizes, last, end)
-        some, fresh = deltas[start:end], end == deltas.shape[0]
-        product_over_frames(some, h_before[start:end], block, width, fresh, top, bottom, dr)
-        product_over_frames(some, x[start:end], block, width, fresh, top, bottom, dw)
+        some, fresh, final = deltas[start:end], end == deltas.shape[0], first == 0
+        product_over_frames(some, h_before[start:end], recurrent_block, width, fresh, final, top, bottom, dr)
+        product_over_frames(some, x[start:end], block, width, fresh, final, top, bottom, dw)
         column_sums(some, bias, top, bottom, of_bias)
         now = end
         for t in range(last - 1, first - 1, -1):

@@ -30,7 +30,6 @@ from lstmcore.layers import BLSTM
 Array = Any
 Pieces = dict[str, Array]
 
-_SHARE = 16  # rows of a gradient that one thread computes, at least: a cache line's
 _MANY_ROWS = 12  # of a step, for each thread: then products are computed step by step
 
 
@@ -90,7 +89,7 @@ class CpuLstm:
             self._bias,
             bound,
             *self._panels,
-            self._block,
+            *self._alone,
             self._begin_below,
             *self._states,
             *self._scratch,
@@ -137,11 +136,11 @@ class CpuLstm:
         team.run(lambda k: sequences_backward(error, sizes, *sequences[k], recurrent, *of_time))
         if len(e_below) > len(at_once):
             product_together(states.gates, memory, width, self._begin_below, e_below, team)
-        rows, units = team.cut(4 * self._units, _SHARE), team.cut(self._units)
+        rows, units = team.cut(4 * self._units, width), team.cut(self._units)
         gradient = *_flat(dw, "W", "b", "R"), dw["p"]
         scratches = [
             (
-                self._memory.block(max(self._inputs, self._units), k),
+                *self._blocks(k),
                 self._memory.rows(f"sums {k}", 7, self._units),
             )
             for k in range(team.size)
@@ -175,7 +174,12 @@ class CpuLstm:
         self._h = self._states.h[sequences:]
         self._scratch = Scratch(rows("carry", sequences, units), rows("h_before", frames, units))
         self._begin, self._begin_below = memory.flat("begin", 4 * units), memory.flat("begin below", inputs)
-        self._block = memory.block(max(inputs, units))
+        self._alone = self._blocks(0)
+
+    def _blocks(self, thread: int) -> tuple[Array, Array]:
+        """Memory of a thread for the gradients of the input and of the recurrent weights."""
+        block, rows = self._memory.block, 4 * self._units
+        return block(rows, self._inputs, "inputs", thread), block(rows, self._units, "recurrent", thread)
 
 
 class CpuBlstm:

@@ -48,9 +48,9 @@ class Memory:
         size = max(packed_size(inputs, outputs, width), packed_size(outputs, inputs, width))
         return self.flat(name, size)
 
-    def block(self, columns: int, thread: int = 0) -> Array:
-        """Return a thread's scratch memory for a product over frames with so many columns."""
-        return self.flat(f"block {thread}", block_size(columns, self.width))
+    def block(self, rows: int, columns: int, name: str = "", thread: int = 0) -> Array:
+        """Return a thread's memory for a product over frames, of a name if there are several."""
+        return self.flat(f"block {name} {thread}", block_size(rows, columns, self.width))
 
 
 def aligned(count: int, dtype: np.dtype[Any]) -> Array:
