@@ -1,7 +1,7 @@
 """How kernels are compiled: one rule for all places that have kernels, and for what is kept on disk.
 
-The engine's decorators are `inlined` and `kernel`; `features` and the synthesiser of procedural music have
-their own from `Compiler`, so that a change of one place renews nobody else's kernels.
+The engine's decorators are `inlined`, `kernel` and `woven`; `features` and the synthesiser of procedural
+music have their own from `Compiler`, so that a change of one place renews nobody else's kernels.
 """
 
 from __future__ import annotations
@@ -50,6 +50,10 @@ class Compiler:
         flags = {"nogil": True, "forceinline": False, **_NO_POINTERS, **self._flags}
         return _for_all_values(kept(function, self._sources, **flags))
 
+    def woven(self, function: Callable[..., Any]) -> Any:
+        """Put a function into those that call it before they are compiled: it is never compiled by itself."""
+        return njit(inline="always", **self._flags)(function)
+
 
 def _for_all_values(compiled: Any) -> Any:
     """Have a kernel that is called with a constant be that for any number: Numba would compile one more."""
@@ -66,4 +70,4 @@ def _for_all_values(compiled: Any) -> Any:
 
 
 _compiler = Compiler(_ENGINE, **FLAGS)
-inlined, kernel = _compiler.inlined, _compiler.kernel
+inlined, kernel, woven = _compiler.inlined, _compiler.kernel, _compiler.woven

@@ -54,7 +54,11 @@ class SumOfSquaredErrors(Comparison):
 
     def _error(self, outputs: Array, targets: Array, sequence: Rows) -> float:
         """Return ½ Σ (y − t)², in float64."""
-        residual = terms.residual(outputs.astype(np.float64), targets)
+        return self.of_residual(terms.residual(outputs.astype(np.float64), targets))
+
+    @staticmethod
+    def of_residual(residual: NDArray[np.float64]) -> float:
+        """Return the error, given y − t."""
         return 0.5 * float(np.vdot(residual, residual))
 
     def _signal(self, outputs: Array, targets: Array, sequence: Rows) -> Array:

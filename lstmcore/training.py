@@ -20,19 +20,21 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
 from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lstmcore.backends import Backend, as_backend, get_backend
-from lstmcore.backends.protocol import EnsembleBackend, FetchArrays
+from lstmcore.backends.protocol import EnsembleBackend, FetchArrays, ManyUpdates, Updates
 from lstmcore.batches import by_rising_length, in_groups, pack
 from lstmcore.checks import kind
 from lstmcore.errors import DivergedError, EngineError
 from lstmcore.evaluation import Evaluation
 from lstmcore.network import Architecture, Network
 from lstmcore.noise import InputNoise
+from lstmcore.objective import SSE
 from lstmcore.prediction import evaluation_of
 from lstmcore.problem import EpochReport, Progress, Training, TrainingState, report_of
 from lstmcore.seeds import stream
@@ -224,6 +226,11 @@ class Trainer:
         settings, objective, songs = training.settings, training.objective, training.sets.training
         noise = InputNoise(training.seed, epoch, settings.input_noise)
         weight_noise = stream(training.seed, "weight_noise", epoch)
+        if self._updates is not None and self._updates.fit:
+            order, error = training.order_of(epoch), 0.0
+            for residual in self._updates.run(network, self._velocity, self._gradient, order, noise):
+                error += SSE.of_residual(residual)
+            return Evaluation(error, None, songs)
         if self._sum is not None:
             self._sum[:] = 0
         total = Evaluation(0.0, None, songs)
@@ -243,6 +250,25 @@ class Trainer:
         if self._sum is not None:
             self._update(self._sum)
         return total
+
+    @cached_property
+    def _updates(self) -> Updates | None:
+        """What does many updates in one call; None where each pass is one."""
+        training, backend, settings = self.training, self.backend, self.training.settings
+        if (
+            type(training.objective) is not type(SSE)
+            or not settings.stochastic
+            or settings.weight_noise
+            or not isinstance(backend, ManyUpdates)
+        ):
+            return None
+        return backend.updates(
+            self._network,
+            training.sets.training,
+            settings.parallel_sequences,
+            self._rates,
+            settings.delta_limit,
+        )
 
     def _update(self, gradient: NDArray[np.floating]) -> None:
         for part, sgd in self._rates:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from lstmcore.batches import Batch
 from lstmcore.errors import DivergedError
 from lstmcore.network import Network
+from lstmcore.noise import InputNoise
 from lstmcore.problem import EpochReport, Progress, Training, TrainingState
+from lstmcore.sequences import SequenceSet
 from lstmcore.sgd import SGD
 
 # A backend's own memory of the last forward pass; opaque to everyone else.
@@ -90,6 +92,65 @@ class Backend(Protocol):
         """One step of gradient descent in place: v ← μ v − η g, w ← w + v; all shape (parameters,).
 
         EngineError if shapes or precisions don't fit.
+        """
+
+
+class Updates(Protocol):
+    """Many updates of one network, some batches in each call."""
+
+    @property
+    def fit(self) -> bool:
+        """Whether an epoch is to be run so now; else pass by pass, with the same bits."""
+
+    def run(
+        self,
+        network: Network,
+        velocity: NDArray[np.floating],
+        gradient: NDArray[np.floating],
+        order: NDArray[np.integer],
+        noise: InputNoise,
+    ) -> Iterator[NDArray[np.float64]]:
+        """Learn from all sequences of the set in an order; yield of each batch outputs less targets.
+
+        What is yielded may be overwritten later.
+
+        Parameters
+        ----------
+        network, velocity
+            Updated: of the architecture and precision that this was made for.
+        gradient
+            Overwritten.
+        order
+            The number of each sequence, once.
+        noise
+            Added to the inputs.
+        """
+
+
+@runtime_checkable
+class ManyUpdates(Protocol):
+    """A backend that may do many updates in one call, where the error is the sum of squared ones."""
+
+    def updates(
+        self,
+        network: Network,
+        songs: SequenceSet,
+        parallel_sequences: int,
+        rates: Sequence[tuple[slice, SGD]],
+        delta_limit: float,
+    ) -> Updates | None:
+        """Return what does them; None where each pass is to be a call.
+
+        Parameters
+        ----------
+        network, songs
+            What learns from what.
+        parallel_sequences
+            Sequences of a batch.
+        rates
+            Parts of the vector of parameters, and how each is updated; the momentum is the same.
+        delta_limit
+            Limit of the LSTM deltas.
         """
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -19,7 +20,11 @@ from lstmcore.errors import EngineError
 from lstmcore.jit import kernel
 from lstmcore.layers import BLSTM, LSTM, Convolution, Feedforward, Layer, Pool
 from lstmcore.network import Network
+from lstmcore.sequences import SequenceSet
 from lstmcore.sgd import SGD
+
+if TYPE_CHECKING:
+    from lstmcore.backends.cpu.updates import Updates
 
 Array = NDArray[np.floating]
 Pieces = dict[str, Array]
@@ -195,6 +200,26 @@ class CpuBackend:
             lambda k: momentum_update(weights[parts[k]], velocity[parts[k]], gradient[parts[k]], *rates)
         )
 
+    def updates(
+        self,
+        network: Network,
+        songs: SequenceSet,
+        parallel_sequences: int,
+        rates: Sequence[tuple[slice, SGD]],
+        delta_limit: float,
+    ) -> Updates | None:
+        """Return what does many updates in one call, as `ManyUpdates` says."""
+        from lstmcore.backends.cpu.updates import Updates
+
+        # A subclass has passes of its own.
+        if type(self) is not CpuBackend or not Updates.suit(network, songs, parallel_sequences):
+            return None
+        return Updates(self, network, songs, parallel_sequences, rates, delta_limit)
+
+    def computes_alone(self, frames: int, network: Network) -> bool:
+        """Whether one thread computes a batch of so many frames."""
+        return self._team.size == 1 or frames * len(network.weights) < _MUCH_TO_COMPUTE
+
     def _team_for(self, network: Network, batch: Batch) -> Team:
         """Return the threads, or one alone where handing work around would take longer than the work."""
-        return self._team if batch.frames * len(network.weights) >= _MUCH_TO_COMPUTE else _ALONE
+        return _ALONE if self.computes_alone(batch.frames, network) else self._team

@@ -12,6 +12,7 @@ import soundfile
 from typer.testing import CliRunner
 
 from lstmcore import EngineError
+from lstmcore.backends.cpu import updates
 from lstmcore.backends.cpu.backend import CpuBackend
 from lstmcore.experiments.cli import app
 from lstmcore.experiments.machine import backend_check as agreement, doctor, gpu
@@ -207,9 +208,19 @@ def test_networks_trained_together_are_compared_with_the_cpus(monkeypatch, preci
         assert agreement.training_difference("reference", precision) < 1e-12
 
 
-def test_training_that_goes_elsewhere_is_seen(monkeypatch):
-    honest = CpuBackend.update
-    monkeypatch.setattr(CpuBackend, "update", lambda self, w, d, g, sgd: honest(self, w, d, 1.5 * g, sgd))
+@pytest.mark.parametrize("at_once", [True, False])
+def test_training_that_goes_elsewhere_is_seen(monkeypatch, at_once):
+    honest, honest_run = CpuBackend.update, updates.run_updates
+    if at_once:
+
+        def changed(*given):
+            honest_run(*given)
+            given[5][:] *= 1.01  # the weights
+
+        monkeypatch.setattr(updates, "run_updates", changed)
+    else:
+        monkeypatch.setattr(CpuBackend, "updates", lambda *_: None)
+        monkeypatch.setattr(CpuBackend, "update", lambda self, w, d, g, sgd: honest(self, w, d, 1.5 * g, sgd))
     assert agreement.training_difference("reference", "float64") > 1e-3
 
 
