@@ -30,6 +30,7 @@ from lstmcore.experiments.terminal.command_line import (
     Scheduler,
     Tables,
     TablesShown,
+    Threads,
     Version,
     Workers,
     execution_settings,
@@ -94,6 +95,7 @@ def run(
     out: ResultsFolder = None,
     set_: Settings = None,
     workers: Workers = None,
+    threads: Threads = None,
     backend: BackendName = None,
     engine: Engine = None,
     scheduler: Scheduler = None,
@@ -114,7 +116,7 @@ def run(
     from lstmcore.experiments.run import default_folder, run_experiment
     from lstmcore.experiments.run.folder import tell_of_machine
 
-    config = _experiment(experiment, set_, backend, execution_settings(engine, scheduler))
+    config = _experiment(experiment, set_, backend, execution_settings(engine, scheduler, threads))
     folder = out or default_folder(config)
 
     def carry_out(config: Experiment, session: Session) -> Run:
@@ -133,6 +135,7 @@ def search(
     out: ResultsFolder = None,
     set_: Settings = None,
     workers: Workers = None,
+    threads: Threads = None,
     backend: BackendName = None,
     engine: Engine = None,
     scheduler: Scheduler = None,
@@ -148,7 +151,7 @@ def search(
     """
     from lstmcore.experiments.studies.search import run_search, search_folder
 
-    config = _experiment(experiment, set_, backend, execution_settings(engine, scheduler))
+    config = _experiment(experiment, set_, backend, execution_settings(engine, scheduler, threads))
     with errors_told(None):  # there may be no section [search]
         folder = out or search_folder(config)
     searched = _in_session(run_search, config, folder, workers, quiet)
@@ -164,6 +167,7 @@ def ablate(
     out: ResultsFolder = None,
     set_: Settings = None,
     workers: Workers = None,
+    threads: Threads = None,
     backend: BackendName = None,
     engine: Engine = None,
     scheduler: Scheduler = None,
@@ -180,7 +184,7 @@ def ablate(
     """
     from lstmcore.experiments.studies.ablation import ablation_folder, run_ablations
 
-    config = _experiment(experiment, set_, backend, execution_settings(engine, scheduler))
+    config = _experiment(experiment, set_, backend, execution_settings(engine, scheduler, threads))
     ablated = _in_session(run_ablations, config, out or ablation_folder(config), workers, quiet)
     from lstmcore.experiments.studies.ablation.output import print_ablations
     from lstmcore.experiments.terminal.sheet import new_console

@@ -20,7 +20,7 @@ from lstmcore.experiments.config.keys import value_of, with_values
 from lstmcore.experiments.config.loading import load_experiment
 from lstmcore.experiments.config.own_data import AudioData, Columns, TableData
 from lstmcore.experiments.config.pretraining import Pretraining
-from lstmcore.experiments.config.sections import Ensemble, Experiment, Folds, Training
+from lstmcore.experiments.config.sections import Engine, Ensemble, Experiment, Folds, Training
 from lstmcore.experiments.config.systems import OwnSystem
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "Cluster",
     "Columns",
     "Data",
+    "Engine",
     "Ensemble",
     "Execution",
     "Experiment",

@@ -193,15 +193,29 @@ class NamedRun(Section):
 
 
 class Engine(Section):
-    """What computes the networks."""
+    """What computes the networks.
+
+    ``threads``: how many compute a network together; without it a worker takes those of workers that have
+    nothing to do.  No result depends on it: it is neither in ``config.toml`` nor in the names of runs.
+    """
 
     backend: Literal["cpu", "cuda", "reference"] = "cpu"
     precision: Literal["float32", "float64"] | None = None
+    threads: int | None = Field(default=None, ge=1, le=1024, exclude=True)
 
     @model_validator(mode="after")
     def _reference_is_double(self) -> Engine:
         if self.backend == "reference" and self.precision == "float32":
             raise ValueError("precision is float32; the reference backend computes in float64")
+        return self
+
+    @model_validator(mode="after")
+    def _has_threads(self) -> Engine:
+        if self.threads is not None and self.threads > 1 and self.backend != "cpu":
+            raise ValueError(
+                f"threads is {self.threads}, and the backend {self.backend!r} has none to share a network "
+                "among; expected no threads, or backend = 'cpu'"
+            )
         return self
 
     @property

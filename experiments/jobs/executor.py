@@ -23,8 +23,53 @@ _POLL_SECONDS = 0.2  # how long Ctrl-C may go unnoticed
 _GRACE_SECONDS = 3.0  # how long running jobs may take to notice it
 
 
+class Cores:
+    """The workers of an executor, shared out among the pieces of work that are left.
+
+    A piece has one; where fewer pieces are left than there are workers, each has several, all as many.
+
+    Parameters
+    ----------
+    workers
+        How many.
+    pieces
+        Left at first.
+    """
+
+    def __init__(self, workers: int, pieces: int = 0) -> None:
+        self._workers, self._pieces, self._lock = workers, pieces, threading.Lock()
+
+    @contextmanager
+    def one_more(self) -> Iterator[None]:
+        """Count a piece until the block ends."""
+        self._add(1)
+        with self.one_of_them():
+            yield
+
+    @contextmanager
+    def one_of_them(self) -> Iterator[None]:
+        """Count a piece no more when the block ends."""
+        try:
+            yield
+        finally:
+            self._add(-1)
+
+    def _add(self, pieces: int) -> None:
+        with self._lock:
+            self._pieces += pieces
+
+    @property
+    def share(self) -> int:
+        """How many workers a piece has now."""
+        return max(1, self._workers // max(1, self._pieces))
+
+
 class Executor(Protocol):
     """Does what doesn't depend on each other."""
+
+    @property
+    def threads(self) -> int:
+        """How many threads a piece of work has now that is done in this process; it may change any time."""
 
     def do(self, work: Sequence[Work], site: Home, stop: threading.Event) -> None:
         """Do all work, wherever; when this returns, each result is kept by the site, or found there.
@@ -71,11 +116,17 @@ class Threads:
     """
 
     def __init__(self, workers: int) -> None:
-        self._workers = workers
+        self._workers, self._cores = workers, Cores(workers)
+
+    @property
+    def threads(self) -> int:
+        """How many threads a piece of work has now."""
+        return self._cores.share
 
     def do(self, work: Sequence[Work], site: Site, stop: threading.Event) -> None:
         """Do all work; when this returns, each result is kept by the site."""
-        self.run([partial(piece.do, site) for piece in work], stop)
+        self._cores = Cores(self._workers, len(work))
+        self.run([partial(_do, piece, site, self._cores) for piece in work], stop)
 
     def extract(
         self,
@@ -116,6 +167,11 @@ class Threads:
             raise
         finally:
             pool.shutdown(wait=False)
+
+
+def _do(piece: Work, site: Site, cores: Cores) -> None:
+    with cores.one_of_them():
+        piece.do(site)
 
 
 @contextmanager

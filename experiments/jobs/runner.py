@@ -9,8 +9,8 @@ from pathlib import Path
 from lstmcore import EpochReport, get_backend
 from lstmcore.experiments.errors import Diverged
 from lstmcore.experiments.jobs.executor import Executor
-from lstmcore.experiments.jobs.job import Computation, Job, JobFolder, Named, Result
-from lstmcore.experiments.jobs.work import DIVERGED, Computing, Trainings, Work
+from lstmcore.experiments.jobs.job import DIVERGED, Computation, Job, JobFolder, Named, Result
+from lstmcore.experiments.jobs.work import Computing, Trainings, Work
 from lstmcore.experiments.terminal.progress import Progress, describe
 
 
@@ -33,6 +33,8 @@ class JobRunner:
         Whether the other jobs are finished when one diverges; else all ends at once.
     backend
         Name of the backend the networks are computed on.
+    threads
+        How many threads compute a network together; None: as many as a worker has to itself.
     """
 
     def __init__(
@@ -44,9 +46,10 @@ class JobRunner:
         *,
         patient: bool = False,
         backend: str = "cpu",
+        threads: int | None = None,
     ) -> None:
         self.folder, self.executor, self.progress, self.stop = folder, executor, progress, stop
-        self.patient, self._backend = patient, backend
+        self.patient, self._backend, self._threads = patient, backend, threads
         self.computed = 0
         """How many jobs were computed, not found done."""
 
@@ -67,7 +70,8 @@ class JobRunner:
         if left:
             together = get_backend(self._backend).trains_together  # not before: what is done needs none
             groups = [left] if together else [[job] for job in left]
-            self._do(stage, [Trainings(tuple(group), self._backend) for group in groups], results)
+            work = [Trainings(tuple(group), self._backend, self._threads) for group in groups]
+            self._do(stage, work, results)
         _see_that_none_diverged(jobs, results)
         return [results[job.name] for job in jobs]
 
@@ -121,6 +125,10 @@ class _Here:
     @property
     def stopped(self) -> bool:
         return self._runner.stop.is_set()
+
+    @property
+    def threads(self) -> int:
+        return self._runner.executor.threads
 
     def checkpoint(self, job: Named) -> Path:
         return self._runner.folder.checkpoint(job)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from lstmcore.experiments.errors import InputError
-from lstmcore.experiments.jobs.executor import Threads
+from lstmcore.experiments.jobs.executor import Cores, Threads
 from lstmcore.experiments.jobs.job import Named
 from lstmcore.experiments.jobs.leases import Leases
 from lstmcore.experiments.jobs.shared_songs import SharedSongs
@@ -46,6 +46,12 @@ class SharedFolder:
 
     def __init__(self, workers: int, jobs: Path | None, leases: Leases, progress: Progress) -> None:
         self._workers, self._jobs, self._leases, self._progress = workers, jobs, leases, progress
+        self._cores = Cores(workers)
+
+    @property
+    def threads(self) -> int:
+        """How many threads a piece of work has now that is done here."""
+        return self._cores.share
 
     def do(self, work: Sequence[Work], site: Home, stop: threading.Event) -> None:
         """Do what nobody else does; when this returns, each result is there, by whomever."""
@@ -71,7 +77,8 @@ class SharedFolder:
             free = [job for job in left if leases.enter_context(self._leases.taken(self._place(job)))]
             mine = [job for job in free if not site.found(job)]  # it may have been done just before
             if mine:
-                piece.of(mine).do(site)
+                with self._cores.one_more():
+                    piece.of(mine).do(site)
         return len(free) == len(left)
 
     def extract(

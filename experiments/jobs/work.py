@@ -10,13 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from lstmcore import DivergedError, EpochReport, Network, Trainer, get_backend, train
+from lstmcore import Backend, DivergedError, EpochReport, Network, Trainer, get_backend, train
 from lstmcore.experiments.errors import Diverged, Interrupted
 from lstmcore.experiments.jobs.checkpoint import Checkpoint
-from lstmcore.experiments.jobs.job import Computation, Job, Named, Result
-
-DIVERGED = "diverged"
-"""The fact of a job whose training diverged: what the error said."""
+from lstmcore.experiments.jobs.job import DIVERGED, Computation, Job, Named, Result
 
 
 class Site(Protocol):
@@ -29,6 +26,10 @@ class Site(Protocol):
     @property
     def stopped(self) -> bool:
         """Whether work is to end early."""
+
+    @property
+    def threads(self) -> int:
+        """How many threads may compute a network together now."""
 
     def checkpoint(self, job: Named) -> Path | None:
         """File of a job's state while it runs; None: there is no place for it."""
@@ -64,6 +65,12 @@ class Work(Protocol):
         """Compute and keep each result as soon as it is there; Interrupted if the site was stopped."""
 
 
+def use_threads(backend: Backend, threads: int) -> None:
+    """Have so many threads compute a network together, where the backend has any; no number depends on it."""
+    if hasattr(backend, "threads"):
+        backend.threads = threads
+
+
 @dataclass(frozen=True)
 class Trainings:
     """Networks that are trained together: by a backend that one would leave idle several, else one.
@@ -74,10 +81,13 @@ class Trainings:
         The trainings.
     backend
         Name of what computes them.
+    threads
+        How many threads compute a network together; None: as many as the site says, epoch by epoch.
     """
 
     jobs: tuple[Job, ...]
     backend: str
+    threads: int | None = None
 
     def of(self, jobs: Sequence[Named]) -> Trainings:
         """Return some of the trainings."""
@@ -87,7 +97,7 @@ class Trainings:
         """Train, from the state of each training where there is one."""
         if site.stopped:
             raise Interrupted
-        jobs, left = self.jobs, set(range(len(self.jobs)))
+        jobs, left, backend = self.jobs, set(range(len(self.jobs))), get_backend(self.backend)
         trainings = [job.training() for job in jobs]
         checkpoints = [
             Checkpoint(site.checkpoint(job), training, len(jobs))
@@ -112,15 +122,17 @@ class Trainings:
                 conclude(place, trainer.best_network())
             if left and site.stopped:
                 raise Interrupted
+            use_threads(backend, self.threads or site.threads)
 
         def on_diverged(place: int, error: DivergedError) -> None:
             finish(place, Result({}, {DIVERGED: str(error)}))
 
+        use_threads(backend, self.threads or site.threads)
         states = [checkpoint.state for checkpoint in checkpoints]
         try:
             networks = train(
                 trainings,
-                backend=get_backend(self.backend),
+                backend=backend,
                 states=states,
                 on_epoch=on_epoch,
                 on_diverged=on_diverged,

@@ -12,6 +12,7 @@ import pandas as pd
 
 import lstmcore
 from lstmcore.experiments.errors import InputError
+from lstmcore.experiments.jobs.work import use_threads
 from lstmcore.experiments.prediction.batch import predict_many
 from lstmcore.experiments.prediction.curves import model_digest
 from lstmcore.experiments.prediction.outputs.facts import Facts, Scale, check_scale, parse_scale, rescaled
@@ -161,6 +162,7 @@ def predict_songs(
     OSError
         If a file can't be written.
     """
+    use_threads(predictor.backend, max(1, workers // len(songs)))  # those that have no song help
     facts = facts_of(predictor)
     told = facts.of_scale(wishes.scale)
     check_scale(facts, wishes.scale)

@@ -12,7 +12,7 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from lstmcore import get_backend
-from lstmcore.experiments.config import Data, Execution, Experiment
+from lstmcore.experiments.config import Data, Engine, Execution, Experiment
 from lstmcore.experiments.datasets import Dataset, load_dataset
 from lstmcore.experiments.datasets.from_audio import extracting_by
 from lstmcore.experiments.jobs.executor import Executor
@@ -102,8 +102,8 @@ class Session:
             open_engine(execution, workers, folder / JOBS, self.progress, leases) as executor,
             extracting_by(executor.extract),
         ):
-            backend = experiment.engine.backend
-            yield Workplace(folder, others, workers, self.progress, self.stop, backend, executor, leases)
+            engine = experiment.engine
+            yield Workplace(folder, others, workers, self.progress, self.stop, engine, executor, leases)
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class Workplace:
         Folders with jobs that may be finished already.
     workers, progress, stop
         As in `Session`.
-    backend
+    engine
         What computes the networks.
     executor
         Does the jobs.
@@ -131,7 +131,7 @@ class Workplace:
     workers: int
     progress: Progress
     stop: threading.Event
-    backend: str
+    engine: Engine
     executor: Executor
     leases: Leases | None = None
 
@@ -160,7 +160,15 @@ class Workplace:
     def job_runner(self, *, patient: bool = False) -> JobRunner:
         """Return what does the jobs that are left; if patient, one that diverges ends nothing but itself."""
         kept = JobFolder(self.folder / JOBS, self.others)
-        return JobRunner(kept, self.executor, self.progress, self.stop, patient=patient, backend=self.backend)
+        return JobRunner(
+            kept,
+            self.executor,
+            self.progress,
+            self.stop,
+            patient=patient,
+            backend=self.engine.backend,
+            threads=self.engine.threads,
+        )
 
     def turn(self, what: str) -> AbstractContextManager[None]:
         """Be, for a block, the only one of those that share the work who does something in the folder."""

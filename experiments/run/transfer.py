@@ -16,6 +16,7 @@ from lstmcore.experiments.config import TABLE, Data, Experiment
 from lstmcore.experiments.datasets import Dataset, Song
 from lstmcore.experiments.errors import InputError, did_you_mean
 from lstmcore.experiments.files import from_json, from_toml, read_plain, write_csv, write_json
+from lstmcore.experiments.jobs.work import use_threads
 from lstmcore.experiments.prediction.model import Model, load_model
 from lstmcore.experiments.prediction.shipped import find_model
 from lstmcore.experiments.run.session import Session
@@ -194,6 +195,7 @@ def apply_model(
     targets = _common_targets(found.name, loaded, experiment)
     data = _as_the_model_wants(loaded, experiment.data)
     workers = session.workers or processors()
+    use_threads(backend, experiment.engine.threads or workers)  # songs are predicted one after the other
     dataset = load_dataset(data, workers=workers, progress=session.progress, stop=session.stop)
     columns = _columns(found.name, loaded, dataset)
     _check_hop(found.name, loaded, dataset)

@@ -22,6 +22,15 @@ Workers = Annotated[
     typer.Option(min=1, help="Jobs side by side; by default one per processor.", show_default=False),
 ]
 
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Threads that compute a network together; by default 1, and those of idle workers.",
+        show_default=False,
+    ),
+]
+
 BackendName = Annotated[
     str | None, typer.Option(help="What computes the networks: cpu, cuda or reference.", show_default=False)
 ]
@@ -57,11 +66,11 @@ TablesShown = Annotated[
 ]
 
 
-def execution_settings(engine: str | None, scheduler: str | None) -> list[str]:
-    """Write two options as --set has them; an address without an engine means Dask."""
+def execution_settings(engine: str | None, scheduler: str | None, threads: int | None = None) -> list[str]:
+    """Write three options as --set has them; an address without an engine means Dask."""
     engine = engine or ("dask" if scheduler else None)
-    said = {"engine": engine, "scheduler": scheduler}
-    return [f"execution.{key}={json.dumps(value)}" for key, value in said.items() if value is not None]
+    said = {"execution.engine": engine, "execution.scheduler": scheduler, "engine.threads": threads}
+    return [f"{key}={json.dumps(value)}" for key, value in said.items() if value is not None]
 
 
 class Command(TyperCommand):

@@ -127,6 +127,12 @@ class _Task:
         task = self._worker.state.tasks.get(self._key)
         return task is not None and task.state not in ("cancelled", "released", "forgotten")
 
+    @property
+    def threads(self) -> int:
+        """How many of the worker's threads each of its tasks has now."""
+        state = self._worker.state
+        return max(1, state.nthreads // max(1, len(state.executing)))
+
     def tell(self, topic: str, message: dict[str, Any]) -> None:
         """Send a message to the command."""
         self._worker.log_event(topic, message)
@@ -221,6 +227,10 @@ class _There:
     @property
     def stopped(self) -> bool:
         return not self._task.is_wanted
+
+    @property
+    def threads(self) -> int:
+        return self._task.threads
 
     def checkpoint(self, job: Named) -> Path | None:
         return None if self._folder is None else self._folder.checkpoint(job)
