@@ -1,9 +1,15 @@
-"""``--collector``: tests with Python's garbage collector as eager as it can be, or without it."""
+"""Around all tests: kernels compiled before, one thread for NumPy, and ``--collector`` for an eager one.
+
+NumPy's products are computed on one thread, here and in the processes that tests start: these are as many
+as cores, and threads that wait for each other's cores took ten times as long.
+"""
 
 from __future__ import annotations
 
 import gc
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Generator
@@ -12,6 +18,13 @@ from typing import Any
 
 import pytest
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is imported
+
+_COMPILE = """
+import sys
+from lstmcore.experiments.machine.warmup import Display, warm_up
+warm_up(Display(quiet=True), lambda part: ("float64" in part) == (sys.argv[1] == "float64"))
+"""
 _WAIT_SECONDS = 5.0  # for threads that have been told to end, and end by themselves
 _FDS = Path("/proc/self/fd")
 _KEPT = (".ttf", ".otf", ".afm")  # fonts, which matplotlib keeps open for as long as it is there
@@ -25,6 +38,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="the garbage collector during each test: eager, at every turn, in every thread; off, and then "
         "no thread and no file may be left open",
     )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Before all tests, compile the kernels on two cores: else each process compiles its own."""
+    config = session.config
+    helped = config.getoption("numprocesses", None) and not hasattr(config, "workerinput")
+    if (
+        not helped
+        or config.args_source is not pytest.Config.ArgsSource.TESTPATHS
+        or config.option.collectonly
+    ):
+        return
+    started = [subprocess.Popen([sys.executable, "-c", _COMPILE, part]) for part in ("float64", "others")]
+    assert [process.wait() for process in started] == [0, 0], "kernels could not be compiled"
 
 
 @pytest.hookimpl(wrapper=True)

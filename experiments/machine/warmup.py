@@ -176,13 +176,15 @@ class Warmth:
         return [f"{done} ({self.seconds:.1f} s)", *(f"kept in {folder}" for folder in self.folders)]
 
 
-def warm_up(listener: Listener) -> Warmth:
+def warm_up(listener: Listener, chosen: Callable[[str], bool] = lambda part: True) -> Warmth:
     """Compile all kernels that are not compiled yet.
 
     Parameters
     ----------
     listener
         Called as each part begins, compiles and ends.
+    chosen
+        Tells by the name of a part whether it is done.
 
     Returns
     -------
@@ -191,7 +193,7 @@ def warm_up(listener: Listener) -> Warmth:
     """
     started = time.perf_counter()
     watch, notes = Compilations(listener.kernel), []
-    parts = list(_parts())
+    parts = [(name, work) for name, work in _parts() if chosen(name)]
     with watch.watching():
         for number, (name, work) in enumerate(parts):
             listener.stage(name, number, len(parts))
