@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 Array = NDArray[np.float64]
 
@@ -50,6 +49,8 @@ class NormalScores:
 
         A value that occurs more than once has the mean of its ranks, so a feature that doesn't vary is 0.
         """
+        from scipy.special import ndtri  # no run without normal scores waits for it
+
         share = np.linspace(0, 1, len(self.quantiles))
         scored = np.empty(rows.shape)
         for k, (values, known) in enumerate(zip(rows.T, self.quantiles.T, strict=True)):

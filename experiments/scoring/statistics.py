@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 Array = NDArray[np.float64]
 
@@ -60,6 +59,8 @@ def corrected_t_test(differences: Array, test_share: float) -> tuple[float, floa
         The statistic and its two-sided p; None for fewer than two folds.  Of differences that are all 0,
         t is 0 and p is 1.
     """
+    from scipy import stats  # half a second, and no training waits for it
+
     folds = len(differences)
     if folds < 2:
         return None
