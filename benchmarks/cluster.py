@@ -59,7 +59,7 @@ SMALL, NETWORK = 100, 600_000  # weights: next to nothing, and those of 260 inpu
 SMALL_JOBS, NETWORK_JOBS = 500, 60
 SENT_BYTES = 115_000_000  # DEAM's training songs in single precision, as docs/performance.md has them
 SONGS, TRIALS = 70, 2
-EXPERIMENT = ["training.max_epochs=20", "training.patience=20", "pretraining.strategy=none"]
+EXPERIMENT = ["training.max_epochs=12", "training.patience=12", "pretraining.strategy=none"]
 FS2_SONGS, FS2_SECONDS, TINY_SONGS, TINY_SECONDS = 6, 30, 100, 1.5
 
 
@@ -149,10 +149,9 @@ def networks() -> dict[str, Seconds]:
             if execution.cluster is not None:
                 address = clusters.enter_context(_started(execution.cluster.workers))
                 execution = Execution(scheduler=address)
-            warm = [*EXPERIMENT, "training.max_epochs=1", "ensemble.trials=1"]
-            run_experiment(
-                load_experiment(file, warm), Session(Path(name, f"warm {way}"), 1, execution=execution)
-            )
+            if way == "one thread" or execution.scheduler:  # else kernels are here, compiled, by then
+                warm = load_experiment(file, [*EXPERIMENT, "training.max_epochs=1", "ensemble.trials=1"])
+                run_experiment(warm, Session(Path(name, f"warm {way}"), 1, execution=execution))
             watch = Stopwatch(Quiet(), workers)
             out = Path(name, way)
             run_experiment(

@@ -259,8 +259,11 @@ class Connection(AbstractContextManager["Connection"]):
         client, number = self._client, self.number
 
         async def gathered() -> Outcome:
+            # Cancelled itself, Dask's part would leave errors behind that nobody hears of but from asyncio.
+            gathering = asyncio.ensure_future(client.gather([future], asynchronous=True))
+            gathering.add_done_callback(lambda done: done.cancelled() or done.exception())
             try:
-                [outcome] = await client.gather([future], asynchronous=True)
+                [outcome] = await asyncio.shield(gathering)
             except (*_CANCELLED, OSError) as error:
                 task = asyncio.current_task()
                 if task is not None and task.cancelling():  # nobody waits for it: no loss that is to be told

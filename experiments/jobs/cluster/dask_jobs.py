@@ -132,10 +132,10 @@ class DaskJobs(Threads):
 
     def _send(self, client: Any, packed: Sequence[Packed], packer: Packer) -> None:
         """Send what work lacks and no worker has, to all workers."""
-        new = {f"common-{name}": Parcel({name: one}) for name, one in packer.common.items()}
+        new = {f"shared-{name}": Parcel({name: one}) for name, one in packer.common.items()}
         lacked = sorted(set[str]().union(*(one.bulky for one in packed)) - self._where.keys())
         if lacked:
-            name = f"data-{hashlib.sha256(''.join(lacked).encode()).hexdigest()[:16]}"
+            name = f"songs-{hashlib.sha256(''.join(lacked).encode()).hexdigest()[:16]}"
             new[name] = Parcel((digest, packer.bulky[digest]) for digest in lacked)
             self._where |= dict.fromkeys(lacked, name)
         new = {name: parcel for name, parcel in new.items() if name not in self._sent}
@@ -147,7 +147,7 @@ class DaskJobs(Threads):
 
     def _parcels_of(self, packed: Packed) -> list[str]:
         """Name the parcels that have what a piece of work lacks."""
-        common = [f"common-{name}" for name in sorted(packed.common)]
+        common = [f"shared-{name}" for name in sorted(packed.common)]
         return [*common, *sorted({self._where[digest] for digest in packed.bulky})]
 
 

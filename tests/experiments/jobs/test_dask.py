@@ -161,7 +161,7 @@ def test_a_search_on_a_cluster_chooses_the_same_and_sends_songs_once(
         tables.append(table.drop(columns=[name for name in table if "seconds" in name]))
     pd.testing.assert_frame_equal(*tables)
     # Auto-encoders, then networks, of both candidates: other settings, and the same songs.
-    assert sent == [["common", "data"], ["common", "data"], ["common"], ["common"]]
+    assert sent == [["shared", "songs"], ["shared", "songs"], ["shared"], ["shared"]]
 
 
 def test_ablations_on_a_cluster_come_to_the_same(songs, tmp_path, two_workers):

@@ -93,10 +93,10 @@ def test_a_cluster_with_certificates_is_reached_with_them_alone(library, monkeyp
     assert cluster.address.startswith("tls://")
 
 
-def test_a_file_that_a_worker_does_not_see_is_named_with_the_worker(library, cluster):
+def test_a_file_that_a_worker_does_not_see_is_named_with_the_worker(library, cluster, caplog):
     with (library / "library" / "0.wav").open("rb") as file:
         own = Path(f"/proc/self/fd/{os.dup2(file.fileno(), 217)}")  # which each process sees for itself
-    paths = [library / "library" / "1.wav", own]
+    paths = [own, *(library / "library" / f"{k}.wav" for k in range(1, 5))]
     with Connection(Place(cluster.address), None, print) as connection:
         songs = DaskJobs(connection, 1).extract(
             paths, "music", FeatureStore(), settings=DEFAULT, workers=1, on_done=lambda one: None
@@ -105,6 +105,9 @@ def test_a_file_that_a_worker_does_not_see_is_named_with_the_worker(library, clu
         with pytest.raises(InputError, match=wrong), songs as results:
             list(results)
     os.close(217)
+    del songs, results, connection
+    gc.collect()
+    assert "never retrieved" not in caplog.text  # what asyncio says of those that nobody waits for any more
 
 
 def test_where_nobody_answers_the_address_is_named(library, monkeypatch):
