@@ -11,10 +11,13 @@ otherwise.  openSMILE's Python package is licensed by audEERING for non-commerci
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +27,15 @@ import soundfile
 from numpy.typing import NDArray
 from scipy.signal import resample_poly
 from threadpoolctl import threadpool_limits
+from typer.testing import CliRunner
 
 from benchmarks import features_plain
 from benchmarks.features_direct import run_directly, smile_object
-from benchmarks.measuring import alternate, publish
+from benchmarks.measuring import RESULTS, alternate, publish
+from lstmcore.experiments.cli import app
 from lstmcore.experiments.datasets.procedural.plan import ProceduralPlan
 from lstmcore.experiments.datasets.procedural.song import song_audio, song_curves
-from lstmcore.features import extract_features, extract_fs1, extract_many, music_rows, tonality_rows
+from lstmcore.features import extract_features, extract_fs1, music_rows, tonality_rows
 from lstmcore.features.gammatone import differentiated_envelope
 from lstmcore.features.onsets import event_density, onset_curve
 from lstmcore.features.roughness import sethares_dissonance, vassilakis_roughness
@@ -39,7 +44,8 @@ from lstmcore.features.spectrum import spectral_peaks
 from lstmcore.features.tempo_estimation import tempo
 from tests.features import tonality_plainly
 
-SECONDS, RATE, FILES = 45, 44100, 8
+SECONDS, RATE = 45, 44100
+FILES, EXCERPT_SECONDS = 4, 30  # of a library
 ROWS = 88  # of the grid, for 45 s
 TOLERANCE = 1e-6
 
@@ -201,41 +207,67 @@ def tonality_case(folder: Path) -> Case:
     return Case("tonality, from samples", lambda: tonality_rows(samples, RATE, ROWS), others)
 
 
-def processors_case(folder: Path, processors: list[int]) -> Case:
-    """Compare FS2 of several files with two workers, against one worker on one processor."""
-    wavs = [write_wav(folder / f"{number}.wav", stereo_song(number)) for number in range(FILES)]
+def library_case(folder: Path, processors: list[int]) -> Case:
+    """Compare ``lstmcore features`` of a folder with two workers, with one, and with openSMILE by itself."""
+    (library := folder / "library").mkdir()
+    wavs, mono = [], []
+    for number in range(FILES):
+        samples = stereo_song(number)[: EXCERPT_SECONDS * RATE]
+        wavs.append(write_wav(library / f"{number}.wav", samples))
+        mono.append(write_wav(folder / f"{number} mono.wav", samples[:, :1]))
+    usual = smile_object(folder, workers=2)
+    os.sched_setaffinity(0, processors[:2])
+    processes = ProcessPoolExecutor(2, get_context("spawn"))
 
-    def run(workers: int) -> list[Any]:
+    def run(workers: int) -> list[bytes]:
         os.sched_setaffinity(0, processors[:workers])
-        try:
-            with extract_many(wavs, "FS2", workers=workers) as results:
-                return [done.features for done in results]
-        finally:
-            os.sched_setaffinity(0, processors[:1])
+        out = folder / "tables"
+        line = ["features", str(library), "--set", "FS2", "--out", str(out), "--no-store"]
+        done = CliRunner().invoke(app, [*line, "--workers", str(workers), "--quiet"])
+        if done.exit_code:
+            raise SystemExit(done.output)
+        os.sched_setaffinity(0, processors[:2])
+        return [(out / f"{number}.csv").read_bytes() for number in range(FILES)]
 
-    for one, two in zip(run(1), run(2), strict=True):
-        if not one.equals(two):
-            raise SystemExit("the features depend on the number of workers; nothing was timed")
-    others: dict[str, Call] = {"one worker": lambda: run(1)}
-    return Case(f"FS2, {FILES} files, two workers", lambda: run(2), others, 0.0, FILES * SECONDS)
+    if run(1) != run(2):
+        raise SystemExit("the features depend on the number of workers; nothing was timed")
+    others: dict[str, Call] = {
+        "one worker": lambda: run(1),
+        "openSMILE's library alone in two processes, without the four": lambda: list(
+            processes.map(run_directly, wavs)
+        ),
+        "opensmile.Smile with two workers, mono, without the four": lambda: usual.process_files(mono),
+    }
+    return Case(f"FS2, {FILES} files, two workers", lambda: run(2), others, 0.0, FILES * EXCERPT_SECONDS)
 
 
 def main() -> None:
-    """Run everything and write ``benchmarks/results/features.json``."""
+    """Run a part, or all, and write ``benchmarks/results/features.json``."""
     parser = argparse.ArgumentParser(description="Speed of the features.")
     parser.add_argument("--rounds", type=int, default=9, help="turns of each candidate")
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--part", choices=PARTS, action="append", help="not all of it; the other rows stay")
+    given = parser.parse_args()
     processors = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, processors[:1])
     table = []
     with threadpool_limits(1), tempfile.TemporaryDirectory() as name:
-        for case in (*smile_cases(Path(name)), *music_cases(), tonality_case(Path(name))):
-            table += case.rows(rounds)
-            print(f"{case.what}: {table[-1]['x real time']:.1f} x real time", flush=True)
-        if len(processors) > 1:
-            table += processors_case(Path(name), processors).rows(max(3, rounds // 3))
+        for part in given.part or PARTS:
+            for case in PARTS[part](Path(name), processors):
+                table += case.rows(given.rounds)
+                print(f"{case.what}: {table[-1]['x real time']:.1f} x real time", flush=True)
+    if given.part and (before := RESULTS / "features.json").exists():
+        new = {row["what"] for row in table}
+        table = [row for row in json.loads(before.read_text())["rows"] if row["what"] not in new] + table
     title = f"Features of {SECONDS} s at {RATE} Hz, stereo, one processor"
     publish("features", title, table, ["opensmile", "librosa"])
+
+
+PARTS: dict[str, Callable[[Path, list[int]], Iterable[Case]]] = {
+    "smile": lambda folder, _: smile_cases(folder),
+    "music": lambda *_: music_cases(),
+    "tonality": lambda folder, _: [tonality_case(folder)],
+    "library": lambda folder, processors: [library_case(folder, processors)] if len(processors) > 1 else [],
+}
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ def run_directly(wav: Path, lld_include: Path = LLD_INCLUDE) -> NDArray[np.float
     return np.array(rows)
 
 
-def smile_object(folder: Path) -> Any:
+def smile_object(folder: Path, workers: int = 1) -> Any:
     """Make openSMILE's usual Python interface compute FS1.
 
     Its configuration is FS1's with the package's own source and sink.
@@ -56,6 +56,8 @@ def smile_object(folder: Path) -> Any:
     ----------
     folder
         Where the configuration is written.
+    workers
+        Its threads, for many files.
 
     Returns
     -------
@@ -72,4 +74,4 @@ def smile_object(folder: Path) -> Any:
     conf.write_text(
         f"{memory}\\{{\\cm[source{{?}}:source]}}\n\\{{{lld}}}\n{summary}\n\\{{\\cm[sink{{?}}:sink]}}\n"
     )
-    return opensmile.Smile(feature_set=str(conf), feature_level="func", num_workers=1)
+    return opensmile.Smile(feature_set=str(conf), feature_level="func", num_workers=workers)
