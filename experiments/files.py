@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 import tomllib
 from contextlib import suppress
 from pathlib import Path
@@ -26,9 +27,11 @@ from lstmcore.features.files import (
 if TYPE_CHECKING:
     import pandas
 
+_GIVEN = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
 _MOST_DIGITS = 18  # so that it is a number of 64 bits
 
 __all__ = [
+    "check_file",
     "check_plain",
     "check_writable",
     "encoded",
@@ -49,6 +52,31 @@ __all__ = [
 
 # A dotted key of more parts than any section has: reading one takes time with the square of their number.
 _LONG_KEY = re.compile(r"""(?<![\w.-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){64}""")
+
+
+def check_file(path: Path, *, once: bool = False) -> None:
+    """See that what a path leads to, if anything, is neither waited for when it is read nor without end.
+
+    Parameters
+    ----------
+    path
+        A file that somebody else may have made.
+    once
+        It is read once only: a pipe that the command was given open, as by ``<(…)``, will do.
+
+    Raises
+    ------
+    InputError
+        For a pipe, socket or device.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):  # whoever opens it says so
+        return
+    given = once and stat.S_ISFIFO(mode) and str(path).startswith(_GIVEN)
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or given):
+        more = "" if once else ", which is read more than once"
+        raise InputError(f"{printable(path)}: a pipe or device; expected a file{more}")
 
 
 def check_plain(folder: Path) -> None:

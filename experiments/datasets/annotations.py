@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lstmcore.experiments.datasets.deam_layout import sample_column, sample_stamp
 from lstmcore.experiments.errors import InputError, unreadable
-from lstmcore.experiments.files import whole_in
+from lstmcore.experiments.files import check_file, whole_in
 
 _ROUNDING_MS = 1  # of time stamps in whole milliseconds
 
@@ -204,6 +204,7 @@ def read_csv(path: Path, delimiter: str = ",") -> list[list[str]]:
     InputError
         If the file is missing, can't be read, or has no row below its header.
     """
+    check_file(path, once=True)
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = [row for row in csv.reader(file, delimiter=delimiter) if any(row)]

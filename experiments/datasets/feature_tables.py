@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lstmcore.experiments.datasets.annotations import LARGEST, finite_number, read_csv, whole_number
 from lstmcore.experiments.datasets.deam_layout import AUDIO, FEATURES
 from lstmcore.experiments.errors import InputError, unreadable
-from lstmcore.experiments.files import whole_in
+from lstmcore.experiments.files import check_file, whole_in
 from lstmcore.features import FeatureSettings, columns, feature_names
 from lstmcore.features.formats import MEDIA_SUFFIXES, SNDFILE_SUFFIXES, SOUND_SUFFIXES
 from lstmcore.features.media import INSTALL, readable_suffixes
@@ -153,6 +153,7 @@ def _set_in(path: Path, wanted: str) -> str:
 
 
 def _header(path: Path) -> list[str]:
+    check_file(path)
     try:
         with path.open(encoding="utf-8-sig", errors="replace") as file:
             return file.readline().rstrip("\r\n").split(";")

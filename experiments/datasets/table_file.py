@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from lstmcore.experiments.datasets.annotations import LARGEST
 from lstmcore.experiments.errors import InputError, did_you_mean, unreadable
+from lstmcore.experiments.files import check_file
 from lstmcore.installing import install_extra
 
 Array = NDArray[np.float64]
@@ -61,10 +62,11 @@ class TableFile:
     Raises
     ------
     InputError
-        If it can't be read, or has no header or two columns of one name.
+        If it can't be read, is a pipe or device, or has no header or two columns of one name.
     """
 
     def __init__(self, path: Path) -> None:
+        check_file(path)
         self.path = path
         self.is_parquet = path.suffix.lower() in (".parquet", ".pq")
         self._separator = ","

@@ -11,10 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from lstmcore.experiments.datasets import SongId
 from lstmcore.experiments.errors import Interrupted
@@ -26,7 +26,10 @@ from lstmcore.features.errors import AudioError
 COLUMNS = 200
 FILE = "outlines.json"
 
-_SONGS = TypeAdapter(dict[str, tuple[str, int | float, str]])
+# A run may be a stranger's, and its page shows what stands here.
+_Seconds = Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_Peaks = Annotated[str, Field(pattern=r"\A[A-Za-z0-9+/]*={0,2}\z", max_length=4 * COLUMNS)]
+_SONGS = TypeAdapter(dict[str, tuple[str, _Seconds, _Peaks]])
 
 
 @dataclass(frozen=True)

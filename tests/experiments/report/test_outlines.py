@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from lstmcore.experiments.errors import Interrupted
-from lstmcore.experiments.report.outlines import FILE, outlines
+from lstmcore.experiments.report.outlines import FILE, _digest, outlines
 from lstmcore.experiments.terminal.progress import Quiet
 
 
@@ -66,3 +66,15 @@ def test_it_stops(tmp_path, audio):
     with pytest.raises(Interrupted):
         made(tmp_path, audio, stop)
     assert not (tmp_path / FILE).exists()
+
+
+@pytest.mark.parametrize(
+    ("place", "evil"),
+    [(2, "</script><script>alert(1)</script>"), (2, "A" * 10_000), (1, -1), (1, float("inf")), (1, "<b>")],
+)
+def test_what_is_no_outline_counts_as_absent_whatever_its_digest(place, evil, tmp_path, audio):
+    first, _ = made(tmp_path, audio)
+    songs = json.loads((tmp_path / FILE).read_text())["songs"]
+    songs["a"][place] = evil
+    (tmp_path / FILE).write_text(json.dumps({"digest": _digest(songs), "songs": songs}))
+    assert made(tmp_path, audio) == (first, 2)
