@@ -45,8 +45,8 @@ class Compiler:
 
     def kernel(self, function: Callable[..., Any]) -> Any:
         """Compile a kernel: kept on disk, without the interpreter's lock."""
-        # What isn't told is that of the function first compiled with it, and a kernel copied into all its callers,
-        # those into theirs, took longer to compile than all the rest.
+        # What isn't told is that of the function first compiled with it, and a kernel copied into all its
+        # callers, those into theirs, took longer to compile than all the rest.
         flags = {"nogil": True, "forceinline": False, **_NO_POINTERS, **self._flags}
         return _for_all_values(kept(function, self._sources, **flags))
 
@@ -59,10 +59,11 @@ def _for_all_values(compiled: Any) -> Any:
     """Have a kernel that is called with a constant be that for any number: Numba would compile one more."""
     template = compiled.get_call_template
 
+    unliteral: Any = types.unliteral
+
     def of_numbers(args: Any, keywords: Any) -> Any:
         return template(
-            tuple(map(types.unliteral, args)),
-            {name: types.unliteral(kind) for name, kind in keywords.items()},
+            tuple(map(unliteral, args)), {name: unliteral(kind) for name, kind in keywords.items()}
         )
 
     compiled.get_call_template = of_numbers
