@@ -19,7 +19,7 @@ from lstmcore.kernel_cache import digest_of, kept
 FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}}
 """For loops that are to be vectorised."""
 
-_NO_POINTERS = {"no_cfunc_wrapper": True}  # nobody passes a kernel on as a pointer
+_NO_POINTERS: dict[str, Any] = {"no_cfunc_wrapper": True}  # nobody passes a kernel on as a pointer
 _ENGINE = Path(__file__).parent
 _RULES = (Path(__file__), _ENGINE / "kernel_cache.py")  # how all kernels are compiled and kept
 
