@@ -90,9 +90,10 @@ class SequenceSet:
 
     def _refuse_what_is_not_finite(self, name: str, values: NDArray[np.floating]) -> None:
         for start in range(0, len(values), _BLOCK):
-            bad = np.argwhere(~np.isfinite(values[start : start + _BLOCK]))
-            if len(bad):
-                self._refuse(name, values, start + int(bad[0, 0]), int(bad[0, 1]))
+            finite = np.isfinite(values[start : start + _BLOCK])
+            if not finite.all():
+                row, column = np.argwhere(~finite)[0]
+                self._refuse(name, values, start + int(row), int(column))
 
     def _refuse(self, name: str, values: NDArray[np.floating], row: int, column: int) -> None:
         sequence = int(np.searchsorted(np.cumsum(self.lengths), row, side="right"))
