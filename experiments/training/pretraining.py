@@ -43,7 +43,7 @@ from lstmcore import (
 from lstmcore.experiments.config import Experiment
 from lstmcore.experiments.datasets import Dataset, Song, song_order
 from lstmcore.experiments.errors import InputError
-from lstmcore.experiments.jobs.job import Job, Result, name_of
+from lstmcore.experiments.jobs.job import Form, Job, Result, name_of
 from lstmcore.experiments.jobs.parcels import Common
 from lstmcore.experiments.seeds import seed_for
 from lstmcore.experiments.training.folds import Split
@@ -320,7 +320,7 @@ def _layer_by_layer(experiment: Experiment, songs: list[Song], run: Run) -> list
 
 def _hidden(inputs: int, layer: Layer, result: Result) -> dict[str, NDArray[np.floating]]:
     """Return a trained auto-encoder's hidden layer, made one on codes that aren't scaled."""
-    network = Network(Architecture(inputs, (layer, Linear(inputs))), result.tensors["weights"])
+    network = Network(_architecture(inputs, layer), result.tensors["weights"])
     hidden = {name: values.copy() for name, values in network.parameters[0].items()}
     if "scale" in result.tensors:
         hidden["W"] /= hidden["W"].dtype.type(result.tensors["scale"][0])
@@ -332,9 +332,12 @@ def _first_layer_job(data: _Data, digests: list[str], trial: int) -> Job:
     inputs = data.facts(trial) | {"hidden": layer.size, "bias": layer.bias, "songs": digests}
     name = name_of(f"autoencoder-trial{trial}", inputs)
     seed = seed_for(data.experiment.seed, "auto-encoder", trial)
-    of_job = (data, layer, seed, data.sets)
     return Job(
-        f"auto-encoder, trial {trial}", name, partial(_autoencoder, *of_job), partial(_conclude, trial)
+        f"auto-encoder, trial {trial}",
+        name,
+        partial(_autoencoder, data, layer, seed, data.sets),
+        partial(_conclude, trial),
+        form=_form(trial, _architecture(data.inputs, layer)),
     )
 
 
@@ -349,7 +352,20 @@ def _further_layer_job(data: _Data, depth: int, trial: int, below: Start) -> Job
         name,
         partial(_autoencoder, data, layer, seed, codes),
         partial(_conclude, trial, codes=codes),
+        form=_form(trial, _architecture(data.layers[depth - 1].size, layer), {"scale": (1,)}),
     )
+
+
+def _architecture(inputs: int, layer: Layer) -> Architecture:
+    """Return the layers of an auto-encoder."""
+    return Architecture(inputs, (layer, Linear(inputs)))
+
+
+def _form(
+    trial: int, architecture: Architecture, beside: dict[str, tuple[int, ...]] | None = None
+) -> Form:
+    """Say what `_conclude` returns looks like."""
+    return Form({"weights": (architecture.parameter_count,), **(beside or {})}, {"trial": trial})
 
 
 def _autoencoder(
@@ -472,7 +488,8 @@ def _task_job(data: _Data, task: _Task, trial: int) -> Job:
     }
     name = name_of(f"{task.file}-trial{trial}", inputs)
     training = partial(_task_training, data, task, trial)
-    return Job(f"{task.title}, trial {trial}", name, training, partial(_conclude, trial))
+    form = _form(trial, data.architecture(task.outputs))
+    return Job(f"{task.title}, trial {trial}", name, training, partial(_conclude, trial), form=form)
 
 
 def _task_training(data: _Data, task: _Task, trial: int) -> Training:

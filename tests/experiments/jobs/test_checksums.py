@@ -103,6 +103,23 @@ def test_a_job_whose_result_was_changed_is_computed_anew_with_a_line_that_says_s
     assert (again.notes, again.epochs) == ([], 0)
 
 
+def test_what_isnt_of_the_shape_of_an_auto_encoder_is_computed_anew(tiny):
+    """Another one's file, whole, under the name of this one."""
+    run(tiny)
+    before = contents(tiny / "out")
+    (autoencoder,) = (tiny / "out" / "jobs").glob("autoencoder-trial1*")
+    found = load_result(autoencoder)
+    for changed in (
+        replace(found, tensors={"weights": found.tensors["weights"][:-1]}),
+        replace(found, facts=found.facts | {"trial": 0}),
+    ):
+        save_result(autoencoder, changed)
+        hears = Noting()
+        run(tiny, progress=hears)
+        assert hears.notes == [f"{autoencoder}: damaged; auto-encoder, trial 1 is computed anew"]
+        assert contents(tiny / "out") == before
+
+
 def test_a_folder_of_a_version_without_digests_goes_on_without_training(tiny):
     run(tiny)
     before = contents(tiny / "out")
