@@ -1,4 +1,4 @@
-"""Songs a second of ``lstmcore predict``: procedural music of four minutes, as MP3 and WAV in turn.
+"""Songs a second of ``lstmcore predict``: procedural music of two minutes, as MP3 and WAV in turn.
 
     python -m benchmarks.songs
 
@@ -27,7 +27,7 @@ from lstmcore.experiments.prediction import Predictor, open_predictor, predict_m
 from lstmcore.experiments.prediction.model import layers_as_json
 from lstmcore.features import feature_names
 
-SECONDS, RATE, SONGS, NETWORKS = 240, 44100, 8, 5
+SECONDS, RATE, SONGS, NETWORKS = 120, 44100, 4, 5
 LAYERS = (LSTM(200), LSTM(150), LSTM(25), Linear(2))
 MANY = 20_000
 
