@@ -27,7 +27,7 @@ from lstmcore.experiments.terminal.limits import Limits, restrict
 Array = NDArray[Any]
 
 LIMITS = Limits(processor_seconds=60, seconds=120, memory_bytes=4 << 30, file_bytes=0)
-MOST_VALUES = 1 << 22
+MOST_VALUES = 1 << 20
 """Of one input of a graph."""
 
 _MOST_SAID = 200  # characters of an error

@@ -240,8 +240,11 @@ class _Step:
 
     def __init__(self, file: Path, node: onnx.NodeProto, arrays: dict[str, Array]) -> None:
         self._file, self._node, self._arrays = file, node, arrays
-        self.attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
         self.place = f"{printable(file)}: node {node.name or node.output[0]!r} ({node.op_type})"
+        try:
+            self.attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+        except ValueError:  # of a function's parameter, or of no type that there is
+            raise InputError(f"{self.place}: an attribute has no value of its own; expected one") from None
         self.weights: Array = np.empty(0)
 
     def refused(self) -> InputError:

@@ -88,9 +88,9 @@ class Campaign:
             one.mkdir(parents=True, exist_ok=True)
         (folder / "seeds").mkdir()
         self.seeds = target.seeds(folder / "seeds")
-        for k, data in enumerate(self.seeds):
+        for k, data in enumerate([*self.seeds, *target.more()]):
             (self.corpus / f"seed{k}").write_bytes(data)
-        self.longest = max(4096, 4 * max(map(len, self.seeds)))
+        self.longest = max(4096, 4 * max(map(len, [*self.seeds, *target.more()])))
         self.deaths = 0
 
     def run(self) -> dict[str, Any]:

@@ -29,6 +29,8 @@ class Target:
         One of these stands in each error: the file, the option or the key that is wrong. None: not looked at.
     short
         How many inputs the test suite tries.
+    more
+        Inputs to begin from that needn't be good ones.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Target:
     words: tuple[bytes, ...] = ()
     names: tuple[str, ...] = ()
     short: int = 100
+    more: Callable[[], list[bytes]] = list
 
 
 def targets() -> dict[str, Target]:

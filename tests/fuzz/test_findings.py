@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import pickle
 from pathlib import Path
 
@@ -40,6 +41,24 @@ FOUND = [
         r"song_id is '9999.*9'; expected a whole",
     ),
 ]
+
+
+# Changes of an ONNX graph's fields: a batch of a million that is declared, and a parameter of no function.
+FIELDS = [
+    (
+        "onnx-fields",
+        b"-0.0\n#\xff\xff\xff\xff\xff#\xff\xff\xff\xff%",
+        r"an input has shape \[1048576, 3\]; exp",
+    ),
+    (
+        "onnx-fields",
+        b"y" * 25 + b"\x00'",
+        r"an input has shape \[1048576, 1, 3\]; expected at most 1,048,576",
+    ),
+    ("onnx-fields", b"$" + b"\xe5" * 53 + b"\n\x04\n\x04A\n$", r"an attribute has no value of its own"),
+]
+if importlib.util.find_spec("onnx"):
+    FOUND += FIELDS
 
 
 @pytest.mark.parametrize(("name", "data", "message"), FOUND)

@@ -1,5 +1,7 @@
 """A short campaign: each reader gets some hundred damaged files, the same on every machine."""
 
+import logging
+import os
 import random
 import resource
 from pathlib import Path
@@ -17,9 +19,9 @@ def test_a_reader_has_a_result_or_a_clear_error_for_any_bytes(target: Target, tm
     seeds = target.seeds(tmp_path)
     watch = Watch(target, tmp_path / "watched")
     watch.good(seeds)
-    mutate, draw = Mutator(target.words, seeds), random.Random(7)
+    mutate, draw, begin = Mutator(target.words, seeds), random.Random(7), [*seeds, *target.more()]
     for _ in range(target.short):
-        finding = watch.look(mutate(draw.choice(seeds), draw))
+        finding = watch.look(mutate(draw.choice(begin), draw))
         assert finding is None, (finding.key, finding.told, finding.data[:2000])
 
 
@@ -44,6 +46,19 @@ def test_what_a_reader_should_not_do_is_found(read, key, tmp_path):
     watch = Watch(Target("one", lambda folder: [b""], read), tmp_path, seconds=0.5)
     finding = watch.look(b"abc")
     assert (finding and finding.key.split(" at")[0]) == key
+
+
+@pytest.mark.parametrize(
+    ("read", "key"),
+    [
+        (lambda data, folder: os.write(2, b"x"), "noise"),
+        (lambda data, folder: logging.getLogger("prediction").warning("%s: damaged", folder), None),
+    ],
+)
+def test_output_is_found_but_for_notes_of_the_house(read, key, tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("prediction"), "propagate", False)  # to pytest's own handler
+    finding = Watch(Target("one", lambda folder: [b""], read), tmp_path, noise=True).look(b"abc")
+    assert (finding and finding.key) == key
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import resource
 import shutil
@@ -21,6 +22,7 @@ ROOT = Path(__file__).parents[2]
 # What an input may make a reader take: bytes, and bytes for each of its own.
 BASE, A_BYTE = 96 * 2**20, 200
 LONGEST_LINE = 2200
+_LOGS = ("lstmcore", "features", "prediction", "serving")  # notes of the house, such as of damage
 _OPENS_FOR_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 _CHANGES = {
     "os.mkdir",
@@ -136,6 +138,8 @@ class Watch:
         from lstmcore.experiments.errors import InputError
         from lstmcore.features.errors import AudioError
 
+        for name in _LOGS:
+            logging.getLogger(name).addHandler(logging.NullHandler())
         self.target, self.seconds, self.noise = target, seconds, noise
         self.house = (InputError, EngineError, AudioError)
         self.folder = Path(os.path.realpath(root)) / "input"

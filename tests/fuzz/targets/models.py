@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import logging
 import struct
 from collections.abc import Callable
 from functools import cache
@@ -38,6 +37,7 @@ from lstmcore.experiments.prediction.checksums import checksums
 from lstmcore.experiments.prediction.model import Model, load_model
 from tests.fuzz.target import Target
 from tests.fuzz.temporary import temporary
+from tests.shared_data import DATA
 
 Json = dict[str, Any]
 
@@ -243,6 +243,11 @@ def _json_seeds(folder: Path) -> list[bytes]:
 
 def _whole(about: Json, arrays: dict[str, Any]) -> Json:
     return about | {"checksums": checksums(arrays)}
+
+
+def _failed_in_use() -> list[bytes]:
+    """Descriptions that ended in tracebacks once."""
+    return [text.encode() for text in json.loads((DATA / "cases" / "models.json").read_text()).values()]
 
 
 def _read_json(content: bytes, folder: Path) -> None:
@@ -501,7 +506,6 @@ def _zipped(files: dict[str, bytes]) -> bytes:
 def _read_store(content: bytes, folder: Path) -> None:
     from lstmcore.features.store import FeatureKey, FeatureStore
 
-    logging.getLogger("features").addHandler(logging.NullHandler())  # it says what is damaged
     store, key = FeatureStore(folder), FeatureKey("0" * 64, "music", "1")
     file = store.path_of(key)
     file.parent.mkdir()
@@ -526,7 +530,13 @@ _WORDS = (
 )
 
 TARGETS = [
-    Target("model-json", _json_seeds, _read_json, tuple(one.encode() for one in _ODD if len(one) < 30)),
+    Target(
+        "model-json",
+        _json_seeds,
+        _read_json,
+        tuple(one.encode() for one in _ODD if len(one) < 30),
+        more=_failed_in_use,
+    ),
     Target("model-fields", _field_seeds, _read_fields),
     Target("model-arrays", _array_seeds, _read_arrays, _WORDS),
     Target("job-results", _result_seeds, _read_result, _WORDS),
