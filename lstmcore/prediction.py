@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lstmcore.backends import Backend, Workspace, as_backend
+from lstmcore.backends.protocol import InferenceBackend
 from lstmcore.batches import Batch, by_rising_length, in_groups, pack
 from lstmcore.checks import kind, whole
 from lstmcore.evaluation import Evaluation
@@ -22,8 +23,13 @@ from lstmcore.sequences import SequenceSet
 def _outputs(
     network: Network, sequences: SequenceSet, backend: Backend, workspace: Workspace, parallel_sequences: int
 ) -> Iterator[tuple[Batch, NDArray[np.floating]]]:
-    for group in in_groups(by_rising_length(sequences), parallel_sequences):
-        batch = pack(sequences, group)
+    groups = in_groups(by_rising_length(sequences), parallel_sequences)
+    batches = (pack(sequences, group) for group in groups)
+    if isinstance(backend, InferenceBackend):
+        yield from backend.outputs(network, batches, workspace)
+        return
+    workspace = backend.workspace(network) if workspace is None else workspace
+    for batch in batches:
         yield batch, backend.forward(network, batch, workspace)
 
 
@@ -113,7 +119,6 @@ def predict(
     found = _as_set(sequences, network.dtype)
     check_fit(network, found, "the")
     engine = as_backend(backend, threads)
-    workspace = engine.workspace(network) if workspace is None else workspace
     outputs = _all_outputs(network, found, engine, workspace, parallel_sequences)
     return found.split(outputs) if several else outputs
 
@@ -175,7 +180,6 @@ def evaluate(
     check_fit(network, sequences, "the", objective)
     whole("parallel_sequences", parallel_sequences)
     engine = as_backend(backend, threads)
-    workspace = engine.workspace(network) if workspace is None else workspace
     return evaluation_of(network, sequences, objective, engine, workspace, parallel_sequences)
 
 

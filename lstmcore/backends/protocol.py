@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -151,6 +151,29 @@ class ManyUpdates(Protocol):
             Parts of the vector of parameters, and how each is updated; the momentum is the same.
         delta_limit
             Limit of the LSTM deltas.
+        """
+
+
+@runtime_checkable
+class InferenceBackend(Protocol):
+    """A backend that has a way of its own to compute batches that nothing is learnt from."""
+
+    def outputs(
+        self, network: Network, batches: Iterable[Batch], workspace: Workspace = None
+    ) -> Iterator[tuple[Batch, NDArray[np.floating]]]:
+        """Compute batches one after the other, with the weights that the network has at the first.
+
+        Parameters
+        ----------
+        network, batches
+            The network and the frames; EngineError if they don't fit.
+        workspace
+            From `workspace`, to use again; None: the backend's own.
+
+        Yields
+        ------
+        batch, outputs
+            Packed outputs, shape (frames, outputs), with the bits of `forward`; valid until the next.
         """
 
 

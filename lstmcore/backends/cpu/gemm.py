@@ -120,14 +120,17 @@ def pack_transposed(
     columns, steps = b.shape
     panels = packed(memory, steps, columns, width)
     side = VECTOR_BYTES // b.itemsize
-    for left in range(0, panels.shape[0] * width, side):
-        target = panels[left // width, :, left % width :]
-        whole = steps - steps % side if left + side <= columns else 0
-        for k in range(0, whole, side):
-            transpose_square(b[left:, k:], target[k:])
-        for j in range(left, left + side):
-            for k in range(whole, steps):
-                target[k, j - left] = b[j, k] if j < columns else 0
+    whole = steps - steps % side
+    for q in range(panels.shape[0]):
+        panel, first, filled = panels[q], q * width, 0
+        while filled < width and first + filled + side <= columns:
+            filled += side
+        for k in range(0, whole, side):  # what is written lies together
+            for left in range(0, filled, side):
+                transpose_square(b[first + left :, k:], panel[k:, left:])
+        for k in range(steps):
+            for j in range(0 if k >= whole else filled, width):
+                panel[k, j] = b[first + j, k] if first + j < columns else 0
     return panels
 
 

@@ -21,7 +21,7 @@ from lstmcore.backends.cpu.gemm import (
     packed_size,
     panel_width,
 )
-from lstmcore.backends.cpu.lstm import gates_forward, split_gates, split_peepholes
+from lstmcore.backends.cpu.inference import cells_forward
 from lstmcore.backends.cpu.memory import CACHE_LINE, aligned
 from lstmcore.jit import inlined, kernel
 from lstmcore.layers import LSTM, Layer, Linear, Logistic, Softmax, Tanh
@@ -49,7 +49,7 @@ def stream_step(
     width: Any,  # of a panel
     table: Array,  # of each layer the kind, inputs, outputs, place in weights and in memory [layers, 5]
     weights: Array,  # of each layer W in panels, of LSTM R in panels, bias, of LSTM the peepholes
-    memory: Array,  # inputs [n, P]; of each layer c, h and the c before if it is LSTM, and the net inputs
+    memory: Array,  # inputs [n, P]; of each layer c and h if it is LSTM, and the net inputs
 ) -> Any:
     """Take the inputs in `memory` through all layers.
 
@@ -65,7 +65,7 @@ def stream_step(
         columns = 4 * outputs if recurrent else outputs
         r_at = w_at + kernel_packed_size(inputs, columns, width)
         b_at = r_at + (kernel_packed_size(outputs, columns, width) if recurrent else 0)
-        net = _matrix(memory, at + 3 * n * outputs if recurrent else at, n, columns)
+        net = _matrix(memory, at + 2 * n * outputs if recurrent else at, n, columns)
         for s in range(n):
             for j in range(columns):
                 net[s, j] = weights[b_at + j]
@@ -76,14 +76,8 @@ def stream_step(
         if recurrent:
             x_at = at + n * outputs
             c, h = _matrix(memory, at, n, outputs), _matrix(memory, x_at, n, outputs)
-            c_before = _matrix(memory, x_at + n * outputs, n, outputs)
-            for s in range(n):
-                for j in range(outputs):
-                    c_before[s, j] = c[s, j]
             add_product(h, _panels(weights, r_at, outputs, columns, width), net, layer)
-            p = split_peepholes(_matrix(weights, b_at + columns, 3, outputs))
-            for s in range(n):
-                gates_forward(split_gates(net[s]), c_before[s], p, c[s], h[s])
+            cells_forward(net.reshape((n, 4, outputs)), c, _matrix(weights, b_at + columns, 3, outputs), h)
         elif kind == _TANH:
             tanh_forward(net)
         elif kind == _LOGISTIC:
@@ -120,7 +114,7 @@ class CpuStream:
             rows.append((_KINDS.index(type(layer)), inputs, layer.size, weights_taken, taken))
             parts.append(_packed(layer, w, self._width, dtype))
             weights_taken += len(parts[-1])
-            taken += streams * layer.size * (7 if isinstance(layer, LSTM) else 1)
+            taken += streams * layer.size * (6 if isinstance(layer, LSTM) else 1)
         self._table = np.array(rows)
         self._weights = aligned(weights_taken, dtype)
         np.concatenate(parts, out=self._weights)
