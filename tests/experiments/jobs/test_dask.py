@@ -71,7 +71,7 @@ def two_workers(tmp_path_factory):
     with Cluster(folder, LSTMCORE_CACHE=str(folder / "cache")) as cluster:
         for name in ("first", "second"):
             cluster.start_worker(name)
-        wait_for(lambda: cluster.log().count("Registered to:") == 2, cluster.log)  # else the run says it waits
+        wait_for(lambda: cluster.log().count("Registered to:") == 2, cluster.log)  # else a run says so
         yield cluster
 
 
