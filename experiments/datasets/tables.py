@@ -41,7 +41,7 @@ class Tables:
         files = find_files(root, own.file, "data.table.file")
         wanted = RatingColumns(own, (config.scale[0], config.scale[1]), texts=texts)
         together = own.annotations is None
-        targets = list(own.column_of.values()) if together else []
+        targets = list(own.column_of.values())
         self.names = _features(files, own, [*targets, *texts] if together else [])
         self.ratings: dict[str, Rating]
         if together:

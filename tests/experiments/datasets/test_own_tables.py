@@ -522,3 +522,10 @@ def test_raters_of_whole_songs_have_one_value_each_in_the_ceiling(parted):
     errors = np.concatenate([joy[k] - others[k] for k in range(4)])
     assert rows["raters_one", "rmse"].mean == pytest.approx(np.sqrt((errors**2).mean()))
     assert rows["raters_half", "r"].mean > 0.9
+
+
+def test_where_nothing_is_rated_the_targets_are_named(parted):
+    ratings = pd.read_csv(parted / "ratings.csv")
+    ratings[["joy", "tension"]] = np.nan
+    ratings.to_csv(parted / "ratings.csv", index=False)
+    refused("no song has annotations; expected some in joy, tension", parted, annotations="ratings.csv")
