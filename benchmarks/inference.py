@@ -5,8 +5,8 @@
 The paper's network in single precision.  Outputs are compared first.  Timed is the processor time of
 the one thread that computes, so that what else the machine does counts as little as it can; only
 two threads are timed by the clock, ours beside PyTorch's and ONNX Runtime's.  Everyone gets its frames and
-keeps its outputs in the form it likes best.  The yardstick of a frame is reading as many weights from memory, in the
-same run: nobody can be faster who keeps them in single precision.
+keeps its outputs in the form it likes best.  The yardstick of a frame is reading as many weights by our
+own product, in the same run.
 """
 
 from __future__ import annotations
