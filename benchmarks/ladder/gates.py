@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks.ladder.rungs import Array, Ladder, Rung, Yardstick, fast, plain
 from lstmcore import cell
 from lstmcore.backends.cpu import math as cpu_math
-from lstmcore.backends.cpu.lstm import gates_backward, gates_forward, split_gates, split_peepholes
+from lstmcore.backends.cpu.gates import gates_backward, gates_forward, split_gates, split_peepholes
 from lstmcore.cell import Gates, Peepholes
 
 _ONE = np.float32(1)  # a bare 1.0 would make the arithmetic double

@@ -26,7 +26,7 @@ from lstmcore import (
     gradient_check,
     objective_terms,
 )
-from lstmcore.backends.cpu import feedforward, gemm, lstm, lstm_layers
+from lstmcore.backends.cpu import feedforward, gates, gemm, lstm, lstm_layers
 from lstmcore.layers import LAYERS
 from lstmcore.network import Network
 from tests.lstmcore.cuda_here import large, on_gpu
@@ -165,7 +165,7 @@ KERNELS = (
 )
 PASSES = ("affine_backward", "layer_backward")
 ROWS = ("split_gates", "split_peepholes", "_at", "_is_single", "_portion_before")
-MODULES = (lstm, feedforward, gemm)
+MODULES = (gates, lstm, feedforward, gemm)
 SLOPES = ("tanh_slope", "logistic_slope", "softmax_slope")
 CELL = ("cell_backward", "peephole_gradients")
 NETWORKS = {

@@ -1,4 +1,4 @@
-"""The kernels of the LSTM layer on a CPU, top to bottom: a row of gates, steps, a pass in one call.
+"""The kernels of the LSTM layer on a CPU, top to bottom: steps, then a pass in one call.
 
 Shapes stand in brackets behind each argument: N packed frames, n sequences (the rows of the first step),
 T steps, P inputs, E units.  Packed arrays hold step after step, ``batch_sizes[t]`` rows each (see
@@ -20,6 +20,13 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from lstmcore.backends.cpu.gates import (
+    add_peephole_gradients,
+    gates_backward,
+    gates_forward,
+    split_gates,
+    split_peepholes,
+)
 from lstmcore.backends.cpu.gemm import (
     add_product,
     add_row_product,
@@ -31,7 +38,6 @@ from lstmcore.backends.cpu.gemm import (
     product_over_frames,
     unpacked,
 )
-from lstmcore.backends.cpu.math import cell_backward, cell_forward, peephole_gradients
 from lstmcore.backends.cpu.tiles import VECTOR_BYTES
 from lstmcore.cell import Gates, Peepholes
 from lstmcore.jit import inlined, kernel
@@ -68,40 +74,6 @@ class Scratch(NamedTuple):
     h_before: Array  # block outputs of the step before each [N, E]
 
 
-@inlined
-def split_gates(
-    row: Array,  # [4E]
-) -> Any:
-    """Return the four gates of a row, [E] each."""
-    units = row.shape[0] // 4
-    return Gates(row[:units], row[units : 2 * units], row[2 * units : 3 * units], row[3 * units :])
-
-
-@inlined
-def split_peepholes(
-    p: Array,  # [3, E]
-) -> Any:
-    """Return the peephole weights of each gate that has them, [E] each."""
-    return Peepholes(p[0], p[1], p[2])
-
-
-@kernel
-def gates_forward(
-    gates: Any,  # net inputs, become activations, [E] each
-    c_before: Array,  # [E]
-    p: Any,  # peepholes, [E] each
-    c: Array,  # out [E]
-    h: Array,  # out [E]
-) -> None:
-    """Compute one step of one sequence's units."""
-    # A row in a function of its own: over all rows LLVM's run-time check finds that the gates
-    # overlap, and computes one unit at a time.
-    for j in range(c.shape[0]):
-        net = Gates(gates.z[j], gates.i[j], gates.f[j], gates.o[j])
-        active, c[j], h[j] = cell_forward(net, c_before[j], Peepholes(p.i[j], p.f[j], p.o[j]))
-        gates.z[j], gates.i[j], gates.f[j], gates.o[j] = active
-
-
 @kernel
 def steps_forward(
     steps: Any,  # Steps
@@ -124,50 +96,6 @@ def steps_forward(
             gates_forward(split_gates(gates[now + s]), c[before + s], peepholes, c[after + s], h[after + s])
         before = after
         now += batch_sizes[t]
-
-
-@kernel
-def gates_backward(
-    e: Array,  # error of the block output [E]
-    gates: Any,  # activations, become deltas, [E] each
-    c_before: Array,  # [E]
-    c: Array,  # [E]
-    carry: Array,  # error that reaches c from the next step, becomes that for the step before [E]
-    p: Any,  # peepholes, [E] each
-    limit: Any,
-) -> None:
-    """Take the errors of one step of one sequence's units back to the gates."""
-    for j in range(c.shape[0]):
-        active = Gates(gates.z[j], gates.i[j], gates.f[j], gates.o[j])
-        weights = Peepholes(p.i[j], p.f[j], p.o[j])
-        deltas, carry[j] = cell_backward(e[j], active, c_before[j], c[j], carry[j], weights, limit)
-        gates.z[j], gates.i[j], gates.f[j], gates.o[j] = deltas
-
-
-@inlined
-def _at(
-    gates: Any,  # [E] each
-    j: Any,
-) -> Any:
-    """Return the four gates of one unit."""
-    return Gates(gates.z[j], gates.i[j], gates.f[j], gates.o[j])
-
-
-@kernel
-def add_peephole_gradients(
-    deltas: Any,  # of the gates, [E] each
-    c_before: Array,  # [E]
-    c: Array,  # [E]
-    dp: Any,  # peepholes' gradients, added to [E] each
-) -> None:
-    """Add one step of one sequence to the gradient of the peepholes."""
-    # One gate at a time, and from 0: LLVM vectorises loops that write one array and never count from the end.
-    for j in range(c.shape[0]):
-        dp.i[j] += peephole_gradients(_at(deltas, j), c_before[j], c[j]).i
-    for j in range(c.shape[0]):
-        dp.f[j] += peephole_gradients(_at(deltas, j), c_before[j], c[j]).f
-    for j in range(c.shape[0]):
-        dp.o[j] += peephole_gradients(_at(deltas, j), c_before[j], c[j]).o
 
 
 @kernel
