@@ -45,8 +45,9 @@ def momentum_update(
         weights[k], velocity[k] = momentum_step(weights[k], velocity[k], gradient[k], learning_rate, momentum)
 
 
-_MUCH_TO_UPDATE = 100_000  # parameters
-_MUCH_TO_COMPUTE = 10_000_000  # multiplications of a pass
+# Below these two threads were slower than one: handing work around takes longer (docs/performance.md).
+_MUCH_TO_UPDATE = 1_000_000  # parameters
+_MUCH_TO_COMPUTE = 250_000_000  # multiplications of a pass
 _ALONE = Team(1)
 
 
