@@ -104,7 +104,8 @@ class Room(NamedTuple):
     recurrent: Array
     begin: Array
     begin_below: Array
-    block: Array
+    block: Array  # of the gradient of input weights, and ...
+    recurrent_block: Array  # ... of recurrent ones
 
 
 @woven
@@ -225,6 +226,7 @@ def stack_backward(
                 room.panels,
                 room.recurrent,
                 room.block,
+                room.recurrent_block,
                 room.begin_below[:inputs],
                 _matrix(room.kept, row[_GATES], n, 4 * size),
                 _matrix(room.kept, row[_C], n + sequences, size),
@@ -454,5 +456,6 @@ def _room_of(
         memory.flat("recurrent", recurrent),
         memory.flat("begin", 4 * units),
         memory.flat("begin_below", max(a.input_sizes)),
-        memory.flat("block", block_size(max(*a.input_sizes, units), width)),
+        memory.flat("block", max(block_size(rows, inputs, width) for inputs, rows in sides)),
+        memory.flat("recurrent block", block_size(4 * units, units, width)),
     )
