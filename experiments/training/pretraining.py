@@ -361,9 +361,7 @@ def _architecture(inputs: int, layer: Layer) -> Architecture:
     return Architecture(inputs, (layer, Linear(inputs)))
 
 
-def _form(
-    trial: int, architecture: Architecture, beside: dict[str, tuple[int, ...]] | None = None
-) -> Form:
+def _form(trial: int, architecture: Architecture, beside: dict[str, tuple[int, ...]] | None = None) -> Form:
     """Say what `_conclude` returns looks like."""
     return Form({"weights": (architecture.parameter_count,), **(beside or {})}, {"trial": trial})
 
