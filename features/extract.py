@@ -10,13 +10,14 @@ import errno
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from lstmcore.features.audio import unreadable
 from lstmcore.features.errors import AudioError, ExtractionStopped
@@ -213,7 +214,16 @@ def extract_many(
     def one(path: str | os.PathLike[str], closing: threading.Event) -> Extraction:
         return extract_one(path, feature_set, store, settings, closing)
 
-    return SideBySide(paths, one, workers, on_done, stop)
+    return _on_one_thread_each(SideBySide(paths, one, workers, on_done, stop))
+
+
+@contextmanager
+def _on_one_thread_each(
+    results: AbstractContextManager[Iterator[Extraction]],
+) -> Iterator[Iterator[Extraction]]:
+    """Keep NumPy's products from threads of their own: those of several files wait for each other."""
+    with threadpool_limits(1, user_api="blas"), results as each:
+        yield each
 
 
 def extract_one(

@@ -14,7 +14,8 @@ NUMBERS = {"numpy", "numba", "llvmlite", "scipy"}
 # What each room may import from outside.
 FOREIGN = {
     "lstmcore": NUMBERS | {"joblib", "lazy_loader", "mlflow", "sklearn", "tensorboardX"},
-    "features": NUMBERS | {"av", "lazy_loader", "soundfile", "opensmile", "pandas", "platformdirs"},
+    "features": NUMBERS
+    | {"av", "lazy_loader", "soundfile", "opensmile", "pandas", "platformdirs", "threadpoolctl"},
     "experiments": {
         *(
             "click",

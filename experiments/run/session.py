@@ -90,6 +90,8 @@ class Session:
         Interrupted
             If the session was stopped while another process worked in the folder.
         """
+        import scipy.linalg  # noqa: F401 - a BLAS of its own, limited below if it is there by then
+
         get_backend(experiment.engine.backend)
         execution = self.execution or experiment.execution
         folder = default if self.folder is None else Path(self.folder)

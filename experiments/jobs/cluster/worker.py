@@ -197,6 +197,7 @@ def _check_versions(wanted: dict[str, str], place: str) -> None:
 @cache
 def _prepare() -> object:
     """Prepare this process for tasks, for good: they are what runs side by side, each on one thread."""
+    import scipy.linalg  # noqa: F401 - a BLAS of its own, which couldn't be limited later
     from threadpoolctl import threadpool_limits
 
     if os.environ.get("MALLOC_TRIM_THRESHOLD_") == _DASKS_TRIM_BYTES:
