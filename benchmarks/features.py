@@ -16,6 +16,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
@@ -207,7 +208,7 @@ def tonality_case(folder: Path) -> Case:
     return Case("tonality, from samples", lambda: tonality_rows(samples, RATE, ROWS), others)
 
 
-def library_case(folder: Path, processors: list[int]) -> Case:
+def library_case(folder: Path, processors: list[int], open_until_end: ExitStack) -> Case:
     """Compare ``lstmcore features`` of a folder with two workers, with one, and with openSMILE by itself."""
     (library := folder / "library").mkdir()
     wavs, mono = [], []
@@ -217,7 +218,7 @@ def library_case(folder: Path, processors: list[int]) -> Case:
         mono.append(write_wav(folder / f"{number} mono.wav", samples[:, :1]))
     usual = smile_object(folder, workers=2)
     os.sched_setaffinity(0, processors[:2])
-    processes = ProcessPoolExecutor(2, get_context("spawn"))
+    processes = open_until_end.enter_context(ProcessPoolExecutor(2, get_context("spawn")))
 
     def run(workers: int) -> list[bytes]:
         os.sched_setaffinity(0, processors[:workers])
@@ -250,9 +251,9 @@ def main() -> None:
     processors = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, processors[:1])
     table = []
-    with threadpool_limits(1), tempfile.TemporaryDirectory() as name:
+    with threadpool_limits(1), tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         for part in given.part or PARTS:
-            for case in PARTS[part](Path(name), processors):
+            for case in PARTS[part](Path(name), processors, stack):
                 table += case.rows(given.rounds)
                 print(f"{case.what}: {table[-1]['x real time']:.1f} x real time", flush=True)
     if given.part and (before := RESULTS / "features.json").exists():
@@ -262,11 +263,13 @@ def main() -> None:
     publish("features", title, table, ["opensmile", "librosa"])
 
 
-PARTS: dict[str, Callable[[Path, list[int]], Iterable[Case]]] = {
-    "smile": lambda folder, _: smile_cases(folder),
+PARTS: dict[str, Callable[[Path, list[int], ExitStack], Iterable[Case]]] = {
+    "smile": lambda folder, *_: smile_cases(folder),
     "music": lambda *_: music_cases(),
-    "tonality": lambda folder, _: [tonality_case(folder)],
-    "library": lambda folder, processors: [library_case(folder, processors)] if len(processors) > 1 else [],
+    "tonality": lambda folder, *_: [tonality_case(folder)],
+    "library": lambda folder, processors, stack: (
+        [library_case(folder, processors, stack)] if len(processors) > 1 else []
+    ),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, overload
 
@@ -20,25 +21,27 @@ from lstmcore.objective import SSE, Objective
 from lstmcore.sequences import SequenceSet
 
 
+@contextmanager
 def _outputs(
     network: Network, sequences: SequenceSet, backend: Backend, workspace: Workspace, parallel_sequences: int
-) -> Iterator[tuple[Batch, NDArray[np.floating]]]:
+) -> Iterator[Iterator[tuple[Batch, NDArray[np.floating]]]]:
     groups = in_groups(by_rising_length(sequences), parallel_sequences)
     batches = (pack(sequences, group) for group in groups)
     if isinstance(backend, InferenceBackend):
-        yield from backend.outputs(network, batches, workspace)
+        with backend.outputs(network, batches, workspace) as results:
+            yield results
         return
     workspace = backend.workspace(network) if workspace is None else workspace
-    for batch in batches:
-        yield batch, backend.forward(network, batch, workspace)
+    yield ((batch, backend.forward(network, batch, workspace)) for batch in batches)
 
 
 def _all_outputs(
     network: Network, sequences: SequenceSet, backend: Backend, workspace: Workspace, parallel_sequences: int
 ) -> NDArray[np.floating]:
     result = np.empty((sequences.frames, network.architecture.output_size), network.dtype)
-    for batch, outputs in _outputs(network, sequences, backend, workspace, parallel_sequences):
-        result[batch.rows] = outputs
+    with _outputs(network, sequences, backend, workspace, parallel_sequences) as results:
+        for batch, outputs in results:
+            result[batch.rows] = outputs
     return result
 
 
@@ -198,9 +201,10 @@ def evaluation_of(
         numbers = np.repeat(np.arange(len(sequences)), sequences.lengths)
         total = total.plus(objective, whole_set, sequences.targets, numbers)
         return replace(total, largest_output=_largest(whole_set))
-    for batch, outputs in _outputs(network, sequences, backend, workspace, parallel_sequences):
-        total = total.plus(objective, outputs, batch.targets, batch.sequence)
-        total = replace(total, largest_output=max(total.largest_output, _largest(outputs)))
+    with _outputs(network, sequences, backend, workspace, parallel_sequences) as results:
+        for batch, outputs in results:
+            total = total.plus(objective, outputs, batch.targets, batch.sequence)
+            total = replace(total, largest_output=max(total.largest_output, _largest(outputs)))
     return total
 
 

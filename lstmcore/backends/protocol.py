@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -160,7 +161,7 @@ class InferenceBackend(Protocol):
 
     def outputs(
         self, network: Network, batches: Iterable[Batch], workspace: Workspace = None
-    ) -> Iterator[tuple[Batch, NDArray[np.floating]]]:
+    ) -> AbstractContextManager[Iterator[tuple[Batch, NDArray[np.floating]]]]:
         """Compute batches one after the other, with the weights that the network has at the first.
 
         Parameters
@@ -170,9 +171,9 @@ class InferenceBackend(Protocol):
         workspace
             From `workspace`, to use again; None: the backend's own.
 
-        Yields
-        ------
-        batch, outputs
+        Returns
+        -------
+        context manager of an iterator of (batch, outputs)
             Packed outputs, shape (frames, outputs), with the bits of `forward`; valid until the next.
         """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -168,9 +169,10 @@ class CpuBackend:
             x = layer.forward(x, batch, w, team)
         return x
 
+    @contextmanager
     def outputs(
         self, network: Network, batches: Iterable[Batch], workspace: CpuWorkspace | None = None
-    ) -> Iterator[tuple[Batch, Array]]:
+    ) -> Iterator[Iterator[tuple[Batch, Array]]]:
         """Compute batches that nothing is learnt from: the bits of `forward`, sooner and in less memory.
 
         Each comes with its outputs, shape (frames, outputs), valid until the next.
@@ -183,10 +185,9 @@ class CpuBackend:
 
         if workspace is not None:
             check_workspace(workspace, CpuWorkspace, network)
-            yield from workspace.inference.outputs(network, checked(), lambda b: self._team_for(network, b))
-            return
-        with kept_inference(network) as memory:
-            yield from memory.outputs(network, checked(), lambda b: self._team_for(network, b))
+        lent = kept_inference(network) if workspace is None else nullcontext(workspace.inference)
+        with lent as memory:
+            yield memory.outputs(network, checked(), lambda batch: self._team_for(network, batch))
 
     def backward(
         self,
