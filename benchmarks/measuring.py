@@ -55,7 +55,10 @@ class Timed(Protocol):
 
 
 def alternate(
-    candidates: Mapping[str, Callable[[], object] | Timed], rounds: int = 9, least_seconds: float = 0.05
+    candidates: Mapping[str, Callable[[], object] | Timed],
+    rounds: int = 9,
+    least_seconds: float = 0.05,
+    pause: float = 0.0,
 ) -> dict[str, Timing]:
     """Time candidates in turn, so that what else the machine does meets all alike.
 
@@ -68,6 +71,8 @@ def alternate(
         How often each has its turn, at least 2.
     least_seconds
         A turn repeats the call until about this much time is filled, and counts the mean.
+    pause
+        Seconds before each turn: a process with real-time priority is stopped now and then unless it rests.
 
     Returns
     -------
@@ -82,6 +87,7 @@ def alternate(
     for turn in range(rounds):
         names = list(candidates)
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
+            time.sleep(pause)
             taken[name].append(_seconds(candidates[name], repeats[name]) / repeats[name])
     return {name: Timing(tuple(seconds)) for name, seconds in taken.items()}
 

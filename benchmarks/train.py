@@ -1,9 +1,10 @@
 """Training speed: ours, PyTorch's and the reference's, on the paper's network.
 
-    python -m benchmarks.train
+    python -m benchmarks.train [--sequences 1 5] [--frames 60] [--add]
 
 For each number of sequences side by side and each length, one step of training (forward,
-backward, update of all weights) from data in memory.  Gradients are compared first.  Each candidate
+backward, update of all weights) from data in memory.  Gradients are compared first: that of one thread with
+PyTorch's, and with that of two threads, bit by bit.  Each candidate
 has a process of its own, as its user would; they take turns.  PyTorch is also measured with an
 allocator that gives nothing back to the system, for with one thread its step waits for fresh pages.
 The arithmetic counted is that of the matrix products alone, the yardstick the rate of a large product
@@ -13,6 +14,7 @@ of NumPy's BLAS, measured in the same run.
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -21,16 +23,17 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-from benchmarks.measuring import Timing, alternate, publish
+from benchmarks.measuring import RESULTS, Timing, alternate, publish
 from benchmarks.own_process import OwnProcess
 from benchmarks.torch_network import TorchNetwork
 from lstmcore import LSTM, SGD, SSE, Linear, Network, SequenceSet, get_backend, initial_network
 from lstmcore.batches import pack
 
 INPUTS, UNITS, OUTPUTS = 260, (200, 150, 25), 2
-TITLE = """Training the paper's network on one core: microseconds a frame, and times faster than PyTorch
-torch: one thread; kept: one thread, memory kept; two: two threads, the better of both allocators;
-from, to: quartiles of x torch; sgemm: GFLOP/s of a large product; share: ours of that"""
+TITLE = """Training the paper's network: microseconds a frame, and times faster than PyTorch
+torch: one thread; kept: one thread, memory kept; from, to: quartiles of x torch
+two: our two threads; x one: by our one; x torch 2: by PyTorch's two, the better of both allocators
+sgemm: GFLOP/s of a large product on one thread; share: our one thread's rate by that"""
 RATE = SGD(1e-6, momentum=0.9)
 # glibc's malloc: memory once taken from the system is kept and used again.
 KEEPING = {"MALLOC_TRIM_THRESHOLD_": "4000000000", "MALLOC_MMAP_THRESHOLD_": "4000000000"}
@@ -61,9 +64,11 @@ def operations() -> float:
     return 2.0 * (3 * products - unwanted)
 
 
-def our_step(backend_name: str, network: Network, data: SequenceSet) -> tuple[Callable[[], None], Any]:
+def our_step(
+    backend_name: str, network: Network, data: SequenceSet, threads: int = 1
+) -> tuple[Callable[[], None], Any]:
     """Return a step of our training and where its gradient is left."""
-    backend = get_backend(backend_name)
+    backend = get_backend(backend_name, threads)
     workspace = backend.workspace(network)
     gradient, deltas = np.zeros_like(network.weights), np.zeros_like(network.weights)
     everyone = np.arange(len(data))
@@ -105,6 +110,10 @@ def check(count: int, frames: int) -> float:
     step()
     torch_step(model, data, 1)()
     theirs, ours = model.flat(network, gradient=True), gradient.copy()
+    together, gradient = our_step("cpu", network.copy(), data, 2)
+    together()
+    if not np.array_equal(gradient, ours):
+        raise SystemExit(f"{count} x {frames}: two threads' gradient is not that of one")
     for pieces in network.architecture.views(ours)[:-1]:
         pieces["p"][:] = 0
     return float(np.abs(ours - theirs).max() / np.abs(theirs).max())
@@ -117,9 +126,11 @@ def product_rate(size: int = 1024) -> Callable[[], object]:
     return lambda: np.dot(a, a, out)
 
 
-def own_step_alone(backend: str, count: int, frames: int, dtype: Any = np.float32) -> Callable[[], None]:
+def own_step_alone(
+    backend: str, count: int, frames: int, threads: int = 1, dtype: Any = np.float32
+) -> Callable[[], None]:
     """Return a step of our training, for a process of its own."""
-    return our_step(backend, paper_network(dtype), songs(count, frames, dtype))[0]
+    return our_step(backend, paper_network(dtype), songs(count, frames, dtype), threads)[0]
 
 
 def torch_step_alone(count: int, frames: int, threads: int) -> Callable[[], None]:
@@ -140,6 +151,7 @@ def one_case(count: int, frames: int, rounds: int, with_reference: bool) -> dict
 
         candidates: dict[str, OwnProcess | Callable[[], object]] = {
             "ours": alone(own_step_alone, "cpu", *size),
+            "ours2": alone(own_step_alone, "cpu", *size, 2),
             "torch1": alone(torch_step_alone, *size, 1),
             "torch1 kept": alone(torch_step_alone, *size, 1, **KEEPING),
             "torch2": alone(torch_step_alone, *size, 2),
@@ -147,15 +159,15 @@ def one_case(count: int, frames: int, rounds: int, with_reference: bool) -> dict
             "product": product_rate(),
         }
         if with_reference:
-            candidates["reference"] = alone(own_step_alone, "reference", *size, np.float64)
-        timings = alternate(candidates, rounds)
+            candidates["reference"] = alone(own_step_alone, "reference", *size, 1, np.float64)
+        timings = alternate(candidates, rounds, pause=0.1)
     return _row(count, frames, timings, difference)
 
 
 def _row(count: int, frames: int, timings: dict[str, Timing], difference: float) -> dict[str, Any]:
     total = count * frames
     micro = {name: timing.median / total * 1e6 for name, timing in timings.items()}
-    ours, rate = timings["ours"], 2 * 1024**3 / timings["product"].median
+    ours, together, rate = timings["ours"], timings["ours2"], 2 * 1024**3 / timings["product"].median
     two = min(("torch2", "torch2 kept"), key=lambda name: timings[name].median)
     low, high = ours.spread(timings["torch1"])
     reference = timings.get("reference")
@@ -165,12 +177,14 @@ def _row(count: int, frames: int, timings: dict[str, Timing], difference: float)
         "ours us": micro["ours"],
         "torch": micro["torch1"],
         "kept": micro["torch1 kept"],
-        "two": micro[two],
         "x torch": ours.ratio(timings["torch1"]),
         "from": low,
         "to": high,
         "x kept": ours.ratio(timings["torch1 kept"]),
-        "x two": ours.ratio(timings[two]),
+        "two": micro["ours2"],
+        "x one": together.ratio(ours),
+        "torch 2": micro[two],
+        "x torch 2": together.ratio(timings[two]),
         "x ref.": ours.ratio(reference) if reference else None,
         "GF/s": operations() / micro["ours"] / 1e3,
         "sgemm": rate / 1e9,
@@ -185,8 +199,9 @@ def main() -> None:
     parser.add_argument("--sequences", type=int, nargs="+", default=[1, 5, 10, 40, 430])
     parser.add_argument("--frames", type=int, nargs="+", default=[60, 600])
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--add", action="store_true", help="keep the rows of other sizes that were measured")
     arguments = parser.parse_args()
-    rows = []
+    rows: list[dict[str, Any]] = []
     with threadpool_limits(1, user_api="blas"):
         for frames in arguments.frames:
             for count in arguments.sequences:
@@ -194,6 +209,11 @@ def main() -> None:
                     continue
                 rows.append(one_case(count, frames, arguments.rounds, with_reference=count * frames <= 600))
                 print(f"{count} sequences of {frames} frames: {rows[-1]['x torch']:.2f} x", flush=True)
+    if arguments.add:
+        measured = {(row["songs"], row["frames"]) for row in rows}
+        before = json.loads((RESULTS / "train.json").read_text())["rows"]
+        rows += [row for row in before if (row["songs"], row["frames"]) not in measured]
+        rows.sort(key=lambda row: (row["frames"], row["songs"]))
     publish("train", TITLE, rows, ["torch"])
 
 

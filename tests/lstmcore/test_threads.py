@@ -36,6 +36,7 @@ LAYERS = {
     "blstm": [BLSTM(18), Tanh(7), Linear(2)],
     "feedforward": [Tanh(33), Logistic(5), Softmax(3), Linear(2)],
     "wide": [LSTM(70), Linear(2)],
+    "both": [LSTM(20), BLSTM(8), Tanh(5), LSTM(6), Linear(2)],
 }
 
 
@@ -130,10 +131,32 @@ def test_an_error_is_raised_when_nobody_works_any_more(failing):
     assert sorted(done) == sorted({0, 1, 2} - {failing})
 
 
+def test_what_is_left_for_later_is_done_once_by_all():
+    """In the next phase, whose own work does not wait for it, or at the end."""
+    done, team = [], Team(2)
+    team.later(lambda k: done.append(("first", k)))
+    team.later(lambda k: done.append(("second", k)))
+    assert not done
+    team.run(lambda k: done.append(("own", k)))
+    assert sorted(done) == [(name, k) for name in ("first", "own", "second") for k in range(2)]
+    team.finish()
+    assert len(done) == 6
+    team.later(lambda k: done.append(("last", k)))
+    team.finish()
+    assert sorted(done[6:]) == [("last", 0), ("last", 1)]
+
+
+def test_larger_parts_come_first_or_last():
+    """What one range gives a thread too much, the other gives it too little."""
+    assert Team(2).cut(25 * 16, 16) == [(0, 12 * 16), (12 * 16, 25 * 16)]
+    assert Team(2).cut(25 * 16, 16, larger_first=True) == [(0, 13 * 16), (13 * 16, 25 * 16)]
+
+
+@pytest.mark.parametrize("larger_first", [False, True])
 @pytest.mark.parametrize(("count", "unit"), [(0, 1), (1, 16), (47, 16), (48, 16), (800, 16), (5, 1)])
 @pytest.mark.parametrize("size", [1, 2, 3, 8])
-def test_parts_cover_a_range_once(count, unit, size):
-    parts = Team(size).cut(count, unit)
+def test_parts_cover_a_range_once(count, unit, size, larger_first):
+    parts = Team(size).cut(count, unit, larger_first)
     assert len(parts) == size
     assert [k for first, last in parts for k in range(first, last)] == list(range(count))
     assert all(first % unit == 0 or first == count for first, last in parts)

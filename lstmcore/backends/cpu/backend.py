@@ -49,14 +49,20 @@ def momentum_update(
 # Below these two threads were slower than one: handing work around takes longer (docs/performance.md).
 _MUCH_TO_UPDATE = 1_000_000  # parameters
 _MUCH_TO_COMPUTE = 250_000_000  # multiplications of a pass
-_ALONE = Team(1)
 
 
 class CpuLayer(Protocol):
     """A layer with its memory.
 
-    `forward` and `backward` are called in turn for the same batch.
+    `forward` and `backward` are called in turn for the same batch; before each, where several threads
+    compute it, `pack`.
     """
+
+    def pack(self, batch: Batch, w: Pieces, team: Team, back: bool, below: bool) -> None:
+        """Pack the weights for `forward`, or for `backward` with or without errors of the inputs.
+
+        It is done in the team's next phase.
+        """
 
     def forward(self, x: Array, batch: Batch, w: Pieces, team: Team) -> Array:
         """Compute the outputs [N, L] from the inputs [N, P]; valid until the next call."""
@@ -74,7 +80,8 @@ class CpuLayer(Protocol):
     ) -> Array:
         """Overwrite the gradient; return the error of the inputs [N, P], empty unless wanted.
 
-        The error of the outputs [N, L] may be overwritten.
+        The error of the outputs [N, L] may be overwritten, but neither inputs nor outputs: the gradient of
+        the layer above may still be on its way, and this layer's may be when this returns.
         """
 
 
@@ -138,19 +145,19 @@ class CpuBackend:
 
     name = "cpu"
     trains_together = False
-    _team = _ALONE
+    _threads = 1
 
     def __init__(self, threads: int = 1) -> None:
-        self._team = Team(whole("threads", threads))
+        self.threads = threads
 
     @property
     def threads(self) -> int:
         """How many threads compute a network together; may be set between two passes."""
-        return self._team.size
+        return self._threads
 
     @threads.setter
     def threads(self, threads: int) -> None:
-        self._team = Team(whole("threads", threads))
+        self._threads = whole("threads", threads)
 
     def workspace(self, network: Network) -> CpuWorkspace:
         """Make the memory for one network and thread."""
@@ -164,6 +171,7 @@ class CpuBackend:
         x = batch.inputs
         workspace.inputs, workspace.batch = [], batch
         team = self._team_for(network, batch)
+        _pack(network, batch, workspace, team, back=False)
         for layer, w in zip(workspace.layers, network.parameters, strict=True):
             workspace.inputs.append(x)
             x = layer.forward(x, batch, w, team)
@@ -204,6 +212,7 @@ class CpuBackend:
         gradients = workspace.views(gradient)
         error = np.ascontiguousarray(signal, network.dtype)
         team = self._team_for(network, batch)
+        _pack(network, batch, workspace, team, back=True)
         for k in reversed(range(len(workspace.layers))):
             error = workspace.layers[k].backward(
                 error,
@@ -215,19 +224,19 @@ class CpuBackend:
                 k > 0,
                 team,
             )
+        team.finish()
 
     def update(self, weights: Array, velocity: Array, gradient: Array, sgd: SGD) -> None:
         """Take a step in place: v ← μ v − η g, w ← w + v."""
         check_update(weights, velocity, gradient, sgd)
         real = weights.dtype.type
         rates = real(sgd.learning_rate), real(sgd.momentum)
-        if self._team.size == 1 or len(weights) < _MUCH_TO_UPDATE:
+        if self._threads == 1 or len(weights) < _MUCH_TO_UPDATE:
             momentum_update(weights, velocity, gradient, *rates)
             return
-        parts = [slice(*part) for part in self._team.cut(len(weights), 16)]
-        self._team.run(
-            lambda k: momentum_update(weights[parts[k]], velocity[parts[k]], gradient[parts[k]], *rates)
-        )
+        team = Team(self._threads)
+        parts = [slice(*part) for part in team.cut(len(weights), 16)]
+        team.run(lambda k: momentum_update(weights[parts[k]], velocity[parts[k]], gradient[parts[k]], *rates))
 
     def updates(
         self,
@@ -247,8 +256,17 @@ class CpuBackend:
 
     def computes_alone(self, frames: int, network: Network) -> bool:
         """Whether one thread computes a batch of so many frames."""
-        return self._team.size == 1 or frames * len(network.weights) < _MUCH_TO_COMPUTE
+        return self._threads == 1 or frames * len(network.weights) < _MUCH_TO_COMPUTE
 
     def _team_for(self, network: Network, batch: Batch) -> Team:
         """Return the threads, or one alone where handing work around would take longer than the work."""
-        return _ALONE if self.computes_alone(batch.frames, network) else self._team
+        return Team(1 if self.computes_alone(batch.frames, network) else self._threads)
+
+
+def _pack(network: Network, batch: Batch, workspace: CpuWorkspace, team: Team, back: bool) -> None:
+    """Pack the weights of all layers together; where there is one thread, each layer does on its way."""
+    if team.size == 1:
+        return
+    for k, (layer, w) in enumerate(zip(workspace.layers, network.parameters, strict=True)):
+        layer.pack(batch, w, team, back, k > 0)
+    team.finish()

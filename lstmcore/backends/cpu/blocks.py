@@ -256,6 +256,9 @@ class CpuConvolution:
         self._places = int(np.prod(layer.places))
         self._values = int(np.prod(layer.window_shape))
 
+    def pack(self, batch: Batch, w: Pieces, team: Team, back: bool, below: bool) -> None:
+        """Leave the weights as they are."""
+
     def forward(self, x: Array, batch: Batch, w: Pieces, team: Team) -> Array:
         """Compute the outputs [N, O]; valid until the next call."""
         layer, memory = self._layer, self._memory
@@ -308,6 +311,9 @@ class CpuPool:
         self._largest = isinstance(layer, MaxPool)
         self._share = self._memory.number(1 / np.prod(layer.window_shape))
         self._chosen = np.empty((0, layer.size), np.int32)
+
+    def pack(self, batch: Batch, w: Pieces, team: Team, back: bool, below: bool) -> None:
+        """Leave the weights as they are."""
 
     def forward(self, x: Array, batch: Batch, w: Pieces, team: Team) -> Array:
         """Compute the outputs [N, O]; valid until the next call."""

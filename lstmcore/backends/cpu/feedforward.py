@@ -23,8 +23,8 @@ from lstmcore.backends.cpu.math import (
 from lstmcore.backends.cpu.memory import Memory
 from lstmcore.backends.cpu.team import (
     Team,
-    pack_together,
-    pack_transposed_together,
+    pack_later,
+    pack_transposed_later,
     product_with_packed,
 )
 from lstmcore.batches import Batch
@@ -176,6 +176,12 @@ class CpuFeedforward:
         self._inputs, self._layer, self._memory = inputs, layer, Memory(dtype)
         self._bias = self._memory.number(layer.bias)
 
+    def pack(self, batch: Batch, w: Pieces, team: Team, back: bool, below: bool) -> None:
+        """Pack the weights in the team's next phase."""
+        width, memory = self._panels()
+        if below or not back:
+            (pack_later if back else pack_transposed_later)(w["W"], memory, width, team)
+
     def forward(self, x: Array, batch: Batch, w: Pieces, team: Team) -> Array:
         """Compute the outputs [N, O]; valid until the next call."""
         self._y = self._memory.rows("y", batch.frames, self._layer.size)
@@ -202,7 +208,7 @@ class CpuFeedforward:
         """Overwrite the gradient; return the error of the inputs [N, P], empty unless wanted."""
         if team.size > 1:
             e_below = self._memory.errors_below(batch.frames, self._inputs, below)
-            self._backward_together(error, x, w, dw, e_below, team)
+            self._backward_together(error, x, dw, e_below, team)
             return e_below
         if not isinstance(self._layer, Linear):
             _BACKWARD[self._layer.kind](error, self._y)
@@ -215,7 +221,6 @@ class CpuFeedforward:
     def _forward_together(self, x: Array, w: Pieces, begin: Array, team: Team) -> None:
         (width, memory), y = self._panels(), self._y
         np.multiply(w["b"], self._bias, out=begin)
-        pack_transposed_together(w["W"], memory, width, team)
         rows = [slice(*part) for part in team.cut(len(x))]
 
         def share(k: int) -> None:
@@ -225,13 +230,9 @@ class CpuFeedforward:
 
         team.run(share)
 
-    def _backward_together(
-        self, error: Array, x: Array, w: Pieces, dw: Pieces, e_below: Array, team: Team
-    ) -> None:
+    def _backward_together(self, error: Array, x: Array, dw: Pieces, e_below: Array, team: Team) -> None:
         (width, memory), y, begin = self._panels(), self._y, self._memory.flat("begin", self._inputs)
-        if len(e_below):
-            begin[:] = 0
-            pack_together(w["W"], memory, width, team)
+        begin[:] = 0
         rows = [slice(*part) for part in team.cut(len(x))]
 
         def errors(k: int) -> None:
@@ -243,7 +244,7 @@ class CpuFeedforward:
         team.run(errors)
         outputs = team.cut(self._layer.size, width)
         blocks = [self._memory.block(self._layer.size, self._inputs, thread=k) for k in range(team.size)]
-        team.run(
+        team.later(
             lambda k: affine_gradient(error, x, self._bias, width, blocks[k], *outputs[k], dw["W"], dw["b"])
         )
 

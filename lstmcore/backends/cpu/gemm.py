@@ -289,6 +289,7 @@ def product_over_frames(
     to transpose, and the columns of e are whole panels.
     """
     columns = x.shape[1]
+    one_block = fresh and final and x.shape[0] <= _FRAMES  # of no strip is anything kept: they share a place
     edge = memory[: _FRAMES * width].reshape((_FRAMES, width))
     turned, sums = memory[_FRAMES * width :], memory[_FRAMES * (width + columns) :]
     for first in range(0, x.shape[0], _FRAMES):
@@ -296,7 +297,8 @@ def product_over_frames(
         block = turned[: columns * (end - first)].reshape((columns, end - first))
         _transpose(x[first:end], block)
         for left in range(upper, lower, width):
-            strip = sums[left * columns :][: columns * width].reshape((columns, width))
+            place = 0 if one_block else left * columns
+            strip = sums[place : place + columns * width].reshape((columns, width))
             if fresh and first == 0:
                 for k in range(columns):
                     for j in range(width):

@@ -361,8 +361,10 @@ def gradients_of_rows(
     deltas: Array,  # [N, 4E]
     c: Array,  # cell states [n+N, E]
     h_before: Array,  # block outputs of the step before each [N, E]
-    top: Any,  # the first row of the gradients that is computed
+    top: Any,  # the first row of dw and db that is computed
     bottom: Any,  # behind the last
+    recurrent_top: Any,  # the first row of dr
+    recurrent_bottom: Any,  # behind the last
     first_unit: Any,  # the first unit whose peepholes' gradient is computed
     last_unit: Any,  # behind the last
     dw: Array,  # out: these rows [4E, P]
@@ -380,18 +382,21 @@ def gradients_of_rows(
     while last > 0:
         first, start = _portion_before(batch_sizes, last, end)
         some, fresh, final = deltas[start:end], end == deltas.shape[0], first == 0
-        product_over_frames(some, h_before[start:end], recurrent_block, width, fresh, final, top, bottom, dr)
+        before = h_before[start:end]
+        product_over_frames(
+            some, before, recurrent_block, width, fresh, final, recurrent_top, recurrent_bottom, dr
+        )
         product_over_frames(some, x[start:end], block, width, fresh, final, top, bottom, dw)
         column_sums(some, bias, top, bottom, of_bias)
         now = end
         for t in range(last - 1, first - 1, -1):
             now -= batch_sizes[t]
             after = batch_sizes[0] + now
-            before = 0 if t == 0 else after - batch_sizes[t - 1]
+            earlier = 0 if t == 0 else after - batch_sizes[t - 1]
             for s in range(batch_sizes[t]):
                 row = split_gates(deltas[now + s])
                 these = Gates(row.z[units], row.i[units], row.f[units], row.o[units])
-                add_peephole_gradients(these, c[before + s][units], c[after + s][units], of_peepholes)
+                add_peephole_gradients(these, c[earlier + s][units], c[after + s][units], of_peepholes)
         last, end = first, start
     for j in range(top, bottom):
         db[j] = of_bias[j]

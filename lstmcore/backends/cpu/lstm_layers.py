@@ -2,7 +2,7 @@
 
 A pass on one thread is one call of a kernel.  Several threads go through phases (see
 `lstmcore.backends.cpu.team`): weights are packed; each computes its sequences through time; then its rows of
-the gradient.
+the gradient, while errors go through the layer below.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from lstmcore.backends.cpu.lstm import (
     sequences_forward,
 )
 from lstmcore.backends.cpu.memory import Memory
-from lstmcore.backends.cpu.team import Team, pack_together, pack_transposed_together, product_together
+from lstmcore.backends.cpu.team import Team, pack_later, pack_transposed_later, product_together
 from lstmcore.batches import Batch
 from lstmcore.layers import BLSTM
 
@@ -44,6 +44,16 @@ class CpuLstm:
         self._inputs, self._units, self._memory = inputs, units, Memory(dtype)
         self._bias = self._memory.number(bias)
         self._shape: tuple[int, int] | None = None
+
+    def pack(self, batch: Batch, w: Pieces, team: Team, back: bool, below: bool) -> None:
+        """Pack the weights in the team's next phase."""
+        self._cut(batch)
+        weights, recurrent = _flat(w, "W", "R")
+        width, recurrent_width, memory, recurrent_memory = self._panels
+        lay_out = pack_later if back else pack_transposed_later
+        if below or not back:
+            lay_out(weights, memory, width, team)
+        lay_out(recurrent, recurrent_memory, recurrent_width, team)
 
     def forward(self, x: Array, batch: Batch, w: Pieces, team: Team) -> Array:
         """Compute the block outputs [N, E]; valid until the next call."""
@@ -100,12 +110,9 @@ class CpuLstm:
         return e_below
 
     def _forward_together(self, x: Array, batch: Batch, w: Pieces, team: Team) -> None:
-        weights, bias_weights, recurrent = _flat(w, "W", "b", "R")
-        width, recurrent_width, memory, recurrent_memory = self._panels
-        np.multiply(bias_weights, self._bias, out=self._begin)
+        width, _, memory, _ = self._panels
+        np.multiply(w["b"].reshape(-1), self._bias, out=self._begin)
         sequences, sizes, states = team.cut_sequences(batch), batch.batch_sizes, self._states
-        pack_transposed_together(weights, memory, width, team)
-        pack_transposed_together(recurrent, recurrent_memory, recurrent_width, team)
         if not _have_many_rows(batch, team):
             product_together(x, memory, width, self._begin, states.gates, team)
             x = x[:0]
@@ -124,19 +131,18 @@ class CpuLstm:
         e_below: Array,
         team: Team,
     ) -> None:
-        weights, recurrent = _flat(w, "W", "R")
-        width, recurrent_width, memory, recurrent_memory = self._panels
+        (recurrent,) = _flat(w, "R")
+        width, _, memory, _ = self._panels
         sequences, sizes, states = team.cut_sequences(batch), batch.batch_sizes, self._states
-        pack_together(recurrent, recurrent_memory, recurrent_width, team)
-        if len(e_below):
-            self._begin_below[:] = 0
-            pack_together(weights, memory, width, team)
+        self._begin_below[:] = 0
         at_once = e_below if _have_many_rows(batch, team) else e_below[:0]
         of_time = w["p"], limit, *self._panels, self._begin_below, *states, *self._scratch, at_once
         team.run(lambda k: sequences_backward(error, sizes, *sequences[k], recurrent, *of_time))
         if len(e_below) > len(at_once):
             product_together(states.gates, memory, width, self._begin_below, e_below, team)
+        # One matrix's larger parts are computed where the other's are smaller.
         rows, units = team.cut(4 * self._units, width), team.cut(self._units)
+        recurrent_rows = team.cut(4 * self._units, width, larger_first=True)
         gradient = *_flat(dw, "W", "b", "R"), dw["p"]
         scratches = [
             (
@@ -146,9 +152,10 @@ class CpuLstm:
             for k in range(team.size)
         ]
         read = states.gates, states.c, self._scratch.h_before
-        team.run(
+        cuts = [(*rows[k], *recurrent_rows[k], *units[k]) for k in range(team.size)]
+        team.later(
             lambda k: gradients_of_rows(
-                x, sizes, self._bias, width, *scratches[k], *read, *rows[k], *units[k], *gradient
+                x, sizes, self._bias, width, *scratches[k], *read, *cuts[k], *gradient
             )
         )
 
@@ -191,6 +198,11 @@ class CpuBlstm:
         self._forwards = CpuLstm(inputs, half, layer.bias, dtype)
         self._backwards = CpuLstm(inputs, half, layer.bias, dtype)
 
+    def pack(self, batch: Batch, w: Pieces, team: Team, back: bool, below: bool) -> None:
+        """Pack the weights in the team's next phase."""
+        for direction, pieces in zip((self._forwards, self._backwards), self._two_directions(w), strict=True):
+            direction.pack(batch, pieces, team, back, below)
+
     def forward(self, x: Array, batch: Batch, w: Pieces, team: Team) -> Array:
         """Compute the block outputs of both directions side by side [N, 2E]; valid until the next call."""
         there, back = self._two_directions(w)
@@ -220,6 +232,7 @@ class CpuBlstm:
         e_reversed = self._backwards.backward(
             behind, self._x_reversed, batch, back, d_back, limit, below, team
         )
+        team.finish()  # the gradients of both directions
         for name, gradient in dw.items():
             gradient[:, : self._half] = d_there[name]
             gradient[:, self._half :] = d_back[name]

@@ -1,8 +1,11 @@
 """Threads that compute one network together.
 
 A pass is cut into *phases*; in each phase every thread has its share: of the frames, of the sequences, or of
-the rows of a gradient.  No share is a part of a sum, so results have the same bits whatever the number of
-threads, one of them included, and it may change between two passes.
+the rows of a gradient.  Threads wait for each other between two phases, so there are few: the weights of all
+layers are packed in one, and a layer's gradient is summed up while errors go through the layer below.
+
+No share is a part of a sum, so results have the same bits whatever the number of threads, one of them
+included, and it may change between two passes.
 
 The threads are the process's own, like those of a BLAS: they are made when first asked for, wait between
 phases, and end with the process.
@@ -24,6 +27,7 @@ from lstmcore.batches import Batch
 from lstmcore.jit import kernel
 
 Array = Any
+Share = Callable[[int], object]
 
 _PACKED = 8  # rows that are packed at a time
 _lock = threading.Lock()
@@ -49,7 +53,7 @@ if hasattr(os, "register_at_fork"):
 
 
 class Team:
-    """Some threads, of which the caller's is one.
+    """Some threads, of which the caller's is one, during one pass.
 
     Parameters
     ----------
@@ -59,22 +63,45 @@ class Team:
 
     def __init__(self, size: int) -> None:
         self.size = size
+        self._later: list[Share] = []
 
-    def run(self, share: Callable[[int], None]) -> None:
-        """Call ``share(k)`` for each k below `size`, side by side; return when all have returned."""
-        others = [_helpers().submit(share, k) for k in range(1, self.size)]
+    def later(self, share: Share) -> None:
+        """Have ``share(k)`` called in the next phase, too, or in `finish`."""
+        self._later.append(share)
+
+    def finish(self) -> None:
+        """Do what was left for later."""
+        if self._later:
+            self.run(lambda k: None)
+
+    def run(self, share: Share) -> None:
+        """Call ``share(k)`` for each k below `size`, side by side; return when all have returned.
+
+        What was left for later is done on the way.
+        """
+        shares, self._later = [share, *self._later], []
+
+        def work(k: int) -> None:
+            for one in shares:
+                one(k)
+
+        others = [_helpers().submit(work, k) for k in range(1, self.size)]
         try:
-            share(0)
+            work(0)
         finally:  # nobody may work on the arrays when the caller goes on
             for other in others:
                 other.exception()
         for other in others:
             other.result()
 
-    def cut(self, count: int, unit: int = 1) -> list[tuple[int, int]]:
-        """Cut a range into `size` parts, all but the last of whole units; return the bounds of each."""
+    def cut(self, count: int, unit: int = 1, larger_first: bool = False) -> list[tuple[int, int]]:
+        """Cut a range into `size` parts, all but the last of whole units; return the bounds of each.
+
+        Where parts can't be equal, the first ones have a unit less than the last, or more.
+        """
         units = -(-count // unit)
-        bounds = [min(units * k // self.size * unit, count) for k in range(self.size + 1)]
+        extra = self.size - 1 if larger_first else 0
+        bounds = [min((units * k + extra) // self.size * unit, count) for k in range(self.size + 1)]
         return list(pairwise(bounds))
 
     def cut_sequences(self, batch: Batch) -> list[tuple[int, int]]:
@@ -103,13 +130,13 @@ def product_together(a: Array, memory: Array, width: int, begin: Array, out: Arr
     team.run(lambda k: product_with_packed(a[rows[k]], memory, width, begin, out[rows[k]]))
 
 
-def pack_together(b: Array, memory: Array, width: int, team: Team) -> None:
-    """Lay b, [K, M], out in panels."""
+def pack_later(b: Array, memory: Array, width: int, team: Team) -> None:
+    """Lay b, [K, M], out in panels, in the team's next phase."""
     rows = team.cut(len(b), _PACKED)
-    team.run(lambda k: pack_rows(b, memory, width, *rows[k]))
+    team.later(lambda k: pack_rows(b, memory, width, *rows[k]))
 
 
-def pack_transposed_together(b: Array, memory: Array, width: int, team: Team) -> None:
-    """Lay the transpose of b, [M, K], out in panels."""
+def pack_transposed_later(b: Array, memory: Array, width: int, team: Team) -> None:
+    """Lay the transpose of b, [M, K], out in panels, in the team's next phase."""
     columns, steps = team.cut(len(b), width), b.shape[1]
-    team.run(lambda k: pack_transposed(b[slice(*columns[k])], memory[columns[k][0] * steps :], width))
+    team.later(lambda k: pack_transposed(b[slice(*columns[k])], memory[columns[k][0] * steps :], width))
