@@ -64,6 +64,7 @@ from .objective import (
     Objective as Objective,
 )
 from .prediction import (
+    PackedNetwork as PackedNetwork,
     evaluate as evaluate,
     predict as predict,
 )

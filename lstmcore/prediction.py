@@ -21,12 +21,16 @@ from lstmcore.objective import SSE, Objective
 from lstmcore.sequences import SequenceSet
 
 
+def _batches(sequences: SequenceSet, parallel_sequences: int) -> Iterator[Batch]:
+    groups = in_groups(by_rising_length(sequences), parallel_sequences)
+    return (pack(sequences, group) for group in groups)
+
+
 @contextmanager
 def _outputs(
     network: Network, sequences: SequenceSet, backend: Backend, workspace: Workspace, parallel_sequences: int
 ) -> Iterator[Iterator[tuple[Batch, NDArray[np.floating]]]]:
-    groups = in_groups(by_rising_length(sequences), parallel_sequences)
-    batches = (pack(sequences, group) for group in groups)
+    batches = _batches(sequences, parallel_sequences)
     if isinstance(backend, InferenceBackend):
         with backend.outputs(network, batches, workspace) as results:
             yield results
@@ -38,11 +42,18 @@ def _outputs(
 def _all_outputs(
     network: Network, sequences: SequenceSet, backend: Backend, workspace: Workspace, parallel_sequences: int
 ) -> NDArray[np.floating]:
-    result = np.empty((sequences.frames, network.architecture.output_size), network.dtype)
     with _outputs(network, sequences, backend, workspace, parallel_sequences) as results:
-        for batch, outputs in results:
-            result[batch.rows] = outputs
-    return result
+        return _in_rows(network, sequences, results)
+
+
+def _in_rows(
+    network: Network, sequences: SequenceSet, results: Iterator[tuple[Batch, NDArray[np.floating]]]
+) -> NDArray[np.floating]:
+    """Bring the outputs of all batches into the order of the set."""
+    found = np.empty((sequences.frames, network.architecture.output_size), network.dtype)
+    for batch, outputs in results:
+        found[batch.rows] = outputs
+    return found
 
 
 @overload
@@ -117,21 +128,106 @@ def predict(
     (60, 1)
     """
     kind("network", network, Network)
-    whole("parallel_sequences", parallel_sequences)
-    several = isinstance(sequences, list | tuple)
-    found = _as_set(sequences, network.dtype)
-    check_fit(network, found, "the")
+    found = _checked(network, sequences, parallel_sequences)
     engine = as_backend(backend, threads)
     outputs = _all_outputs(network, found, engine, workspace, parallel_sequences)
-    return found.split(outputs) if several else outputs
+    return found.split(outputs) if isinstance(sequences, list | tuple) else outputs
 
 
-def _as_set(sequences: Any, dtype: np.dtype[np.floating]) -> SequenceSet:
-    """Make a set of one sequence or of a list of them, unless it is one."""
-    if isinstance(sequences, SequenceSet):
-        return sequences
-    listed = sequences if isinstance(sequences, list | tuple) else [sequences]
-    return SequenceSet.from_lists(listed, dtype=dtype)
+def _checked(network: Network, sequences: Any, parallel_sequences: int) -> SequenceSet:
+    """Make a set of one sequence or of a list of them, unless it is one, that fits the network."""
+    whole("parallel_sequences", parallel_sequences)
+    found = sequences
+    if not isinstance(found, SequenceSet):
+        listed = sequences if isinstance(sequences, list | tuple) else [sequences]
+        found = SequenceSet.from_lists(listed, dtype=network.dtype)
+    check_fit(network, found, "the")
+    return found
+
+
+class PackedNetwork:
+    """A network for many calls of `predict`: its weights are copied, and laid out once as products want them.
+
+    `predict` does so at each call, since they may have changed: a tenth of the time of a song of 60 frames.
+    The outputs have the same bits.  Several threads may use one object side by side; it can be copied
+    (``copy.copy``) and pickled.  For a frame at a time there is `StreamingNetwork`.
+
+    Parameters
+    ----------
+    network
+        Layers of any kind.  Its weights are copied.
+    threads
+        How many threads of the CPU compute a call together.
+
+    Raises
+    ------
+    EngineError
+        If it is no network, or there are no threads.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lstmcore import LSTM, Linear, PackedNetwork, initial_network, predict
+    >>> network = initial_network(3, [LSTM(2), Linear(1)], 1)
+    >>> packed = PackedNetwork(network)
+    >>> songs = [np.ones((frames, 3)) for frames in (60, 90)]
+    >>> curves = [packed.predict(song) for song in songs]
+    >>> np.array_equal(curves[1], predict(network, songs[1]))
+    True
+    """
+
+    def __init__(self, network: Network, threads: int = 1) -> None:
+        kind("network", network, Network)
+        whole("threads", threads)
+        # Numba takes a while to import.
+        from lstmcore.backends.cpu.backend import CpuBackend
+        from lstmcore.backends.cpu.inference import PackedWeights
+
+        self._network = network.copy()
+        self._backend, self._packed = CpuBackend(threads), PackedWeights(self._network)
+
+    @overload
+    def predict(
+        self, sequences: SequenceSet | NDArray[np.generic], *, parallel_sequences: int = 16
+    ) -> NDArray[np.floating]: ...
+
+    @overload
+    def predict(
+        self, sequences: Sequence[ArrayLike], *, parallel_sequences: int = 16
+    ) -> list[NDArray[np.floating]]: ...
+
+    def predict(
+        self,
+        sequences: SequenceSet | NDArray[np.generic] | Sequence[ArrayLike],
+        *,
+        parallel_sequences: int = 16,
+    ) -> NDArray[np.floating] | list[NDArray[np.floating]]:
+        """Compute the outputs for all frames of a set, of one sequence, or of a list of them.
+
+        Parameters
+        ----------
+        sequences, parallel_sequences
+            As of `lstmcore.predict`.
+
+        Returns
+        -------
+        ndarray or list of ndarray
+            Shape (frames, outputs), rows in the order of the set; of a list, such a matrix for each sequence.
+
+        Raises
+        ------
+        EngineError
+            If the inputs don't fit the network, or a value is not finite.
+        """
+        found = _checked(self._network, sequences, parallel_sequences)
+        batches = _batches(found, parallel_sequences)
+        with self._backend.outputs(self._network, batches, packed=self._packed) as results:
+            outputs = _in_rows(self._network, found, results)
+        return found.split(outputs) if isinstance(sequences, list | tuple) else outputs
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Packed anew where it arrives: panels suit the processor.
+        return PackedNetwork, (self._network, self._backend.threads)
 
 
 def evaluate(

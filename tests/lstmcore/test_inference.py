@@ -1,5 +1,7 @@
 """The pass that keeps nothing: the bits of the pass that training has, in memory that is used again."""
 
+import copy
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -14,6 +16,7 @@ from lstmcore import (
     Linear,
     Logistic,
     MaxPool,
+    PackedNetwork,
     Softmax,
     Tanh,
     evaluate,
@@ -63,6 +66,8 @@ def test_it_has_the_bits_of_the_other_pass(layers, lengths, dtype):
     expected = _expected(network, songs)
     for threads, together in ((1, 1), (1, 16), (2, 16), (3, len(lengths))):
         found = predict(network, songs, threads=threads, parallel_sequences=together)
+        np.testing.assert_array_equal(found, expected)
+        found = PackedNetwork(network, threads).predict(songs, parallel_sequences=together)
         np.testing.assert_array_equal(found, expected)
 
 
@@ -148,3 +153,100 @@ def test_a_workspace_of_another_network_is_refused():
     network, other = random_network(6, [(8, 1.0)], 2), random_network(6, [(9, 1.0)], 2)
     with pytest.raises(EngineError, match="the workspace was made for"):
         predict(network, random_sequences([3], 6, 2), workspace=get_backend("cpu").workspace(other))
+
+
+# --- packed once ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def packings(monkeypatch):
+    """Widths of the panels for which weights were packed."""
+    widths, pack_weights = [], inference._pack
+
+    def counted(layers, network, width):
+        widths.append(width)
+        return pack_weights(layers, network, width)
+
+    monkeypatch.setattr(inference, "_pack", counted)
+    return widths
+
+
+def test_a_packed_network_is_packed_once_for_each_width(packings):
+    network = random_network(6, [(8, 1.0)], 2)
+    songs = [random_sequences([20] * count, 6, 2) for count in (1, 2, 3, 4, 9, 1)]
+    packed = PackedNetwork(network)
+    for _ in range(3):
+        for some in songs:
+            np.testing.assert_array_equal(packed.predict(some), _expected(network, some))
+    assert len(packings) == len(set(packings)) == 3
+    predict(network, songs[0])
+    assert len(packings) == 4
+
+
+@pytest.mark.parametrize("layers", LAYERS)
+def test_a_packed_network_is_a_copy(layers):
+    network, songs = random_mixture(6, LAYERS[layers], seed=3), random_sequences([20, 9], 6, 2)
+    packed, expected = PackedNetwork(network), _expected(network, songs)
+    network.weights[:] *= -0.9
+    np.testing.assert_array_equal(packed.predict(songs), expected)
+    assert not np.array_equal(predict(network, songs), expected)
+
+
+def test_packed_networks_of_one_shape_share_a_threads_memory():
+    networks = [random_network(6, [(8, 1.0)], 2, seed=k) for k in range(2)]
+    songs = random_sequences([20, 9], 6, 2)
+    packed = [PackedNetwork(network) for network in networks]
+    packed[0].predict(songs)
+    first = inference._kept.memory
+    for _ in range(2):
+        for one, network in zip(packed, networks, strict=True):
+            np.testing.assert_array_equal(one.predict(songs), _expected(network, songs))
+            np.testing.assert_array_equal(predict(network, songs), one.predict(songs))
+    assert inference._kept.memory is first
+
+
+def test_threads_of_the_caller_share_a_packed_network():
+    network = random_network(6, [(40, 1.0)], 2)
+    songs = [random_sequences([60] * count, 6, 2, seed=count) for count in (1, 3, 20, 30)]
+    expected = [predict(network, some) for some in songs]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(5):
+            packed = PackedNetwork(network)
+            for found, one in zip(pool.map(packed.predict, songs), expected, strict=True):
+                np.testing.assert_array_equal(found, one)
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda p: pickle.loads(pickle.dumps(p))])
+def test_a_packed_network_can_be_copied_and_pickled(again):
+    network, songs = random_network(6, [(8, 1.0)], 2), random_sequences([20, 9], 6, 2)
+    found = again(PackedNetwork(network, threads=2))
+    np.testing.assert_array_equal(found.predict(songs), predict(network, songs))
+    assert found._backend.threads == 2
+
+
+def test_a_packed_network_takes_what_predict_takes():
+    network, songs = random_network(6, [(8, 1.0)], 2), random_sequences([20, 9], 6, 2)
+    packed, listed = PackedNetwork(network), songs.split(songs.inputs)
+    for found, one in zip(packed.predict(listed), predict(network, listed), strict=True):
+        np.testing.assert_array_equal(found, one)
+    np.testing.assert_array_equal(packed.predict(listed[0]), predict(network, listed[0]))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda n: PackedNetwork(n.architecture), "expected a Network"),
+        (lambda n: PackedNetwork(n, 0), "threads is 0"),
+        (lambda n: PackedNetwork(n, 1.5), "threads is 1.5"),
+        (lambda n: PackedNetwork(n).predict(np.zeros((4, 5))), "5 inputs in float64; the network needs 6"),
+        (lambda n: PackedNetwork(n).predict(np.full((4, 6), np.nan)), "0: nan; expected a finite"),
+        (
+            lambda n: PackedNetwork(n).predict(np.zeros((4, 6)), parallel_sequences=0),
+            "parallel_sequences is 0",
+        ),
+        (lambda n: PackedNetwork(n).predict([]), "sequence"),
+    ],
+)
+def test_what_a_packed_network_refuses(call, message):
+    with pytest.raises(EngineError, match=message):
+        call(random_network(6, [(8, 1.0)], 2))

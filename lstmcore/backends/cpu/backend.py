@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 from lstmcore.backends.checks import check_backward, check_forward, check_update, check_workspace
 from lstmcore.backends.cpu.blocks import CpuConvolution, CpuPool
 from lstmcore.backends.cpu.feedforward import CpuFeedforward
-from lstmcore.backends.cpu.inference import CpuInference, kept_inference
+from lstmcore.backends.cpu.inference import CpuInference, PackedWeights, kept_inference
 from lstmcore.backends.cpu.lstm_layers import CpuBlstm, CpuLstm
 from lstmcore.backends.cpu.math import momentum_step
 from lstmcore.backends.cpu.team import Team
@@ -179,11 +179,16 @@ class CpuBackend:
 
     @contextmanager
     def outputs(
-        self, network: Network, batches: Iterable[Batch], workspace: CpuWorkspace | None = None
+        self,
+        network: Network,
+        batches: Iterable[Batch],
+        workspace: CpuWorkspace | None = None,
+        packed: PackedWeights | None = None,
     ) -> Iterator[Iterator[tuple[Batch, Array]]]:
         """Compute batches that nothing is learnt from: the bits of `forward`, sooner and in less memory.
 
-        Each comes with its outputs, shape (frames, outputs), valid until the next.
+        Each comes with its outputs, shape (frames, outputs), valid until the next.  Weights that
+        weren't packed before are packed now.
         """
 
         def checked() -> Iterator[Batch]:
@@ -195,7 +200,7 @@ class CpuBackend:
             check_workspace(workspace, CpuWorkspace, network)
         lent = kept_inference(network) if workspace is None else nullcontext(workspace.inference)
         with lent as memory:
-            yield memory.outputs(network, checked(), lambda batch: self._team_for(network, batch))
+            yield memory.outputs(network, checked(), lambda batch: self._team_for(network, batch), packed)
 
     def backward(
         self,

@@ -1,9 +1,10 @@
 """A forward pass that keeps nothing for a backward pass.
 
-Weights are packed once for all batches of a set.  Gates are there for some steps at a time, in memory that
-stays in the cache, and only cell states and block outputs are written.  A large batch is cut by sequences
-into parts, whose rows of a step fit the cache; several threads share out the parts, each with memory of
-its own.  No part is a part of a sum: the outputs have the bits of `CpuBackend.forward`.
+Weights are packed once for all batches of a set, or once for all (`PackedWeights`).  Gates are there for
+some steps at a time, in memory that stays in the cache, and only cell states and block outputs are written.
+A large batch is cut by sequences into parts, whose rows of a step fit the cache; several threads share out
+the parts, each with memory of its own.  No part is a part of a sum: the outputs have the bits of
+`CpuBackend.forward`.
 """
 
 from __future__ import annotations
@@ -218,6 +219,42 @@ def _new_layer(layer: Layer, inputs: int, dtype: DTypeLike) -> _Layer:
     raise EngineError(f"the cpu backend has no {layer.kind} layer")
 
 
+def _new_layers(architecture: Architecture, dtype: DTypeLike) -> list[_Layer]:
+    pairs = zip(architecture.layers, architecture.input_sizes, strict=True)
+    return [_new_layer(layer, inputs, dtype) for layer, inputs in pairs]
+
+
+def _pack(layers: list[_Layer], network: Network, width: int) -> list[_Layer]:
+    for layer, w in zip(layers, network.parameters, strict=True):
+        layer.pack(w, width)
+    return layers
+
+
+class PackedWeights:
+    """The weights of a network that doesn't change, packed once for each width of panels that is asked for.
+
+    Several threads may use it side by side: what a pass writes lies elsewhere.
+
+    Parameters
+    ----------
+    network
+        Nobody may change it.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._by_width: dict[int, list[_Layer]] = {}
+
+    def layers(self, width: int) -> list[_Layer]:
+        """Return the layers with panels of this width."""
+        found = self._by_width.get(width)
+        if found is None:
+            new = _new_layers(self._network.architecture, self._network.dtype)
+            # Two threads may both have packed: the same numbers.
+            found = self._by_width[width] = _pack(new, self._network, width)
+        return found
+
+
 class CpuInference:
     """The memory of forward passes for networks of one architecture and precision.
 
@@ -231,14 +268,17 @@ class CpuInference:
 
     def __init__(self, architecture: Architecture, dtype: np.dtype[np.floating]) -> None:
         self.architecture, self.dtype = architecture, dtype
-        pairs = zip(architecture.layers, architecture.input_sizes, strict=True)
-        self._layers = [_new_layer(layer, inputs, dtype) for layer, inputs in pairs]
+        self._layers = _new_layers(architecture, dtype)
         self._scratch: list[list[Any]] = []  # of each thread, of each layer
         self._y = Memory(dtype)
         self._frames = 0  # of the largest part so far
 
     def outputs(
-        self, network: Network, batches: Iterable[Batch], team_for: Callable[[Batch], Team]
+        self,
+        network: Network,
+        batches: Iterable[Batch],
+        team_for: Callable[[Batch], Team],
+        packed_before: PackedWeights | None = None,
     ) -> Iterator[tuple[Batch, NDArray[np.floating]]]:
         """Compute batches one after the other, with the weights that the network has at the first.
 
@@ -250,22 +290,25 @@ class CpuInference:
             Of its inputs.
         team_for
             Returns the threads that compute a batch.
+        packed_before
+            Its weights; None: they are packed now, for they may have changed.
 
         Yields
         ------
         batch, outputs
             Packed outputs, shape (frames, outputs); valid until the next.
         """
-        packed_for = 0
+        packed_for, layers = 0, self._layers
         for batch in batches:
             team = team_for(batch)
             parts = _parts(batch, team.size)
             width = panel_width(self.dtype, parts[0][1])  # wider where a step has few rows
-            if width != packed_for:
+            if packed_before is not None:
+                layers = packed_before.layers(width)
+            elif width != packed_for:
                 packed_for = width
-                for layer, w in zip(self._layers, network.parameters, strict=True):
-                    layer.pack(w, width)
-            yield batch, self._of_parts(batch, parts, team)
+                _pack(layers, network, width)
+            yield batch, self._of_parts(batch, layers, parts, team)
 
     @property
     def is_small(self) -> bool:
@@ -273,26 +316,28 @@ class CpuInference:
         columns = sum(layer.size for layer in self.architecture.layers)
         return self._frames * columns * self.dtype.itemsize <= _KEPT
 
-    def _of_parts(self, batch: Batch, parts: list[tuple[int, int]], team: Team) -> Array:
+    def _of_parts(
+        self, batch: Batch, layers: list[_Layer], parts: list[tuple[int, int]], team: Team
+    ) -> Array:
         while len(self._scratch) < team.size:
             self._scratch.append([layer.scratch() for layer in self._layers])
         if len(parts) == 1:
-            return self._through(batch, 0)
+            return self._through(batch, layers, 0)
         y = self._y.rows("y", batch.frames, self.architecture.output_size)
         sequence = batch.sequence
 
         def share(thread: int) -> None:
             for left, right in parts[thread :: team.size]:
                 rows = np.flatnonzero((sequence >= left) & (sequence < right))
-                y[rows] = self._through(_part(batch, rows, left, right), thread)
+                y[rows] = self._through(_part(batch, rows, left, right), layers, thread)
 
         team.run(share)
         return y
 
-    def _through(self, batch: Batch, thread: int) -> Array:
+    def _through(self, batch: Batch, layers: list[_Layer], thread: int) -> Array:
         self._frames = max(self._frames, batch.frames)
         x = batch.inputs
-        for layer, scratch in zip(self._layers, self._scratch[thread], strict=True):
+        for layer, scratch in zip(layers, self._scratch[thread], strict=True):
             x = layer.outputs(x, batch, scratch)
         return x
 
