@@ -1,0 +1,1 @@
+"""Small changes of the code that tests should notice: ``python -m tests.mutants``."""
