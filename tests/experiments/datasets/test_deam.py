@@ -136,6 +136,17 @@ def test_the_list_may_stand_in_the_configuration(tiny):
         load(tiny, "data.development_songs=[3, 99]")
 
 
+def test_an_unlabelled_song_has_frames_where_it_was_annotated(tiny):
+    """Of song 1 nothing is learnt by its targets here, but they tell which part of it was rated."""
+    for target in ("arousal", "valence"):
+        write_dynamic(tiny / "data" / f"own_{target}.csv", {s: [0.1, 0.2, 0.3] for s in (2, 4, 5, 7)})
+    files = [f"data.targets.{target}=own_{target}.csv" for target in ("arousal", "valence")]
+    for lead_in, first in ((0, 15), (1, 14)):
+        song = load(tiny, *files, f"data.lead_in={lead_in}").unlabelled[0]
+        assert song.song_id == 1
+        assert song.times.tolist() == [k / 2 for k in range(2 * first, 37)]
+
+
 def test_nothing_unlabelled_if_none_is_asked_for(tiny):
     assert load(tiny, "data.unlabelled=none").unlabelled == []
 

@@ -49,6 +49,7 @@ def test_raters_who_agree_are_left_alone():
     assert (row.songs, row.raters, row.named, row.undefined) == (6, 6, True, 0)
     assert min(row.alpha, row.krippendorff, row.one_to_others) > 0.95
     assert row.alpha_low is None  # of six songs there is no interval
+    assert {(rater.songs, rater.frames) for rater in found.raters} == {(6, 6 * FRAMES)}
 
 
 def test_who_goes_against_the_others_is_found():
@@ -132,12 +133,11 @@ def test_a_folder_of_files_by_rater_is_read(tmp_path):
     songs[4][1, 10:20] = np.nan
     write(tmp_path / "annotations per each rater", songs)
     write(tmp_path / "annotations per each rater", songs, "groove")  # a target that no list has
+    write(tmp_path / "annotations per each rater", songs, "valence")
     where, answers = find_answers(tmp_path, Quiet())
     assert where.endswith("annotations per each rater")
-    assert {target: [*found] for target, found in answers.items()} == {
-        "arousal": [*range(1, 7)],
-        "groove": [*range(1, 7)],
-    }
+    assert [*answers] == ["arousal", "valence", "groove"]  # the usual ones first, in the usual order
+    assert all([*found] == [*range(1, 7)] for found in answers.values())
     assert answers["arousal"][4].names == WHO
     np.testing.assert_allclose(answers["arousal"][4].answers, songs[4].round(4))
 

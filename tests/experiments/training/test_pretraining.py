@@ -261,6 +261,18 @@ def test_mistakes_are_told_before_anything_is_trained(tiny, options, message):
     assert not list((tiny / "out").glob("jobs/*"))
 
 
+def test_a_network_without_memory_writes_no_song_down_in_experiments_of_python_s_either():
+    """Files are refused when they are read; here nothing was."""
+    experiment = Experiment(
+        name="x",
+        data={"source": "procedural"},
+        network={"cell": "feedforward"},
+        pretraining={"strategy": "sequence_autoencoder"},
+    )
+    with pytest.raises(InputError, match="remembers nothing to write down"):
+        check_pretraining(experiment, Dataset([], [], [], ["a", "b"], "FS2", [], hop_seconds=0.5))
+
+
 def test_songs_of_one_frame_can_be_neither_predicted_nor_cut():
     songs = [Song(k, np.zeros(1), np.ones((1, 2))) for k in range(12)]
     dataset = Dataset([], songs, [], ["a", "b"], "FS2", [], hop_seconds=None)
