@@ -257,7 +257,7 @@ def test_songs_of_a_group_are_in_one_fold(parted):
     column = ['data.table.metadata=["artist"]', "seed=2"]
     folds = json.loads((run(*column).folder / "ensemble.json").read_text())["folds"]
     assert sorted(map(sorted, folds)) == [list("ab"), list("cdefgh")]
-    with pytest.raises(InputError, match=r"^data\.table\.metadata: no column 'year', which folds\.group names"):
+    with pytest.raises(InputError, match=r"^data\.table\.metadata: no column 'year', which folds\.group"):
         run(*column, "folds.group=year")
     set_line(parted / "ratings.csv", 3, "a,0.5,5,5,elsewhere")
     refused(
