@@ -10,6 +10,8 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import signal
+import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -71,4 +73,5 @@ def main(words: list[str] | None = None, root: Path = ROOT) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the copy is removed, too
     main()

@@ -105,29 +105,40 @@ def _imported(file: Path) -> set[str]:
     return names
 
 
+def _not_python(folder: str, names: list[str]) -> list[str]:
+    return [name for name in names if Path(folder, name).is_file() and not name.endswith(".py")]
+
+
 class Overlay:
     """A copy of the tree, in an empty folder, in which tests are run."""
 
     def __init__(self, root: Path, folder: Path) -> None:
-        self.root, self.tree, self._temporary = root, folder / "tree", folder / "temporary"
-        self.tree.mkdir()
-        self._temporary.mkdir()
+        self.tree, self._unchanged, self._temporary = (
+            folder / name for name in ("tree", "as_is", "temporary")
+        )
+        for place in (self.tree, self._unchanged, self._temporary):
+            place.mkdir()
         for name in _COPIED:
             if (root / name).is_dir():
                 shutil.copytree(root / name, self.tree / name, symlinks=True)
             elif (root / name).is_file():
                 shutil.copy2(root / name, self.tree / name)
+        for name in ("lstmcore", "features", "experiments"):  # somebody may go on writing in the tree
+            if (root / name).is_dir():
+                shutil.copytree(root / name, self._unchanged / name, symlinks=True, ignore=_not_python)
         cache = self.tree / "lstmcore" / "kernel_cache.py"
         if cache.is_file():
             with cache.open("a") as file:
-                file.write(_SAME_KERNELS.format(here=str(self.tree.resolve()), there=str(root.resolve())))
+                file.write(
+                    _SAME_KERNELS.format(here=str(self.tree.resolve()), there=str(self._unchanged.resolve()))
+                )
 
     @contextmanager
     def changed(self, file: str, source: str) -> Iterator[None]:
         """Have another text in a file's place."""
         path = self.tree / file
         original = path.read_bytes()
-        added = original[len((self.root / file).read_bytes()) :]
+        added = original[len((self._unchanged / file).read_bytes()) :]
         self._write(path, source.encode() + added)
         try:
             yield
