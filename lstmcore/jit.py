@@ -7,6 +7,7 @@ music have their own from `Compiler`, so that a change of one place renews nobod
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,42 @@ FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}}
 _NO_POINTERS: dict[str, Any] = {"no_cfunc_wrapper": True}  # nobody passes a kernel on as a pointer
 _ENGINE = Path(__file__).parent
 _RULES = (Path(__file__), _ENGINE / "kernel_cache.py")  # how all kernels are compiled and kept
+
+
+class Inlined:
+    """A function that kernels call.
+
+    A tenth of the time to compile a kernel went into what lets Python call the functions in it.  Without
+    that a call by Python would end the process: it gets a version of its own.
+
+    Parameters
+    ----------
+    compiled
+        What Numba compiles it by for kernels.
+    flags
+        By which it is compiled for Python.
+
+    Attributes
+    ----------
+    py_func
+        The function itself.
+    """
+
+    def __init__(self, compiled: Any, flags: dict[str, Any]) -> None:
+        self.py_func, self._compiled, self._flags = compiled.py_func, compiled, flags
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Call it from Python."""
+        return self._for_python(*arguments)
+
+    @cached_property
+    def _for_python(self) -> Any:
+        return njit(**self._flags)(self.py_func)
+
+    @property
+    def _numba_type_(self) -> Any:
+        """By this Numba takes it for its own function."""
+        return self._compiled._numba_type_
 
 
 class Compiler:
@@ -40,8 +77,10 @@ class Compiler:
         self._sources = digest_of(folder, *_RULES)
 
     def inlined(self, function: Callable[..., Any]) -> Any:
-        """Compile a scalar function that is to vanish into the loop that calls it."""
-        return _for_all_values(njit(forceinline=True, **_NO_POINTERS, **self._flags)(function))
+        """Compile a function that is to vanish into the kernels that call it."""
+        flags: dict[str, Any] = {"forceinline": True, **_NO_POINTERS, **self._flags}
+        compiled = njit(**{"no_cpython_wrapper": True, **flags})(function)
+        return Inlined(_for_all_values(compiled), flags)
 
     def kernel(self, function: Callable[..., Any]) -> Any:
         """Compile a kernel: kept on disk, without the interpreter's lock."""

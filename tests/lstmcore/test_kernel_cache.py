@@ -1,5 +1,6 @@
 """Compiled kernels on disk: renewed when a source changes, and sound whatever becomes of the files."""
 
+import gc
 import os
 import shutil
 import subprocess
@@ -219,3 +220,33 @@ def test_a_write_that_fails_leaves_nothing(tmp_path):
     with pytest.raises(OSError, match="directory"):
         files.save(("f4",), "code")
     assert [path.suffix for path in tmp_path.iterdir()] == [".nbc"]
+
+
+# --- what compiling costs ------------------------------------------------------------------------
+
+
+def test_what_is_compiled_into_kernels_can_be_called_by_python_too():
+    one_more = jit.inlined(lambda x: x + 1)
+    kernel = numba.njit(lambda x: one_more(x))
+    assert kernel(2.0) == 3.0
+    assert one_more(2.0) == 3.0  # by a version of its own: that of kernels would end the process
+
+
+def test_the_collector_rests_while_a_kernel_is_compiled(tmp_path, monkeypatch):
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    enabled = []
+
+    class Passes(numba.core.event.Listener):
+        def on_start(self, event):
+            enabled.append(gc.isenabled())
+
+        def on_end(self, event):
+            pass
+
+    kernel = kernel_cache.kept(lambda x: x + 2, "a" * 64)
+    gc.enable()
+    with numba.core.event.install_listener("numba:run_pass", Passes()):
+        assert kernel(2) == 4
+    assert len(enabled) > 10
+    assert not any(enabled)
+    assert gc.isenabled()
