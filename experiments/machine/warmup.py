@@ -46,6 +46,7 @@ from lstmcore import (
     predict,
     train,
 )
+from lstmcore.backends.cpu.backend import CpuBackend
 
 ROOMS = ("lstmcore", "features", "experiments")
 UNCOMPILED = "reference"
@@ -245,8 +246,16 @@ def _train_ensemble(backend: str, precision: str) -> None:
         )
 
 
+class _Together(CpuBackend):
+    """Threads that share out work however little it is."""
+
+    def computes_alone(self, frames: int, network: Network) -> bool:
+        """Never leave a batch to one thread."""
+        return False
+
+
 def _train(backend: str, precision: str, kind: str) -> None:
-    """Train, validate and apply a network of two such layers, with every objective."""
+    """Train, validate and apply a network of two such layers, with every objective, and by several threads."""
     layers = [LAYERS[kind](_UNITS), LAYERS[kind](_UNITS)]
     network = initial_network(_INPUTS, layers, np.random.default_rng(1), dtype=precision)
     for objective in OBJECTIVES.values():
@@ -257,6 +266,8 @@ def _train(backend: str, precision: str, kind: str) -> None:
             )
             training = Training(network, Sets(data, data), settings, 1, objective)
             Trainer(training, backend=backend).run_epoch()
+    if backend == "cpu":
+        Trainer(training, backend=_Together(2)).run_epoch()
     predict(network, data, backend=backend)
 
 
