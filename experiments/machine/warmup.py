@@ -255,7 +255,7 @@ class _Together(CpuBackend):
 
 
 def _train(backend: str, precision: str, kind: str) -> None:
-    """Train, validate and apply a network of two such layers, with every objective, and by several threads."""
+    """Train, check and apply a network of two such layers, with every objective; also by several threads."""
     layers = [LAYERS[kind](_UNITS), LAYERS[kind](_UNITS)]
     network = initial_network(_INPUTS, layers, np.random.default_rng(1), dtype=precision)
     for objective in OBJECTIVES.values():
