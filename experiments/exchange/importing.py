@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
 
 from lstmcore.experiments.errors import InputError, unreadable
 from lstmcore.experiments.files import check_writable, write_text
@@ -13,6 +15,9 @@ from lstmcore.experiments.prediction.model import write_model
 from lstmcore.experiments.prediction.shipped import CARD
 from lstmcore.features.errors import printable
 from lstmcore.installing import install_extra
+
+if TYPE_CHECKING:
+    from lstmcore.experiments.exchange.imported import Imported
 
 ImportFormat = Literal["onnx", "torch", "currennt"]
 MOST_BYTES = 2_000_000_000
@@ -77,22 +82,26 @@ def import_model(
 
         _check_size(file)
         return network_to_model(file, out, Wishes(data=options.data, float64=options.float64))
+    with np.errstate(over="ignore", invalid="ignore"):  # what isn't finite is told by what is made of it
+        found = _read(file, from_)
+    if found.card is not None:
+        write_text(out / CARD, found.card)
+    write_model(out, found.description, found.tensors)
+    return found.notes
+
+
+def _read(file: Path, from_: Literal["onnx", "torch"]) -> Imported:
     if from_ == "onnx":
         if find_spec("onnx") is None:
             raise InputError(f"the package onnx is missing; to install it: {install_extra('export')}")
         from lstmcore.experiments.exchange.onnx_reading import read_onnx
 
         _check_size(file)
-        found = read_onnx(file)
-    else:
-        from lstmcore.experiments.exchange.torch_reading import read_torch, state_file
+        return read_onnx(file)
+    from lstmcore.experiments.exchange.torch_reading import read_torch, state_file
 
-        _check_size(state_file(file))
-        found = read_torch(file)
-    if found.card is not None:
-        write_text(out / CARD, found.card)
-    write_model(out, found.description, found.tensors)
-    return found.notes
+    _check_size(state_file(file))
+    return read_torch(file)
 
 
 def _check_size(file: Path) -> None:

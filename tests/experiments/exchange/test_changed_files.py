@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
+from onnx import helper
 
 from lstmcore.experiments.errors import InputError
 from lstmcore.experiments.exchange import ExportOptions, export_model, import_model
@@ -19,9 +21,6 @@ FILES = ("own.onnx", "foreign.onnx", "torch/model.safetensors")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    import numpy as np
-    from onnx import helper
-
     path: Path = tmp_path_factory.mktemp("files")
     write_small(path / "model", networks=2, quantiles=3)
     export_model(path / "model", "onnx", path / "own.onnx")
@@ -75,3 +74,38 @@ def test_a_text_that_is_none_is_named(folder, tmp_path):
         changed = tmp_path / f"{n}.onnx"
         changed.write_bytes(content.replace(text, b"\xff" + text[1:], 1))
         assert "no text" in complaint(changed, "onnx", tmp_path / f"back{n}")
+
+
+@pytest.mark.parametrize(
+    ("changed", "value", "away"),
+    [
+        ({"W": np.nan}, 0.0, "not finite"),
+        ({"W": np.inf}, 0.0, "not finite"),
+        ({"B": 3e38}, 0.0, "not finite"),  # two of them are added up
+        ({"V": 2.0}, 3e38, "not finite"),
+        ({"V": np.inf}, 0.0, "not finite"),
+        ({"V": 3e38}, 1.0, "something else"),  # the result isn't finite, however it is computed
+    ],
+)
+def test_numbers_that_are_not_finite_or_do_not_stay_so_are_told(changed, value, away, tmp_path):
+    """And nothing else: a warning would be an error here."""
+    node, arrays = lstm(np.random.default_rng(0), peepholes=False)
+    arrays |= {"V": np.full((4, 2), 2.0), "c": np.zeros(2)}
+    for name, number in changed.items():
+        arrays[name] = np.full_like(arrays[name], number)
+    last = helper.make_node("Gemm", ["s", "V", "c"], ["y"], alpha=value)
+    flat = helper.make_node("Squeeze", ["Y"], ["s"])
+    file = foreign(tmp_path / "x.onnx", node, flat, last, **arrays)
+    assert away in complaint(file, "onnx", tmp_path / "model")
+
+
+def test_a_signalling_nan_among_weights_is_told(tmp_path):
+    """A product with one is an invalid operation, where one with another NaN is none."""
+    node, arrays = lstm(np.random.default_rng(0), peepholes=False)
+    arrays |= {"V": np.full((4, 2), 7.0)}
+    last = helper.make_node("Gemm", ["s", "V"], ["y"])
+    file = foreign(tmp_path / "x.onnx", node, helper.make_node("Squeeze", ["Y"], ["s"]), last, **arrays)
+    seven = np.float32(7).tobytes() * 8
+    assert file.read_bytes().count(seven) == 1
+    file.write_bytes(file.read_bytes().replace(seven, b"\x01\x00\x80\x7f" * 8))
+    assert "not finite" in complaint(file, "onnx", tmp_path / "model")
