@@ -4,9 +4,13 @@ import signal
 import threading
 import time
 
+import numpy as np
 import pytest
+import soundfile
 
 from lstmcore.experiments.jobs.executor import Threads
+from lstmcore.features import FeatureSettings, FeatureStore, extract
+from lstmcore.features.sets import feature_names
 
 
 def test_results_come_in_the_order_of_the_tasks():
@@ -50,3 +54,27 @@ def test_ctrl_c_gives_jobs_the_time_to_keep_what_they_have():
         signal.signal(signal.SIGINT, before)
         timer.cancel()
     assert kept == [True, True]
+
+
+def test_songs_are_computed_as_the_settings_say_and_kept(monkeypatch, tmp_path):
+    settings, computed, songs = (
+        FeatureSettings(hop_seconds=0.2),
+        [],
+        [tmp_path / f"{k}.wav" for k in range(3)],
+    )
+
+    def compute(path, parts, told, *, stop=None):
+        computed.append((path, told))
+        return {part: np.full((2, len(feature_names(part))), 0.5, np.float32) for part in parts}
+
+    monkeypatch.setattr(extract, "compute_parts", compute)
+    for k, song in enumerate(songs):
+        soundfile.write(song, np.full(800, k / 10), 8000)
+    store, done = FeatureStore(tmp_path / "store"), []
+    for _ in range(2):
+        with Threads(2).extract(
+            songs, "music", store, settings=settings, workers=2, on_done=done.append
+        ) as results:
+            assert [result.path for result in results] == songs
+    assert sorted(computed, key=str) == [(song, settings) for song in songs]
+    assert sorted(one.stored for one in done) == [False] * 3 + [True] * 3
