@@ -1,15 +1,19 @@
 """Around all tests: kernels compiled before, one thread for NumPy, and ``--collector`` for an eager one.
 
 NumPy's products are computed on one thread, here and in the processes that tests start: these are as many
-as cores, and threads that wait for each other's cores took ten times as long.
+as cores, and threads that wait for each other's cores took ten times as long. Where Python may not keep the
+bytecode that it compiles, these processes keep it in a folder that goes with the tests.
 """
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Generator
@@ -19,6 +23,9 @@ from typing import Any
 import pytest
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is imported
+if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):  # else each of hundreds compiles all that it imports
+    os.environ["PYTHONPYCACHEPREFIX"] = tempfile.mkdtemp(prefix="lstmcore-tests-bytecode-")
+    atexit.register(shutil.rmtree, os.environ["PYTHONPYCACHEPREFIX"], ignore_errors=True)
 
 _COMPILE = """
 import sys
