@@ -27,6 +27,9 @@ if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):  # else each of hundreds compi
     os.environ["PYTHONPYCACHEPREFIX"] = tempfile.mkdtemp(prefix="lstmcore-tests-bytecode-")
     atexit.register(shutil.rmtree, os.environ["PYTHONPYCACHEPREFIX"], ignore_errors=True)
 
+# Waiting for the disk took a minute of all; a cut of power, which tells, is played in other processes.
+os.fsync = os.fstat  # type: ignore[assignment]
+
 _COMPILE = """
 import sys
 from lstmcore.experiments.machine.warmup import Display, warm_up

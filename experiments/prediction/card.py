@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +33,9 @@ from lstmcore.experiments.scoring.systems import ALL_NETWORKS, Predictions
 from lstmcore.experiments.seeds import seed_for
 from lstmcore.experiments.training.trial import TrialData
 from lstmcore.features.sets import feature_names
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 Interval = tuple[float, float] | None
 
@@ -55,6 +60,19 @@ class Row:
     scores: list[tuple[str, float, Interval]]
 
 
+@cache
+def _template() -> Template:
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # training begins without it
+
+    environment = Environment(
+        loader=PackageLoader("lstmcore.experiments.prediction", ""),
+        undefined=StrictUndefined,
+        autoescape=False,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template("card.md.j2")
+
+
 def write_card(folder: Path, data: TrialData, systems: Sequence[str], predictions: list[Predictions]) -> None:
     """Write the card of a model.
 
@@ -74,17 +92,9 @@ def write_card(folder: Path, data: TrialData, systems: Sequence[str], prediction
     OSError
         If the file can't be written.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined  # training begins without it
-
     about = read_description(folder / "model.json")
     rows = score_rows(data, systems, predictions)
-    environment = Environment(
-        loader=PackageLoader("lstmcore.experiments.prediction", ""),
-        undefined=StrictUndefined,
-        autoescape=False,
-        keep_trailing_newline=True,
-    )
-    text = environment.get_template("card.md.j2").render(
+    text = _template().render(
         name=data.experiment.name,
         about=about,
         summary=_summary(about),

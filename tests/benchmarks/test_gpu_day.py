@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -102,8 +103,8 @@ def test_wheels_are_installed_without_a_registry(tmp_path: Path) -> None:
 
 def test_what_hangs_is_ended_and_all_keep_to_the_limit(tmp_path: Path) -> None:
     began = time.monotonic()
-    summary, _ = run(tmp_path, HANGS=" ".join(PARTS[3:]), LIMIT="14")
-    assert time.monotonic() - began < 14 + 10
-    assert summary["tests"].startswith("exit code 124 after 3 s of 3")
+    summary, _ = run(tmp_path, HANGS=" ".join(PARTS[3:]), LIMIT="9")
+    assert time.monotonic() - began < 9 + 10
+    assert re.match(r"exit code 124 after \d+ s of 2: ", summary["tests"])
     assert summary["benchmark-60"].startswith("exit code 124"), "its share is left"
     assert summary["benchmark-600"].startswith("exit code 124")
