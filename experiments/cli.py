@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
@@ -113,17 +114,18 @@ def run(
     FS1 features are computed by openSMILE, whose Python package is licensed for
     non-commercial use only.
     """
-    from lstmcore.experiments.run import default_folder, run_experiment
-    from lstmcore.experiments.run.folder import tell_of_machine
-
     config = _experiment(experiment, set_, backend, execution_settings(engine, scheduler, threads))
-    folder = out or default_folder(config)
+    with _kernels_ahead(config):
+        from lstmcore.experiments.run import default_folder, run_experiment
+        from lstmcore.experiments.run.folder import tell_of_machine
 
-    def carry_out(config: Experiment, session: Session) -> Run:
-        tell_of_machine(experiment, folder, session.progress)
-        return run_experiment(config, session)
+        folder = out or default_folder(config)
 
-    result = _in_session(carry_out, config, folder, workers, quiet)
+        def carry_out(config: Experiment, session: Session) -> Run:
+            tell_of_machine(experiment, folder, session.progress)
+            return run_experiment(config, session)
+
+        result = _in_session(carry_out, config, folder, workers, quiet)
     from lstmcore.experiments.run.printing import print_run
 
     print_run(result, every=tables is Tables.ALL)
@@ -149,12 +151,13 @@ def search(
 
     Example: lstmcore search mine.toml --workers 2
     """
-    from lstmcore.experiments.studies.search import run_search, search_folder
-
     config = _experiment(experiment, set_, backend, execution_settings(engine, scheduler, threads))
-    with errors_told(None):  # there may be no section [search]
-        folder = out or search_folder(config)
-    searched = _in_session(run_search, config, folder, workers, quiet)
+    with _kernels_ahead(config):
+        from lstmcore.experiments.studies.search import run_search, search_folder
+
+        with errors_told(None):  # there may be no section [search]
+            folder = out or search_folder(config)
+        searched = _in_session(run_search, config, folder, workers, quiet)
     from lstmcore.experiments.studies.search.output import print_search
     from lstmcore.experiments.terminal.sheet import new_console
 
@@ -182,10 +185,11 @@ def ablate(
 
     Example: lstmcore ablate quickstart --out ablations
     """
-    from lstmcore.experiments.studies.ablation import ablation_folder, run_ablations
-
     config = _experiment(experiment, set_, backend, execution_settings(engine, scheduler, threads))
-    ablated = _in_session(run_ablations, config, out or ablation_folder(config), workers, quiet)
+    with _kernels_ahead(config):
+        from lstmcore.experiments.studies.ablation import ablation_folder, run_ablations
+
+        ablated = _in_session(run_ablations, config, out or ablation_folder(config), workers, quiet)
     from lstmcore.experiments.studies.ablation.output import print_ablations
     from lstmcore.experiments.terminal.sheet import new_console
 
@@ -200,6 +204,15 @@ def _experiment(
 
     with errors_told(None):
         return load_experiment(file, [*(settings or []), *options], backend)
+
+
+def _kernels_ahead(experiment: Experiment) -> AbstractContextManager[None]:
+    """Have kernels compiled by another process, where networks are trained by this one."""
+    if experiment.engine.backend != "cpu" or experiment.execution.engine != "threads":
+        return nullcontext()
+    from lstmcore.ahead import compiling_ahead
+
+    return compiling_ahead(experiment.engine.dtype)
 
 
 def _in_session(

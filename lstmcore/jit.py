@@ -13,7 +13,8 @@ from typing import Any
 
 from numba import njit, types
 
-from lstmcore.kernel_cache import digest_of, kept
+from lstmcore.kernel_cache import kept
+from lstmcore.kernel_sources import ENGINE, sources_of
 
 # error_model: a check for division by zero would keep the loops from being vectorised.
 # contract: a*b+c in one rounding.  Nothing else of fastmath: NaN must stay NaN.
@@ -21,8 +22,6 @@ FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}}
 """For loops that are to be vectorised."""
 
 _NO_POINTERS: dict[str, Any] = {"no_cfunc_wrapper": True}  # nobody passes a kernel on as a pointer
-_ENGINE = Path(__file__).parent
-_RULES = (Path(__file__), _ENGINE / "kernel_cache.py")  # how all kernels are compiled and kept
 
 
 class Inlined:
@@ -74,7 +73,7 @@ class Compiler:
 
     def __init__(self, folder: Path, **flags: Any) -> None:
         self._flags = flags
-        self._sources = digest_of(folder, *_RULES)
+        self._sources = sources_of(folder)
 
     def inlined(self, function: Callable[..., Any]) -> Any:
         """Compile a function that is to vanish into the kernels that call it."""
@@ -109,5 +108,5 @@ def _for_all_values(compiled: Any) -> Any:
     return compiled
 
 
-_compiler = Compiler(_ENGINE, **FLAGS)
+_compiler = Compiler(ENGINE, **FLAGS)
 inlined, kernel, woven = _compiler.inlined, _compiler.kernel, _compiler.woven

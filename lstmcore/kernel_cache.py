@@ -7,19 +7,23 @@ crash.  An empty or cut file ends the program.  Neither knows Numba's key everyt
 
 Here nothing is shared between kernels.  A file's name is made from all that its code depends on, and the file
 begins with a checksum.  Whatever is not right is compiled anew and replaced.
+
+Processes that need a kernel at the same time take turns: one compiles it, the others find it.  So two of
+them compile different kernels side by side.
 """
 
 from __future__ import annotations
 
 import gc
-import hashlib
 import logging
 import pickle
+import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import llvmlite
 import llvmlite.binding
@@ -27,6 +31,11 @@ import numba
 import numpy as np
 from numba import njit
 from numba.core import caching as _caching, serialize as _serialize
+
+try:
+    import fcntl
+except ImportError:  # not on every system
+    fcntl = None  # type: ignore[assignment]
 
 _log = logging.getLogger("lstmcore")
 
@@ -41,15 +50,10 @@ _MACHINE = (
     llvmlite.binding.get_host_cpu_name(),
     llvmlite.binding.get_host_cpu_features().flatten(),
 )
-_DIGEST = hashlib.sha256().digest_size
-_ENDINGS = (".nbc", ".nbi", ".tmp")
-
-
-def digest_of(folder: Path, *others: Path) -> str:
-    """Return a checksum of all Python files of a folder, and of others: kernels compile in other files."""
-    rooms = ("features", "experiments")  # linked into the package, and none of the engine's
-    files = [f for f in sorted(folder.rglob("*.py")) if f.relative_to(folder).parts[0] not in rooms]
-    return hashlib.sha256(b"".join(file.read_bytes() for file in (*files, *others))).hexdigest()
+_DIGEST = sha256().digest_size
+_ENDINGS = (".nbc", ".nbi", ".tmp", ".lock")
+_PATIENCE_SECONDS = 60.0  # with one who compiles the same kernel; it may have been stopped, as by Ctrl-Z
+_LOOK_SECONDS = 0.01
 
 
 def kept(function: Callable[..., Any], sources: str, **flags: Any) -> Any:
@@ -65,9 +69,11 @@ def kept(function: Callable[..., Any], sources: str, **flags: Any) -> Any:
         For ``numba.njit``.
     """
     compiled = njit(**flags)(function)
-    compiled._compiler.compile = _undisturbed(compiled._compiler.compile)
+    compilation = _undisturbed(compiled._compiler.compile)
     with suppress(RuntimeError):  # no place to write to
-        compiled._cache = _Cache(function, sources)
+        compiled._cache = cache = _Cache(function, sources)
+        compilation = cache.in_turn(compilation)
+    compiled._compiler.compile = compilation
     return compiled
 
 
@@ -92,11 +98,87 @@ class _Cache(caching.FunctionCache):  # type: ignore[misc]
     def __init__(self, function: Callable[..., Any], sources: str) -> None:
         super().__init__(function)
         self._cache_file = KernelFiles(Path(self._cache_path), self._impl.filename_base, sources)
+        self._turn: _Turn | None = None
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Return a kernel that was kept, or None: then it is this process's turn to compile it."""
+        found = super().load_overload(sig, target_context)
+        if found is None:
+            self._turn = _Turn(self._cache_file.path(self._index_key(sig, target_context.codegen())))
+            if self._turn.waited:
+                found = super().load_overload(sig, target_context)
+            if found is not None:
+                self._end_turn()
+        return found
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep a compiled kernel; where that can't be done it is there for this process all the same."""
-        with suppress(OSError):  # disk full, no permission any more
-            super().save_overload(sig, data)
+        try:
+            with suppress(OSError):  # disk full, no permission any more
+                super().save_overload(sig, data)
+        finally:
+            self._end_turn()
+
+    def in_turn(self, compilation: Callable[..., Any]) -> Callable[..., Any]:
+        """Have it be another's turn if a compilation fails, or Ctrl-C ends it."""
+
+        def compile_in_turn(*arguments: Any) -> Any:
+            try:
+                return compilation(*arguments)
+            except BaseException:
+                self._end_turn()
+                raise
+
+        return compile_in_turn
+
+    def _end_turn(self) -> None:
+        if self._turn is not None:
+            self._turn.end()
+            self._turn = None
+
+
+class _Turn:
+    """One process's turn to compile a kernel, once no other compiles it.
+
+    Nobody waits in a circle: who waits compiles a kernel that calls the other's.
+
+    Parameters
+    ----------
+    kernel
+        Its file.
+
+    Attributes
+    ----------
+    waited
+        Whether another had its turn before.
+    """
+
+    def __init__(self, kernel: Path) -> None:
+        self._path, self.waited = kernel.with_suffix(".lock"), False
+        self._file: IO[bytes] | None = None
+        if fcntl is None:  # then each compiles all that it needs
+            return
+        with suppress(OSError):  # no folder yet, no permission
+            kernel.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._path.open("wb")
+        until = time.monotonic() + _PATIENCE_SECONDS
+        while self._file is not None and time.monotonic() < until:
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self.waited = True
+                time.sleep(_LOOK_SECONDS)
+            except OSError:  # a file system without locks
+                return
+            else:
+                return
+
+    def end(self) -> None:
+        """Let others have theirs."""
+        if self._file is not None:
+            with suppress(OSError):
+                self._path.unlink(missing_ok=True)
+            self._file.close()
 
 
 class KernelFiles:
@@ -117,7 +199,7 @@ class KernelFiles:
 
     def path(self, key: Any) -> Path:
         """Tell which file holds the code for Numba's key of types, target and byte code."""
-        name = hashlib.sha256(repr((_MACHINE, key)).encode()).hexdigest()[:16]
+        name = sha256(repr((_MACHINE, key)).encode()).hexdigest()[:16]
         return self._folder / f"{self._base}{self._sources}{name}.nbc"
 
     def load(self, key: Any) -> Any:
@@ -126,7 +208,7 @@ class KernelFiles:
             content = self.path(key).read_bytes()
         except OSError:
             return None
-        if hashlib.sha256(content[_DIGEST:]).digest() != content[:_DIGEST]:
+        if sha256(content[_DIGEST:]).digest() != content[:_DIGEST]:
             _log.warning("%s: damaged; compiled anew", self.path(key))
             return None
         found, data = pickle.loads(content[_DIGEST:])
@@ -138,7 +220,7 @@ class KernelFiles:
         path = self.path(key)
         temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex[:16]}.tmp")
         try:
-            temporary.write_bytes(hashlib.sha256(content).digest() + content)
+            temporary.write_bytes(sha256(content).digest() + content)
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)

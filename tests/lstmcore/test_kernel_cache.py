@@ -14,7 +14,8 @@ import lstmcore
 from lstmcore import jit, kernel_cache
 from lstmcore.experiments.datasets.procedural import kernels as procedural_kernels
 from lstmcore.features import kernels as features_kernels
-from lstmcore.kernel_cache import KernelFiles, digest_of
+from lstmcore.kernel_cache import KernelFiles
+from lstmcore.kernel_sources import digest_of
 
 OUTPUT = """
 import numpy as np

@@ -126,9 +126,9 @@ class Overlay:
         for name in ("lstmcore", "features", "experiments"):  # somebody may go on writing in the tree
             if (root / name).is_dir():
                 shutil.copytree(root / name, self._unchanged / name, symlinks=True, ignore=_not_python)
-        cache = self.tree / "lstmcore" / "kernel_cache.py"
-        if cache.is_file():
-            with cache.open("a") as file:
+        sources = self.tree / "lstmcore" / "kernel_sources.py"
+        if sources.is_file():
+            with sources.open("a") as file:
                 file.write(
                     _SAME_KERNELS.format(here=str(self.tree.resolve()), there=str(self._unchanged.resolve()))
                 )

@@ -28,7 +28,7 @@ from lstmcore.experiments.jobs.parcels import Packed, Parcel, Unpacker
 from lstmcore.experiments.jobs.work import Work
 from lstmcore.experiments.terminal.environment import version_of
 from lstmcore.features import AudioError, SmileError
-from lstmcore.kernel_cache import digest_of
+from lstmcore.kernel_sources import digest_of
 
 TELL_SECONDS = 1.0
 """How often, at most, a training tells of its epochs."""

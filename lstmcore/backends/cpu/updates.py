@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lstmcore.ahead import in_progress
 from lstmcore.backends.cpu import feedforward, lstm
 from lstmcore.backends.cpu.backend import CpuBackend, momentum_update
 from lstmcore.backends.cpu.feedforward import (
@@ -360,8 +361,11 @@ class Updates:
 
     @property
     def fit(self) -> bool:
-        """Whether one thread is to compute each batch; several go through the passes."""
-        return self._backend.computes_alone(self._frames, self._network)
+        """Whether one thread is to compute each batch; several go through the passes.
+
+        So does one for as long as the kernel of many updates is still being compiled beside it.
+        """
+        return not in_progress() and self._backend.computes_alone(self._frames, self._network)
 
     def run(
         self,
