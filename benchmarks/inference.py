@@ -6,7 +6,8 @@ The paper's network in single precision.  Outputs are compared first.  What is t
 by a `PackedNetwork`, since the others keep a trained network, too; `predict`, which packs at each call, has
 columns of its own.  Timed is the processor time of the one thread that computes, so that what else the
 machine does counts as little as it can; only two threads are timed by the clock, ours beside PyTorch's and
-ONNX Runtime's.  Everyone gets its frames and keeps its outputs in the form it likes best.  The yardstick of
+ONNX Runtime's, each in a process of its own, for threads of the others go on looking for work when a call has
+ended.  Everyone gets its frames and keeps its outputs in the form it likes best.  The yardstick of
 a frame is reading as many weights by our own product, in the same run.
 """
 
@@ -16,6 +17,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -24,9 +26,11 @@ from numpy.typing import NDArray
 
 from benchmarks.measuring import alternate, publish
 from benchmarks.onnx_network import bound, no_states, onnx_session
+from benchmarks.own_process import OwnProcess
+from benchmarks.peers import INFERENCE, ours_alone, side_by_side, torch_alone
 from benchmarks.torch_network import TorchNetwork
 from benchmarks.train import INPUTS, OUTPUTS, paper_network, songs
-from lstmcore import Network, PackedNetwork, SequenceSet, StreamingNetwork, predict
+from lstmcore import Network, SequenceSet, StreamingNetwork, predict
 from lstmcore.backends.cpu.gemm import add_product, panel_width
 
 TOLERANCE = 2e-6
@@ -37,48 +41,33 @@ Step = Callable[[int], Any]  # takes the number of a frame, returns its outputs
 def whole_songs(count: int, frames: int, rounds: int) -> dict[str, Any]:
     """Check, then time all frames of some songs; return a row of the table."""
     network, data = paper_network(), songs(count, frames)
-    model = TorchNetwork(network).eval()
-    x = np.ascontiguousarray(data.inputs.reshape(count, frames, INPUTS).swapaxes(0, 1))
-    tensor, session, session2 = torch.from_numpy(x), onnx_session(network, 1), onnx_session(network, 2)
-    feed = {"x": x, **no_states(network, count)}
 
     def ours() -> Array:
         return predict(network, data, parallel_sequences=count)
 
-    def theirs(threads: int) -> Callable[[], Any]:
-        def forward() -> Any:
-            torch.set_num_threads(threads)
-            with torch.inference_mode():
-                return model(tensor)
-
-        return forward
-
-    packed, packed2 = PackedNetwork(network), PackedNetwork(network, threads=2)
-
-    def packed_before() -> Array:
-        return packed.predict(data, parallel_sequences=count)
-
-    candidates: dict[str, Callable[[], Any]] = {
+    candidates = {
         "ours": ours,
-        "packed": packed_before,
-        "torch1": theirs(1),
-        "torch2": theirs(2),
-        "onnx": lambda: session.run(["y"], feed)[0],
+        "packed": ours_alone(INFERENCE, count, frames, 1),
+        "torch1": torch_alone(INFERENCE, count, frames, 1, compiled=False),
+        "onnx": onnx_alone(count, frames, 1),
     }
-    expected = ours().reshape(count, frames, OUTPUTS).swapaxes(0, 1)
+    expected = side_by_side(ours(), count)
     different = max(
         _difference(f"{name}, {count} x {frames}", np.asarray(candidates[name]()), expected)
-        for name in ("torch1", "torch2", "onnx")
+        for name in ("torch1", "onnx")
     )
-    if not np.array_equal(packed_before(), ours()):
-        raise SystemExit(f"packed, {count} x {frames}: the outputs have other bits")
-    together = {
-        "ours": lambda: packed2.predict(data, parallel_sequences=count),
-        "torch": candidates.pop("torch2"),
-        "onnx": lambda: session2.run(["y"], feed)[0],
-    }
-    clock = alternate(together, rounds=5)
-    torch.set_num_threads(1)
+    for threads in (1, 2):
+        if not np.array_equal(ours_alone(INFERENCE, count, frames, threads)(), ours()):
+            raise SystemExit(f"packed, {count} x {frames}, {threads} threads: the outputs have other bits")
+    with ExitStack() as processes:
+        together = {
+            "ours": OwnProcess(ours_alone, INFERENCE, count, frames, 2),
+            "torch": OwnProcess(torch_alone, INFERENCE, count, frames, 2, False),
+            "onnx": OwnProcess(onnx_alone, count, frames, 2),
+        }
+        for process in together.values():
+            processes.enter_context(process)
+        clock = alternate(together, rounds, pause=0.1)
     taken = in_turn({name: _ignoring(call) for name, call in candidates.items()}, 1, rounds)
     seconds = {name: np.array(turns).ravel() for name, turns in taken.items()}
     micro = {name: float(np.median(found)) / (count * frames) * 1e6 for name, found in seconds.items()}
@@ -98,6 +87,14 @@ def whole_songs(count: int, frames: int, rounds: int) -> dict[str, Any]:
         "x onnx, 2 threads each": clock["ours"].ratio(clock["onnx"]),
         "outputs differ": different,
     }
+
+
+def onnx_alone(count: int, frames: int, threads: int) -> Callable[[], Any]:
+    """Return a call of ONNX Runtime that computes all outputs, [T, n, O]."""
+    network, data = paper_network(), songs(count, frames)
+    session = onnx_session(network, threads)
+    feed = {"x": side_by_side(data.inputs, count), **no_states(network, count)}
+    return lambda: session.run(["y"], feed)[0]
 
 
 def _ignoring(call: Callable[[], Any]) -> Step:
@@ -266,13 +263,13 @@ def a_frame_at_a_time(frames: int, rounds: int, compiled: bool) -> Iterator[dict
         }
 
 
-def side_by_side(counts: list[int], frames: int, rounds: int) -> Iterator[dict[str, Any]]:
+def many_streams(counts: list[int], frames: int, rounds: int) -> Iterator[dict[str, Any]]:
     """Time several streams in one step; yield a row of the table for each number."""
     network = paper_network()
     steps: dict[str, Step] = {}
     for count in counts:
         data = songs(count, frames)
-        x = np.ascontiguousarray(data.inputs.reshape(count, frames, INPUTS).swapaxes(0, 1))
+        x = side_by_side(data.inputs, count)
         steps[str(count)] = _our_step(StreamingNetwork(network, count), x, data, network)
     taken = in_turn(steps, frames, rounds)
     for name, turns in taken.items():
@@ -300,11 +297,12 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     packages = ["torch", "onnxruntime", "onnx"]
-    rows = [whole_songs(*case, arguments.rounds) for case in ((1, 60), (1, 600), (40, 60), (430, 60))]
+    cases = (1, 60), (1, 600), (10, 60), (40, 60), (430, 60)
+    rows = [whole_songs(*case, arguments.rounds) for case in cases]
     publish("inference_songs", "Whole songs through the paper's network", rows, packages)
     rows = list(a_frame_at_a_time(arguments.frames, arguments.rounds, not arguments.no_compile))
     publish("inference_frames", "The paper's network, a frame at a time, processor time", rows, packages)
-    rows = list(side_by_side([1, 2, 4, 8, 16, 64], arguments.frames // 3, arguments.rounds))
+    rows = list(many_streams([1, 2, 4, 8, 16, 64], arguments.frames // 3, arguments.rounds))
     publish("inference_streams", "Streams side by side, processor time", rows)
 
 
