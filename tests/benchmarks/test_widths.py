@@ -1,5 +1,6 @@
 """Other vectors, other last digits, and no more: a training without AVX against one as it is here."""
 
+import functools
 import json
 import os
 import subprocess
@@ -28,6 +29,7 @@ print(json.dumps([VECTOR_BYTES, best.weights.tolist(), predict(best, inputs[0]).
 """
 
 
+@functools.cache
 def trained(**changed: str) -> tuple[int, np.ndarray, np.ndarray]:
     root = Path(__file__).parents[2]
     done = subprocess.run(

@@ -1,5 +1,7 @@
 """Synthesised cadences: tonic, subdominant, dominant, tonic, in any key and tuning."""
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,11 +25,12 @@ def cadence(tonic: int, *, minor: bool, detuned: float = 0.0, rate: int = RATE) 
     chords = [(0, third, 7), (5, 5 + third, 12), (7, 11, 14), (0, third, 7)]
     sound = [
         sum(tone(440 * 2 ** ((tonic - 9 + note + detuned) / 12), rate) for note in (chord[0] - 12, *chord))
-        for chord in chords * 2
+        for chord in chords
     ]
-    return np.asarray(0.1 * np.concatenate(sound), np.float64)
+    return np.asarray(0.1 * np.concatenate(sound * 2), np.float64)
 
 
+@cache
 def drums(rate: int = RATE) -> Signal:
     """Eight a second: falling low tones and bursts of noise in turn, 6 s."""
     random = np.random.default_rng(3)

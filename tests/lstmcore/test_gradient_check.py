@@ -67,7 +67,7 @@ any_layer = st.builds(
 )
 def test_every_parameter_of_every_kind_of_layer(backend, inputs, hidden, lengths, seed):
     if backend == "reference":
-        hidden, lengths = hidden[:2], lengths[:2]  # it is slow
+        hidden, lengths = hidden[:2], [min(n, 3) for n in lengths[:2]]  # it is slow
     network = random_mixture(inputs, [*hidden, Linear(2, 1.3)], seed)
     check = gradient_check(network, random_sequences(lengths, inputs, 2, seed), backend=backend)
     assert check.largest < 1e-6, check.worst

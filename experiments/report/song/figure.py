@@ -86,7 +86,7 @@ def draw_song(picture: SongPicture) -> Figure:
     heights = [_SOUND, *[_FEATURE] * len(features), *[_EMOTION] * len(picture.targets)]
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(_WIDTH, sum(heights) + _MARGINS), dpi=_DPI, layout="constrained")
-        axes: Any = figure.subplots(len(heights), sharex=True, height_ratios=heights)
+        axes: Any = figure.subplots(len(heights), sharex=True, squeeze=False, height_ratios=heights)[:, 0]
         figure.suptitle(picture.title, x=0.01, ha="left", fontsize=12, fontweight="bold")
         _draw_sound(axes[0], picture.sound)
         for axis, column in zip(axes[1:], features, strict=False):

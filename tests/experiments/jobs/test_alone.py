@@ -75,7 +75,7 @@ def test_two_commands_at_once_compute_everything_once(tiny):
 
 def test_a_killed_process_keeps_nobody_out(tiny):
     process = command(tiny, "--set", "training.max_epochs=100000", "--set", "training.patience=100000")
-    while not list((tiny / "out").glob("jobs/network-*")) and process.poll() is None:
+    while not list((tiny / "out").glob("jobs/autoencoder-*")) and process.poll() is None:
         time.sleep(0.01)
     assert json.loads((tiny / "out" / f"{LOCK}.json").read_text())["process"] == process.pid
     waiting = Leaving()

@@ -1,5 +1,6 @@
 """``lstmcore plot``: what the figure shows, each format, and what is said about input that doesn't fit."""
 
+import dataclasses
 import errno
 import json
 import os
@@ -84,6 +85,19 @@ def place(tmp_path, monkeypatch, cache):
     return tmp_path
 
 
+@pytest.fixture
+def drawn(monkeypatch):
+    """The pictures that the command draws, without the panels of features, which take most of the time."""
+    pictures = []
+
+    def draw(picture):
+        pictures.append(picture)
+        return draw_song(dataclasses.replace(picture, features=None))
+
+    monkeypatch.setattr(command, "draw_song", draw)
+    return pictures
+
+
 def picture_of(place, audio, view=waveform):
     system, predictions = read_predictions(place / "run", audio, None, None)
     features = extract_features(audio, "FS2", FeatureStore())
@@ -160,19 +174,18 @@ def test_values_beyond_the_scale_are_not_cut_off(place, audio):
 
 
 @pytest.mark.parametrize("how", ["--model", "--predictions"])
-def test_the_axis_is_the_scale_that_the_model_tells(place, audio, monkeypatch, how):
+def test_the_axis_is_the_scale_that_the_model_tells(place, audio, monkeypatch, drawn, how):
     description = DESCRIPTION | {"target_range": [-3, 9]}
     write_model(place / "run" / "model", description, arrays())
-    times, drawn = np.arange(4) / 2, []
+    times = np.arange(4) / 2
     columns = {"file": "7", "time": times, "arousal": 5.0, "valence": 6.0, "arousal_spread": 0.1}
     table = pd.DataFrame(columns | {"valence_spread": 0.1})
     opened = SimpleNamespace(system="lstm_all")
     monkeypatch.setattr(command, "open_predictor", lambda *_: opened)
     monkeypatch.setattr(command, "predict_files", lambda *_, **__: Predicted(table, []))
-    monkeypatch.setattr(command, "draw_song", lambda picture: drawn.append(draw_song(picture)) or drawn[0])
     result = invoke(audio, how, place / "run")
     assert result.exit_code == 0, result.output
-    axis = drawn[0].axes[5]
+    axis = draw_song(drawn[0]).axes[5]
     assert axis.get_ylim() == (-3, 9)
     assert axis.get_ylabel() == "-3 to 9"
 
@@ -284,14 +297,14 @@ def test_the_suffix_is_the_format(place, audio, name, magic):
         assert b"standard deviation of raters" in content
 
 
-def test_the_default_is_a_png_in_the_current_folder(place, audio):
+def test_the_default_is_a_png_in_the_current_folder(place, audio, drawn):
     assert invoke(audio, "--view", "spectrogram").exit_code == 0
     assert [path.name for path in place.glob("7.*")] == ["7.png"]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="names of files are text there")
 @pytest.mark.parametrize("name", [b"caf\xe9", b"two\nlines", b"x" * 251, b'"<b>&'])
-def test_a_song_of_any_name_has_its_picture(place, audio, name):
+def test_a_song_of_any_name_has_its_picture(place, audio, drawn, name):
     try:
         song = shutil.copy(audio, os.fsdecode(name + b".wav"))
     except OSError as error:
@@ -352,9 +365,7 @@ def test_a_run_of_ones_own_audio_knows_songs_by_their_paths(place, called):
     assert curves["joy"].values.tolist() == [0.2, 0.2]
 
 
-def test_what_lies_beside_predictions_says_their_scale(place, audio, monkeypatch):
-    drawn = []
-    monkeypatch.setattr(command, "draw_song", lambda picture: drawn.append(picture) or draw_song(picture))
+def test_what_lies_beside_predictions_says_their_scale(place, audio, drawn):
     for name in ("p.csv", "other.csv"):
         (place / name).write_text(f"file,time,joy\n{audio},0,3\n{audio},1,4\n")
     facts = {"scale": [1.0, 9.0]}
@@ -367,7 +378,7 @@ def test_what_lies_beside_predictions_says_their_scale(place, audio, monkeypatch
     assert [picture.scale for picture in drawn] == [(1, 9), (1, 9), None]
 
 
-def test_a_model_predicts_the_song_itself(place, audio, monkeypatch):
+def test_a_model_predicts_the_song_itself(place, audio, monkeypatch, drawn):
     predictor = Predictor(None, "lstm_ccc", None)
 
     def opened(run, system):
@@ -381,10 +392,8 @@ def test_a_model_predicts_the_song_itself(place, audio, monkeypatch):
         columns = {"file": "7", "time": times, "arousal": times / 100, "valence": -times / 100}
         return Predicted(pd.DataFrame(columns | {"arousal_spread": 0.1, "valence_spread": 0.2}), [])
 
-    drawn = []
     monkeypatch.setattr(command, "open_predictor", opened)
     monkeypatch.setattr(command, "predict_files", predicted)
-    monkeypatch.setattr(command, "draw_song", lambda picture: drawn.append(picture) or draw_song(picture))
     result = invoke(audio, "--model", place / "run", "--system", "lstm_ccc")
     assert result.exit_code == 0, result.output
     assert drawn[0].system == "lstm_ccc"
