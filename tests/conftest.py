@@ -1,19 +1,16 @@
 """Around all tests: kernels compiled before, one thread for NumPy, and ``--collector`` for an eager one.
 
 NumPy's products are computed on one thread, here and in the processes that tests start: these are as many
-as cores, and threads that wait for each other's cores took ten times as long. Where Python may not keep the
-bytecode that it compiles, these processes keep it in a folder that goes with the tests.
+as cores, and threads that wait for each other's cores took ten times as long. Where Python is told to keep no
+bytecode, they keep it all the same, as they do kernels: else each of hundreds compiles all that it imports.
 """
 
 from __future__ import annotations
 
-import atexit
 import gc
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Generator
@@ -23,9 +20,7 @@ from typing import Any
 import pytest
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is imported
-if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):  # else each of hundreds compiles all that it imports
-    os.environ["PYTHONPYCACHEPREFIX"] = tempfile.mkdtemp(prefix="lstmcore-tests-bytecode-")
-    atexit.register(shutil.rmtree, os.environ["PYTHONPYCACHEPREFIX"], ignore_errors=True)
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # Waiting for the disk took a minute of all; a cut of power, which tells, is played in other processes.
 os.fsync = os.fstat  # type: ignore[assignment]
@@ -35,6 +30,22 @@ import sys
 from lstmcore.experiments.machine.warmup import Display, warm_up
 warm_up(Display(quiet=True), lambda part: ("float64" in part) == (sys.argv[1] == "float64"))
 """
+# Files that take longest, by their names' ends: they begin first, lest the last of them leave a core idle.
+_LONGEST = (
+    "cuda_simulator.py",
+    "widths.py",
+    "dask.py",
+    "kernel_cache.py",
+    "site.py",
+    "same.py",
+    "cuda_blocks.py",
+    "run.py",
+    "faults.py",
+    "error_paths.py",
+    "warmup.py",
+    "shared_folder.py",
+    "annotation_page.py",
+)
 _WAIT_SECONDS = 5.0  # for threads that have been told to end, and end by themselves
 _FDS = Path("/proc/self/fd")
 _KEPT = (".ttf", ".otf", ".afm")  # fonts, which matplotlib keeps open for as long as it is there
@@ -63,6 +74,10 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         return
     started = [subprocess.Popen([sys.executable, "-c", _COMPILE, part]) for part in ("float64", "others")]
     assert [process.wait() for process in started] == [0, 0], "kernels could not be compiled"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.path.name.endswith(_LONGEST))
 
 
 @pytest.hookimpl(wrapper=True)

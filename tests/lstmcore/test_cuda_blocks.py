@@ -30,9 +30,9 @@ from tests.lstmcore.networks import random_mixture, random_sequences, run_all
 
 pytestmark = pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning")
 
-TRAINING = random_sequences([4, 2, 5, 3], 3, 2, seed=1)
-VALIDATION = random_sequences([3, 4], 3, 2, seed=2)
-OTHER = random_sequences([2, 6], 3, 2, seed=3)
+TRAINING = random_sequences([3, 1, 4, 2], 3, 2, seed=1)
+VALIDATION = random_sequences([2, 3], 3, 2, seed=2)
+OTHER = random_sequences([2, 4], 3, 2, seed=3)
 LAYERS = [LSTM(5, 0.7), Softmax(3), BLSTM(4), Tanh(3), Linear(2)]
 
 
