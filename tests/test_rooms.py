@@ -83,8 +83,8 @@ ENGINE = [
     ["layers", "sgd", "standardise", "seeds"],
     ["cell", "update", "objective_terms"],
     ["checks", "installing", "jit"],
-    ["kernel_cache"],
-    ["activations", "errors"],
+    ["ahead", "kernel_cache"],
+    ["activations", "errors", "kernel_sources"],
 ]
 
 

@@ -5,6 +5,8 @@ import os
 import shutil
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import numba
@@ -221,6 +223,65 @@ def test_a_write_that_fails_leaves_nothing(tmp_path):
     with pytest.raises(OSError, match="directory"):
         files.save(("f4",), "code")
     assert [path.suffix for path in tmp_path.iterdir()] == [".nbc"]
+
+
+# --- turns -------------------------------------------------------------------------------------------
+
+
+def locked(file):
+    """Take a turn, as another process does."""
+    fcntl = pytest.importorskip("fcntl")
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="no /proc tells what a process has open")
+def test_a_kernel_that_another_process_compiles_is_waited_for(start, tmp_path):
+    assert hits_and_misses(start("f4")) == (0, 1)
+    [kernel] = (tmp_path / "cache").rglob("*.nbc")
+    content, turn = kernel.read_bytes(), kernel.with_suffix(".lock")
+    assert not turn.exists()
+    kernel.unlink()
+    with turn.open("wb") as file:
+        locked(file)
+        process = start("f4")
+        while str(turn) not in opened(process):
+            assert process.poll() is None, "it didn't wait"
+            time.sleep(0.01)
+        kernel.write_bytes(content)
+    assert hits_and_misses(process) == (1, 0)
+
+
+def opened(process):
+    found = set()
+    with suppress(OSError):
+        for link in Path(f"/proc/{process.pid}/fd").iterdir():
+            with suppress(OSError):
+                found.add(str(link.readlink()))
+    return found
+
+
+def test_one_who_was_stopped_is_not_waited_for_without_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(kernel_cache, "_PATIENCE_SECONDS", 0.05)
+    kernel = kernel_cache.kept(lambda x: x + 3, "a" * 64)
+    assert kernel(2) == 5
+    [file] = tmp_path.rglob("*.nbc")
+    file.unlink()
+    again = kernel_cache.kept(kernel.py_func, "a" * 64)
+    with file.with_suffix(".lock").open("wb") as turn:
+        locked(turn)
+        assert again(2) == 5
+    assert again._cache_misses
+    assert file.exists()
+
+
+def test_what_cannot_be_compiled_is_left_to_others(tmp_path, monkeypatch):
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    kernel = kernel_cache.kept(lambda x: x.nothing, "a" * 64)
+    with pytest.raises(numba.TypingError):
+        kernel(2)
+    assert not list(tmp_path.rglob("*.lock"))
 
 
 # --- what compiling costs ------------------------------------------------------------------------

@@ -2,9 +2,9 @@
 
     python -m lstmcore.backends.cpu.compile_ahead float32
 
-The order is that of what is missed first by a process that begins with a forward pass: what both passes
-consist of, the backward pass, the pass that validates; last what does many updates at once, without which
-one can learn.
+The order is that of what a process misses first that begins with a forward pass: what both passes consist
+of, the walk back through time, the pass that validates; then what does many updates at once, without which
+one can learn.  What such a process has compiled meanwhile is found in the end.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 
 from lstmcore.ahead import note
 from lstmcore.backends.cpu.backend import CpuBackend
+from lstmcore.backends.cpu.feedforward import affine_forward
 from lstmcore.backends.cpu.gemm import (
     block_size,
     column_sums,
@@ -28,7 +29,6 @@ from lstmcore.backends.cpu.gemm import (
     product_over_frames,
 )
 from lstmcore.backends.cpu.lstm import Scratch, States, Steps, steps_backward
-from lstmcore.backends.cpu.team import Team
 from lstmcore.batches import pack as batch_of
 from lstmcore.layers import LSTM, Linear, Logistic, Softmax, Tanh
 from lstmcore.network import Architecture, Network
@@ -57,20 +57,10 @@ def compile_all(precision: str) -> None:
     batch, backend, sgd = batch_of(songs, order), CpuBackend(), SGD(1e-9)
     velocity, gradient = np.zeros_like(network.weights), np.zeros_like(network.weights)
 
-    def back(k: int) -> None:
-        """Take errors, whatever they are, back through a layer that was never computed."""
-        workspace, team = backend.workspace(network), Team(1)
-        error, x = (np.zeros((batch.frames, size), real) for size in (_UNITS, architecture.input_sizes[k]))
-        w, dw = network.parameters[k], workspace.views(gradient)[k]
-        workspace.layers[k].pack(batch, w, team, True, True)  # makes room
-        workspace.layers[k].backward(error, x, batch, w, dw, 1.0, True, team)
-
     _products(real)
     _steps_backward(real)
     with backend.outputs(network, [batch]) as computed:
         list(computed)
-    for k in reversed(range(len(layers))):
-        back(k)
     backend.update(network.weights, velocity, gradient, sgd)
     updates = backend.updates(network, songs, len(_LENGTHS), [(slice(0, len(velocity)), sgd)], 1.0)
     if updates is not None:
@@ -89,7 +79,9 @@ def _products(real: Any) -> None:
         one, one, np.zeros(block_size(1, 1, width), real), width, True, True, 0, 1, one.copy()
     )
     column_sums(one, real(1), 0, 1, row)
-    pack(one, np.zeros(packed_size(1, 1, width), real), width)
+    packed = np.zeros(packed_size(1, 1, width), real)
+    pack(one, packed, width)
+    affine_forward(one, one, row, real(1), width, packed, row.copy(), one.copy())
 
 
 def _steps_backward(real: Any) -> None:
