@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from threadpoolctl import threadpool_limits
-
 from lstmcore import get_backend
 from lstmcore.experiments.config import Data, Engine, Execution, Experiment
 from lstmcore.experiments.datasets import Dataset, load_dataset
@@ -23,6 +21,7 @@ from lstmcore.experiments.run.engines import check_engine, open_engine
 from lstmcore.experiments.run.folder import opened
 from lstmcore.experiments.run.written import is_written, note_written
 from lstmcore.experiments.terminal.environment import processors
+from lstmcore.experiments.terminal.one_thread import one_thread
 from lstmcore.experiments.terminal.progress import Progress, Quiet
 
 JOBS = "jobs"
@@ -90,8 +89,6 @@ class Session:
         Interrupted
             If the session was stopped while another process worked in the folder.
         """
-        import scipy.linalg  # noqa: F401 - a BLAS of its own, limited below if it is there by then
-
         get_backend(experiment.engine.backend)
         execution = self.execution or experiment.execution
         folder = default if self.folder is None else Path(self.folder)
@@ -100,7 +97,7 @@ class Session:
         shared = execution.engine == "folder"
         with (
             opened(folder, config, self.progress, self.stop, shared=shared) as leases,
-            threadpool_limits(1),
+            one_thread(),
             open_engine(execution, workers, folder / JOBS, self.progress, leases) as executor,
             extracting_by(executor.extract),
         ):

@@ -29,6 +29,7 @@ from lstmcore.experiments.scoring.baselines import with_memory
 from lstmcore.experiments.scoring.regression import design, frame, standardisers
 from lstmcore.experiments.scoring.systems import Predictions
 from lstmcore.experiments.seeds import seed_for
+from lstmcore.experiments.terminal.one_thread import use_scipy
 from lstmcore.experiments.training.apart import check_apart
 from lstmcore.experiments.training.folds import Split
 from lstmcore.installing import install_extra
@@ -149,6 +150,7 @@ class _Task:
 
     def _result(self) -> Result:
         """Fit, and predict all songs."""
+        use_scipy()  # scikit-learn's models do
         songs, system = self.songs, self.system
         parts = with_memory(self.hop_seconds) if system.sees == "memory" else (frame,)
         inputs = standardisers(self.training, parts)

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lstmcore.experiments.terminal.one_thread import use_scipy
+
 Array = NDArray[np.float64]
 Fit = tuple[Array, Array]
 """Weights, shape (features, targets), and level, shape (targets,)."""
@@ -88,6 +90,7 @@ class ProductSolver:
     """
 
     def __init__(self, groups: Sequence[Array], targets: int) -> None:
+        use_scipy()
         from scipy.linalg import lapack
 
         whole = sum(groups[1:], groups[0])

@@ -29,6 +29,7 @@ from lstmcore import Standardiser
 from lstmcore.experiments.config import Experiment
 from lstmcore.experiments.datasets import Dataset, Song
 from lstmcore.experiments.errors import InputError
+from lstmcore.experiments.terminal.one_thread import use_scipy
 from lstmcore.experiments.training.folds import Split
 
 Array = NDArray[np.float64]
@@ -147,6 +148,7 @@ def _moments(songs: Sequence[Song]) -> tuple[Array, Array]:
 
 def _nearest_to_one(frames: Array, conditions: Array) -> Array:
     """Solve for λ, and return the weights; if there are none, the conditions don't hold."""
+    use_scipy()
     from scipy.optimize import minimize
 
     share = frames / frames.sum()
@@ -178,6 +180,7 @@ def _nearest_to_one(frames: Array, conditions: Array) -> Array:
 
 def _least_covariance(frames: Array, means: Array, products: Array) -> float:
     """Return the least that the largest covariance of standardised targets can be: a linear programme."""
+    use_scipy()
     from scipy.optimize import linprog
 
     share, songs = frames / frames.sum(), len(frames)

@@ -63,7 +63,8 @@ except SystemExit:
 TRAINING = """
 import sys
 import lstmcore.experiments.run.experiment
-late = {"pandas", "matplotlib", "jinja2", "opensmile", "soundfile", "scipy.stats", "scipy.special"}
+late = {"pandas", "matplotlib", "jinja2", "opensmile", "soundfile"}
+late |= {"scipy.stats", "scipy.special", "scipy.linalg"}
 result = sorted(late & sys.modules.keys())
 """
 
