@@ -135,7 +135,7 @@ class Step:
         )
         lstm.steps_backward(error, _steps(batch), recurrent, w["R"], w["p"], ONE, states, scratch, dw["p"])
         self._tick(number, "time loop backward")
-        for name, factor in (("R", layer.h_before), ("W", x)):
+        for name, factor in (("R", layer.h[: batch.frames]), ("W", x)):  # all songs have one length
             gradient = dw[name]
             products.product_over_frames(
                 layer.gates, factor, layer.block, width, True, True, 0, len(gradient), gradient

@@ -55,7 +55,8 @@ class CpuLayer(Protocol):
     """A layer with its memory.
 
     `forward` and `backward` are called in turn for the same batch; before each, where several threads
-    compute it, `pack`.
+    compute it, `pack`.  These threads may have a pass's work still before them when it returns: a thread
+    computes the sequences that `Team.cut_sequences` gives it; who needs other sequences' rows waits.
     """
 
     def pack(self, batch: Batch, w: Pieces, team: Team, back: bool, below: bool) -> None:
@@ -80,8 +81,8 @@ class CpuLayer(Protocol):
     ) -> Array:
         """Overwrite the gradient; return the error of the inputs [N, P], empty unless wanted.
 
-        The error of the outputs [N, L] may be overwritten, but neither inputs nor outputs: the gradient of
-        the layer above may still be on its way, and this layer's may be when this returns.
+        The error of the outputs [N, L] may be overwritten, but neither inputs nor outputs, nor may the next
+        layer overwrite what this one needs for its gradient, which may be summed up when this has returned.
         """
 
 
@@ -175,6 +176,7 @@ class CpuBackend:
         for layer, w in zip(workspace.layers, network.parameters, strict=True):
             workspace.inputs.append(x)
             x = layer.forward(x, batch, w, team)
+        team.wait()
         return x
 
     @contextmanager
@@ -274,4 +276,4 @@ def _pack(network: Network, batch: Batch, workspace: CpuWorkspace, team: Team, b
         return
     for k, (layer, w) in enumerate(zip(workspace.layers, network.parameters, strict=True)):
         layer.pack(batch, w, team, back, k > 0)
-    team.finish()
+    team.wait()

@@ -261,6 +261,7 @@ class CpuConvolution:
 
     def forward(self, x: Array, batch: Batch, w: Pieces, team: Team) -> Array:
         """Compute the outputs [N, O]; valid until the next call."""
+        team.wait()  # for all inputs
         layer, memory = self._layer, self._memory
         self._y = memory.rows("y", batch.frames, layer.size)
         begin, net = memory.flat("begin", layer.filters), self._y.reshape(-1, layer.filters)
@@ -283,6 +284,7 @@ class CpuConvolution:
         team: Team,
     ) -> Array:
         """Overwrite the gradient; return the error of the inputs [N, P], empty unless wanted."""
+        team.wait()  # for all errors
         layer, memory = self._layer, self._memory
         _BACKWARD[layer.activation](error, self._y)
         e_below = memory.errors_below(batch.frames, x.shape[1], below)
@@ -317,6 +319,7 @@ class CpuPool:
 
     def forward(self, x: Array, batch: Batch, w: Pieces, team: Team) -> Array:
         """Compute the outputs [N, O]; valid until the next call."""
+        team.wait()  # for all inputs
         y = self._memory.rows("y", batch.frames, self._layer.size)
         if self._largest:
             if len(self._chosen) < batch.frames:
@@ -338,6 +341,7 @@ class CpuPool:
         team: Team,
     ) -> Array:
         """Return the error of the inputs [N, P], empty unless wanted; there is no gradient."""
+        team.wait()  # for all errors
         e_below = self._memory.errors_below(batch.frames, x.shape[1], below)
         if self._largest:
             max_pool_backward(error, self._chosen, e_below)

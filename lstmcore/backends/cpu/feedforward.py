@@ -23,8 +23,8 @@ from lstmcore.backends.cpu.math import (
 from lstmcore.backends.cpu.memory import Memory
 from lstmcore.backends.cpu.team import (
     Team,
-    pack_later,
-    pack_transposed_later,
+    add_packing,
+    add_transposed_packing,
     product_with_packed,
 )
 from lstmcore.batches import Batch
@@ -182,7 +182,7 @@ class CpuFeedforward:
         """Pack the weights in the team's next phase."""
         width, memory = self._panels()
         if below or not back:
-            (pack_later if back else pack_transposed_later)(w["W"], memory, width, team)
+            (add_packing if back else add_transposed_packing)(w["W"], memory, width, team)
 
     def forward(self, x: Array, batch: Batch, w: Pieces, team: Team) -> Array:
         """Compute the outputs [N, O]; valid until the next call."""
@@ -224,6 +224,7 @@ class CpuFeedforward:
         (width, memory), y = self._panels(), self._y
         np.multiply(w["b"], self._bias, out=begin)
         rows = [slice(*part) for part in team.cut(len(x))]
+        team.wait()  # for all inputs
 
         def share(k: int) -> None:
             product_with_packed(x[rows[k]], memory, width, begin, y[rows[k]])
@@ -236,6 +237,7 @@ class CpuFeedforward:
         (width, memory), y, begin = self._panels(), self._y, self._memory.flat("begin", self._inputs)
         begin[:] = 0
         rows = [slice(*part) for part in team.cut(len(x))]
+        team.wait()  # for all errors
 
         def errors(k: int) -> None:
             if not isinstance(self._layer, Linear):

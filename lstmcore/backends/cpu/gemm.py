@@ -20,6 +20,7 @@ from lstmcore.backends.cpu.tiles import (
     add_row,
     add_tile,
     copy_vectors,
+    fetch,
     lanes,
     transpose_square,
 )
@@ -303,6 +304,10 @@ def product_over_frames(
                 for k in range(columns):
                     for j in range(width):
                         strip[k, j] = 0
+            if left + width < lower:
+                _fetch_columns(e[first:end, left + width : left + 2 * width])
+            else:
+                _fetch_columns(e[end : end + _FRAMES, upper : upper + width])
             if left + width <= e.shape[1]:
                 _narrow(block, e[first:end, left : left + width], strip, 0, columns)
             else:  # nothing may be read behind the last column
@@ -313,6 +318,17 @@ def product_over_frames(
             if final and end == x.shape[0]:
                 right = min(left + width, lower)
                 _transpose(strip[:, : right - left], out[left:right])
+
+
+@inlined
+def _fetch_columns(
+    e: Array,  # [N, up to two vectors]
+) -> None:
+    """Have some columns come while others are computed: the processor doesn't guess so few of a row."""
+    vector, columns = VECTOR_BYTES // e.itemsize, e.shape[1]
+    for n in range(e.shape[0]):
+        for j in range(min(vector, columns) - 1, columns, vector):
+            fetch(e, n, j)
 
 
 @inlined

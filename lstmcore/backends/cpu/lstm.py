@@ -71,7 +71,15 @@ class Scratch(NamedTuple):
     """What the backward pass writes on its way."""
 
     carry: Array  # error of the cell states that one step passes on to the step before [n, E]
-    h_before: Array  # block outputs of the step before each [N, E]
+    h_before: Array  # block outputs of the step before each [N, E], if steps differ in size
+
+
+@inlined
+def _are_even(
+    batch_sizes: Array,  # [T]
+) -> Any:
+    """Tell whether all sequences have one length: the rows before those of a step then lie as these do."""
+    return batch_sizes[0] == batch_sizes[batch_sizes.shape[0] - 1]
 
 
 @kernel
@@ -132,9 +140,10 @@ def steps_backward(
             )
             if dp.shape[0] > 0:
                 add_peephole_gradients(deltas, c[before + s], c[after + s], split_peepholes(dp))
-        for s in range(left, right):
-            for j in range(h.shape[1]):
-                scratch.h_before[now + s, j] = h[before + s, j]
+        if not _are_even(batch_sizes):
+            for s in range(left, right):
+                for j in range(h.shape[1]):
+                    scratch.h_before[now + s, j] = h[before + s, j]
         after_right = right
 
 
@@ -297,13 +306,13 @@ def layer_backward(
     else:
         recurrent = pack(r, recurrent_memory, recurrent_width)
     states, scratch = States(gates, c, h), Scratch(carry, h_before)
-    last, end = batch_sizes.shape[0], gates.shape[0]
+    last, end, even = batch_sizes.shape[0], gates.shape[0], _are_even(batch_sizes)
     while last > 0:
         first, start = _portion_before(batch_sizes, last, end)
         steps = Steps(batch_sizes, first, last, start, end, 0, batch_sizes[0])
         steps_backward(e, steps, recurrent, r, p, limit, states, scratch, dp)
         deltas, fresh, final = gates[start:end], end == gates.shape[0], first == 0
-        before = h_before[start:end]
+        before = h[start:end] if even else h_before[start:end]
         product_over_frames(deltas, before, recurrent_block, width, fresh, final, 0, dr.shape[0], dr)
         product_over_frames(deltas, x[start:end], block, width, fresh, final, 0, dw.shape[0], dw)
         column_sums(deltas, bias, 0, db.shape[0], db)
@@ -360,7 +369,8 @@ def gradients_of_rows(
     sums: Array,  # scratch [7, E], the thread's own
     deltas: Array,  # [N, 4E]
     c: Array,  # cell states [n+N, E]
-    h_before: Array,  # block outputs of the step before each [N, E]
+    h: Array,  # block outputs [n+N, E]
+    h_before: Array,  # block outputs of the step before each [N, E], if steps differ in size
     top: Any,  # the first row of dw and db that is computed
     bottom: Any,  # behind the last
     recurrent_top: Any,  # the first row of dr
@@ -378,11 +388,11 @@ def gradients_of_rows(
     units = slice(first_unit, last_unit)
     of_peepholes = Peepholes(sums[4][units], sums[5][units], sums[6][units])
     sums[:] = 0
-    last, end = batch_sizes.shape[0], deltas.shape[0]
+    last, end, even = batch_sizes.shape[0], deltas.shape[0], _are_even(batch_sizes)
     while last > 0:
         first, start = _portion_before(batch_sizes, last, end)
         some, fresh, final = deltas[start:end], end == deltas.shape[0], first == 0
-        before = h_before[start:end]
+        before = h[start:end] if even else h_before[start:end]
         product_over_frames(
             some, before, recurrent_block, width, fresh, final, recurrent_top, recurrent_bottom, dr
         )

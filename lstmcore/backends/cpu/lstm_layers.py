@@ -1,8 +1,8 @@
 """The LSTM layers on a CPU with their memory: one direction of time, and two.
 
 A pass on one thread is one call of a kernel.  Several threads go through phases (see
-`lstmcore.backends.cpu.team`): weights are packed; each computes its sequences through time; then its rows of
-the gradient, while errors go through the layer below.
+`lstmcore.backends.cpu.team`): weights are packed; each computes its sequences through time, one layer after the
+other; at last its rows of the gradients.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from lstmcore.backends.cpu.lstm import (
     sequences_forward,
 )
 from lstmcore.backends.cpu.memory import Memory
-from lstmcore.backends.cpu.team import Team, pack_later, pack_transposed_later, product_together
+from lstmcore.backends.cpu.team import Team, add_packing, add_transposed_packing, product_together
 from lstmcore.batches import Batch
 from lstmcore.layers import BLSTM
 
@@ -50,7 +50,7 @@ class CpuLstm:
         self._cut(batch)
         weights, recurrent = _flat(w, "W", "R")
         width, recurrent_width, memory, recurrent_memory = self._panels
-        lay_out = pack_later if back else pack_transposed_later
+        lay_out = add_packing if back else add_transposed_packing
         if below or not back:
             lay_out(weights, memory, width, team)
         lay_out(recurrent, recurrent_memory, recurrent_width, team)
@@ -114,9 +114,10 @@ class CpuLstm:
         np.multiply(w["b"].reshape(-1), self._bias, out=self._begin)
         sequences, sizes, states = team.cut_sequences(batch), batch.batch_sizes, self._states
         if not _have_many_rows(batch, team):
+            team.wait()
             product_together(x, memory, width, self._begin, states.gates, team)
             x = x[:0]
-        team.run(
+        team.add(
             lambda k: sequences_forward(x, sizes, *sequences[k], w["p"], *self._panels, self._begin, *states)
         )
 
@@ -137,8 +138,9 @@ class CpuLstm:
         self._begin_below[:] = 0
         at_once = e_below if _have_many_rows(batch, team) else e_below[:0]
         of_time = w["p"], limit, *self._panels, self._begin_below, *states, *self._scratch, at_once
-        team.run(lambda k: sequences_backward(error, sizes, *sequences[k], recurrent, *of_time))
+        team.add(lambda k: sequences_backward(error, sizes, *sequences[k], recurrent, *of_time))
         if len(e_below) > len(at_once):
+            team.wait()
             product_together(states.gates, memory, width, self._begin_below, e_below, team)
         # One matrix's larger parts are computed where the other's are smaller.
         rows, units = team.cut(4 * self._units, width), team.cut(self._units)
@@ -151,7 +153,7 @@ class CpuLstm:
             )
             for k in range(team.size)
         ]
-        read = states.gates, states.c, self._scratch.h_before
+        read = *states, self._scratch.h_before
         cuts = [(*rows[k], *recurrent_rows[k], *units[k]) for k in range(team.size)]
         team.later(
             lambda k: gradients_of_rows(
@@ -205,11 +207,14 @@ class CpuBlstm:
 
     def forward(self, x: Array, batch: Batch, w: Pieces, team: Team) -> Array:
         """Compute the block outputs of both directions side by side [N, 2E]; valid until the next call."""
+        team.wait()  # for all inputs
         there, back = self._two_directions(w)
         self._x_reversed = x[batch.reverse]
         y = self._memory.rows("y", batch.frames, 2 * self._half)
-        y[:, : self._half] = self._forwards.forward(x, batch, there, team)
-        y[:, self._half :] = self._backwards.forward(self._x_reversed, batch, back, team)[batch.reverse]
+        h = self._forwards.forward(x, batch, there, team)
+        h_reversed = self._backwards.forward(self._x_reversed, batch, back, team)
+        team.wait()
+        y[:, : self._half], y[:, self._half :] = h, h_reversed[batch.reverse]
         return y
 
     def backward(
@@ -226,6 +231,7 @@ class CpuBlstm:
         """Overwrite the gradient; return the error of the inputs [N, P], empty unless wanted."""
         there, back = self._two_directions(w)
         d_there, d_back = self._two_directions(dw)
+        team.wait()  # for all errors
         ahead = np.ascontiguousarray(error[:, : self._half])
         behind = np.ascontiguousarray(error[batch.reverse, self._half :])
         e = self._forwards.backward(ahead, x, batch, there, d_there, limit, below, team)

@@ -1,8 +1,9 @@
 """Threads that compute one network together.
 
 A pass is cut into *phases*; in each phase every thread has its share: of the frames, of the sequences, or of
-the rows of a gradient.  Threads wait for each other between two phases, so there are few: the weights of all
-layers are packed in one, and a layer's gradient is summed up while errors go through the layer below.
+the rows of a gradient.  Threads wait for each other between two phases, so there are few.  The weights of all
+layers are packed in one.  A thread's sequences go through a layer after the other without waiting, forward and
+back, for they need nothing of the others'; then the gradients of all layers are summed up.
 
 No share is a part of a sum, so results have the same bits whatever the number of threads, one of them
 included, and it may change between two passes.
@@ -63,27 +64,35 @@ class Team:
 
     def __init__(self, size: int) -> None:
         self.size = size
+        self._next: list[Share] = []
         self._later: list[Share] = []
 
+    def add(self, share: Share) -> None:
+        """Have ``share(k)`` called for each k below `size` in the next phase, side by side.
+
+        It comes behind what was added before, whose results it may use as far as they are k's.
+        """
+        self._next.append(share)
+
     def later(self, share: Share) -> None:
-        """Have ``share(k)`` called in the next phase, too, or in `finish`."""
+        """Have ``share(k)`` called in the phase behind the next one."""
         self._later.append(share)
 
-    def finish(self) -> None:
-        """Do what was left for later."""
-        if self._later:
-            self.run(lambda k: None)
-
     def run(self, share: Share) -> None:
-        """Call ``share(k)`` for each k below `size`, side by side; return when all have returned.
+        """Have the next phase done, in which ``share(k)`` comes last; return when it is over."""
+        self.add(share)
+        self.wait()
 
-        What was left for later is done on the way.
-        """
-        shares, self._later = [share, *self._later], []
+    def wait(self) -> None:
+        """Have the next phase done, if anything was added to it; return when it is over."""
+        shares, self._next = self._next, self._later
+        self._later = []
+        if not shares:
+            return
 
         def work(k: int) -> None:
-            for one in shares:
-                one(k)
+            for share in shares:
+                share(k)
 
         others = [_helpers().submit(work, k) for k in range(1, self.size)]
         try:
@@ -93,6 +102,11 @@ class Team:
                 other.exception()
         for other in others:
             other.result()
+
+    def finish(self) -> None:
+        """Do all that was added or left for later."""
+        while self._next or self._later:
+            self.wait()
 
     def cut(self, count: int, unit: int = 1, larger_first: bool = False) -> list[tuple[int, int]]:
         """Cut a range into `size` parts, all but the last of whole units; return the bounds of each.
@@ -130,13 +144,13 @@ def product_together(a: Array, memory: Array, width: int, begin: Array, out: Arr
     team.run(lambda k: product_with_packed(a[rows[k]], memory, width, begin, out[rows[k]]))
 
 
-def pack_later(b: Array, memory: Array, width: int, team: Team) -> None:
+def add_packing(b: Array, memory: Array, width: int, team: Team) -> None:
     """Lay b, [K, M], out in panels, in the team's next phase."""
     rows = team.cut(len(b), _PACKED)
-    team.later(lambda k: pack_rows(b, memory, width, *rows[k]))
+    team.add(lambda k: pack_rows(b, memory, width, *rows[k]))
 
 
-def pack_transposed_later(b: Array, memory: Array, width: int, team: Team) -> None:
+def add_transposed_packing(b: Array, memory: Array, width: int, team: Team) -> None:
     """Lay the transpose of b, [M, K], out in panels, in the team's next phase."""
     columns, steps = team.cut(len(b), width), b.shape[1]
-    team.later(lambda k: pack_transposed(b[slice(*columns[k])], memory[columns[k][0] * steps :], width))
+    team.add(lambda k: pack_transposed(b[slice(*columns[k])], memory[columns[k][0] * steps :], width))

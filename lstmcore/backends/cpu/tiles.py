@@ -296,6 +296,23 @@ def copy_vectors(typing: Any, source: Any, target: Any, vectors: Any) -> Any:
 
 
 @intrinsic
+def fetch(typing: Any, source: Any, row: Any, column: Any) -> Any:
+    """Have the line of the cache with ``source[row, column]`` come into the second level; rows are contiguous."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        (array,) = _arrays(context, builder, signature.args[:1], arguments[:1])
+        offset = builder.mul(array.strides[0], arguments[1])
+        offset = builder.add(offset, builder.mul(arguments[2], _INT(array.size)))
+        kind = ir.FunctionType(ir.VoidType(), [_BYTES, _INT32, _INT32, _INT32])
+        prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        reading, second_level, data = _INT32(0), _INT32(2), _INT32(1)
+        builder.call(prefetch, [builder.gep(array.start, [offset]), reading, second_level, data])
+        return context.get_dummy_value()
+
+    return types.void(source, types.intp, types.intp), generate
+
+
+@intrinsic
 def transpose_square(typing: Any, source: Any, target: Any) -> Any:
     """Write the transpose of the first [lanes, lanes] of `source` into `target`; rows are contiguous.
 
