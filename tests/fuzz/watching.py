@@ -163,8 +163,10 @@ class Watch:
         self.guard.seen.clear()
         said, memory = self._said(), self.peak
         told: tuple[str, str] | None = None
+        keeps = sys.dont_write_bytecode
         with warnings.catch_warnings(record=True) as warned, self._alarm():
             warnings.simplefilter("always")
+            sys.dont_write_bytecode = True  # of what is first imported for this input
             self.guard.folder = str(self.folder)
             try:
                 self.target.read(data, self.folder)
@@ -181,6 +183,7 @@ class Watch:
                 )
             finally:
                 self.guard.folder = None
+                sys.dont_write_bytecode = keeps
         self.peak = _peak()
         taken = self.peak - memory
         if told is None and self.guard.seen:

@@ -14,11 +14,13 @@ import pytest
 from tests.lstmcore.cuda_here import SIMULATED
 
 HERE = Path(__file__).parent
-# Golden cases with several epochs take the simulator minutes: those of one epoch are enough here.
+# Golden cases with several epochs take the simulator minutes: those of one epoch are enough here, and one
+# network's outputs of one sequence at a time.
+GOLDEN = "cuda and float64 and (test_outputs and (ps3 or ps4 or blstm64) or grad)"
 PARTS = {
     "kernels": (["test_backends.py"], "cuda", 6),
     "training": (["test_cuda.py", "test_divergence.py"], "", 39),
-    "golden": (["test_against_currennt.py"], "cuda and float64 and (test_outputs or grad)", 8),
+    "golden": (["test_against_currennt.py"], GOLDEN, 8),
 }
 
 
