@@ -49,7 +49,7 @@ class Titles(Quiet):
             self.computed.append(text.partition(": epoch")[0])
 
     def epoch(self, job, report):
-        time.sleep(0.05)
+        time.sleep(0.02)
 
     def note(self, text):
         self.notes.append(text)
