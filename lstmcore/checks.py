@@ -6,8 +6,9 @@ Public functions and constructors check once, here; the kernels behind them comp
 from __future__ import annotations
 
 import math
+import sys
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -65,14 +66,19 @@ def shown(value: Any) -> str:
 def numbers(name: str, values: ArrayLike, dtype: DTypeLike) -> NDArray[Any]:
     """Take anything that is an array of real numbers into a precision; what is masked becomes NaN."""
     try:
-        array = np.ma.asarray(values) if isinstance(values, np.ma.MaskedArray) else np.asarray(values)
+        array = np.ma.asarray(values) if _is_masked(values) else np.asarray(values)
     except ValueError:
         raise EngineError(f"{name}: rows of different lengths; expected an array of numbers") from None
     if array.dtype.kind not in "fiub":
         raise EngineError(f"{name}: values of type {array.dtype}; expected real numbers")
     with np.errstate(over="ignore"):  # what is too large for the precision becomes infinite
         array = array.astype(dtype, copy=False)
-    return array.filled(np.nan) if isinstance(array, np.ma.MaskedArray) else array
+    return array.filled(np.nan) if _is_masked(array) else array
+
+
+def _is_masked(values: object) -> TypeGuard[np.ma.MaskedArray[Any, Any]]:
+    """Tell whether values are masked; where that was never imported none are, and importing it takes time."""
+    return "numpy.ma" in sys.modules and isinstance(values, np.ma.MaskedArray)
 
 
 def precision(dtype: DTypeLike) -> np.dtype[Any]:

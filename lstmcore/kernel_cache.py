@@ -30,7 +30,7 @@ import llvmlite.binding
 import numba
 import numpy as np
 from numba import njit
-from numba.core import caching as _caching, serialize as _serialize
+from numba.core import caching as _caching, runtime as _runtime, serialize as _serialize
 
 try:
     import fcntl
@@ -40,6 +40,7 @@ except ImportError:  # not on every system
 _log = logging.getLogger("lstmcore")
 
 caching: Any = _caching  # they have no types
+runtime: Any = _runtime
 serialize: Any = _serialize
 
 # Numba's key has the features of the processor only where it is told which to compile for.
@@ -102,14 +103,17 @@ class _Cache(caching.FunctionCache):  # type: ignore[misc]
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return a kernel that was kept, or None: then it is this process's turn to compile it."""
-        found = super().load_overload(sig, target_context)
-        if found is None:
-            self._turn = _Turn(self._cache_file.path(self._index_key(sig, target_context.codegen())))
-            if self._turn.waited:
-                found = super().load_overload(sig, target_context)
-            if found is not None:
-                self._end_turn()
-        return found
+        key = self._index_key(sig, target_context.codegen())
+        data = self._cache_file.load(key)
+        if data is None:
+            self._turn = _Turn(self._cache_file.path(key))
+            data = self._cache_file.load(key) if self._turn.waited else None
+            if data is None:
+                return None
+            self._end_turn()
+        # Of all that Numba prepares for compiling, half a second, this needs the management of memory.
+        runtime.rtsys.initialize(target_context)
+        return self._impl.rebuild(target_context, data)
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep a compiled kernel; where that can't be done it is there for this process all the same."""
