@@ -46,6 +46,7 @@ from lstmcore import (
     predict,
     train,
 )
+from lstmcore.ahead import note as note_compiled
 from lstmcore.backends.cpu.backend import CpuBackend
 
 ROOMS = ("lstmcore", "features", "experiments")
@@ -193,7 +194,7 @@ def warm_up(listener: Listener, chosen: Callable[[str], bool] = lambda part: Tru
         What was compiled, and where it is kept.
     """
     started = time.perf_counter()
-    watch, notes = Compilations(listener.kernel), []
+    watch, notes, done = Compilations(listener.kernel), [], set()
     parts = [(name, work) for name, work in _parts() if chosen(name)]
     with watch.watching():
         for number, (name, work) in enumerate(parts):
@@ -201,10 +202,14 @@ def warm_up(listener: Listener, chosen: Callable[[str], bool] = lambda part: Tru
             before, note = len(watch.done), None
             try:
                 work()
+                done.add(name)
             except (EngineError, ImportError, OSError, RuntimeError) as error:  # no GPU, no openSMILE
                 note = f"{name}: {error}"
                 notes.append(note)
             listener.done(name, watch.done[before:], note)
+    for precision in PRECISIONS:
+        if done.issuperset(f"cpu: {kind}, {precision}" for kind in LAYERS):
+            note_compiled(precision)
     folders = sorted({Path(kernel.stats.cache_path) for kernel in kernels().values()})
     return Warmth(watch.done, folders, time.perf_counter() - started, notes)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lstmcore import PRECISIONS, ahead
 from lstmcore.experiments import cli
 from lstmcore.experiments.machine.warmup import Display
 from lstmcore.features import settings
@@ -102,6 +103,14 @@ def test_a_second_call_finds_nothing_to_do():
     assert done.stdout.startswith("nothing to do: all kernels were compiled before")
     assert str(ROOT / "lstmcore" / "backends") in done.stdout
     assert done.stderr == ""
+
+
+@pytest.mark.usefixtures("_warm")
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_nothing_is_left_to_be_compiled_ahead(precision, monkeypatch):
+    monkeypatch.setattr(ahead, "_processors", lambda: 2)
+    with ahead.compiling_ahead(precision):
+        assert not ahead.in_progress()
 
 
 @pytest.mark.usefixtures("_warm")
