@@ -2,6 +2,7 @@
 
 import multiprocessing
 import sys
+import threading
 import time
 
 import numpy as np
@@ -131,19 +132,31 @@ def test_an_error_is_raised_when_nobody_works_any_more(failing):
     assert sorted(done) == sorted({0, 1, 2} - {failing})
 
 
-def test_what_is_left_for_later_is_done_once_by_all():
-    """In the next phase, whose own work does not wait for it, or at the end."""
-    done, team = [], Team(2)
-    team.later(lambda k: done.append(("first", k)))
-    team.later(lambda k: done.append(("second", k)))
+def test_what_is_left_for_later_waits_for_the_next_phase():
+    """Shares of one phase go on by themselves; those left for later come when all of them are over."""
+    done, team, other_began = [], Team(2), threading.Event()
+
+    def first(k):
+        if k == 1:
+            other_began.wait(10)  # the other's second share may not wait for this
+        done.append(("first", k))
+
+    def second(k):
+        other_began.set()
+        done.append(("second", k))
+
+    team.later(lambda k: done.append(("later", k)))
+    team.add(first)
+    team.add(second)
     assert not done
-    team.run(lambda k: done.append(("own", k)))
-    assert sorted(done) == [(name, k) for name in ("first", "own", "second") for k in range(2)]
+    team.wait()
+    assert done == [("first", 0), ("second", 0), ("first", 1), ("second", 1)]
+    team.add(lambda k: done.append(("last", k)))
     team.finish()
-    assert len(done) == 6
-    team.later(lambda k: done.append(("last", k)))
+    assert sorted(done[4:]) == [(name, k) for name in ("last", "later") for k in range(2)]
     team.finish()
-    assert sorted(done[6:]) == [("last", 0), ("last", 1)]
+    team.wait()
+    assert len(done) == 8
 
 
 def test_larger_parts_come_first_or_last():

@@ -30,7 +30,8 @@ Array = Any
 
 _CHUNK = 48  # rows that stay in the second-level cache while all panels pass
 _SQUARE = 8  # rows that are packed at a time
-_HEIGHT = 6  # rows of a tile, at most
+_HEIGHT = 6  # rows of a tile, or a few more where there are registers: then twelve sums at least
+_TALLEST = 11 if VECTOR_BYTES == 64 else _HEIGHT
 _FRAMES = 120  # frames of a block in a product over frames: each block is a sum of its own
 
 
@@ -174,10 +175,22 @@ def _tiles(vectors: int) -> Any:
         bottom: Any,  # behind the last row
     ) -> None:
         # About equal heights: one or two rows alone are too few sums to keep the arithmetic busy.
-        s, tiles = top, (bottom - top + _HEIGHT - 1) // _HEIGHT
+        s, tiles = top, (bottom - top + _TALLEST - 1) // _TALLEST
+        if vectors == 2:
+            tiles = max(tiles, (bottom - top) // _HEIGHT)
         while s < bottom:
             height = (bottom - s + tiles - 1) // tiles
-            if height == 6:
+            if height == 11:
+                add_tile(a[s:], b, out[s:], 11, vectors)
+            elif height == 10:
+                add_tile(a[s:], b, out[s:], 10, vectors)
+            elif height == 9:
+                add_tile(a[s:], b, out[s:], 9, vectors)
+            elif height == 8:
+                add_tile(a[s:], b, out[s:], 8, vectors)
+            elif height == 7:
+                add_tile(a[s:], b, out[s:], 7, vectors)
+            elif height == 6:
                 add_tile(a[s:], b, out[s:], 6, vectors)
             elif height == 5:
                 add_tile(a[s:], b, out[s:], 5, vectors)

@@ -1,8 +1,8 @@
 """The LSTM layers on a CPU with their memory: one direction of time, and two.
 
 A pass on one thread is one call of a kernel.  Several threads go through phases (see
-`lstmcore.backends.cpu.team`): weights are packed; each computes its sequences through time, one layer after the
-other; at last its rows of the gradients.
+`lstmcore.backends.cpu.team`): weights are packed; each computes its sequences through time, one layer after
+the other; at last its rows of the gradients.
 """
 
 from __future__ import annotations

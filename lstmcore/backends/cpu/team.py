@@ -1,7 +1,7 @@
 """Threads that compute one network together.
 
-A pass is cut into *phases*; in each phase every thread has its share: of the frames, of the sequences, or of
-the rows of a gradient.  Threads wait for each other between two phases, so there are few.  The weights of all
+A pass is cut into *phases*; in each phase every thread has its share: of the frames, of the sequences, or
+of the rows of a gradient.  Threads wait for each other between two phases, so there are few.  The weights of all
 layers are packed in one.  A thread's sequences go through a layer after the other without waiting, forward and
 back, for they need nothing of the others'; then the gradients of all layers are summed up.
 
