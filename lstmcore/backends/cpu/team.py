@@ -1,9 +1,9 @@
 """Threads that compute one network together.
 
 A pass is cut into *phases*; in each phase every thread has its share: of the frames, of the sequences, or
-of the rows of a gradient.  Threads wait for each other between two phases, so there are few.  The weights of all
-layers are packed in one.  A thread's sequences go through a layer after the other without waiting, forward and
-back, for they need nothing of the others'; then the gradients of all layers are summed up.
+of the rows of a gradient.  Threads wait for each other between two phases, so there are few.  The weights of
+all layers are packed in one.  A thread's sequences go through one layer after the other without waiting,
+forward and back, for they need nothing of the others'; then the gradients of all layers are summed up.
 
 No share is a part of a sum, so results have the same bits whatever the number of threads, one of them
 included, and it may change between two passes.
