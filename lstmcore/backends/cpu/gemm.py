@@ -239,9 +239,11 @@ def _wide(
             while columns - left >= 8 * vector:
                 add_tile(a[s:], b[:, left:], out[s:, left:], 1, 8)
                 left += 8 * vector
-            while left < columns:
+            while columns - left > 2 * vector:
+                add_tile(a[s:], b[:, left:], out[s:, left:], 1, 4)
+                left += 4 * vector
+            if left < columns:
                 add_tile(a[s:], b[:, left:], out[s:, left:], 1, 2)
-                left += 2 * vector
         s += taken
 
 

@@ -76,6 +76,7 @@ def add_tile(typing: Any, a: Any, b: Any, out: Any, rows: Any, vectors: Any) -> 
 _INT = ir.IntType(64)
 _INT32 = ir.IntType(32)
 _BYTES = ir.IntType(8).as_pointer()
+_AHEAD = 4  # rows of b: how far a single row's product fetches
 
 
 class _Array:
@@ -202,6 +203,8 @@ class _Tile(_Writer):
     def _step(self, k: Any) -> None:
         builder = self.builder
         b_row = builder.gep(self.b.start, [builder.mul(k, self.b.strides[0])])
+        if len(self.rows) == 1:
+            self._fetch(builder.gep(b_row, [builder.mul(self.b.strides[0], _INT(_AHEAD))]))
         b = [self.load(b_row, v) for v in self.vectors]
         offset = builder.mul(k, self.a.strides[1])
         multiply_add = self.intrinsic("fmuladd", self.vector, [self.vector] * 3)
@@ -211,6 +214,19 @@ class _Tile(_Writer):
             for v in self.vectors:
                 total = builder.call(multiply_add, [factor, b[v], builder.load(self.sums[r][v])])
                 builder.store(total, self.sums[r][v])
+
+    def _fetch(self, row: Any) -> None:
+        """Have a row of b come into the first-level cache; behind the last there may be anything.
+
+        A single row has so little to compute with each number that it waits for weights that are only in the
+        third-level cache, as those of a whole network are frame after frame; there the processor's own
+        fetching is too late.
+        """
+        kind = ir.FunctionType(ir.VoidType(), [_BYTES, _INT32, _INT32, _INT32])
+        prefetch = self.builder.module.declare_intrinsic("llvm.prefetch", [_BYTES], kind)
+        for v in self.vectors:
+            place = self.builder.gep(row, [_INT(v * VECTOR_BYTES)])
+            self.builder.call(prefetch, [place, _INT32(0), _INT32(3), _INT32(1)])  # read, keep, data
 
     def _add(self, row: Any, v: int, total: Any) -> None:
         self.store(self.builder.fadd(self.load(row, v), total), row, v)
