@@ -1,6 +1,6 @@
 """Speed of a trained network: whole songs, and a frame at a time, beside PyTorch and ONNX Runtime.
 
-    python -m benchmarks.inference
+    python -m benchmarks.inference [--tables songs frames streams]
 
 The paper's network in single precision.  Outputs are compared first.  What is told as so many times ours is
 by a `PackedNetwork`, since the others keep a trained network, too; `predict`, which packs at each call, has
@@ -34,6 +34,7 @@ from lstmcore import Network, SequenceSet, StreamingNetwork, predict
 from lstmcore.backends.cpu.gemm import add_product, panel_width
 
 TOLERANCE = 2e-6
+TABLES = "songs", "frames", "streams"
 Array = NDArray[np.floating]
 Step = Callable[[int], Any]  # takes the number of a frame, returns its outputs
 
@@ -295,15 +296,18 @@ def main() -> None:
     parser.add_argument(
         "--no-compile", action="store_true", help="leave out torch.compile: it takes a minute"
     )
+    parser.add_argument("--tables", nargs="+", choices=TABLES, default=TABLES, help="what is measured")
     arguments = parser.parse_args()
-    packages = ["torch", "onnxruntime", "onnx"]
-    cases = (1, 60), (1, 600), (10, 60), (40, 60), (430, 60)
-    rows = [whole_songs(*case, arguments.rounds) for case in cases]
-    publish("inference_songs", "Whole songs through the paper's network", rows, packages)
-    rows = list(a_frame_at_a_time(arguments.frames, arguments.rounds, not arguments.no_compile))
-    publish("inference_frames", "The paper's network, a frame at a time, processor time", rows, packages)
-    rows = list(many_streams([1, 2, 4, 8, 16, 64], arguments.frames // 3, arguments.rounds))
-    publish("inference_streams", "Streams side by side, processor time", rows)
+    packages, rounds, frames = ["torch", "onnxruntime", "onnx"], arguments.rounds, arguments.frames
+    if "songs" in arguments.tables:
+        rows = [whole_songs(*case, rounds) for case in ((1, 60), (1, 600), (10, 60), (40, 60), (430, 60))]
+        publish("inference_songs", "Whole songs through the paper's network", rows, packages)
+    if "frames" in arguments.tables:
+        rows = list(a_frame_at_a_time(frames, rounds, not arguments.no_compile))
+        publish("inference_frames", "The paper's network, a frame at a time, processor time", rows, packages)
+    if "streams" in arguments.tables:
+        rows = list(many_streams([1, 2, 4, 8, 16, 64], frames // 3, rounds))
+        publish("inference_streams", "Streams side by side, processor time", rows)
 
 
 if __name__ == "__main__":
