@@ -164,7 +164,7 @@ KERNELS = (
     "softmax_backward",
 )
 PASSES = ("affine_backward", "layer_backward")
-ROWS = ("split_gates", "split_peepholes", "_at", "_is_single", "_portion_before")
+ROWS = ("split_gates", "split_peepholes", "_at", "_is_single", "_are_even", "_portion_before")
 MODULES = (gates, lstm, feedforward, gemm)
 SLOPES = ("tanh_slope", "logistic_slope", "softmax_slope")
 CELL = ("cell_backward", "peephole_gradients")
