@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -44,17 +44,20 @@ def compiling_ahead(precision: str) -> Iterator[None]:
         return
     command = [sys.executable, "-P", "-m", "lstmcore.backends.cpu.compile_ahead", precision]
     pipes: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    try:  # its input ends with us
-        _helper = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True, **pipes)
-    except OSError:  # no memory for it
+    with ExitStack() as ended:
+        with suppress(OSError):  # no memory for it
+            _helper = ended.enter_context(
+                subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True, **pipes)
+            )  # its input ends with us
+            ended.callback(_end)
         yield
-        return
-    try:
-        yield
-    finally:
-        helper, _helper = _helper, None
+
+
+def _end() -> None:
+    global _helper
+    helper, _helper = _helper, None
+    if helper is not None:
         helper.kill()
-        helper.communicate()
 
 
 def note(precision: str) -> None:

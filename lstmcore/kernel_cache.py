@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import pickle
 import time
 import uuid
@@ -23,7 +24,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import llvmlite
 import llvmlite.binding
@@ -159,12 +160,12 @@ class _Turn:
 
     def __init__(self, kernel: Path) -> None:
         self._path, self.waited = kernel.with_suffix(".lock"), False
-        self._file: IO[bytes] | None = None
+        self._file: int | None = None  # its number
         if fcntl is None:  # then each compiles all that it needs
             return
         with suppress(OSError):  # no folder yet, no permission
             kernel.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._path.open("wb")
+            self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT)
         until = time.monotonic() + _PATIENCE_SECONDS
         while self._file is not None and time.monotonic() < until:
             try:
@@ -182,7 +183,8 @@ class _Turn:
         if self._file is not None:
             with suppress(OSError):
                 self._path.unlink(missing_ok=True)
-            self._file.close()
+            os.close(self._file)
+            self._file = None
 
 
 class KernelFiles:

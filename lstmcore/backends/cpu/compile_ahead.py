@@ -54,7 +54,7 @@ def compile_all(precision: str) -> None:
     targets = [np.zeros((length, _UNITS)) for length in _LENGTHS]
     songs = SequenceSet.from_lists(inputs, targets, dtype=precision)
     order = np.arange(len(_LENGTHS))
-    batch, backend, sgd = batch_of(songs, order), CpuBackend(), SGD(1e-9)
+    batch, backend, sgd, noise = batch_of(songs, order), CpuBackend(), SGD(1e-9), InputNoise(1, 1, 1e-9)
     velocity, gradient = np.zeros_like(network.weights), np.zeros_like(network.weights)
 
     _products(real)
@@ -64,8 +64,8 @@ def compile_all(precision: str) -> None:
     backend.update(network.weights, velocity, gradient, sgd)
     updates = backend.updates(network, songs, len(_LENGTHS), [(slice(0, len(velocity)), sgd)], 1.0)
     if updates is not None:
-        list(updates.run(network, velocity, gradient, order, InputNoise(1, 1, 1e-9)))
-    workspace = backend.workspace(network)
+        list(updates.run(network, velocity, gradient, order, noise))
+    workspace, batch = backend.workspace(network), batch_of(songs, order, noise)
     backend.forward(network, batch, workspace)
     backend.backward(network, batch, workspace, batch.targets, gradient)
 
