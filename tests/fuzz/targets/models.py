@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import struct
 from collections.abc import Callable
 from functools import cache
@@ -329,6 +330,9 @@ _KEYS = [
 ]
 
 
+_MOST_HOLDERS = 500  # what is copied holds copies, so they could double with each change
+
+
 def edited(content: bytes, about: Json) -> bytes:
     """Read bytes as changes of a description: of which place, and to what."""
     whole = json.loads(json.dumps(about))
@@ -336,6 +340,8 @@ def edited(content: bytes, about: Json) -> bytes:
     for at in range(0, len(content) - 2, 3):
         place, key, value = content[at : at + 3]
         holders = _holders(whole)
+        if len(holders) > _MOST_HOLDERS:
+            break
         holder = holders[place % len(holders)]
         token = f"\x01{len(raw)}\x01"
         raw.append(_ODD[value % len(_ODD)])
@@ -348,10 +354,7 @@ def edited(content: bytes, about: Json) -> bytes:
             holder.pop([*holder][(key >> 2) % len(holder)])
         else:
             holder[[*holder][(key >> 2) % len(holder)]] = token
-    text = json.dumps(whole)
-    for number, one in enumerate(raw):
-        text = text.replace(f'"\\u0001{number}\\u0001"', one)
-    return text.encode()
+    return re.sub(r'"\\u0001(\d+)\\u0001"', lambda found: raw[int(found[1])], json.dumps(whole)).encode()
 
 
 def _change_list(holder: list[Any], key: int, token: str) -> None:
