@@ -1,5 +1,6 @@
 """Training: stopping, resuming, noise, order, the auto-encoder."""
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -122,6 +123,12 @@ def test_errors_are_reported_by_sequence_and_by_frame():
     report = new_trainer().run_epoch()
     assert report.training_error * 7 == pytest.approx(report.training_error_per_frame * TRAINING.frames)
     assert report.validation_error * 2 == pytest.approx(report.validation_error_per_frame * VALIDATION.frames)
+
+
+def test_an_epoch_tells_how_long_it_took():
+    trainer, begun = new_trainer(), time.perf_counter()
+    told = sum(trainer.run_epoch().seconds for _ in range(3))
+    assert 0 < told <= time.perf_counter() - begun
 
 
 def test_the_training_set_is_left_alone_and_noise_is_fresh_at_each_visit():
