@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.ladder.rungs import Array, Ladder, Rung, Yardstick
-from lstmcore.backends.cpu.backend import momentum_update
+from lstmcore.backends.cpu.descent import momentum_update
 
 _RATE, _MOMENTUM = np.float32(1e-6), np.float32(0.9)
 

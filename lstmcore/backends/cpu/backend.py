@@ -5,45 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from lstmcore.backends.checks import check_backward, check_forward, check_update, check_workspace
 from lstmcore.backends.cpu.blocks import CpuConvolution, CpuPool
+from lstmcore.backends.cpu.descent import momentum_update
 from lstmcore.backends.cpu.feedforward import CpuFeedforward
 from lstmcore.backends.cpu.inference import CpuInference, PackedWeights, kept_inference
 from lstmcore.backends.cpu.lstm_layers import CpuBlstm, CpuLstm
-from lstmcore.backends.cpu.math import momentum_step
 from lstmcore.backends.cpu.team import Team
+from lstmcore.backends.cpu.updates import Updates
 from lstmcore.batches import Batch
 from lstmcore.checks import kind, whole
 from lstmcore.errors import EngineError
-from lstmcore.jit import kernel
 from lstmcore.layers import BLSTM, LSTM, Convolution, Feedforward, Layer, Pool
 from lstmcore.network import Network
 from lstmcore.sequences import SequenceSet
 from lstmcore.sgd import SGD
 
-if TYPE_CHECKING:
-    from lstmcore.backends.cpu.updates import Updates
-
 Array = NDArray[np.floating]
 Pieces = dict[str, Array]
-
-
-@kernel
-def momentum_update(
-    weights: Any,  # [parameters]
-    velocity: Any,  # [parameters]
-    gradient: Any,  # [parameters]
-    learning_rate: Any,
-    momentum: Any,
-) -> None:
-    """One step of gradient descent with momentum, in one pass over memory."""
-    for k in range(weights.shape[0]):
-        weights[k], velocity[k] = momentum_step(weights[k], velocity[k], gradient[k], learning_rate, momentum)
 
 
 # Below these two threads were slower than one: handing work around takes longer (docs/performance.md).
@@ -254,12 +238,10 @@ class CpuBackend:
         delta_limit: float,
     ) -> Updates | None:
         """Return what does many updates in one call, as `ManyUpdates` says."""
-        from lstmcore.backends.cpu.updates import Updates
-
         # A subclass has passes of its own.
         if type(self) is not CpuBackend or not Updates.suit(network, songs, parallel_sequences):
             return None
-        return Updates(self, network, songs, parallel_sequences, rates, delta_limit)
+        return Updates(self.computes_alone, network, songs, parallel_sequences, rates, delta_limit)
 
     def computes_alone(self, frames: int, network: Network) -> bool:
         """Whether one thread computes a batch of so many frames."""

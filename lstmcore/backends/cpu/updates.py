@@ -9,7 +9,7 @@ pass by pass, and so are the bits.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from lstmcore.ahead import in_progress
 from lstmcore.backends.cpu import feedforward, lstm
-from lstmcore.backends.cpu.backend import CpuBackend, momentum_update
+from lstmcore.backends.cpu.descent import momentum_update
 from lstmcore.backends.cpu.feedforward import (
     logistic_backward,
     logistic_forward,
@@ -308,8 +308,8 @@ class Updates:
 
     Parameters
     ----------
-    backend
-        Says how many threads there are.
+    computes_alone
+        Says whether one thread computes a batch of so many frames.
     network
         The network.
     songs
@@ -324,14 +324,14 @@ class Updates:
 
     def __init__(
         self,
-        backend: CpuBackend,
+        computes_alone: Callable[[int, Network], bool],
         network: Network,
         songs: SequenceSet,
         parallel_sequences: int,
         rates: Sequence[tuple[slice, SGD]],
         delta_limit: float,
     ) -> None:
-        self._backend, self._network = backend, network
+        self._computes_alone, self._network = computes_alone, network
         self._songs, self._parallel = songs, parallel_sequences
         memory = Memory(network.dtype)
         longest = np.sort(songs.lengths)[::-1][:parallel_sequences]
@@ -365,7 +365,7 @@ class Updates:
 
         So does one for as long as the kernel of many updates is still being compiled beside it.
         """
-        return not in_progress() and self._backend.computes_alone(self._frames, self._network)
+        return not in_progress() and self._computes_alone(self._frames, self._network)
 
     def run(
         self,
