@@ -64,7 +64,7 @@ def note(precision: str) -> None:
     """Note that the kernels of a precision are there; nobody need compile them ahead any more."""
     mark = _mark(precision)
     with suppress(OSError):
-        for earlier in mark.parent.glob(f"{mark.name.rpartition('-')[0]}-*"):
+        for earlier in sorted(mark.parent.glob(f"{mark.name.rpartition('-')[0]}-*")):
             earlier.unlink(missing_ok=True)
         mark.touch()
 
