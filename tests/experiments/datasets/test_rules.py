@@ -48,6 +48,15 @@ def test_a_row_of_a_later_part_of_a_table_is_named_by_its_line(
     assert rows.where(4).endswith("a.csv, line 6")
 
 
+@pytest.mark.parametrize("word", ["", "nan", "NaN", "NAN", "na", "NA"])
+def test_what_counts_as_an_empty_cell(word: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(f"song,time,x,y\na,0,{word},1\na,1,2,1\n")
+    rows = song_rows.read_rows(song_rows.find_files(tmp_path, ["a.csv"], "key"), Columns(), ["x", "y"], [])[
+        "a"
+    ]
+    np.testing.assert_array_equal(rows.numbers, [[np.nan, 1], [2, 1]])
+
+
 def wide(path: Path, *rows: str) -> Path:
     path.write_text("\n".join(["rater,sample_0ms,sample_500ms", *rows]) + "\n")
     return path
