@@ -27,6 +27,8 @@ def test_an_extra_is_named_by_its_packages_for_this_environment(extra, package):
 def test_a_requirement_has_its_lower_bound():
     assert shlex.split(install_package("opensmile"))[-1].startswith("opensmile>=")
     assert shlex.split(install_package("numba"))[-1].startswith("numba>=")
+    assert "--upgrade" not in install_package("numba")
+    assert "--upgrade" in install_package("numba", upgrade=True)
 
 
 @pytest.mark.parametrize(("pip", "begins"), [(True, [sys.executable, "-m", "pip"]), (False, ["uv", "pip"])])
