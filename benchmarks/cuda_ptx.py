@@ -103,8 +103,8 @@ def arguments(types: Any, real: Any) -> dict[str, tuple[Any, ...]]:
     memory = types.NamedTuple((reals, ints, array(types.float64)), Memory)
     return {
         "momentum_update": (reals, reals, reals, real, real),
-        "forward_pass": (plans, layers, reals, memory, number, ints, number),
-        "backward_pass": (plans, layers, reals, reals, memory, number, real, ints, number),
+        "forward_pass": (plans, layers, reals, memory, number, longs, number),
+        "backward_pass": (plans, layers, reals, reals, memory, number, real, longs, number),
         "train_epoch": (
             plans,
             layers,
@@ -114,7 +114,7 @@ def arguments(types: Any, real: Any) -> dict[str, tuple[Any, ...]]:
             types.NamedTuple([array(real, 2)] * len(Parameters._fields), Parameters),
             memory,
             array(from_dtype(STATISTICS)),
-            array(types.int32, 2),
+            array(types.int64, 2),
             number,
         ),
     }

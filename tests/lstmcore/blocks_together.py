@@ -34,6 +34,11 @@ def _plain(argument: Any) -> Any:
     return type(argument)(*map(_plain, argument)) if isinstance(argument, tuple) else argument
 
 
+def _local(size: int, kind: Any) -> np.ndarray:
+    """Make an array of a thread: of numbers that are no places yet."""
+    return np.full(size, -(2**60) if np.issubdtype(str(kind), np.integer) else np.nan, str(kind))
+
+
 class _Launch:
     """A kernel with its blocks and threads."""
 
@@ -93,7 +98,7 @@ class Blocks:
         self._lock = threading.Lock()
         self.atomic = SimpleNamespace(add=self._add)
         self.shared = SimpleNamespace(array=self._shared)
-        self.local = SimpleNamespace(array=lambda size, kind: np.full(size, np.nan, str(kind)))
+        self.local = SimpleNamespace(array=_local)
 
     def jit(self, function: Callable[..., None]) -> _Kernel:
         return _Kernel(self, function)

@@ -28,10 +28,25 @@ BACKENDS = [
 ]
 
 
-def assert_near(found, expected, dtype):
+def assert_near(found, expected, dtype, rounding=0.0):
     expected = np.asarray(expected, np.float64)
     assert found.shape == expected.shape
-    np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE[dtype] * np.abs(expected).max())
+    allowed = max(TOLERANCE[dtype] * np.abs(expected).max(), rounding)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=allowed)
+
+
+def rounding_of(found, exact, dtype, backend):
+    """Return how far CURRENNT's float32 is from its float64: a GPU's, added in another order, may be so too.
+
+    One case of ten epochs, an update after each sequence, makes 2.6e-6 of roundings.
+    """
+    if (backend, dtype) != ("cuda", "float32"):
+        return 0.0
+    return np.abs(np.subtract(found, exact)).max()
+
+
+def velocities(epoch):
+    return [v for part in epoch["weight_deltas"] for v in part]
 
 
 @pytest.mark.parametrize(("backend", "dtype"), BACKENDS)
@@ -67,7 +82,8 @@ def trainer_of(case: str, backend: str, dtype: str) -> Trainer:
 @pytest.mark.parametrize(("backend", "dtype"), BACKENDS)
 @pytest.mark.parametrize("case", TRAINING)
 def test_training(case, backend, dtype):
-    expected = load(INDEX[case]["file"])["precisions"][PRECISION[dtype]]
+    precisions = load(INDEX[case]["file"])["precisions"]
+    expected, exact = precisions[PRECISION[dtype]], precisions["f64"]
     trainer = trainer_of(case, backend, dtype)
     checked = 0
     for row in expected["rows"]:
@@ -85,7 +101,9 @@ def test_training(case, backend, dtype):
             checked += 1
             weights = trainer.best_network().weights if trainer.finished else trainer.state.weights
             assert_near(weights, flat(after["weights"]), dtype)
-            assert_near(trainer.state.velocity, [v for part in after["weight_deltas"] for v in part], dtype)
+            wanted = velocities(after)
+            rounding = rounding_of(wanted, velocities(exact["epochs"][str(report.epoch)]), dtype, backend)
+            assert_near(trainer.state.velocity, wanted, dtype, rounding)
     assert trainer.finished
     assert checked == len(expected["epochs"]) > 0
     if "final_weights" in expected:

@@ -1,7 +1,9 @@
 """What a GPU's day showed of the device itself: warnings that are meant, versions that don't go together."""
 
+import ast
 import sys
 import warnings
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -56,3 +58,32 @@ def test_versions_that_do_not_go_together_are_an_error_of_ours(monkeypatch):
     monkeypatch.setattr(module, "version", lambda name: "0.30.4")
     with pytest.raises(EngineError, match=r"'row_stack'\): numba-cuda 0\.30\.4 with NumPy .*pip"):
         module.default_device.__wrapped__()
+
+
+def functions(name, decorator):
+    """Return the functions of a file that have a decorator, and how many arguments each has."""
+    tree = ast.parse((Path(module.__file__).parent / name).read_text())
+    return {
+        node.name: len(node.args.args)
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef) and decorator in {ast.unparse(d) for d in node.decorator_list}
+    }
+
+
+def test_compiled_and_simulated_kernels_reach_memory_by_the_same_functions():
+    compiled, simulated = functions("native.py", "intrinsic"), functions("memory.py", "device")
+    assert compiled == {name: 1 + arguments for name, arguments in simulated.items()}  # the types come first
+
+
+def test_a_launch_asks_for_the_shared_memory_that_it_needs():
+    asked = []
+
+    class Noting:
+        def __getitem__(self, configuration):
+            asked.append(configuration)
+            return lambda *arguments: None
+
+    kernel = Noting()
+    small_device().launch(kernel, 8, 3)
+    small_device().launch(kernel, 8, 3, shared_bytes=512)
+    assert asked == [(8, 4, 0, 1024), (8, 4, 0, 512)]

@@ -42,7 +42,7 @@ class CudaWorkspace:
         self.batch: Batch | None = None
         self.blocks = device.blocks_of(1)
         self._extent = Extent(0, 0, 0)
-        self.sync = device.to_device(np.zeros(2, np.int32))
+        self.sync = device.to_device(np.zeros(1, np.int64))
         self._make(Extent(1, 1, 1))
 
     def load(self, batch: Batch) -> None:
@@ -89,7 +89,8 @@ class CudaWorkspace:
         device, dtype = self._device, self.dtype
         data = DataShape(self.architecture.input_size, 0)
         self._extent = extent
-        self._layout = layout = make_layout(self.architecture, data, extent, self.blocks, device.pool(dtype))
+        self._layout = layout = make_layout(self.architecture, data, extent, self.blocks, device.room(dtype))
+        self.shared_bytes = layout.pool * dtype.itemsize
         self.records = [device.to_device(records) for records in layout.of_teams(1)]
         self.memory = Memory(
             work=device.empty(layout.work, dtype),
@@ -139,6 +140,7 @@ class CudaBackend:
             w.steps,
             w.sync,
             w.blocks,
+            shared_bytes=w.shared_bytes,
         )
         return w.outputs(batch.frames)
 
@@ -168,6 +170,7 @@ class CudaBackend:
             network.dtype.type(delta_limit),
             w.sync,
             w.blocks,
+            shared_bytes=w.shared_bytes,
         )
         gradient[:] = found.copy_to_host()
 

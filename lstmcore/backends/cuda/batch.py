@@ -9,7 +9,8 @@ from numba import cuda
 
 from lstmcore.backends.cuda.compile import device
 from lstmcore.backends.cuda.layout import LANES
-from lstmcore.backends.cuda.team import thread_of, threads_of
+from lstmcore.backends.cuda.memory import flat, own_function, shared
+from lstmcore.backends.cuda.team import barrier, thread_of, threads_of
 from lstmcore.noise import gaussian_pair, threefry
 
 Array = Any
@@ -17,6 +18,7 @@ Array = Any
 REAL: Any = np.float32  # given its meaning by the precision compiled for
 THREADS: Any = 256
 UINT: Any = np.uint32
+INTEGERS: Any = None  # Numba's name of whole numbers, for arrays
 
 
 class Data(NamedTuple):
@@ -62,32 +64,35 @@ def arrange(
     plan: Any,  # of PLAN
     data: Any,  # Data
     chosen: Any,  # Chosen
-    ints: Array,  # [ints]
+    ints: Any,  # whole numbers of the team
     team: Any,  # Team
 ) -> Any:
     """Pack a batch as `lstmcore.batches.pack` does; return its number of steps."""
-    lengths, count = data.lengths, chosen.count
-    steps = lengths[sequence_of(data, chosen, 0)]
+    own_function()
+    lengths = shared(INTEGERS)
+    batch_sizes, offsets, count = plan.batch_sizes, plan.offsets, chosen.count
+    thread, warps = cuda.threadIdx.x, THREADS // LANES
+    for s in range(thread, count, THREADS):
+        lengths[s] = data.lengths[sequence_of(data, chosen, s)]
+    cuda.syncthreads()
+    steps = lengths[0]
     for t in range(thread_of(team), steps + 1, threads_of(team)):
-        offset, before, alive = 0, 0, 0
+        offset, alive = 0, 0
         for s in range(count):
-            length = lengths[sequence_of(data, chosen, s)]
+            length = lengths[s]
             offset += min(length, t)
-            before += min(length, t - 1)
             if length > t:
                 alive += 1
-        ints[plan.batch_sizes + t], ints[plan.offsets + t] = alive, offset
-        for s in range(alive):
-            sequence = sequence_of(data, chosen, s)
-            mirror = lengths[sequence] - 1 - t
-            mirrored = s
-            for other in range(count):
-                mirrored += min(lengths[sequence_of(data, chosen, other)], mirror)
+        ints[batch_sizes + t], ints[offsets + t] = alive, offset
+    barrier(team)
+    for t in range(team.rank * warps + thread // LANES, steps, team.blocks * warps):
+        offset = ints[offsets + t]
+        for s in range(thread % LANES, ints[batch_sizes + t], LANES):
             n = offset + s
-            ints[plan.row + n] = data.starts[sequence] + t
+            ints[plan.row + n] = data.starts[sequence_of(data, chosen, s)] + t
             ints[plan.step + n], ints[plan.slot + n] = t, s
-            ints[plan.before + n] = s if t == 0 else count + before + s
-            ints[plan.reversed + n] = mirrored
+            ints[plan.before + n] = s if t == 0 else count + ints[offsets + t - 1] + s
+            ints[plan.reversed + n] = ints[offsets + lengths[s] - 1 - t] + s
     return steps
 
 
@@ -102,7 +107,8 @@ def gather(
     team: Any,  # Team
 ) -> None:
     """Copy a batch's inputs, context included, and add noise (`lstmcore.noise.add_gaussian`)."""
-    ints, work, inputs, sigma = memory.ints, memory.work, data.inputs, noise.sigma
+    own_function()
+    ints, work, inputs, sigma = memory.ints, memory.work, flat(data.inputs), noise.sigma
     columns, left, x0 = plan.columns, plan.left, plan.x
     rows, steps, slots = plan.row, plan.step, plan.slot
     half, contexts = (columns + 1) // 2, left + 1 + plan.right

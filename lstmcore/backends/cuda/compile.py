@@ -65,6 +65,12 @@ def compile_templates(
         space |= {n: v for n, v in vars_of(function).items() if n not in space}
     roles |= {name: (function, "device") for name, function in others.items()}
     space |= constants | {"cuda": cuda}
+    if not simulated:
+        from lstmcore.backends.cuda import native
+
+        natives = {n: getattr(native, n) for n, (f, _) in roles.items() if hasattr(native, n)}
+        space |= natives
+        roles = {n: found for n, found in roles.items() if n not in natives}
     kernels = {}
     for name, (function, role) in roles.items():
         bound = _bound(function, space)

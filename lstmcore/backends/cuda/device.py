@@ -14,14 +14,16 @@ import numpy as np
 from numba import types
 from numpy.typing import DTypeLike, NDArray
 
-from lstmcore.backends.cuda import batch, epoch, feedforward, gemm, lstm, objectives, scalars, team
+from lstmcore.backends.cuda import batch, epoch, feedforward, gemm, lstm, memory, objectives, scalars, team
 from lstmcore.backends.cuda.compile import compile_templates
+from lstmcore.backends.cuda.layout import Room
 from lstmcore.errors import EngineError
 from lstmcore.installing import install_extra
 
-TEMPLATES = (team, gemm, scalars, lstm, feedforward, objectives, batch, epoch)
+TEMPLATES = (memory, team, gemm, scalars, lstm, feedforward, objectives, batch, epoch)
 
-_MOST_BLOCKS = 32  # of a team: on an H100, 1.4 times as fast as 8 for one network; 64 gains a tenth more
+_MOST_BLOCKS = 64  # of a team: on an H200, 1.1 to 1.15 times as fast as 32 for one network
+_THREADS = 256  # of a block
 _ORDINARY_SHARED = 48 * 1024  # bytes a block may have without being asked for
 _MEMORY_SHARE = 0.9  # of what is free
 
@@ -65,22 +67,27 @@ class Device:
             )
         return self._kernels[name]
 
-    def pool(self, dtype: DTypeLike) -> int:
-        """How many numbers fit into a block's shared memory."""
-        return self.shared_bytes // np.dtype(dtype).itemsize
+    def room(self, dtype: DTypeLike) -> Room:
+        """Return what a block's shared memory holds."""
+        return room_of(dtype, self.threads, self.shared_bytes)
 
     def blocks_of(self, networks: int) -> int:
         """How many blocks compute one of so many networks.  No result depends on it."""
         return max(1, min(self.most_blocks, self.multiprocessors // networks))
 
-    def launch(self, kernel: Any, blocks: int, *arguments: Any) -> None:
-        """Run a kernel; its blocks, no more than run at once, may wait for each other."""
+    def launch(self, kernel: Any, blocks: int, *arguments: Any, shared_bytes: int | None = None) -> None:
+        """Run a kernel; its blocks, no more than run at once, may wait for each other.
+
+        What it doesn't need of the shared memory is a cache of the rest: say how many bytes, else it has all.
+        """
+        if shared_bytes is None:
+            shared_bytes = self.shared_bytes
         if not self.simulated:
             self._allow_shared(kernel, arguments)
         with warnings.catch_warnings():
             # Few blocks are meant where a network is alone.  The message begins with an escape sequence.
             warnings.filterwarnings("ignore", message=".*Grid size")
-            kernel[blocks, self.threads, 0, self.shared_bytes](*arguments)
+            kernel[blocks, self.threads, 0, shared_bytes](*arguments)
 
     def to_device(self, values: NDArray[Any]) -> Any:
         """Copy an array to the GPU."""
@@ -120,19 +127,52 @@ def constants_of(dtype: str, threads: int) -> dict[str, Any]:
     across = math.isqrt(threads)
     assert across * across == threads
     assert threads & (threads - 1) == 0
+    registers, depth = _tile(dtype, threads)
+    flying, room = 8 if threads >= _THREADS else 2, room_of(dtype, threads, 0)
     return {
         "REAL": real,
         "REALS": getattr(types, dtype),
+        "INTEGERS": types.int32,
+        "LONGS": types.int64,
+        "DOUBLE": np.float64,
         "DOUBLES": types.float64,
+        "UINT": np.uint32,
         "LARGEST": real(scalars.LARGEST_OF[dtype]),
         "THREADS": threads,
         "ACROSS": across,
-        "DEPTH": min(16, threads),
-        "HELD": gemm.REGISTERS * across * min(16, threads) // threads,
         "LANES": min(32, across),
-        "DOUBLE": np.float64,
-        "UINT": np.uint32,
+        "REGISTERS": registers,
+        "GROUPS": registers // 4,
+        "SQUARE": registers * registers,
+        "DEPTH": depth,
+        "HELD": registers * across * depth // threads,
+        "FLYING": flying,
+        "CARRIED": 4 * flying,
+        "NARROW": room.narrow,
+        "PARTS": room.parts,
+        "QUARTERS": room.quarters,
+        "LEAVES": room.parts // room.quarters,
     }
+
+
+def room_of(dtype: DTypeLike, threads: int, shared_bytes: int) -> Room:
+    """Return what so much shared memory of a block of so many threads holds."""
+    dtype = np.dtype(dtype)
+    quarters, parts = (4, 32) if threads >= _THREADS else (2, 4)
+    registers, depth = _tile(dtype.name, threads)
+    tile = 2 * depth * (registers * math.isqrt(threads) + 4)
+    least = max(tile, 3 * threads)  # `lstm_sums` adds three numbers of each thread
+    return Room(
+        shared_bytes // dtype.itemsize, narrow=threads // 4, parts=parts, quarters=quarters, least=least
+    )
+
+
+def _tile(dtype: str, threads: int) -> tuple[int, int]:
+    """Return how many rows and columns of a tile a thread computes, and the depth of its factors.
+
+    A square of doubles takes twice the registers.  A simulated block has few threads and small matrices.
+    """
+    return 8 if dtype == "float32" and threads >= _THREADS else 4, min(16, threads)
 
 
 def _nothing() -> None:
@@ -176,7 +216,7 @@ def default_device() -> Device:
     return Device(
         cuda,
         simulated=False,
-        threads=256,
+        threads=_THREADS,
         multiprocessors=int(gpu.MULTIPROCESSOR_COUNT),
         shared_bytes=shared,
     )

@@ -36,7 +36,7 @@ from lstmcore.sequences import SequenceSet
 OnEpoch = Callable[[int, EpochReport], None]
 OnDiverged = Callable[[int, DivergedError], None]
 
-_LINE = 32  # numbers of a cache line: teams don't wait on each other's
+_LINE = 16  # numbers of a cache line: teams don't wait on each other's
 _LASTING = ("epoch", "best_epoch", "best_error", "without_better")  # in STATISTICS and in Progress
 
 
@@ -181,7 +181,7 @@ class _Ensemble:
             self._data,
             self._members.extent(NAMES[self._data.objective] == "ccc_pooled"),
             blocks,
-            device.pool(self._dtype),
+            device.room(self._dtype),
         )
         team = layout.work * self._dtype.itemsize + 8 * layout.errors + 4 * layout.ints
         self._teams = min(networks, device.multiprocessors // blocks)
@@ -194,6 +194,7 @@ class _Ensemble:
                 f"the GPU has room for {free} bytes more; a batch of one network needs {team}: "
                 "fewer parallel_sequences need less"
             )
+        self._shared_bytes = layout.pool * self._dtype.itemsize
         self._records = [device.to_device(records) for records in layout.of_teams(self._teams)]
         self._memory = Memory(
             work=device.empty(self._teams * layout.work, self._dtype),
@@ -218,8 +219,9 @@ class _Ensemble:
             self._parameters,
             self._memory,
             self._on_device,
-            device.to_device(np.zeros((self._teams + 1, _LINE), np.int32)),
+            device.to_device(np.zeros((self._teams + 1, _LINE), np.int64)),
             self._blocks,
+            shared_bytes=self._shared_bytes,
         )
         self._statistics = self._on_device.copy_to_host()
         return time.perf_counter() - started

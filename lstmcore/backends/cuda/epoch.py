@@ -17,8 +17,9 @@ from lstmcore.backends.cuda.compile import device, kernel
 from lstmcore.backends.cuda.feedforward import feedforward_backward, feedforward_errors, feedforward_forward
 from lstmcore.backends.cuda.layout import RECURRENT, TRAINING, VALIDATION
 from lstmcore.backends.cuda.lstm import lstm_backward, lstm_forward
+from lstmcore.backends.cuda.memory import flat
 from lstmcore.backends.cuda.objectives import CCC_POOLED, Compared, Rows, batch_error, pooled_concordance
-from lstmcore.backends.cuda.team import Gradient, Team, barrier, thread_of, threads_of
+from lstmcore.backends.cuda.team import Gradient, Memory, Team, barrier, thread_of, threads_of
 from lstmcore.update import momentum_step
 
 Array = Any
@@ -39,11 +40,19 @@ class Parameters(NamedTuple):
 
 
 @device
+def numbers_of(
+    memory: Any,  # Memory, of arrays
+) -> Any:
+    """Return a memory whose numbers are reached without a check."""
+    return Memory(flat(memory.work), flat(memory.ints), flat(memory.errors))
+
+
+@device
 def network_forward(
     plan: Any,  # of PLAN
     layers: Array,  # of LAYER [layers]
     steps: Any,
-    weights: Array,  # [parameters]
+    weights: Any,  # parameters
     memory: Any,  # Memory
     team: Any,  # Team
 ) -> None:
@@ -64,7 +73,7 @@ def network_backward(
     plan: Any,  # of PLAN
     layers: Array,  # of LAYER [layers]
     steps: Any,
-    weights: Array,  # [parameters]
+    weights: Any,  # parameters
     gradient: Any,  # Gradient
     memory: Any,  # Memory
     team: Any,  # Team
@@ -92,7 +101,8 @@ def update(
     team: Any,  # Team
 ) -> None:
     """Update a network, each layer with its own learning rate."""
-    weights, velocity, gradient = parameters.weights, parameters.velocity, parameters.gradient
+    weights, velocity = flat(parameters.weights), flat(parameters.velocity)
+    gradient = flat(parameters.gradient)
     start = 0
     for number in range(layers.shape[0]):
         end, rate = layers[number].end, REAL(learning_rates[number])
@@ -116,13 +126,15 @@ def run_set(
 ) -> None:
     """Go over a set, batch by batch; train if it's the training set."""
     ints, work, outputs, learn = memory.ints, memory.work, plan.outputs, which == TRAINING
+    weights, found = flat(parameters.weights), flat(parameters.gradient)
     first, count, order = member.first[which], member.sequences[which], member.order[which]
     parallel = member.parallel if learn else member.evaluated
     stochastic, bound, momentum = member.stochastic != 0, REAL(member.bound), REAL(member.momentum)
     output, origin, frames_before = layers[layers.shape[0] - 1], data.starts[first], 0
     y0, whole, signals = output.y, plan.whole, output.error if learn else -1
     noise = Noise(REAL(member.sigma) if learn else REAL(0), member.key[0], member.key[1], origin)
-    compared = Compared(work, y0, signals, outputs, data.targets, plan.targets)
+    targets = flat(data.targets)
+    compared = Compared(work, y0, signals, outputs, targets, plan.targets)
     pooled = plan.objective == CCC_POOLED and not learn
     for group in range(0, count, parallel):
         chosen = Chosen(first, order + group, min(parallel, count - group))
@@ -131,7 +143,7 @@ def run_set(
         frames = ints[plan.offsets + steps]
         gather(plan, data, chosen, frames, noise, memory, team)
         barrier(team)
-        network_forward(plan, layers, steps, parameters.weights, memory, team)
+        network_forward(plan, layers, steps, weights, memory, team)
         if pooled:
             for n in range(thread_of(team), frames, threads_of(team)):
                 row = ints[plan.row + n] - origin
@@ -145,13 +157,13 @@ def run_set(
                 statistics.error[which] += error
                 statistics.wrong[which] += wrong
         if learn:
-            gradient = Gradient(parameters.gradient, group > 0 and not stochastic, bound)
-            network_backward(plan, layers, steps, parameters.weights, gradient, memory, team)
+            gradient = Gradient(found, group > 0 and not stochastic, bound)
+            network_backward(plan, layers, steps, weights, gradient, memory, team)
             if stochastic or group + parallel >= count:
                 update(layers, learning_rates, momentum, parameters, team)
                 barrier(team)
     if pooled and team.rank == 0:
-        compared = Compared(work, whole, -1, outputs, data.targets, plan.targets)
+        compared = Compared(work, whole, -1, outputs, targets, plan.targets)
         error = pooled_concordance(compared, frames_before, count, Rows(ints, -1, origin))
         if cuda.threadIdx.x == 0:
             statistics.error[which] += error
@@ -234,19 +246,20 @@ def train_epoch(
     parameters: Any,  # Parameters [M, parameters]
     memory: Any,  # Memory
     statistics: Array,  # of STATISTICS, in and out [M]
-    sync: Array,  # 0 [teams + 1, ≥ 3]; the last row's first number says how many networks have been taken
+    sync: Array,  # 0, int64 [teams + 1, ≥ 2]; the last row's first number: how many networks have been taken
     blocks: Any,  # of a team
 ) -> None:
     """Train networks for an epoch."""
     number = cuda.blockIdx.x // blocks
     team = Team(cuda.blockIdx.x % blocks, blocks, sync[number])
     plan, mine = plans[number], layers[number]
+    memory = numbers_of(memory)
     queue = sync[sync.shape[0] - 1]
     while True:
         if thread_of(team) == 0:
-            team.sync[2] = cuda.atomic.add(queue, 0, 1)
+            team.sync[1] = cuda.atomic.add(queue, 0, 1)
         barrier(team)
-        turn = team.sync[2]
+        turn = team.sync[1]
         if turn >= members.shape[0]:
             break
         member = members[turn]
@@ -278,11 +291,12 @@ def forward_pass(
     weights: Array,  # [parameters]
     memory: Any,  # Memory, with the network's inputs
     steps: Any,
-    sync: Array,  # 0 [2]
+    sync: Array,  # int64 [1]: as the last launch left it
     blocks: Any,
 ) -> None:
     """Compute the outputs of a batch; one team."""
-    network_forward(plans[0], layers[0], steps, weights, memory, Team(cuda.blockIdx.x, blocks, sync))
+    team = Team(cuda.blockIdx.x, blocks, sync)
+    network_forward(plans[0], layers[0], steps, flat(weights), numbers_of(memory), team)
 
 
 @kernel
@@ -294,12 +308,13 @@ def backward_pass(
     memory: Any,  # Memory, with the output layer's errors
     steps: Any,
     bound: Any,  # limit of the deltas
-    sync: Array,  # 0 [2]
+    sync: Array,  # int64 [1]: as the last launch left it
     blocks: Any,
 ) -> None:
     """Compute the gradient of a batch; one team."""
     team = Team(cuda.blockIdx.x, blocks, sync)
-    network_backward(plans[0], layers[0], steps, weights, Gradient(gradient, False, bound), memory, team)
+    found = Gradient(flat(gradient), False, bound)
+    network_backward(plans[0], layers[0], steps, flat(weights), found, numbers_of(memory), team)
 
 
 @kernel

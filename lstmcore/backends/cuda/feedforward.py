@@ -13,14 +13,16 @@ from numba import cuda
 
 from lstmcore.activations import logistic_slope, softmax_numerator, softmax_slope, tanh_slope
 from lstmcore.backends.cuda.compile import device
-from lstmcore.backends.cuda.gemm import Matrix, Shape, gemm
+from lstmcore.backends.cuda.gemm import Matrix, More, Shape, times, times_transposed, transposed_times
 from lstmcore.backends.cuda.layout import LANES, LINEAR, SOFTMAX, TANH
+from lstmcore.backends.cuda.memory import shared
 from lstmcore.backends.cuda.scalars import logistic, tanh
 from lstmcore.backends.cuda.team import barrier, thread_of, threads_of
 
 Array = Any
 
 REAL: Any = np.float32  # given its meaning by the precision compiled for
+REALS: Any = None  # and Numba's name of it, for arrays
 THREADS: Any = 256
 
 
@@ -28,15 +30,15 @@ THREADS: Any = 256
 def feedforward_forward(
     layer: Any,  # of LAYER
     frames: Any,
-    weights: Array,  # [parameters]
+    weights: Any,  # parameters
     memory: Any,  # Memory
     team: Any,  # Team
 ) -> None:
     """Compute a layer."""
     work, inputs, outputs = memory.work, layer.inputs, layer.outputs
-    x, w = Matrix(work, layer.x, inputs, -1, False), Matrix(weights, layer.w, inputs, -1, True)
-    y, shape = Matrix(work, layer.y, outputs, -1, False), Shape(frames, outputs, inputs)
-    gemm(x, w, y, shape, False, layer.b, REAL(layer.bias), memory.ints, team)
+    x, w = Matrix(work, layer.x, inputs, -1), Matrix(weights, layer.w, inputs, -1)
+    y, shape = Matrix(work, layer.y, outputs, -1), Shape(frames, outputs, inputs)
+    times_transposed(x, w, y, shape, More(False, layer.b, REAL(layer.bias)), memory.ints, team)
     barrier(team)
     y0, kind = layer.y, layer.kind
     if kind == SOFTMAX:
@@ -52,7 +54,7 @@ def feedforward_forward(
 
 @device
 def softmax_forward(
-    work: Array,  # [work]
+    work: Any,  # numbers of the team
     y: Any,  # where the row begins: net inputs become outputs
     outputs: Any,
 ) -> None:
@@ -70,7 +72,7 @@ def softmax_forward(
 
 @device
 def softmax_backward(
-    work: Array,  # [work]
+    work: Any,  # numbers of the team
     y: Any,  # where the row of outputs begins
     e: Any,  # where their errors begin: become those of the net inputs
     outputs: Any,
@@ -107,7 +109,7 @@ def feedforward_errors(
 def feedforward_backward(
     layer: Any,  # of LAYER
     frames: Any,
-    weights: Array,  # [parameters]
+    weights: Any,  # parameters
     gradient: Any,  # Gradient
     memory: Any,  # Memory
     team: Any,  # Team
@@ -115,17 +117,24 @@ def feedforward_backward(
     """From the errors of the net inputs, the gradient and the errors of the inputs."""
     ints, work, found = memory.ints, memory.work, gradient.values
     inputs, outputs, e0, b0 = layer.inputs, layer.outputs, layer.error, layer.b
-    errors_t, x = Matrix(work, e0, outputs, -1, True), Matrix(work, layer.x, inputs, -1, False)
-    dw, shape = Matrix(found, layer.w, inputs, -1, False), Shape(outputs, inputs, frames)
-    gemm(errors_t, x, dw, shape, gradient.add, -1, REAL(0), ints, team)
+    errors, x = Matrix(work, e0, outputs, -1), Matrix(work, layer.x, inputs, -1)
+    dw, shape = Matrix(found, layer.w, inputs, -1), Shape(outputs, inputs, frames)
+    transposed_times(errors, x, dw, shape, More(gradient.add, -1, REAL(0)), ints, team)
     if layer.below >= 0:
-        errors, w = Matrix(work, e0, outputs, -1, False), Matrix(weights, layer.w, inputs, -1, False)
-        below, shape = Matrix(work, layer.below, inputs, -1, False), Shape(frames, inputs, outputs)
-        gemm(errors, w, below, shape, False, -1, REAL(0), ints, team)
-    bias = REAL(layer.bias)
-    for j in range(thread_of(team), outputs, threads_of(team)):
-        total = REAL(0)
-        for n in range(frames):
-            total += work[e0 + n * outputs + j]
-        total *= bias
-        found[b0 + j] = total + found[b0 + j] if gradient.add else total
+        w, below = Matrix(weights, layer.w, inputs, -1), Matrix(work, layer.below, inputs, -1)
+        times(errors, w, below, Shape(frames, inputs, outputs), More(False, -1, REAL(0)), ints, team)
+    pool, bias = shared(REALS), REAL(layer.bias)
+    across, down, parts = cuda.threadIdx.x % LANES, cuda.threadIdx.x // LANES, THREADS // LANES
+    for first in range(team.rank * LANES, outputs, team.blocks * LANES):
+        j, total = first + across, REAL(0)
+        if j < outputs:
+            for n in range(down, frames, parts):
+                total += work[e0 + n * outputs + j]
+        pool[down * LANES + across] = total
+        cuda.syncthreads()
+        if down == 0 and j < outputs:
+            for part in range(1, parts):
+                total += pool[part * LANES + across]
+            total *= bias
+            found[b0 + j] = total + found[b0 + j] if gradient.add else total
+        cuda.syncthreads()

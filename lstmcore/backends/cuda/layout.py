@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lstmcore.backends.cuda.gemm import PARTS
+from lstmcore.backends.cuda.gemm import in_fours, padded
 from lstmcore.errors import EngineError
 from lstmcore.layers import BLSTM, LSTM, Layer
 from lstmcore.network import Architecture
@@ -78,7 +78,7 @@ _LAYER_WORK = (
     ("below", _INT),  # errors of the inputs [N, P]; below 0 if nobody wants them
     ("gates", _INT, (2,)),  # net inputs, then activations, then deltas, by direction [N, 4E]
     ("c", _INT, (2,)),  # cell states, initial state first, by direction [n+N, E]
-    ("h", _INT, (2,)),  # block outputs likewise
+    ("h", _INT, (2,)),  # block outputs likewise, the rows in fours
 )
 LAYER = _record(
     *_LAYER_INTS,
@@ -166,6 +166,29 @@ class DataShape:
 
 
 @dataclass(frozen=True)
+class Room:
+    """A block's shared memory.
+
+    Parameters
+    ----------
+    pool
+        How many numbers fit into it.
+    narrow
+        Up to so many columns, a product in the time loop leaves a sum for each of its parts there.
+    parts, quarters
+        How many sums of an element that is, and how many with more columns.
+    least
+        Numbers that whatever isn't a time loop needs.
+    """
+
+    pool: int
+    narrow: int
+    parts: int
+    quarters: int
+    least: int
+
+
+@dataclass(frozen=True)
 class Layout:
     """Where everything of a network lies, and how much memory a team needs.
 
@@ -177,6 +200,8 @@ class Layout:
         What stands before a team's integers.
     ints, work, errors
         How many numbers a team needs of each.
+    pool
+        How many numbers a block needs in shared memory.  What is left of it caches the rest.
     """
 
     plan: NDArray[np.void]
@@ -185,6 +210,7 @@ class Layout:
     ints: int
     work: int
     errors: int
+    pool: int
 
     def number(self, name: str) -> int:
         """Return a number of the plan."""
@@ -218,7 +244,7 @@ class Layout:
         return plans, layers
 
 
-class _Room:
+class _Places:
     """Hands out places one after the other."""
 
     def __init__(self) -> None:
@@ -226,12 +252,12 @@ class _Room:
 
     def take(self, size: int) -> int:
         start = self.used
-        self.used += size
+        self.used += -(-size // 4) * 4  # so that four numbers can be read at once
         return start
 
 
 def make_layout(
-    architecture: Architecture, data: DataShape, extent: Extent, blocks: int, pool: int
+    architecture: Architecture, data: DataShape, extent: Extent, blocks: int, room: Room
 ) -> Layout:
     """Lay out the memory of teams of so many blocks.
 
@@ -241,20 +267,22 @@ def make_layout(
         What is to be computed.
     blocks
         Of a team.
-    pool
-        How many numbers fit into a block's shared memory.
+    room
+        Of a block.
 
     Raises
     ------
     EngineError
         If a layer is too large for the shared memory.
     """
-    ints, work = _Room(), _Room()
+    ints, work = _Places(), _Places()
     x = work.take(extent.frames * architecture.input_size)
     layers, maps = _place_layers(architecture, extent, x, ints, work)
+    pool = max(room.least, extent.sequences)  # at least as many bytes as the sequences' lengths
     for number, record in enumerate(layers):
         if record["kind"] == RECURRENT:
-            _share_out(record, number, min(extent.sequences, _MOST_AT_ONCE), blocks, pool)
+            used = _share_out(record, number, min(extent.sequences, _MOST_AT_ONCE), blocks, room)
+            pool = max(pool, used)
     plan = np.zeros(1, PLAN)
     found = plan[0]
     found["x"] = x
@@ -263,7 +291,7 @@ def make_layout(
     for name in ("row", "step", "slot", "before", "reversed"):
         found[name] = ints.take(extent.frames)
     found["carry"] = work.take(extent.sequences * int(layers["units"].max(initial=0)))
-    found["spill_room"] = (layers["units"] * (4 * layers["own"] + 4)).max()
+    found["spill_room"] = (layers["units"] * (4 * layers["own"] + 28)).max()  # 4 E [own], padded
     found["spill"] = work.take(blocks * int(found["spill_room"]))
     found["whole"] = work.take(extent.whole * architecture.output_size)
     found["columns"], found["targets"], found["objective"] = data.columns, data.targets, data.objective
@@ -271,11 +299,11 @@ def make_layout(
     found["outputs"] = architecture.output_size
     most = max(extent.frames, extent.sequences * architecture.output_size)
     found["errors"], found["wrong"] = 0, most
-    return Layout(plan, layers, maps, ints.used, work.used, 2 * most)
+    return Layout(plan, layers, maps, ints.used, work.used, 2 * most, min(pool, room.pool))
 
 
 def _place_layers(
-    architecture: Architecture, extent: Extent, x: int, ints: _Room, work: _Room
+    architecture: Architecture, extent: Extent, x: int, ints: _Places, work: _Places
 ) -> tuple[NDArray[np.void], NDArray[np.int32]]:
     """Give the layers' values and maps their places."""
     records = np.zeros(len(architecture.layers), LAYER)
@@ -299,7 +327,7 @@ def _place_layers(
 
 
 def _place_directions(
-    record: np.void, layer: Layer, extent: Extent, ints: _Room, work: _Room
+    record: np.void, layer: Layer, extent: Extent, ints: _Places, work: _Places
 ) -> list[NDArray[np.int32]]:
     """Give each direction of a recurrent layer its places; return the maps of the gates' rows."""
     directions = 2 if isinstance(layer, BLSTM) else 1
@@ -311,24 +339,31 @@ def _place_directions(
         record["rows"][direction] = ints.take(4 * units)
         maps.append((gate * layer.size + direction * units + unit).astype(np.int32))
         record["gates"][direction] = work.take(extent.frames * 4 * units)
-        for states in ("c", "h"):
-            record[states][direction] = work.take((extent.sequences + extent.frames) * units)
+        for states, wide in (("c", units), ("h", in_fours(units))):
+            record[states][direction] = work.take((extent.sequences + extent.frames) * wide)
     return maps
 
 
-def _share_out(record: np.void, number: int, sequences: int, blocks: int, pool: int) -> None:
-    """Divide a recurrent layer's units among blocks, and a block's shared memory."""
-    units = int(record["units"])
+def _share_out(record: np.void, number: int, sequences: int, blocks: int, room: Room) -> int:
+    """Divide a recurrent layer's units among blocks, and a block's shared memory; return what it uses."""
+    pool, units = room.pool, int(record["units"])
     own = -(-units // blocks)
     record["own"] = own
-    shapes = {FORWARD: (units, 4 * own), BACKWARD: (4 * units, own)}
+    shapes, used = {FORWARD: (units, 4 * own), BACKWARD: (4 * units, own)}, 0
     for which, (inner, columns) in shapes.items():
-        each = inner + PARTS * columns
+        sums = (room.parts + 1 if columns <= room.narrow else room.quarters) * columns
+        inner = in_fours(inner)
+        each = inner * padded(1) + sums
         if each > pool:
             raise EngineError(
                 f"layer {number + 1} has {units} units in a direction: a time step of one sequence needs "
                 f"{each} numbers in the GPU's shared memory, which holds {pool}"
             )
-        chunk = max(1, min(sequences, pool // 2 // each))
-        record["chunk"][which] = chunk
-        record["resident"][which] = min(inner, (pool - chunk * each) // (columns | 1))
+        chunk = sequences
+        while chunk > 1 and inner * padded(chunk) + chunk * sums > pool // 2:
+            chunk -= 1
+        taken = inner * padded(chunk) + chunk * sums
+        resident = min(units if which == FORWARD else 4 * units, (pool - taken) // padded(columns))
+        record["chunk"][which], record["resident"][which] = chunk, resident
+        used = max(used, resident * padded(columns) + taken)
+    return used

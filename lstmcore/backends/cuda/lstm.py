@@ -18,9 +18,22 @@ import numpy as np
 from numba import cuda
 
 from lstmcore.backends.cuda.compile import device
-from lstmcore.backends.cuda.gemm import Matrix, Panel, Shape, gemm, multiply, sum_of_parts
-from lstmcore.backends.cuda.layout import BACKWARD, BACKWARDS, FORWARD
-from lstmcore.backends.cuda.team import barrier, thread_of, threads_of
+from lstmcore.backends.cuda.gemm import (
+    Matrix,
+    More,
+    Panel,
+    Shape,
+    in_fours,
+    multiply,
+    padded,
+    place_of_sum,
+    times,
+    times_transposed,
+    transposed_times,
+)
+from lstmcore.backends.cuda.layout import BACKWARD, BACKWARDS, FORWARD, LANES
+from lstmcore.backends.cuda.memory import four, own_function, shared
+from lstmcore.backends.cuda.team import barrier
 from lstmcore.cell import Gates, Peepholes, cell_backward, cell_forward, peephole_gradients
 
 Array = Any
@@ -28,6 +41,8 @@ Array = Any
 REAL: Any = np.float32  # given its meaning by the precision compiled for
 REALS: Any = None  # and Numba's name of it, for arrays
 THREADS: Any = 256
+FLYING: Any = 8  # fours of numbers that a thread has on their way to shared memory
+CARRIED: Any = 32  # and the numbers
 
 
 class Units(NamedTuple):
@@ -39,7 +54,7 @@ class Units(NamedTuple):
 
 @device
 def read_gates(
-    work: Array,  # [work]
+    work: Any,  # numbers of the team
     g: Any,  # where the unit's first gate lies
     units: Any,  # from one gate to the next
 ) -> Any:
@@ -49,7 +64,7 @@ def read_gates(
 
 @device
 def write_gates(
-    work: Array,  # [work]
+    work: Any,  # numbers of the team
     g: Any,  # where the unit's first gate lies
     units: Any,  # from one gate to the next
     gates: Any,  # Gates
@@ -61,7 +76,7 @@ def write_gates(
 
 @device
 def read_peepholes(
-    weights: Array,  # [parameters]
+    weights: Any,  # parameters
     p: Any,  # where the unit's first peephole lies
     outputs: Any,  # from one gate's to the next
 ) -> Any:
@@ -80,58 +95,104 @@ def owned_units(
 
 
 @device
+def rows_of(
+    layer: Any,  # of LAYER
+    direction: Any,
+) -> Any:
+    """Return where the map of a direction's gates to rows of W and R begins; below 0: there is none."""
+    return layer.rows[direction] if layer.outputs != layer.units else -1
+
+
+@device
 def load_panel(
     plan: Any,  # of PLAN
     layer: Any,  # of LAYER
     direction: Any,
     which: Any,  # FORWARD or BACKWARD pass
     own: Any,  # Units
-    weights: Array,  # [parameters]
+    weights: Any,  # parameters
     memory: Any,  # Memory
     team: Any,  # Team
 ) -> Any:
     """Copy the block's part of R: its transpose [E, 4 own] forward, itself [4E, own] backward."""
-    pool = cuda.shared.array(0, REALS)
-    units, r0, rows, resident = layer.units, layer.r, layer.rows[direction], layer.resident[which]
-    spill = plan.spill + team.rank * plan.spill_room
-    ints, work, unit0, count = memory.ints, memory.work, own.first, own.count
-    inner, columns, width = units, 4 * count, 4 * layer.own | 1
+    own_function()
+    units, unit0 = layer.units, own.first
+    inner, columns, width = units, 4 * own.count, padded(4 * layer.own)
     if which == BACKWARD:
-        inner, columns, width = 4 * units, count, layer.own | 1
-    for e in range(cuda.threadIdx.x, inner * columns, THREADS):
-        if which == BACKWARD:
-            k, column = e // count, e % count
-            value = weights[r0 + ints[rows + k] * units + unit0 + column]
-        else:
-            k, column = e % units, e // units
-            gate = ints[rows + column // count * units + unit0 + column % count]
-            value = weights[r0 + gate * units + k]
-        if k < resident:
-            pool[k * width + column] = value
-        else:
-            work[spill + (k - resident) * width + column] = value
-    return Panel(inner, columns, width, resident, spill)
+        inner, columns, width = 4 * units, own.count, padded(layer.own)
+    spill = plan.spill + team.rank * plan.spill_room
+    panel = Panel(inner, columns, width, layer.resident[which], spill)
+    ints, work, rows, last = memory.ints, memory.work, layer.rows[direction], inner - 1
+    across, down, warps = cuda.threadIdx.x % LANES, cuda.threadIdx.x // LANES, THREADS // LANES
+    if which == FORWARD:  # neighbours run along a row of R
+        for column in range(down, columns, warps):
+            gate = column // own.count
+            row = layer.r + ints[rows + gate * units + unit0 + column - gate * own.count] * units
+            for k in range(across, inner, 4 * LANES):
+                k1, k2, k3 = min(k + LANES, last), min(k + 2 * LANES, last), min(k + 3 * LANES, last)
+                v0, v1, v2, v3 = weights[row + k], weights[row + k1], weights[row + k2], weights[row + k3]
+                put(panel, work, k, column, v0)
+                put(panel, work, k1, column, v1)
+                put(panel, work, k2, column, v2)
+                put(panel, work, k3, column, v3)
+    else:
+        r0 = layer.r + unit0
+        for k in range(down, inner, 4 * warps):
+            k1, k2, k3 = min(k + warps, last), min(k + 2 * warps, last), min(k + 3 * warps, last)
+            w0, w1 = r0 + ints[rows + k] * units, r0 + ints[rows + k1] * units
+            w2, w3 = r0 + ints[rows + k2] * units, r0 + ints[rows + k3] * units
+            for j in range(across, columns, LANES):
+                v0, v1, v2, v3 = weights[w0 + j], weights[w1 + j], weights[w2 + j], weights[w3 + j]
+                put(panel, work, k, j, v0)
+                put(panel, work, k1, j, v1)
+                put(panel, work, k2, j, v2)
+                put(panel, work, k3, j, v3)
+    return panel
+
+
+@device
+def put(
+    panel: Any,  # Panel
+    work: Any,  # where the panel's rows lie that aren't in shared memory
+    k: Any,
+    column: Any,
+    value: Any,
+) -> None:
+    """Set an element of a panel."""
+    pool = shared(REALS)
+    if k < panel.resident:
+        pool[k * panel.width + column] = value
+    else:
+        work[panel.spill + (k - panel.resident) * panel.width + column] = value
 
 
 @device
 def copy_in(
-    work: Array,  # [work]
-    start: Any,  # where in it the numbers begin
-    place: Any,  # where they go in shared memory
-    count: Any,  # of them, at least 1
+    work: Any,  # numbers of the team
+    start: Any,  # where in them the vectors begin [count, inner]
+    place: Any,  # where they go in shared memory [inner, tall]
+    count: Any,  # of the vectors
+    inner: Any,  # what four divides
+    tall: Any,
 ) -> None:
-    """Copy a stretch to shared memory: of eight numbers all are on their way before one is stored."""
-    pool = cuda.shared.array(0, REALS)
-    last = count - 1
-    for e in range(cuda.threadIdx.x, count, 8 * THREADS):
-        e1, e2, e3 = min(e + THREADS, last), min(e + 2 * THREADS, last), min(e + 3 * THREADS, last)
-        e4, e5, e6 = min(e + 4 * THREADS, last), min(e + 5 * THREADS, last), min(e + 6 * THREADS, last)
-        e7 = min(e + 7 * THREADS, last)
-        v0, v1, v2, v3 = work[start + e], work[start + e1], work[start + e2], work[start + e3]
-        v4, v5, v6, v7 = work[start + e4], work[start + e5], work[start + e6], work[start + e7]
-        # Behind the end several write the same number to the same place.
-        pool[place + e], pool[place + e1], pool[place + e2], pool[place + e3] = v0, v1, v2, v3
-        pool[place + e4], pool[place + e5], pool[place + e6], pool[place + e7] = v4, v5, v6, v7
+    """Copy vectors to shared memory: of FLYING fours all are on their way before one is stored."""
+    pool, flying = shared(REALS), cuda.local.array(CARRIED, REALS)
+    across, down, warps = cuda.threadIdx.x % LANES, cuda.threadIdx.x // LANES, THREADS // LANES
+    last, s, first = inner - 4, down, 4 * across
+    while s >= count:
+        s, first = s - count, first + 4 * LANES * FLYING
+    while first < inner:
+        x = start + s * inner
+        for n in range(FLYING):  # behind the end several read and write the same numbers
+            k = min(first + n * 4 * LANES, last)
+            flying[4 * n], flying[4 * n + 1], flying[4 * n + 2], flying[4 * n + 3] = four(work, x + k)
+        for n in range(FLYING):
+            xt = place + min(first + n * 4 * LANES, last) * tall + s
+            pool[xt], pool[xt + tall] = flying[4 * n], flying[4 * n + 1]
+            pool[xt + 2 * tall], pool[xt + 3 * tall] = flying[4 * n + 2], flying[4 * n + 3]
+        s += warps
+        while s >= count:
+            s, first = s - count, first + 4 * LANES * FLYING
 
 
 @device
@@ -140,7 +201,7 @@ def lstm_forward(
     layer: Any,  # of LAYER
     direction: Any,
     steps: Any,
-    weights: Array,  # [parameters]
+    weights: Any,  # parameters
     memory: Any,  # Memory
     team: Any,  # Team
 ) -> None:
@@ -148,14 +209,12 @@ def lstm_forward(
     ints, work = memory.ints, memory.work
     inputs, units, sequences = layer.inputs, layer.units, ints[plan.batch_sizes]
     view = plan.reversed if direction == BACKWARDS else -1
-    gemm(
-        Matrix(work, layer.x, inputs, view, False),
-        Matrix(weights, layer.w, inputs, layer.rows[direction], True),
-        Matrix(work, layer.gates[direction], 4 * units, -1, False),
+    times_transposed(
+        Matrix(work, layer.x, inputs, view),
+        Matrix(weights, layer.w, inputs, rows_of(layer, direction)),
+        Matrix(work, layer.gates[direction], 4 * units, -1),
         Shape(ints[plan.offsets + steps], 4 * units, inputs),
-        False,
-        layer.b,
-        REAL(layer.bias),
+        More(False, layer.b, REAL(layer.bias)),
         ints,
         team,
     )
@@ -163,9 +222,9 @@ def lstm_forward(
     panel = load_panel(plan, layer, direction, FORWARD, own, weights, memory, team)
     c0, h0 = layer.c[direction], layer.h[direction]
     for e in range(cuda.threadIdx.x, sequences * own.count, THREADS):
-        place = e // own.count * units + own.first + e % own.count
-        work[c0 + place] = REAL(0)
-        work[h0 + place] = REAL(0)
+        s, unit = e // own.count, own.first + e % own.count
+        work[c0 + s * units + unit] = REAL(0)
+        work[h0 + s * in_fours(units) + unit] = REAL(0)
     barrier(team)
     steps_forward(plan, layer, direction, steps, own, panel, weights, memory, team)
 
@@ -178,50 +237,66 @@ def steps_forward(
     steps: Any,
     own: Any,  # Units
     panel: Any,  # Panel [E, 4 own]
-    weights: Array,  # [parameters]
+    weights: Any,  # parameters
     memory: Any,  # Memory
     team: Any,  # Team
 ) -> None:
     """Compute the time steps: net inputs become activations."""
+    own_function()
     thread, ints, work = cuda.threadIdx.x, memory.ints, memory.work
+    pool, columns = shared(REALS), panel.columns
     units, outputs, chunk = layer.units, layer.outputs, layer.chunk[FORWARD]
     gates0, c0, h0 = layer.gates[direction], layer.c[direction], layer.h[direction]
     y0, p0 = layer.y + direction * units, layer.p + direction * units
     batch_sizes, offsets, mirrored = plan.batch_sizes, plan.offsets, plan.reversed
     sequences, unit0, count = ints[batch_sizes], own.first, own.count
+    tall = padded(chunk)
     x0 = panel.resident * panel.width
-    out0 = x0 + chunk * units
+    high = in_fours(units)
+    out0 = x0 + high * tall
+    each = max(1, count)
+    s_first, j_first, s_step, j_step = thread // each, thread % each, THREADS // each, THREADS % each
     before = 0
     for t in range(steps):
         alive, now = ints[batch_sizes + t], ints[offsets + t]
         for s0 in range(0, alive, chunk):
             some = min(chunk, alive - s0)
+            s, j = s_first, j_first
+            row, unit = now + s0 + min(s, some - 1), unit0 + j
+            # What the cell needs besides comes while the products are computed.
+            net = read_gates(work, gates0 + row * 4 * units + unit, units)
+            c_before = work[c0 + (before + s0 + min(s, some - 1)) * units + unit]
+            p = read_peepholes(weights, p0 + unit, outputs)
             if s0 > 0:
                 cuda.syncthreads()
             if count > 0:
-                copy_in(work, h0 + (before + s0) * units, x0, some * units)
+                copy_in(work, h0 + (before + s0) * high, x0, some, high, tall)
             cuda.syncthreads()
             if count > 0:
-                multiply(panel, x0, some, out0, work)
+                multiply(panel, x0, tall, some, out0, work)
             cuda.syncthreads()
-            for e in range(thread, some * count, THREADS):
-                s, j = e // count, e % count
-                row, unit = now + s0 + s, unit0 + j
-                g = gates0 + row * 4 * units + unit
+            while s < some and count > 0:
+                e = s * columns + j
                 net = Gates(
-                    work[g] + sum_of_parts(out0, some, panel.columns, s, j),
-                    work[g + units] + sum_of_parts(out0, some, panel.columns, s, count + j),
-                    work[g + 2 * units] + sum_of_parts(out0, some, panel.columns, s, 2 * count + j),
-                    work[g + 3 * units] + sum_of_parts(out0, some, panel.columns, s, 3 * count + j),
+                    net.z + pool[place_of_sum(out0, columns, e)],
+                    net.i + pool[place_of_sum(out0, columns, e + count)],
+                    net.f + pool[place_of_sum(out0, columns, e + 2 * count)],
+                    net.o + pool[place_of_sum(out0, columns, e + 3 * count)],
                 )
-                p = read_peepholes(weights, p0 + unit, outputs)
-                active, c, h = cell_forward(net, work[c0 + (before + s0 + s) * units + unit], p)
-                write_gates(work, g, units, active)
+                active, c, h = cell_forward(net, c_before, p)
+                write_gates(work, gates0 + row * 4 * units + unit, units, active)
                 work[c0 + (sequences + row) * units + unit] = c
-                work[h0 + (sequences + row) * units + unit] = h
+                work[h0 + (sequences + row) * high + unit] = h
                 if direction == BACKWARDS:
                     row = ints[mirrored + row]
                 work[y0 + row * outputs + unit] = h
+                s, j = s + s_step, j + j_step
+                if j >= count:
+                    s, j = s + 1, j - count
+                row, unit = now + s0 + min(s, some - 1), unit0 + j
+                net = read_gates(work, gates0 + row * 4 * units + unit, units)
+                c_before = work[c0 + (before + s0 + min(s, some - 1)) * units + unit]
+                p = read_peepholes(weights, p0 + unit, outputs)
         before = sequences + now
         barrier(team)
 
@@ -232,7 +307,7 @@ def lstm_backward(
     layer: Any,  # of LAYER
     direction: Any,
     steps: Any,
-    weights: Array,  # [parameters]
+    weights: Any,  # parameters
     gradient: Any,  # Gradient
     memory: Any,  # Memory
     team: Any,  # Team
@@ -253,21 +328,25 @@ def steps_backward(
     steps: Any,
     own: Any,  # Units
     panel: Any,  # Panel [4E, own]
-    weights: Array,  # [parameters]
+    weights: Any,  # parameters
     bound: Any,  # limit of the deltas
     memory: Any,  # Memory
     team: Any,  # Team
 ) -> None:
     """Take errors back through the time steps: activations become deltas."""
-    thread, ints, work = cuda.threadIdx.x, memory.ints, memory.work
+    own_function()
+    pool, thread, ints, work = shared(REALS), cuda.threadIdx.x, memory.ints, memory.work
     units, outputs, chunk, inner = layer.units, layer.outputs, layer.chunk[BACKWARD], panel.inner
     gates0, c0 = layer.gates[direction], layer.c[direction]
     e0, p0 = layer.error + direction * units, layer.p + direction * units
     carry0, mirrored = plan.carry, plan.reversed
     batch_sizes, offsets, befores = plan.batch_sizes, plan.offsets, plan.before
     sequences, unit0, count = ints[batch_sizes], own.first, own.count
+    tall = padded(chunk)
     x0 = panel.resident * panel.width
-    out0 = x0 + chunk * inner
+    out0 = x0 + inner * tall
+    each = max(1, count)
+    s_first, j_first, s_step, j_step = thread // each, thread % each, THREADS // each, THREADS % each
     for step in range(steps):
         t = steps - 1 - step
         alive, now = ints[batch_sizes + t], ints[offsets + t]
@@ -275,33 +354,49 @@ def steps_backward(
         for s0 in range(0, alive, chunk):
             some = min(chunk, alive - s0)
             later = max(0, min(alive_later - s0, some))
+            s, j = s_first, j_first
+            row, unit = now + s0 + min(s, some - 1), unit0 + j
+            source = ints[mirrored + row] if direction == BACKWARDS else row
+            # What the cell needs besides comes while the products are computed.
+            error = work[e0 + source * outputs + unit]
+            active = read_gates(work, gates0 + row * inner + unit, units)
+            c, c_before = (
+                work[c0 + (sequences + row) * units + unit],
+                work[c0 + ints[befores + row] * units + unit],
+            )
+            carried = work[carry0 + (s0 + min(s, some - 1)) * units + unit]
+            p = read_peepholes(weights, p0 + unit, outputs)
             if s0 > 0:
                 cuda.syncthreads()
             if later > 0:
                 if count > 0:
-                    copy_in(work, gates0 + (ints[offsets + t + 1] + s0) * inner, x0, later * inner)
+                    d0 = gates0 + (ints[offsets + t + 1] + s0) * inner
+                    copy_in(work, d0, x0, later, inner, tall)
                 cuda.syncthreads()
                 if count > 0:
-                    multiply(panel, x0, later, out0, work)
+                    multiply(panel, x0, tall, later, out0, work)
                 cuda.syncthreads()
-            for e in range(thread, some * count, THREADS):
-                s, j = e // count, e % count
-                row, unit = now + s0 + s, unit0 + j
-                source = row
-                if direction == BACKWARDS:
-                    source = ints[mirrored + row]
-                error, carried = work[e0 + source * outputs + unit], REAL(0)
-                carry = carry0 + (s0 + s) * units + unit
+            while s < some and count > 0:
                 if s < later:
-                    error += sum_of_parts(out0, later, count, s, j)
-                    carried = work[carry]
-                g = gates0 + row * inner + unit
-                active, p = read_gates(work, g, units), read_peepholes(weights, p0 + unit, outputs)
-                c_before = work[c0 + ints[befores + row] * units + unit]
-                c = work[c0 + (sequences + row) * units + unit]
+                    error += pool[place_of_sum(out0, count, s * count + j)]
+                else:
+                    carried = REAL(0)
                 deltas, carried = cell_backward(error, active, c_before, c, carried, p, bound)
-                write_gates(work, g, units, deltas)
-                work[carry] = carried
+                write_gates(work, gates0 + row * inner + unit, units, deltas)
+                work[carry0 + (s0 + s) * units + unit] = carried
+                s, j = s + s_step, j + j_step
+                if j >= count:
+                    s, j = s + 1, j - count
+                row, unit = now + s0 + min(s, some - 1), unit0 + j
+                source = ints[mirrored + row] if direction == BACKWARDS else row
+                error = work[e0 + source * outputs + unit]
+                active = read_gates(work, gates0 + row * inner + unit, units)
+                c, c_before = (
+                    work[c0 + (sequences + row) * units + unit],
+                    work[c0 + ints[befores + row] * units + unit],
+                )
+                carried = work[carry0 + (s0 + min(s, some - 1)) * units + unit]
+                p = read_peepholes(weights, p0 + unit, outputs)
         barrier(team)
 
 
@@ -311,7 +406,7 @@ def lstm_products(
     layer: Any,  # of LAYER
     direction: Any,
     steps: Any,
-    weights: Array,  # [parameters]
+    weights: Any,  # parameters
     gradient: Any,  # Gradient
     memory: Any,  # Memory
     team: Any,  # Team
@@ -319,20 +414,21 @@ def lstm_products(
     """From the deltas of a direction, the gradients of R and W and the errors of the inputs."""
     ints, work = memory.ints, memory.work
     inputs, units, frames = layer.inputs, layer.units, ints[plan.offsets + steps]
-    gates0, rows = layer.gates[direction], layer.rows[direction]
+    gates0, rows = layer.gates[direction], rows_of(layer, direction)
     view = plan.reversed if direction == BACKWARDS else -1
-    deltas_t = Matrix(work, gates0, 4 * units, -1, True)
-    h_before = Matrix(work, layer.h[direction], units, plan.before, False)
-    dr, shape = Matrix(gradient.values, layer.r, units, rows, False), Shape(4 * units, units, frames)
-    gemm(deltas_t, h_before, dr, shape, gradient.add, -1, REAL(0), ints, team)
-    x = Matrix(work, layer.x, inputs, view, False)
-    dw, shape = Matrix(gradient.values, layer.w, inputs, rows, False), Shape(4 * units, inputs, frames)
-    gemm(deltas_t, x, dw, shape, gradient.add, -1, REAL(0), ints, team)
+    more = More(gradient.add, -1, REAL(0))
+    deltas = Matrix(work, gates0, 4 * units, -1)
+    h_before = Matrix(work, layer.h[direction], in_fours(units), plan.before)
+    dr, shape = Matrix(gradient.values, layer.r, units, rows), Shape(4 * units, units, frames)
+    transposed_times(deltas, h_before, dr, shape, more, ints, team)
+    x = Matrix(work, layer.x, inputs, view)
+    dw, shape = Matrix(gradient.values, layer.w, inputs, rows), Shape(4 * units, inputs, frames)
+    transposed_times(deltas, x, dw, shape, more, ints, team)
     if layer.below >= 0:
-        deltas = Matrix(work, gates0, 4 * units, view, False)
-        w = Matrix(weights, layer.w, inputs, rows, False)
-        below, shape = Matrix(work, layer.below, inputs, -1, False), Shape(frames, inputs, 4 * units)
-        gemm(deltas, w, below, shape, direction == BACKWARDS, -1, REAL(0), ints, team)
+        deltas = Matrix(work, gates0, 4 * units, view)
+        w = Matrix(weights, layer.w, inputs, rows)
+        below, shape = Matrix(work, layer.below, inputs, -1), Shape(frames, inputs, 4 * units)
+        times(deltas, w, below, shape, More(direction == BACKWARDS, -1, REAL(0)), ints, team)
 
 
 @device
@@ -345,29 +441,49 @@ def lstm_sums(
     memory: Any,  # Memory
     team: Any,  # Team
 ) -> None:
-    """From the deltas of a direction, the gradients of bias weights and peepholes."""
+    """From the deltas of a direction, the gradients of bias weights and peepholes.
+
+    A row of threads adds up every so many frames of neighbouring columns; those sums are then added up.
+    """
+    own_function()
+    pool = shared(REALS)
     ints, work, found = memory.ints, memory.work, gradient.values
     units, outputs, frames = layer.units, layer.outputs, ints[plan.offsets + steps]
     gates0, c0, b0, rows = layer.gates[direction], layer.c[direction], layer.b, layer.rows[direction]
     befores, sequences, bias = plan.before, ints[plan.batch_sizes], REAL(layer.bias)
     inner, p0 = 4 * units, layer.p + direction * units
-    for e in range(thread_of(team), 5 * units, threads_of(team)):
+    across, down, parts = cuda.threadIdx.x % LANES, cuda.threadIdx.x // LANES, THREADS // LANES
+    for first in range(team.rank * LANES, 5 * units, team.blocks * LANES):
+        e = first + across
+        j = e - inner
+        s0, s1, s2 = REAL(0), REAL(0), REAL(0)
         if e < inner:
-            total = REAL(0)
-            for n in range(frames):
-                total += work[gates0 + n * inner + e]
-            total *= bias
-            place = b0 + ints[rows + e]
-            found[place] = total + found[place] if gradient.add else total
-        else:
-            j = e - inner
-            i, f, o = REAL(0), REAL(0), REAL(0)
-            for n in range(frames):
+            for n in range(down, frames, parts):
+                s0 += work[gates0 + n * inner + e]
+        elif j < units:
+            for n in range(down, frames, parts):
                 deltas = read_gates(work, gates0 + n * inner + j, units)
                 c_before = work[c0 + ints[befores + n] * units + j]
                 p = peephole_gradients(deltas, c_before, work[c0 + (sequences + n) * units + j])
-                i, f, o = i + p.i, f + p.f, o + p.o
-            place = p0 + j
-            if gradient.add:
-                i, f, o = i + found[place], f + found[place + outputs], o + found[place + 2 * outputs]
-            found[place], found[place + outputs], found[place + 2 * outputs] = i, f, o
+                s0, s1, s2 = s0 + p.i, s1 + p.f, s2 + p.o
+        place = down * LANES + across
+        pool[place], pool[THREADS + place], pool[2 * THREADS + place] = s0, s1, s2
+        cuda.syncthreads()
+        if down == 0 and j < units:
+            for part in range(1, parts):
+                place = part * LANES + across
+                s0, s1, s2 = s0 + pool[place], s1 + pool[THREADS + place], s2 + pool[2 * THREADS + place]
+            if e < inner:
+                s0 *= bias
+                place = b0 + ints[rows + e]
+                found[place] = s0 + found[place] if gradient.add else s0
+            else:
+                place = p0 + j
+                if gradient.add:
+                    s0, s1, s2 = (
+                        s0 + found[place],
+                        s1 + found[place + outputs],
+                        s2 + found[place + 2 * outputs],
+                    )
+                found[place], found[place + outputs], found[place + 2 * outputs] = s0, s1, s2
+        cuda.syncthreads()

@@ -12,6 +12,7 @@ import numpy as np
 from numba import cuda
 
 from lstmcore.backends.cuda.compile import device
+from lstmcore.backends.cuda.memory import own_function, shared
 from lstmcore.backends.cuda.team import barrier, thread_of, threads_of
 from lstmcore.ccc import EPSILON
 from lstmcore.objective_terms import (
@@ -58,18 +59,18 @@ SLACK = EPSILON
 class Compared(NamedTuple):
     """A network's outputs, the targets they are compared with, and where the signal goes."""
 
-    work: Array  # [work]
+    work: Any  # numbers of the team
     y: Any  # where the outputs begin in it [N, outputs]
     e: Any  # where the signal begins in it, out [N, outputs]; below 0 if it isn't wanted
     outputs: Any  # of a frame
-    targets: Array  # of all data [rows, width], flat
+    targets: Any  # of all data [rows, width]
     width: Any
 
 
 class Rows(NamedTuple):
     """Which row of the targets belongs to each frame."""
 
-    ints: Array  # [ints]
+    ints: Any  # whole numbers of the team
     rows: Any  # where the map from frames to rows begins in it [N]; below 0 for none ...
     first: Any  # ... then this is the row of the first frame
 
@@ -77,7 +78,7 @@ class Rows(NamedTuple):
 @device
 def block_sum(value: Any) -> Any:
     """Return the sum of the threads' float64 values, to each of them."""
-    scratch = cuda.shared.array(0, DOUBLES)
+    scratch = shared(DOUBLES)
     thread = cuda.threadIdx.x
     scratch[thread] = value
     half = THREADS // 2
@@ -187,7 +188,7 @@ def pair(
 @device
 def sequence_concordance(
     plan: Any,  # of PLAN
-    ints: Array,  # [ints]
+    ints: Any,  # whole numbers of the team
     compared: Any,  # Compared
     slot: Any,  # which of the batch's sequences
     j: Any,  # which output
@@ -261,6 +262,7 @@ def batch_error(
 
     The team's first block knows them, the others return 0.  All blocks have computed when it returns.
     """
+    own_function()
     objective, outputs, ints, errors = plan.objective, compared.outputs, memory.ints, memory.errors
     # The frames are read now: behind the barrier other blocks go on to the next batch.
     frames, here, threads = ints[plan.offsets + steps], thread_of(team), threads_of(team)
@@ -288,7 +290,7 @@ def batch_error(
 
 @device
 def add_up(
-    errors: Array,  # [errors]
+    errors: Any,  # float64
     first: Any,
     count: Any,
 ) -> Any:

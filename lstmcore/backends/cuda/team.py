@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from numba import cuda
 
 from lstmcore.backends.cuda.compile import device
+from lstmcore.backends.cuda.memory import arrive, arrived
 
 Array = Any
 
@@ -18,21 +19,21 @@ class Team(NamedTuple):
 
     rank: Any  # which of them this block is
     blocks: Any  # how many they are
-    sync: Array  # int32: who has come to the barrier, the barrier's number, the network at hand [≥ 3]
+    sync: Array  # int64: how many have come to the barrier, the network at hand [≥ 2]
 
 
 class Memory(NamedTuple):
     """What the teams work in; a team's records (`layout.py`) say where each of its things begins."""
 
-    work: Array  # numbers in the precision of the network [work]
-    ints: Array  # int32 [ints]
-    errors: Array  # float64 [errors]
+    work: Any  # numbers in the precision of the network
+    ints: Any  # int32
+    errors: Any  # float64
 
 
 class Gradient(NamedTuple):
     """Where the gradient of a batch goes, and how."""
 
-    values: Array  # out [parameters]
+    values: Any  # out, parameters
     add: Any  # to the gradient that is there?
     bound: Any  # limit of the deltas
 
@@ -59,21 +60,15 @@ def barrier(
 ) -> None:
     """Wait until all blocks of the team are here; what they wrote before is seen after.
 
-    ``sync[0]`` counts who came, ``sync[1]`` numbers the barrier's uses.  As in grid synchronisation
-    of CUDA's cooperative groups, one thread of each block fences on both sides: its fence and the
-    block's own barrier order the others' accesses too.
+    ``sync[0]`` counts who has ever come: as long as that is below what it is when the last has, wait.  As
+    in grid synchronisation of CUDA's cooperative groups, one thread of each block counts and waits: its
+    release and acquire and the block's own barriers order the others' accesses too.
     """
     cuda.syncthreads()
     if team.blocks > 1:
         if cuda.threadIdx.x == 0:
-            cuda.threadfence()
-            number = cuda.atomic.add(team.sync, 1, 0)
-            if cuda.atomic.add(team.sync, 0, 1) == team.blocks - 1:
-                cuda.atomic.add(team.sync, 0, -team.blocks)
-                cuda.threadfence()
-                cuda.atomic.add(team.sync, 1, 1)
-            else:
-                while cuda.atomic.add(team.sync, 1, 0) == number:
-                    pass
-            cuda.threadfence()
+            before = arrive(team.sync)
+            last = before - before % team.blocks + team.blocks
+            while arrived(team.sync) < last:
+                pass
         cuda.syncthreads()
