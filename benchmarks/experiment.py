@@ -1,6 +1,6 @@
 """The wall time of an experiment, folds × trials on all cores: ours and PyTorch's.
 
-    python -m benchmarks.experiment
+    python -m benchmarks.experiment [--networks paper] [--parallel-sequences 1 5] [--add]
 
 Two scripts in PyTorch do the same: one written straight down (`benchmarks.torch_experiment_plain`), one
 with care (`benchmarks.torch_experiment_careful`).  Ours are `lstmcore.Trainer` in the threads of
@@ -35,7 +35,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks import torch_experiment_careful as careful, torch_experiment_plain as straight
 from benchmarks.experiment_plan import Plan
-from benchmarks.measuring import Timing, publish
+from benchmarks.measuring import Timing, publish, with_earlier
 from benchmarks.torch_network import TorchNetwork
 from lstmcore import (
     LSTM,
@@ -225,6 +225,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=60)
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--add", action="store_true", help="keep the rows of other cases that were measured")
     a = parser.parse_args()
     rows = []
     torch.set_num_threads(1)  # in this process PyTorch only checks
@@ -234,6 +235,9 @@ def main() -> None:
                 print(f"{name}, {songs} songs a batch", flush=True)
                 plan = Plan(NETWORKS[name], songs, a.folds, a.trials, a.songs, a.frames, a.epochs)
                 rows += one_case(name, plan, runs, a.rounds)
+    if a.add:
+        rows = [dict(row) for row in with_earlier("experiment", rows, ("network", "songs a batch"))]
+        rows.sort(key=lambda row: (list(NETWORKS).index(row["network"]), row["songs a batch"]))
     title = f"{a.folds} folds x {a.trials} trials, {a.songs} songs of {a.frames} frames, {a.epochs} epochs"
     publish("experiment", title, rows, ["torch"])
 

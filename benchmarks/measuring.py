@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
 import time
@@ -148,6 +149,16 @@ def publish(
     write_json(path, {"title": title, "machine": described, "rows": [dict(row) for row in rows]})
     print(f"{path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")
     return path
+
+
+def with_earlier(
+    name: str, rows: Sequence[Mapping[str, Any]], keys: Sequence[str]
+) -> list[Mapping[str, Any]]:
+    """Return rows after those of other cases in ``benchmarks/results/NAME.json``; `keys` tell a case."""
+    path = RESULTS / f"{name}.json"
+    earlier = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
+    measured = {tuple(row[key] for key in keys) for row in rows}
+    return [*(row for row in earlier if tuple(row[key] for key in keys) not in measured), *rows]
 
 
 def _shown(value: Any) -> str:

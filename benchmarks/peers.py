@@ -1,19 +1,19 @@
-"""Training and inference by what else one would take: PyTorch, PyTorch compiled, JAX.
+"""Training and inference by what else one would take: PyTorch, PyTorch compiled, JAX, Keras.
 
     python -m benchmarks.peers [--sequences 1 10 40] [--frames 60] [--threads 1 2] [--add]
 
 The paper's network in single precision: a step of training (forward, backward, update of all weights), and
 all outputs of a network that doesn't change.  Gradients and outputs are compared with ours first.  Each
 candidate has a process of its own; they take turns.  All but ours are told to keep their memory, which is
-faster.  JAX takes as many threads as its process has cores.  What isn't there, or doesn't compile, is left
-out with a line: JAX comes by ``uv run --with torch --with jax``, ``torch.compile`` needs a C++ compiler.
+faster.  JAX takes as many threads as its process has cores, and Keras computes by JAX.  What isn't there, or
+doesn't compile, is left out with a line: they come by ``uv run --with torch --with jax --with keras``, and
+``torch.compile`` needs a C++ compiler.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -24,7 +24,7 @@ import torch
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from benchmarks.measuring import RESULTS, Timing, alternate, publish
+from benchmarks.measuring import Timing, alternate, publish, with_earlier
 from benchmarks.own_process import OwnProcess
 from benchmarks.torch_network import TorchNetwork
 from benchmarks.train import KEEPING, RATE, our_step, paper_network, songs, torch_step
@@ -69,13 +69,33 @@ def torch_forward(model: Any, inputs: Array, count: int, threads: int) -> Callab
 
 def jax_alone(what: str, count: int, frames: int, threads: int) -> Callable[[], Any]:
     """Return the same of JAX; the process keeps so many cores."""
-    if hasattr(os, "sched_setaffinity"):  # the number of threads is settled when JAX is imported
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+    _keep_cores(threads)
     from benchmarks.jax_network import JaxTraining, jax_outputs
 
     network, data = paper_network(), songs(count, frames)
     x, targets = side_by_side(data.inputs, count), side_by_side(data.targets, count)
     return JaxTraining(network, x, targets, RATE).step if what == TRAINING else jax_outputs(network, x)
+
+
+def keras_alone(what: str, count: int, frames: int, threads: int) -> Callable[[], Any]:
+    """Return the same of Keras; the process keeps so many cores."""
+    _keep_cores(threads)
+    from benchmarks.keras_network import keras_outputs, keras_step
+
+    network, (x, targets) = paper_network(), _song_by_song(count, frames)
+    return keras_step(network, x, targets, RATE) if what == TRAINING else keras_outputs(network, x)
+
+
+def _keep_cores(threads: int) -> None:
+    """Leave the process so many cores, before JAX is imported, which settles its threads."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+
+
+def _song_by_song(count: int, frames: int) -> tuple[Array, Array]:
+    """Return inputs and targets [n, T, …], as Keras has them."""
+    data = songs(count, frames)
+    return data.inputs.reshape(count, frames, -1), data.targets.reshape(count, frames, -1)
 
 
 def side_by_side(rows: Array, count: int) -> Array:
@@ -102,11 +122,20 @@ def jax_found(count: int, frames: int) -> tuple[Array, Array]:
     return JaxTraining(network, x, targets, RATE).gradient(), jax_outputs(network, x)()
 
 
+def keras_found(count: int, frames: int) -> tuple[Array, Array]:
+    """Return Keras's gradient in our order, and its outputs."""
+    from benchmarks.keras_network import keras_gradient, keras_outputs
+
+    network, (x, targets) = paper_network(), _song_by_song(count, frames)
+    return keras_gradient(network, x, targets), keras_outputs(network, x)().swapaxes(0, 1)
+
+
 # What makes a candidate of a process, and what computes what is compared.
 PEERS: dict[str, tuple[Callable[..., Callable[[], Any]], Callable[[int, int], tuple[Array, Array]]]] = {
     "torch": (torch_alone, lambda count, frames: torch_found(count, frames, False)),
     "compiled": (torch_alone, lambda count, frames: torch_found(count, frames, True)),
     "jax": (jax_alone, jax_found),
+    "keras": (keras_alone, keras_found),
 }
 
 
@@ -146,7 +175,7 @@ def one_case(
 
         candidates = {"ours": alone(ours_alone, *size)}
         for peer in peers:
-            compiled = () if peer == "jax" else (peer == "compiled",)
+            compiled = (peer == "compiled",) if PEERS[peer][0] is torch_alone else ()
             candidates[peer] = alone(PEERS[peer][0], *size, *compiled, **KEEPING)
         return alternate(candidates, rounds, pause=0.1)
 
@@ -159,16 +188,17 @@ def there() -> list[str]:
         peers.append("compiled")
     except torch._dynamo.exc.TorchDynamoException as error:
         print(f"torch.compile is left out: {str(error).strip().splitlines()[0]}", flush=True)
-    if importlib.util.find_spec("jax"):
-        peers.append("jax")
-    else:
-        print("JAX is left out: it isn't installed", flush=True)
+    for peer, name in (("jax", "JAX"), ("keras", "Keras")):  # which computes by JAX
+        if importlib.util.find_spec("jax") and importlib.util.find_spec(peer):
+            peers.append(peer)
+        else:
+            print(f"{name} is left out: it isn't installed", flush=True)
     return peers
 
 
 def main() -> None:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(description="Speed beside PyTorch, compiled or not, and JAX.")
+    parser = argparse.ArgumentParser(description="Speed beside PyTorch, compiled or not, JAX and Keras.")
     parser.add_argument("--sequences", type=int, nargs="+", default=[1, 10, 40])
     parser.add_argument("--frames", type=int, default=60)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
@@ -186,9 +216,9 @@ def main() -> None:
                     rows.append(_row(what, count, frames, threads, taken) | {"differs": differences[what]})
                     print(f"{what}, {count} songs, {threads} threads", flush=True)
     if arguments.add:
-        rows += _measured_before(rows)
+        rows = [dict(row) for row in with_earlier("peers", rows, ("what", "songs", "frames", "threads"))]
         rows.sort(key=lambda row: (row["what"] != TRAINING, row["songs"], row["frames"], row["threads"]))
-    publish("peers", TITLE, rows, ["torch", "jax", "jaxlib"])
+    publish("peers", TITLE, rows, ["torch", "jax", "jaxlib", "keras"])
 
 
 def _row(what: str, count: int, frames: int, threads: int, taken: dict[str, Timing]) -> dict[str, Any]:
@@ -198,12 +228,6 @@ def _row(what: str, count: int, frames: int, threads: int, taken: dict[str, Timi
         row.setdefault(f"{peer} us", None)
         row[f"x {peer}"] = taken["ours"].ratio(taken[peer]) if peer in taken else None
     return row
-
-
-def _measured_before(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    cases = {(row["what"], row["songs"], row["frames"], row["threads"]) for row in rows}
-    before = json.loads((RESULTS / "peers.json").read_text())["rows"]
-    return [row for row in before if (row["what"], row["songs"], row["frames"], row["threads"]) not in cases]
 
 
 if __name__ == "__main__":
