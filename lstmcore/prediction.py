@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, overload
@@ -21,16 +21,16 @@ from lstmcore.objective import SSE, Objective
 from lstmcore.sequences import SequenceSet
 
 
-def _batches(sequences: SequenceSet, parallel_sequences: int) -> Iterator[Batch]:
+def batches_of(sequences: SequenceSet, parallel_sequences: int) -> Iterator[Batch]:
+    """Put a set together, so many sequences at a time, by rising length."""
     groups = in_groups(by_rising_length(sequences), parallel_sequences)
     return (pack(sequences, group) for group in groups)
 
 
 @contextmanager
 def _outputs(
-    network: Network, sequences: SequenceSet, backend: Backend, workspace: Workspace, parallel_sequences: int
+    network: Network, batches: Iterable[Batch], backend: Backend, workspace: Workspace
 ) -> Iterator[Iterator[tuple[Batch, NDArray[np.floating]]]]:
-    batches = _batches(sequences, parallel_sequences)
     if isinstance(backend, InferenceBackend):
         with backend.outputs(network, batches, workspace) as results:
             yield results
@@ -40,9 +40,13 @@ def _outputs(
 
 
 def _all_outputs(
-    network: Network, sequences: SequenceSet, backend: Backend, workspace: Workspace, parallel_sequences: int
+    network: Network,
+    sequences: SequenceSet,
+    backend: Backend,
+    workspace: Workspace,
+    batches: Iterable[Batch],
 ) -> NDArray[np.floating]:
-    with _outputs(network, sequences, backend, workspace, parallel_sequences) as results:
+    with _outputs(network, batches, backend, workspace) as results:
         return _in_rows(network, sequences, results)
 
 
@@ -130,7 +134,8 @@ def predict(
     kind("network", network, Network)
     found = _checked(network, sequences, parallel_sequences)
     engine = as_backend(backend, threads)
-    outputs = _all_outputs(network, found, engine, workspace, parallel_sequences)
+    batches = batches_of(found, parallel_sequences)
+    outputs = _all_outputs(network, found, engine, workspace, batches)
     return found.split(outputs) if isinstance(sequences, list | tuple) else outputs
 
 
@@ -220,7 +225,7 @@ class PackedNetwork:
             If the inputs don't fit the network, or a value is not finite.
         """
         found = _checked(self._network, sequences, parallel_sequences)
-        batches = _batches(found, parallel_sequences)
+        batches = batches_of(found, parallel_sequences)
         with self._backend.outputs(self._network, batches, packed=self._packed) as results:
             outputs = _in_rows(self._network, found, results)
         return found.split(outputs) if isinstance(sequences, list | tuple) else outputs
@@ -279,7 +284,8 @@ def evaluate(
     check_fit(network, sequences, "the", objective)
     whole("parallel_sequences", parallel_sequences)
     engine = as_backend(backend, threads)
-    return evaluation_of(network, sequences, objective, engine, workspace, parallel_sequences)
+    batches = batches_of(sequences, parallel_sequences)
+    return evaluation_of(network, sequences, objective, engine, workspace, batches)
 
 
 def evaluation_of(
@@ -288,16 +294,16 @@ def evaluation_of(
     objective: Objective,
     backend: Backend,
     workspace: Workspace,
-    parallel_sequences: int,
+    batches: Iterable[Batch],
 ) -> Evaluation:
-    """Compute what `evaluate` returns, of things that are known to fit."""
+    """Compute what `evaluate` returns, of things that are known to fit; `batches` are those of the set."""
     total = Evaluation(0.0, None, sequences)
     if objective.pooled:
-        whole_set = _all_outputs(network, sequences, backend, workspace, parallel_sequences)
+        whole_set = _all_outputs(network, sequences, backend, workspace, batches)
         numbers = np.repeat(np.arange(len(sequences)), sequences.lengths)
         total = total.plus(objective, whole_set, sequences.targets, numbers)
         return replace(total, largest_output=_largest(whole_set))
-    with _outputs(network, sequences, backend, workspace, parallel_sequences) as results:
+    with _outputs(network, batches, backend, workspace) as results:
         for batch, outputs in results:
             total = total.plus(objective, outputs, batch.targets, batch.sequence)
             total = replace(total, largest_output=max(total.largest_output, _largest(outputs)))

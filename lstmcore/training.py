@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -28,20 +28,21 @@ from numpy.typing import NDArray
 
 from lstmcore.backends import Backend, as_backend, get_backend
 from lstmcore.backends.protocol import EnsembleBackend, FetchArrays, ManyUpdates, Updates
-from lstmcore.batches import by_rising_length, in_groups, pack
+from lstmcore.batches import Batch, by_rising_length, in_groups, pack
 from lstmcore.checks import kind
 from lstmcore.errors import DivergedError, EngineError
 from lstmcore.evaluation import Evaluation
 from lstmcore.network import Architecture, Network
 from lstmcore.noise import InputNoise
 from lstmcore.objective import SSE
-from lstmcore.prediction import evaluation_of
+from lstmcore.prediction import batches_of, evaluation_of
 from lstmcore.problem import EpochReport, Progress, Training, TrainingState, report_of
 from lstmcore.seeds import stream
 from lstmcore.sequences import SequenceSet
 from lstmcore.sgd import SGD
 
 _SIDE_BY_SIDE = 16  # sequences evaluated at once, or more if more are trained at once
+_KEPT = 64 << 20  # bytes of a set that is watched whose batches are kept from epoch to epoch, at most
 _FAR = 1000.0  # times the largest target: no training comes back from there
 
 
@@ -106,6 +107,7 @@ class Trainer:
         self._network, self._velocity = network.copy(), np.zeros_like(w)
         self._rates = _learning_rates(network.architecture, training.settings.sgd)
         self._workspace = self.backend.workspace(self._network)
+        self._watched: dict[int, list[Batch]] = {}  # by the set's identity
         # That of a group, and the sum over groups if weights are updated once per epoch only.
         self._gradient = np.zeros_like(w)
         self._sum = None if training.settings.stochastic else np.zeros_like(w)
@@ -297,8 +299,21 @@ class Trainer:
             self.training.objective,
             self.backend,
             self._workspace,
-            max(self.training.settings.parallel_sequences, _SIDE_BY_SIDE),
+            self._batches_of(sequences),
         )
+
+    def _batches_of(self, sequences: SequenceSet) -> Iterable[Batch]:
+        """Put a set together that is watched: once, unless it is large, for it stays the same.
+
+        Besides, an array as large that each epoch takes from the system and gives back makes the threads of
+        other networks wait.
+        """
+        at_once = max(self.training.settings.parallel_sequences, _SIDE_BY_SIDE)
+        if sequences.frames * sequences.input_size * sequences.inputs.itemsize > _KEPT:
+            return batches_of(sequences, at_once)
+        if id(sequences) not in self._watched:
+            self._watched[id(sequences)] = list(batches_of(sequences, at_once))
+        return self._watched[id(sequences)]
 
     def _next_state(self, epoch: int, validation: Evaluation | None, new_best: bool) -> TrainingState:
         weights, velocity = self._network.weights.copy(), self._velocity.copy()

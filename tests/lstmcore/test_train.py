@@ -7,14 +7,18 @@ import numpy as np
 import pytest
 
 from lstmcore import (
+    BLSTM,
     LSTM,
     SGD,
+    Convolution,
     DivergedError,
     EngineError,
     InputNoise,
     Linear,
+    Network,
     SequenceSet,
     Sets,
+    Tanh,
     Trainer,
     Training,
     TrainingSettings,
@@ -297,3 +301,33 @@ def test_a_given_order_is_followed():
     trainer.run_epoch()
     trainer.run_epoch()
     assert asked == [1, 2]
+
+
+def test_sets_that_are_watched_are_put_together_once_unless_they_are_large(monkeypatch):
+    packed = []
+
+    def counted(sequences, chosen, noise=None):
+        packed.append(sequences)
+        return pack(sequences, chosen, noise)
+
+    monkeypatch.setattr("lstmcore.prediction.pack", counted)
+    test = random_sequences([4, 11, 6], 3, 2, seed=5, dtype="float32")
+    kept = new_trainer(test=test)
+    reports = [replace(kept.run_epoch(), seconds=0) for _ in range(3)]
+    assert [one is VALIDATION for one in packed] == [True, False]
+    monkeypatch.setattr("lstmcore.training._KEPT", VALIDATION.frames * VALIDATION.input_size * 4 - 1)
+    packed.clear()
+    anew = new_trainer(test=test)
+    assert reports == [replace(anew.run_epoch(), seconds=0) for _ in range(3)]
+    assert len(packed) == 6
+    np.testing.assert_array_equal(kept.state.weights, anew.state.weights)
+
+
+@pytest.mark.parametrize("first", [BLSTM(4), Tanh(4), Convolution(shape=(1, 3, 1), window=(1, 2), filters=2)])
+def test_validating_leaves_the_set_as_it_is(first):
+    network = random_mixture(3, [first, Linear(2)], seed=4, dtype="float32")
+    trainer = Trainer(Training(network, Sets(TRAINING, VALIDATION), SETTINGS, SEED))
+    for _ in range(3):
+        report = trainer.run_epoch()
+    now = evaluate(Network(network.architecture, trainer.state.weights), VALIDATION)
+    assert report.validation_error_per_frame == now.per_frame
