@@ -52,6 +52,7 @@ max_epochs = 1
 trials = 1
 """
 SONGS = {"annotated": range(1, 13), "others": range(101, 113)}
+PARTS = ("starts", "kernels")
 FEATURES, FRAMES = 260, 60
 COMMAND = "from lstmcore.experiments.cli import main_run; main_run()"
 COMPILE = """
@@ -208,9 +209,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Cold start.")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--first-runs", type=int, default=3)
+    parser.add_argument("--part", choices=PARTS, action="append", help="not all of it")
     arguments = parser.parse_args()
-    publish("coldstart", "Cold start", measure(arguments.rounds, arguments.first_runs), ["torch"])
-    publish("coldstart_kernels", "Compiling all kernels", compile_times())
+    parts = arguments.part or PARTS
+    if "starts" in parts:
+        publish("coldstart", "Cold start", measure(arguments.rounds, arguments.first_runs), ["torch"])
+    if "kernels" in parts:
+        publish("coldstart_kernels", "Compiling all kernels", compile_times())
 
 
 if __name__ == "__main__":

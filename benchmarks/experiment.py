@@ -57,6 +57,7 @@ from lstmcore.experiments.jobs.executor import Threads
 Array = NDArray[np.floating]
 
 WORKERS = 2
+PAUSE = 0.2  # s before each turn: a process with real-time priority is stopped now and then unless it rests
 TOLERANCE = 1e-6  # of the validation error after an epoch, relative; the epoch moves it by 2e-4 and more
 NETWORKS = {"paper": (200, 150, 25), "quickstart": (16, 8)}
 
@@ -179,6 +180,7 @@ def measure(plan: Plan, runs: dict[str, Run], rounds: int) -> tuple[dict[str, Ti
     for turn in range(rounds):
         first = turn % len(names)
         for name in names[first:] + names[:first]:
+            time.sleep(PAUSE)
             started = time.perf_counter()
             busy[name].append(runs[name](plan))
             taken[name].append(time.perf_counter() - started)
