@@ -24,6 +24,7 @@ from lstmcore.seeds import Seed, child
 Array = Any
 
 _U, _I, _F = np.uint32, np.int32, np.float32
+_VECTOR, _LEAST_VECTOR = 16, 8  # numbers in a vector of 512 and of 256 bits; no result depends on it
 _PARITY = _U(0x1BD11BDA)
 _HALF_BIT, _BITS = _F(2.0**-32), _F(2.0**-31)
 _ONE, _TWO, _QUARTER, _HALF = _F(1), _F(2), _F(0.25), _F(0.5)
@@ -120,20 +121,43 @@ def add_gaussian(
     k1: Any,
     sigma: Any,
 ) -> None:
-    """Add noise of a standard deviation; columns j and j + P / 2 share a counter."""
+    """Add noise of a standard deviation; columns j and j + P / 2 share a counter.
+
+    A pair is a long chain of operations: two vectors of them side by side don't wait for each other.  What
+    whole vectors leave of a row is made in a vector, too, of which a part is added.
+    """
     columns = values.shape[1]
     half = (columns + 1) // 2
+    block = (columns - half) // (2 * _VECTOR) * _VECTOR
+    done = 2 * block
+    left = half - done  # at most 32
+    padded = (left + _LEAST_VECTOR - 1) // _LEAST_VECTOR * _LEAST_VECTOR
+    rest = np.empty((2, 2 * _VECTOR), _F)
     for n in range(values.shape[0]):
         row = _U(rows[n])
         first, second = values[n, :half], values[n, half:]
-        for j in range(columns - half):
-            b0, b1 = threefry(k0, k1, row, _U(j))
+        first_a, first_b, second_a, second_b = (
+            first[:block],
+            first[block:done],
+            second[:block],
+            second[block:done],
+        )
+        for j in range(block):
+            a0, a1 = threefry(k0, k1, row, _U(j))
+            b0, b1 = threefry(k0, k1, row, _U(j + block))
+            z0, z1 = gaussian_pair(a0, a1)
+            first_a[j] += sigma * z0
+            second_a[j] += sigma * z1
             z0, z1 = gaussian_pair(b0, b1)
-            first[j] += sigma * z0
-            second[j] += sigma * z1
-        for j in range(columns - half, half):
-            b0, b1 = threefry(k0, k1, row, _U(j))
-            first[j] += sigma * gaussian_pair(b0, b1)[0]
+            first_b[j] += sigma * z0
+            second_b[j] += sigma * z1
+        for j in range(padded):
+            b0, b1 = threefry(k0, k1, row, _U(j + done))
+            rest[0, j], rest[1, j] = gaussian_pair(b0, b1)
+        for j in range(left):
+            first[done + j] += sigma * rest[0, j]
+        for j in range(columns - half - done):
+            second[done + j] += sigma * rest[1, j]
 
 
 class InputNoise:

@@ -57,6 +57,19 @@ def test_columns_frames_and_epochs_are_uncorrelated():
     assert abs((first * second).mean()) < 5 / np.sqrt(first.size)
 
 
+@pytest.mark.parametrize("columns", [1, 2, 5, 31, 64, 65, 97, 130, 260])
+def test_each_column_has_the_numbers_of_its_counter(columns):
+    noise, half = InputNoise(SEED, 3, 1.0), (columns + 1) // 2
+    found = np.zeros((2, columns), np.float32)
+    noise.add_to(found, np.array([7, 4]))
+    pairs = [
+        [gaussian_pair(*threefry(*noise.key, np.uint32(row), np.uint32(j))) for j in range(half)]
+        for row in (7, 4)
+    ]
+    expected = np.array(pairs, np.float32).swapaxes(1, 2).reshape(2, -1)[:, :columns]
+    np.testing.assert_array_equal(found, expected)
+
+
 @pytest.mark.parametrize("columns", [1, 2, 3, 31, 32, 33, 130])
 def test_both_precisions_have_the_same_noise(columns):
     narrow, wide = _noise(9, columns), _noise(9, columns, np.float64)
