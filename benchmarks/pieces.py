@@ -100,8 +100,10 @@ class Step:
 
     def _forward(self, number: str, layer: _Layer, x: Array, batch: Batch) -> None:
         w = layer.weights
-        panels = products.pack_transposed(w["W"], layer.panels, layer.width)
-        recurrent = products.pack_transposed(w["R"], layer.recurrent, layer.recurrent_width)
+        products.pack_transposed(w["W"], layer.panels, layer.width)
+        products.pack_transposed(w["R"], layer.recurrent, layer.recurrent_width)
+        panels = products.packed(layer.panels, *w["W"].T.shape, layer.width)
+        recurrent = products.packed(layer.recurrent, *w["R"].T.shape, layer.recurrent_width)
         self._tick(number, "weights packed")
         layer.c[: batch.sequences] = layer.h[: batch.sequences] = 0
         products.product(x, panels, w["b"], layer.gates)
@@ -123,10 +125,13 @@ class Step:
 
     def _backward(self, number: str, layer: _Layer, x: Array, batch: Batch, error: Array) -> Array:
         w, dw, width = layer.weights, layer.gradient, layer.width
-        panels = products.pack(w["W"], layer.panels, width) if number != "1" else None
-        alone = batch.sequences == 1
-        pack_recurrent = products.unpacked if alone else products.pack
-        recurrent = pack_recurrent(w["R"], layer.recurrent, layer.recurrent_width)
+        panels = None
+        if number != "1":
+            products.pack(w["W"], layer.panels, width)
+            panels = products.packed(layer.panels, *w["W"].shape, width)
+        rows = 0 if batch.sequences == 1 else len(w["R"])
+        products.pack_rows(w["R"], layer.recurrent, layer.recurrent_width, 0, rows)
+        recurrent = products.packed(layer.recurrent, rows, w["R"].shape[1], layer.recurrent_width)
         self._tick(number, "weights packed")
         dw["b"][:] = dw["p"][:] = layer.carry[:] = 0
         states, scratch = (

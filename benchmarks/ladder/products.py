@@ -98,7 +98,8 @@ class _Packed:
     def __init__(self, b: Array, rows: int) -> None:
         self._width = cpu_products.panel_width(b.dtype, rows)
         self._memory = np.empty(cpu_products.packed_size(*b.shape, self._width), b.dtype)
-        self._panels = cpu_products.pack(b, self._memory, self._width)
+        cpu_products.pack(b, self._memory, self._width)
+        self._panels = cpu_products.packed(self._memory, *b.shape, self._width)
         self._turn = 0
 
     def forth(self, a: Array, b: Array, out: Array) -> None:
@@ -112,7 +113,7 @@ class _Packed:
 
     def song(self, a: Array, b: Array, out: Array) -> None:
         """Pack b and multiply with it in all time steps of a song."""
-        self._panels = cpu_products.pack(b, self._memory, self._width)
+        cpu_products.pack(b, self._memory, self._width)
         for _ in range(_STEPS):
             self.there_and_back(a, b, out)
 

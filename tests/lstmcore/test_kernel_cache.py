@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import numba
+import numpy as np
 import pytest
 
 import lstmcore
@@ -79,8 +80,27 @@ def test_a_change_renews_the_kernels_of_its_own_place_only(tmp_path):
 def test_all_kernels_are_compiled_by_one_rule():
     """The decorators are those of `lstmcore.jit`, each with the flags that its numbers depend on."""
     assert features_kernels.kernel.__func__ is jit.kernel.__func__ is procedural_kernels.kernel.__func__
-    for module, flags in ((jit, jit.FLAGS), (features_kernels, jit.FLAGS), (procedural_kernels, {})):
+    engine = jit.FLAGS | jit.UNCOUNTED
+    for module, flags in ((jit, engine), (features_kernels, jit.FLAGS), (procedural_kernels, {})):
         assert module.kernel.__self__._flags == flags
+
+
+def test_the_engine_counts_no_references_to_views():
+    """A count is a locked access to memory: in every tile of a product, in every row of gates."""
+
+    def take_turns(x, y):
+        for k in range(len(x)):
+            row = x[k] if k % 2 else y[k]
+            x[k, 0] += row[1]
+
+    def counts(compiler):
+        compiled = compiler.inlined(take_turns)
+        compiled(np.ones((3, 2)), np.ones((3, 2)))
+        (code,) = compiled._for_python.inspect_llvm().values()
+        return "NRT_incref" in code
+
+    assert counts(jit.Compiler(Path(__file__).parent, **jit.FLAGS))
+    assert not counts(jit._compiler)
 
 
 KERNEL = """

@@ -9,6 +9,7 @@ from lstmcore.backends.cpu.gemm import (
     block_size,
     pack,
     pack_transposed,
+    packed,
     packed_size,
     panel_width,
     product,
@@ -22,6 +23,11 @@ TOLERANCE = {np.float32: 2e-6, np.float64: 1e-14}
 
 def _matrix(rows, columns, dtype, seed):
     return np.random.default_rng(seed).standard_normal((rows, columns)).astype(dtype)
+
+
+def _panels(b, memory, width):
+    pack(b, memory, width)
+    return packed(memory, *b.shape, width)
 
 
 def _assert_close(found, expected, magnitude, dtype):
@@ -47,7 +53,8 @@ def test_a_product_is_added_whatever_the_shape(steps, columns, rows, dtype):
         framed = np.full((rows + 2, columns + 2), np.nan, dtype)
         out = framed[1:-1, 1:-1]
         out[:] = before
-        add_product(a, packing(matrix, memory, width), out, rows)
+        packing(matrix, memory, width)
+        add_product(a, packed(memory, steps, columns, width), out, rows)
         _assert_close(out, expected, magnitude, dtype)
         framed[1:-1, 1:-1] = np.nan
         assert np.isnan(framed).all()
@@ -61,7 +68,7 @@ def test_a_row_has_the_same_bits_alone_and_among_others(dtype):
         width = panel_width(dtype, len(rows))
         memory = np.empty(packed_size(33, 50, width), dtype)
         out = np.zeros((len(rows), 50), dtype)
-        add_product(rows, pack(b, memory, width), out, len(rows))
+        add_product(rows, _panels(b, memory, width), out, len(rows))
         return out
 
     together = product(a)
@@ -103,7 +110,7 @@ def test_a_row_times_a_matrix_as_it_lies(columns, dtype):
     add_row_product(row[0], b, framed[1:-1])
     width = panel_width(dtype, 1)
     memory = np.empty(packed_size(37, columns, width), dtype)
-    add_product(row, pack(b, memory, width), before, 0)
+    add_product(row, _panels(b, memory, width), before, 0)
     np.testing.assert_array_equal(framed[1:-1], before[0])  # the same bits as with packed panels
     assert np.isnan(framed[[0, -1]]).all()
 
@@ -113,5 +120,5 @@ def test_a_product_begins_with_the_same_in_every_row(rows):
     a, b, begin = (_matrix(*shape, np.float64, 1) for shape in ((rows, 9), (9, 21), (1, 21)))
     width = panel_width(np.float64, 60)
     out = np.full((rows, 21), np.nan)
-    product(a, pack(b, np.empty(packed_size(9, 21, width)), width), begin[0], out)
+    product(a, _panels(b, np.empty(packed_size(9, 21, width)), width), begin[0], out)
     _assert_close(out, begin + a @ b, np.abs(begin) + np.abs(a) @ np.abs(b), np.float64)

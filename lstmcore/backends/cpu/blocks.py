@@ -13,7 +13,14 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from lstmcore.backends.cpu.feedforward import tanh_backward, tanh_forward
-from lstmcore.backends.cpu.gemm import column_sums, pack, pack_transposed, product, product_over_frames
+from lstmcore.backends.cpu.gemm import (
+    column_sums,
+    kernel_packed,
+    pack,
+    pack_transposed,
+    product,
+    product_over_frames,
+)
 from lstmcore.backends.cpu.math import relu, relu_error
 from lstmcore.backends.cpu.memory import Memory
 from lstmcore.backends.cpu.team import Team
@@ -86,7 +93,8 @@ def convolution_forward(
     """Map blocks to the net inputs of a convolution."""
     for j in range(b.shape[0]):
         begin[j] = bias * b[j]
-    panels = pack_transposed(w, memory, width)
+    pack_transposed(w, memory, width)
+    panels = kernel_packed(memory, w.shape[1], w.shape[0], width)
     places = geometry[7] * geometry[8]
     together = rows.shape[0] // places
     for first in range(0, x.shape[0], together):
@@ -126,7 +134,8 @@ def convolution_backward(
         column_sums(errors, bias, 0, db.shape[0], db)
     if e_below.shape[0] > 0:
         begin[:] = 0
-        panels = pack(w, memory, width)
+        pack(w, memory, width)
+        panels = kernel_packed(memory, w.shape[0], w.shape[1], width)
         for first in range(0, x.shape[0], together):
             last = min(first + together, x.shape[0])
             product(e[first * places : last * places], panels, begin, rows[: (last - first) * places])

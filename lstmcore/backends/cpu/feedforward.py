@@ -11,7 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from lstmcore.backends.cpu.gemm import column_sums, pack, pack_transposed, product, product_over_frames
+from lstmcore.backends.cpu.gemm import (
+    column_sums,
+    kernel_packed,
+    pack,
+    pack_transposed,
+    product,
+    product_over_frames,
+)
 from lstmcore.backends.cpu.math import (
     logistic,
     logistic_slope,
@@ -122,7 +129,8 @@ def affine_forward(
     """Map a layer's inputs to its net inputs."""
     for j in range(b.shape[0]):
         begin[j] = bias * b[j]
-    product(x, pack_transposed(w, memory, width), begin, y)
+    pack_transposed(w, memory, width)
+    product(x, kernel_packed(memory, w.shape[1], w.shape[0], width), begin, y)
 
 
 @kernel
@@ -145,7 +153,8 @@ def affine_backward(
     column_sums(e, bias, 0, db.shape[0], db)
     if e_below.shape[0] > 0:
         begin[:] = 0
-        product(e, pack(w, memory, width), begin, e_below)
+        pack(w, memory, width)
+        product(e, kernel_packed(memory, w.shape[0], w.shape[1], width), begin, e_below)
 
 
 @kernel

@@ -15,7 +15,7 @@ from numba.extending import overload
 from lstmcore.backends.cpu.math import cell_backward, cell_forward, peephole_gradients
 from lstmcore.backends.cpu.vectors import LANES, add_to, load, store
 from lstmcore.cell import Gates, Peepholes
-from lstmcore.jit import FLAGS, inlined, kernel
+from lstmcore.jit import FLAGS, UNCOUNTED, inlined, kernel
 
 Array = Any
 
@@ -95,7 +95,7 @@ def add_peephole_gradients(
 
 # --- the same in compiled code: float64 by unit, float32 by vector -------------------------
 
-INLINED: Any = {"forceinline": True, **FLAGS}
+INLINED: Any = {"forceinline": True, **FLAGS, **UNCOUNTED}
 _forward_by_unit, _backward_by_unit = kernel(gates_forward), kernel(gates_backward)
 _peepholes_by_unit = kernel(add_peephole_gradients)
 

@@ -24,7 +24,7 @@ from lstmcore.backends.cpu.tiles import (
     lanes,
     transpose_square,
 )
-from lstmcore.jit import inlined, kernel
+from lstmcore.jit import inlined, kernel, woven
 
 Array = Any
 
@@ -54,7 +54,6 @@ def block_size(rows: int, columns: int, width: int) -> int:
     return _FRAMES * (width + columns) + packed_size(columns, rows, width)
 
 
-@inlined
 def packed(
     memory: Array,  # [at least packed_size]
     steps: Any,
@@ -66,14 +65,7 @@ def packed(
     return memory[: count * steps * width].reshape((count, steps, width))
 
 
-@inlined
-def unpacked(
-    b: Array,  # [K, M]
-    memory: Array,  # [at least packed_size]
-    width: Any,
-) -> Any:
-    """Return panels without any row: b isn't packed."""
-    return packed(memory, 0, b.shape[1], width)
+kernel_packed = woven(packed)
 
 
 @kernel
@@ -81,9 +73,9 @@ def pack(
     b: Array,  # [K, M]
     memory: Array,  # [at least packed_size]
     width: Any,
-) -> Any:
-    """Lay b out in panels [M / width, K, width]."""
-    return pack_rows(b, memory, width, 0, b.shape[0])
+) -> None:
+    """Lay b out in panels [M / width, K, width]: `packed` returns them."""
+    pack_rows(b, memory, width, 0, b.shape[0])
 
 
 @kernel
@@ -93,10 +85,10 @@ def pack_rows(
     width: Any,
     first: Any,  # the first row that is laid out
     last: Any,  # behind the last
-) -> Any:
-    """Lay some rows of b out in panels [M / width, K, width]; return the panels."""
+) -> None:
+    """Lay some rows of b out in panels [M / width, K, width]."""
     steps, columns = b.shape
-    panels = packed(memory, steps, columns, width)
+    panels = kernel_packed(memory, steps, columns, width)
     pair = 2 * (VECTOR_BYTES // b.itemsize)
     for top in range(first, last, _SQUARE):
         bottom = min(top + _SQUARE, last)
@@ -109,7 +101,6 @@ def pack_rows(
                 for k in range(top, bottom):
                     for j in range(left, left + pair):
                         target[k, j - left] = b[k, j] if j < columns else 0
-    return panels
 
 
 @kernel
@@ -117,10 +108,10 @@ def pack_transposed(
     b: Array,  # [M, K]
     memory: Array,  # [at least packed_size]
     width: Any,
-) -> Any:
+) -> None:
     """Lay the transpose of b out in panels [M / width, K, width]."""
     columns, steps = b.shape
-    panels = packed(memory, steps, columns, width)
+    panels = kernel_packed(memory, steps, columns, width)
     side = VECTOR_BYTES // b.itemsize
     whole = steps - steps % side
     for q in range(panels.shape[0]):
@@ -133,7 +124,6 @@ def pack_transposed(
         for k in range(steps):
             for j in range(0 if k >= whole else filled, width):
                 panel[k, j] = b[first + j, k] if first + j < columns else 0
-    return panels
 
 
 @kernel

@@ -19,7 +19,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from lstmcore.backends.cpu.blocks import CpuConvolution, CpuPool
 from lstmcore.backends.cpu.feedforward import logistic_forward, softmax_forward, tanh_forward
-from lstmcore.backends.cpu.gemm import add_product, pack_transposed, packed, panel_width, product
+from lstmcore.backends.cpu.gemm import add_product, kernel_packed, pack_transposed, panel_width, product
 from lstmcore.backends.cpu.math import cell_forward
 from lstmcore.backends.cpu.memory import Memory
 from lstmcore.backends.cpu.team import Team, product_with_packed
@@ -69,8 +69,8 @@ def lstm_outputs(
 ) -> None:
     """Compute the block outputs of an LSTM layer from zero states."""
     units = c.shape[1]
-    panels = packed(memory, x.shape[1], 4 * units, width)
-    recurrent = packed(recurrent_memory, units, 4 * units, recurrent_width)
+    panels = kernel_packed(memory, x.shape[1], 4 * units, width)
+    recurrent = kernel_packed(recurrent_memory, units, 4 * units, recurrent_width)
     for s in range(c.shape[0]):
         c[s] = 0
         h[s] = 0

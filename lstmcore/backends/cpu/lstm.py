@@ -31,12 +31,11 @@ from lstmcore.backends.cpu.gemm import (
     add_product,
     add_row_product,
     column_sums,
-    pack,
+    pack_rows,
     pack_transposed,
-    packed,
+    kernel_packed,
     product,
     product_over_frames,
-    unpacked,
 )
 from lstmcore.backends.cpu.tiles import VECTOR_BYTES
 from lstmcore.cell import Gates, Peepholes
@@ -184,8 +183,8 @@ def sequences_forward(
     h: Array,  # out: block outputs, initial state first [n+N, E]
 ) -> None:
     """Compute some sequences of an LSTM layer from zero states."""
-    panels = packed(memory, x.shape[1], gates.shape[1], width)
-    recurrent = packed(recurrent_memory, c.shape[1], gates.shape[1], recurrent_width)
+    panels = kernel_packed(memory, x.shape[1], gates.shape[1], width)
+    recurrent = kernel_packed(recurrent_memory, c.shape[1], gates.shape[1], recurrent_width)
     for s in range(left, right):
         c[s] = 0
         h[s] = 0
@@ -300,11 +299,11 @@ def layer_backward(
     carry[:] = 0
     begin[:] = 0
     wanted = e_below.shape[0] > 0
-    panels = pack(w, memory, width) if wanted else unpacked(w, memory, width)
-    if _is_single(batch_sizes, r):
-        recurrent = unpacked(r, recurrent_memory, recurrent_width)
-    else:
-        recurrent = pack(r, recurrent_memory, recurrent_width)
+    rows, recurrent_rows = w.shape[0] if wanted else 0, 0 if _is_single(batch_sizes, r) else r.shape[0]
+    pack_rows(w, memory, width, 0, rows)
+    pack_rows(r, recurrent_memory, recurrent_width, 0, recurrent_rows)
+    panels = kernel_packed(memory, rows, w.shape[1], width)
+    recurrent = kernel_packed(recurrent_memory, recurrent_rows, r.shape[1], recurrent_width)
     states, scratch = States(gates, c, h), Scratch(carry, h_before)
     last, end, even = batch_sizes.shape[0], gates.shape[0], _are_even(batch_sizes)
     while last > 0:
@@ -345,9 +344,9 @@ def sequences_backward(
     """Take some sequences' errors back through time: one thread's share of `layer_backward`."""
     for s in range(left, right):
         carry[s] = 0
-    panels = packed(memory, gates.shape[1], begin.shape[0], width)
+    panels = kernel_packed(memory, gates.shape[1], begin.shape[0], width)
     rows = 0 if _is_single(batch_sizes, r) else gates.shape[1]
-    recurrent = packed(recurrent_memory, rows, c.shape[1], recurrent_width)
+    recurrent = kernel_packed(recurrent_memory, rows, c.shape[1], recurrent_width)
     last, end = batch_sizes.shape[0], gates.shape[0]
     while last > 0:
         first, start = _portion_before(batch_sizes, last, end)

@@ -23,7 +23,7 @@ from lstmcore.backends.cpu.gemm import (
 )
 from lstmcore.backends.cpu.inference import cells_forward
 from lstmcore.backends.cpu.memory import CACHE_LINE, aligned
-from lstmcore.jit import inlined, kernel
+from lstmcore.jit import kernel, woven
 from lstmcore.layers import LSTM, Layer, Linear, Logistic, Softmax, Tanh
 from lstmcore.network import Network
 
@@ -33,12 +33,12 @@ _KINDS: tuple[type[Layer], ...] = (LSTM, Linear, Tanh, Logistic, Softmax)
 _LSTM, _TANH, _LOGISTIC, _SOFTMAX = (_KINDS.index(kind) for kind in (LSTM, Tanh, Logistic, Softmax))
 
 
-@inlined
+@woven
 def _matrix(memory: Array, start: Any, rows: Any, columns: Any) -> Any:
     return memory[start : start + rows * columns].reshape((rows, columns))
 
 
-@inlined
+@woven
 def _panels(weights: Array, start: Any, steps: Any, columns: Any, width: Any) -> Any:
     return weights[start : start + kernel_packed_size(steps, columns, width)].reshape((-1, steps, width))
 
@@ -145,7 +145,8 @@ def _packed(
         if name in w:
             matrix = w[name].reshape(-1, w[name].shape[-1])
             memory = np.empty(packed_size(matrix.shape[1], matrix.shape[0], width), dtype)
-            parts.append(pack_transposed(matrix, memory, width).ravel())
+            pack_transposed(matrix, memory, width)
+            parts.append(memory)
     parts.append(dtype.type(layer.bias) * w["b"].ravel())
     if "p" in w:
         parts.append(w["p"].ravel())

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from lstmcore.backends.cpu.gemm import pack_rows, pack_transposed, packed, product
+from lstmcore.backends.cpu.gemm import kernel_packed, pack_rows, pack_transposed, product
 from lstmcore.batches import Batch
 from lstmcore.jit import kernel
 
@@ -135,7 +135,7 @@ def product_with_packed(
     out: Array,  # overwritten [n, M]
 ) -> None:
     """Overwrite each row of `out` with `begin` and add a · b."""
-    product(a, packed(memory, a.shape[1], begin.shape[0], width), begin, out)
+    product(a, kernel_packed(memory, a.shape[1], begin.shape[0], width), begin, out)
 
 
 def product_together(a: Array, memory: Array, width: int, begin: Array, out: Array, team: Team) -> None:
