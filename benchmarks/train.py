@@ -27,7 +27,7 @@ from benchmarks.measuring import RESULTS, Timing, alternate, publish
 from benchmarks.own_process import OwnProcess
 from benchmarks.torch_network import TorchNetwork
 from lstmcore import LSTM, SGD, SSE, Linear, Network, SequenceSet, get_backend, initial_network
-from lstmcore.batches import pack
+from lstmcore.batches import choose
 
 INPUTS, UNITS, OUTPUTS = 260, (200, 150, 25), 2
 TITLE = """Training the paper's network: microseconds a frame, and times faster than PyTorch
@@ -74,7 +74,7 @@ def our_step(
     everyone = np.arange(len(data))
 
     def step() -> None:
-        batch = pack(data, everyone)
+        batch = choose(data, everyone)
         outputs = backend.forward(network, batch, workspace)
         signal = SSE.signal(outputs, batch.targets, batch.sequence)
         backend.backward(network, batch, workspace, signal, gradient)

@@ -89,9 +89,33 @@ class Batch:
         return len(self.rows)
 
     @property
+    def input_kind(self) -> tuple[int, np.dtype[np.floating]]:
+        """Number of inputs of a frame, and their precision."""
+        return self.inputs.shape[1], self.inputs.dtype
+
+    @property
     def sequences(self) -> int:
         """Number of sequences."""
         return int(self.batch_sizes[0])
+
+    @property
+    def is_put_together(self) -> bool:
+        """Whether the inputs are there; else `write_inputs` puts them where they are wanted."""
+        return True
+
+    def write_inputs(self, out: NDArray[np.floating], first: int, last: int) -> None:
+        """Write the inputs of some packed rows into these rows of an array, shape (frames, inputs)."""
+        out[first:last] = self.inputs[first:last]
+
+    def part(self, left: int, right: int) -> tuple[NDArray[np.int64], Batch]:
+        """Return which packed rows are of some neighbouring sequences, and a batch of these."""
+        rows, sizes = self._rows_of(left, right)
+        return rows, Batch(self.rows[rows], sizes, self.inputs[rows], self.targets[rows])
+
+    def _rows_of(self, left: int, right: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return these sequences' packed rows, and how many are alive at each step."""
+        sizes = np.clip(self.batch_sizes - left, 0, right - left)
+        return np.flatnonzero((self.sequence >= left) & (self.sequence < right)), sizes[sizes > 0]
 
     @cached_property
     def sequence(self) -> NDArray[np.int64]:
@@ -111,6 +135,72 @@ class Batch:
         """
         step, slot, lengths = _steps(self.batch_sizes)
         return _row_of(self.batch_sizes, lengths[slot] - 1 - step, slot)
+
+
+class _BatchOfSet(Batch):
+    """A batch of a set whose frames are put together where they are needed, or when they are asked for.
+
+    Whoever has memory for them, and several threads, has them written there (`write_inputs`): memory that the
+    system gives anew in each step takes longer than what is written to it.
+    """
+
+    _set: SequenceSet
+    _noise: InputNoise | None
+
+    @cached_property
+    def inputs(self) -> NDArray[np.floating]:
+        """Packed inputs."""
+        inputs = np.empty((self.frames, self._set.inputs.shape[1]), self._set.inputs.dtype)
+        self._write(inputs, 0, self.frames)
+        context = self._set.context
+        return inputs if context == (0, 0) else _with_context(inputs, self.batch_sizes, *context)
+
+    @cached_property
+    def targets(self) -> NDArray[np.floating]:
+        """Packed targets."""
+        return self._set.targets[self.rows]
+
+    @property
+    def input_kind(self) -> tuple[int, np.dtype[np.floating]]:
+        """Number of inputs of a frame, and their precision."""
+        return self._set.input_size, self._set.inputs.dtype
+
+    @property
+    def is_put_together(self) -> bool:
+        """Whether the inputs are there, or can't be written piece by piece: a context is several frames."""
+        return "inputs" in self.__dict__ or self._set.context != (0, 0)
+
+    def write_inputs(self, out: NDArray[np.floating], first: int, last: int) -> None:
+        """Write the inputs of some packed rows into these rows of an array."""
+        if self.is_put_together:
+            out[first:last] = self.inputs[first:last]
+        else:
+            self._write(out, first, last)
+
+    def part(self, left: int, right: int) -> tuple[NDArray[np.int64], Batch]:
+        """Return which packed rows are of some neighbouring sequences, and a batch of these."""
+        if self.is_put_together:
+            return super().part(left, right)
+        rows, sizes = self._rows_of(left, right)
+        return rows, _batch_of(self._set, self.rows[rows], sizes, self._noise)
+
+    def _write(self, out: NDArray[np.floating], first: int, last: int) -> None:
+        rows, some = self.rows[first:last], out[first:last]
+        np.take(self._set.inputs, rows, axis=0, out=some, mode="clip")  # "raise" would write it twice
+        if self._noise is not None:
+            _add_noise(self._noise, some, rows, self._set.noisy)
+
+
+def _batch_of(
+    sequences: SequenceSet,
+    rows: NDArray[np.int64],
+    batch_sizes: NDArray[np.int64],
+    noise: InputNoise | None,
+) -> Batch:
+    # Right by the way it is made: the constructor's checks would take as long as packing.
+    batch = object.__new__(_BatchOfSet)
+    batch.__dict__.update(rows=rows, batch_sizes=batch_sizes, _set=sequences, _noise=noise)
+    return batch
 
 
 def _steps(batch_sizes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
@@ -163,6 +253,18 @@ def pack(
     >>> pack(songs, np.array([0, 1])).inputs[:, 0]  # step by step, the longest sequence first
     array([5., 1., 6., 2., 7.], dtype=float32)
     """
+    batch = choose(sequences, chosen, noise)
+    # The batch has a copy of its own from now on: the set's arrays may be written to.
+    _ = batch.inputs, batch.targets
+    return batch
+
+
+def choose(
+    sequences: SequenceSet,
+    chosen: NDArray[np.integer],
+    noise: InputNoise | None = None,
+) -> Batch:
+    """Pack some sequences as `pack` does, and leave their frames in the set until they are needed."""
     try:
         lengths = sequences.lengths[chosen]
     except IndexError:
@@ -177,15 +279,7 @@ def pack(
     steps = np.arange(lengths[0])
     alive = lengths[None, :] > steps[:, None]
     rows, batch_sizes = (starts[None, :] + steps[:, None])[alive], alive.sum(1)
-    inputs = sequences.inputs[rows]
-    if noise is not None:
-        _add_noise(noise, inputs, rows, sequences.noisy)
-    if sequences.context != (0, 0):
-        inputs = _with_context(inputs, batch_sizes, *sequences.context)
-    # Right by the way it was made: the constructor's checks would take as long as packing.
-    batch = object.__new__(Batch)
-    batch.__dict__.update(rows=rows, batch_sizes=batch_sizes, inputs=inputs, targets=sequences.targets[rows])
-    return batch
+    return _batch_of(sequences, rows, batch_sizes, noise)
 
 
 def _add_noise(

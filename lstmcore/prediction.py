@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lstmcore.backends import Backend, Workspace, as_backend
 from lstmcore.backends.protocol import InferenceBackend
-from lstmcore.batches import Batch, by_rising_length, in_groups, pack
+from lstmcore.batches import Batch, by_rising_length, choose, in_groups
 from lstmcore.checks import kind, whole
 from lstmcore.evaluation import Evaluation
 from lstmcore.fit import check_fit
@@ -24,7 +24,7 @@ from lstmcore.sequences import SequenceSet
 def batches_of(sequences: SequenceSet, parallel_sequences: int) -> Iterator[Batch]:
     """Put a set together, so many sequences at a time, by rising length."""
     groups = in_groups(by_rising_length(sequences), parallel_sequences)
-    return (pack(sequences, group) for group in groups)
+    return (choose(sequences, group) for group in groups)
 
 
 @contextmanager

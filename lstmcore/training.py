@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from lstmcore.backends import Backend, as_backend, get_backend
 from lstmcore.backends.protocol import EnsembleBackend, FetchArrays, ManyUpdates, Updates
-from lstmcore.batches import Batch, by_rising_length, in_groups, pack
+from lstmcore.batches import Batch, by_rising_length, choose, in_groups
 from lstmcore.checks import kind
 from lstmcore.errors import DivergedError, EngineError
 from lstmcore.evaluation import Evaluation
@@ -218,7 +218,7 @@ class Trainer:
         backend = get_backend("cpu") if self.backend.trains_together else self.backend
         workspace, largest = backend.workspace(network), 0.0
         for group in groups if sets.validation else groups[:1]:
-            outputs = backend.forward(network, pack(watched, group), workspace)
+            outputs = backend.forward(network, choose(watched, group), workspace)
             largest = max(largest, float(np.abs(outputs).max()))
         return largest
 
@@ -237,7 +237,7 @@ class Trainer:
             self._sum[:] = 0
         total = Evaluation(0.0, None, songs)
         for group in in_groups(training.order_of(epoch), settings.parallel_sequences):
-            batch = pack(songs, group, noise)
+            batch = choose(songs, group, noise)
             outputs = backend.forward(network, batch, self._workspace)
             total = total.plus(objective, outputs, batch.targets, batch.sequence)
             signal = objective.signal(outputs, batch.targets, batch.sequence)

@@ -35,10 +35,10 @@ def check_workspace(workspace: Any, expected: type, network: Network) -> None:
 def check_forward(network: Network, batch: Batch) -> None:
     """Check that a batch has the network's inputs and precision."""
     kind("batch", batch, Batch)
-    inputs = batch.inputs
-    if inputs.shape[1] != network.architecture.input_size or inputs.dtype != network.dtype:
+    inputs, dtype = batch.input_kind
+    if inputs != network.architecture.input_size or dtype != network.dtype:
         raise EngineError(
-            f"the batch has {inputs.shape[1]} inputs in {inputs.dtype}; "
+            f"the batch has {inputs} inputs in {dtype}; "
             f"the network needs {network.architecture.input_size} inputs in {network.dtype}"
         )
 

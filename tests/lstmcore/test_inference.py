@@ -104,10 +104,10 @@ def test_a_thread_keeps_the_memory_of_one_network():
 
 def test_much_memory_is_given_back(monkeypatch):
     network, songs = random_network(6, [(8, 1.0)], 2), random_sequences([20, 9], 6, 2)
-    monkeypatch.setattr(inference, "_KEPT", 29 * 10 * 8 - 1)  # frames, units and outputs, bytes
+    monkeypatch.setattr(inference, "_KEPT", 29 * (6 + 10) * 8 - 1)  # frames, inputs, units and outputs, bytes
     predict(network, songs)
     assert inference._kept.memory is None
-    monkeypatch.setattr(inference, "_KEPT", 29 * 10 * 8)
+    monkeypatch.setattr(inference, "_KEPT", 29 * (6 + 10) * 8)
     predict(network, songs)
     assert inference._kept.memory is not None
 

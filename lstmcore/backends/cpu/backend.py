@@ -16,6 +16,7 @@ from lstmcore.backends.cpu.descent import momentum_update
 from lstmcore.backends.cpu.feedforward import CpuFeedforward
 from lstmcore.backends.cpu.inference import CpuInference, PackedWeights, kept_inference
 from lstmcore.backends.cpu.lstm_layers import CpuBlstm, CpuLstm
+from lstmcore.backends.cpu.memory import Memory
 from lstmcore.backends.cpu.team import Team
 from lstmcore.backends.cpu.updates import Updates
 from lstmcore.batches import Batch
@@ -104,6 +105,7 @@ class CpuWorkspace:
         ]
         self.inputs: list[Array] = []
         self.batch: Batch | None = None
+        self._memory = Memory(network.dtype)
         self._gradient: Array | None = None
         self._views: list[dict[str, Array]] = []
 
@@ -111,6 +113,17 @@ class CpuWorkspace:
     def inference(self) -> CpuInference:
         """The memory of passes that nothing is learnt from."""
         return CpuInference(self.architecture, self.dtype)
+
+    def put_together(self, batch: Batch, team: Team) -> Array:
+        """Return a batch's inputs, which are there after the team's next phase."""
+        if batch.is_put_together:
+            return batch.inputs
+        x = self._memory.rows("x", batch.frames, batch.input_kind[0])
+        rows = team.cut(batch.frames)
+        team.add(lambda k: batch.write_inputs(x, *rows[k]))
+        if team.size == 1:
+            team.wait()
+        return x
 
     def views(self, gradient: Array) -> list[dict[str, Array]]:
         """Return the gradient's pieces; a trainer comes with the same vector again and again."""
@@ -153,9 +166,9 @@ class CpuBackend:
         """Compute the outputs of all frames, shape (frames, outputs)."""
         check_workspace(workspace, CpuWorkspace, network)
         check_forward(network, batch)
-        x = batch.inputs
-        workspace.inputs, workspace.batch = [], batch
         team = self._team_for(network, batch)
+        x = workspace.put_together(batch, team)
+        workspace.inputs, workspace.batch = [], batch
         _pack(network, batch, workspace, team, back=False)
         for layer, w in zip(workspace.layers, network.parameters, strict=True):
             workspace.inputs.append(x)

@@ -270,6 +270,7 @@ class CpuInference:
         self.architecture, self.dtype = architecture, dtype
         self._layers = _new_layers(architecture, dtype)
         self._scratch: list[list[Any]] = []  # of each thread, of each layer
+        self._x: list[Memory] = []  # of each thread
         self._y = Memory(dtype)
         self._frames = 0  # of the largest part so far
 
@@ -313,7 +314,7 @@ class CpuInference:
     @property
     def is_small(self) -> bool:
         """Whether a thread may keep it: a song of hours takes much."""
-        columns = sum(layer.size for layer in self.architecture.layers)
+        columns = self.architecture.input_size + sum(layer.size for layer in self.architecture.layers)
         return self._frames * columns * self.dtype.itemsize <= _KEPT
 
     def _of_parts(
@@ -321,24 +322,32 @@ class CpuInference:
     ) -> Array:
         while len(self._scratch) < team.size:
             self._scratch.append([layer.scratch() for layer in self._layers])
+            self._x.append(Memory(self.dtype))
         if len(parts) == 1:
             return self._through(batch, layers, 0)
         y = self._y.rows("y", batch.frames, self.architecture.output_size)
-        sequence = batch.sequence
+        _ = batch.sequence  # once for all threads
 
         def share(thread: int) -> None:
             for left, right in parts[thread :: team.size]:
-                rows = np.flatnonzero((sequence >= left) & (sequence < right))
-                y[rows] = self._through(_part(batch, rows, left, right), layers, thread)
+                rows, part = batch.part(left, right)
+                y[rows] = self._through(part, layers, thread)
 
         team.run(share)
         return y
 
     def _through(self, batch: Batch, layers: list[_Layer], thread: int) -> Array:
         self._frames = max(self._frames, batch.frames)
-        x = batch.inputs
+        x = self._inputs_of(batch, thread)
         for layer, scratch in zip(layers, self._scratch[thread], strict=True):
             x = layer.outputs(x, batch, scratch)
+        return x
+
+    def _inputs_of(self, batch: Batch, thread: int) -> Array:
+        if batch.is_put_together:
+            return batch.inputs
+        x = self._x[thread].rows("x", batch.frames, batch.input_kind[0])
+        batch.write_inputs(x, 0, batch.frames)
         return x
 
 
@@ -348,12 +357,6 @@ def _parts(batch: Batch, threads: int) -> list[tuple[int, int]]:
     if parts == 1:
         return [(0, batch.sequences)]
     return [(left, right) for left, right in Team(parts).cut_sequences(batch) if left < right]
-
-
-def _part(batch: Batch, rows: NDArray[np.integer], left: int, right: int) -> Batch:
-    """Return these rows of a batch, those of some neighbouring sequences."""
-    sizes = np.clip(batch.batch_sizes - left, 0, right - left)
-    return Batch(batch.rows[rows], sizes[sizes > 0], batch.inputs[rows], batch.targets[rows])
 
 
 _kept = threading.local()

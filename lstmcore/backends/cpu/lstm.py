@@ -31,9 +31,9 @@ from lstmcore.backends.cpu.gemm import (
     add_product,
     add_row_product,
     column_sums,
+    kernel_packed,
     pack_rows,
     pack_transposed,
-    kernel_packed,
     product,
     product_over_frames,
 )
