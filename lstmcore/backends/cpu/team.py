@@ -66,6 +66,7 @@ class Team:
         self.size = size
         self._next: list[Share] = []
         self._later: list[Share] = []
+        self._cut: tuple[Batch, list[tuple[int, int]]] | None = None
 
     def add(self, share: Share) -> None:
         """Have ``share(k)`` called for each k below `size` in the next phase, side by side.
@@ -120,10 +121,13 @@ class Team:
 
     def cut_sequences(self, batch: Batch) -> list[tuple[int, int]]:
         """Cut a batch's sequences into `size` parts, about equal in frames; return the bounds of each."""
+        if self._cut is not None and self._cut[0] is batch:  # every layer asks
+            return self._cut[1]
         frames = np.concatenate([[0], np.cumsum(batch.lengths)])
         goals = batch.frames * np.arange(1, self.size) / self.size
         bounds = [0, *(int(b) for b in np.searchsorted(frames, goals)), batch.sequences]
-        return list(pairwise(bounds))
+        self._cut = batch, list(pairwise(bounds))
+        return self._cut[1]
 
 
 @kernel
