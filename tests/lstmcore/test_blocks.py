@@ -32,6 +32,7 @@ from lstmcore import (
     predict,
 )
 from lstmcore.backends.cpu import blocks
+from lstmcore.backends.cpu.gemm import packed
 from lstmcore.layers import BLOCK_LAYERS
 from tests.lstmcore.mutants import functions, mutants
 from tests.lstmcore.networks import random_mixture, random_sequences
@@ -157,7 +158,7 @@ MUTANTS = [
 
 def interpreted(name="", mutant=None):
     """The backward kernels run by Python, with one replaced."""
-    space = dict(vars(blocks))
+    space = {**vars(blocks), "kernel_packed": packed}
     for source in functions(blocks, KERNELS):
         tree = mutant if source.name == name else source
         exec(compile(ast.Module([tree], []), source.name, "exec"), space)  # type: ignore[list-item]

@@ -32,7 +32,7 @@ from lstmcore.backends.cpu.gemm import (
     add_row_product,
     column_sums,
     kernel_packed,
-    pack_rows,
+    pack,
     pack_transposed,
     product,
     product_over_frames,
@@ -300,8 +300,10 @@ def layer_backward(
     begin[:] = 0
     wanted = e_below.shape[0] > 0
     rows, recurrent_rows = w.shape[0] if wanted else 0, 0 if _is_single(batch_sizes, r) else r.shape[0]
-    pack_rows(w, memory, width, 0, rows)
-    pack_rows(r, recurrent_memory, recurrent_width, 0, recurrent_rows)
+    if rows > 0:
+        pack(w, memory, width)
+    if recurrent_rows > 0:
+        pack(r, recurrent_memory, recurrent_width)
     panels = kernel_packed(memory, rows, w.shape[1], width)
     recurrent = kernel_packed(recurrent_memory, recurrent_rows, r.shape[1], recurrent_width)
     states, scratch = States(gates, c, h), Scratch(carry, h_before)
