@@ -120,6 +120,7 @@ def add_gaussian(
     k0: Any,
     k1: Any,
     sigma: Any,
+    rest: Array,  # to work in, `room_for_noise`
 ) -> None:
     """Add noise of a standard deviation; columns j and j + P / 2 share a counter.
 
@@ -132,7 +133,6 @@ def add_gaussian(
     done = 2 * block
     left = half - done  # at most 32
     padded = (left + _LEAST_VECTOR - 1) // _LEAST_VECTOR * _LEAST_VECTOR
-    rest = np.empty((2, 2 * _VECTOR), _F)
     for n in range(values.shape[0]):
         row = _U(rows[n])
         first, second = values[n, :half], values[n, half:]
@@ -158,6 +158,11 @@ def add_gaussian(
             first[done + j] += sigma * rest[0, j]
         for j in range(columns - half - done):
             second[done + j] += sigma * rest[1, j]
+
+
+def room_for_noise() -> NDArray[np.float32]:
+    """Return memory that `add_gaussian` works in: a kernel takes none itself."""
+    return np.empty((2, 2 * _VECTOR), _F)
 
 
 class InputNoise:
@@ -190,4 +195,5 @@ class InputNoise:
     def add_to(self, values: NDArray[np.floating], rows: NDArray[np.int64]) -> None:
         """Add noise to frames, shape (frames, inputs), given their numbers in the set, shape (frames,)."""
         if self.sigma:
-            add_gaussian(values, rows, self.key[0], self.key[1], values.dtype.type(self.sigma))
+            sigma = values.dtype.type(self.sigma)
+            add_gaussian(values, rows, self.key[0], self.key[1], sigma, room_for_noise())

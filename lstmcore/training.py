@@ -303,10 +303,9 @@ class Trainer:
         )
 
     def _batches_of(self, sequences: SequenceSet) -> Iterable[Batch]:
-        """Put a set together that is watched: once, unless it is large, for it stays the same.
+        """Divide a set that is watched into batches: once, unless it is large, for it stays the same.
 
-        Besides, an array as large that each epoch takes from the system and gives back makes the threads of
-        other networks wait.
+        A backend without memory for the frames of a batch has them from the batch, which then keeps them.
         """
         at_once = max(self.training.settings.parallel_sequences, _SIDE_BY_SIDE)
         if sequences.frames * sequences.input_size * sequences.inputs.itemsize > _KEPT:

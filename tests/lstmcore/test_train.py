@@ -31,6 +31,7 @@ from lstmcore import (
     train,
 )
 from lstmcore.backends.cpu.backend import CpuBackend
+from lstmcore.batches import choose
 from tests.lstmcore.networks import random_mixture, random_network, random_sequences
 
 TRAINING = random_sequences([9, 4, 7, 12, 3, 6, 10], 3, 2, seed=1, dtype="float32")
@@ -308,9 +309,9 @@ def test_sets_that_are_watched_are_put_together_once_unless_they_are_large(monke
 
     def counted(sequences, chosen, noise=None):
         packed.append(sequences)
-        return pack(sequences, chosen, noise)
+        return choose(sequences, chosen, noise)
 
-    monkeypatch.setattr("lstmcore.prediction.pack", counted)
+    monkeypatch.setattr("lstmcore.prediction.choose", counted)
     test = random_sequences([4, 11, 6], 3, 2, seed=5, dtype="float32")
     kept = new_trainer(test=test)
     reports = [replace(kept.run_epoch(), seconds=0) for _ in range(3)]

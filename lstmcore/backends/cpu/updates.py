@@ -32,7 +32,7 @@ from lstmcore.backends.cpu.memory import CACHE_LINE, Memory
 from lstmcore.jit import inlined, kernel, woven
 from lstmcore.layers import LSTM
 from lstmcore.network import Network
-from lstmcore.noise import InputNoise, add_gaussian
+from lstmcore.noise import InputNoise, add_gaussian, room_for_noise
 from lstmcore.objective_terms import residual
 from lstmcore.sequences import SequenceSet
 from lstmcore.sgd import SGD
@@ -79,6 +79,7 @@ class Noise(NamedTuple):
     k0: Any
     k1: Any
     sigma: Any
+    rest: Array  # to work in, `room_for_noise`
 
 
 class Descent(NamedTuple):
@@ -284,7 +285,7 @@ def run_updates(
         x, rows = _matrix(room.x, 0, n, inputs), room.rows[:n]
         batch_sizes = room.batch_sizes[: songs.lengths[first]]
         if noise.sigma > 0:
-            add_gaussian(x, rows, noise.k0, noise.k1, noise.sigma)
+            add_gaussian(x, rows, noise.k0, noise.k1, noise.sigma, noise.rest)
         y = stack_forward(stack, weights, x, batch_sizes, room)
         e = _matrix(room.errors, 0, n, outputs)
         for s in range(n):
@@ -384,7 +385,7 @@ class Updates:
         by_length = np.lexsort((-songs.lengths[order], np.arange(len(order)) // parallel))
         lengths, starts = songs.lengths[order][by_length], songs.starts[order][by_length]
         ends = np.concatenate([[0], np.cumsum(lengths)])
-        of_noise = Noise(noise.key[0], noise.key[1], dtype.type(noise.sigma))
+        of_noise = Noise(noise.key[0], noise.key[1], dtype.type(noise.sigma), room_for_noise())
         bounds = np.append(np.arange(0, len(order), parallel), len(order))
         batches = max(1, _AT_ONCE // (self._frames * len(network.weights) * 3))
         for first in range(0, len(bounds) - 1, batches):
