@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from lstmcore.experiments.datasets import Dataset, Song, SongId
 from lstmcore.experiments.prediction.outputs.page.packing import packed, points_for, short
@@ -174,6 +173,8 @@ def dependences(data: dict[str, Any]) -> list[str]:
             pairs = [(x, y) for x, y in zip(values, errors, strict=True) if x is not None and y is not None]
             if len(pairs) < FEWEST_SONGS or len({x for x, _ in pairs}) < 2 or len({y for _, y in pairs}) < 2:
                 continue
+            from scipy import stats  # as long as all else of a small run, which needs none
+
             found = stats.spearmanr(*zip(*pairs, strict=True))
             parts.append(f"{name} {found.statistic:.2f} (p {_p(float(found.pvalue))})")
         if parts:

@@ -1,0 +1,4 @@
+from .command import (
+    Sources as Sources,
+    plot_song as plot_song,
+)
