@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,17 +115,24 @@ def gradient_check(
     def loss() -> float:
         return objective.error(backend.forward(network, batch, workspace), batch.targets, batch.sequence)
 
-    numeric = np.empty_like(analytic)
-    for k, weight in enumerate(network.weights.copy()):
+    return GradientCheck(_errors(network, analytic, _differences(loss, network.weights, step)))
+
+
+def _differences(
+    loss: Callable[[], float], weights: NDArray[np.floating], step: float
+) -> NDArray[np.floating]:
+    """Return the numerical derivative for each weight, which is moved and put back."""
+    numeric = np.empty_like(weights)
+    for k, weight in enumerate(weights.copy()):
         slopes = []
         for h in (step, step / 2):
-            network.weights[k] = weight + h
+            weights[k] = weight + h
             above = loss()
-            network.weights[k] = weight - h
+            weights[k] = weight - h
             slopes.append((above - loss()) / (2 * h))
-        network.weights[k] = weight
+        weights[k] = weight
         numeric[k] = (4 * slopes[1] - slopes[0]) / 3
-    return GradientCheck(_errors(network, analytic, numeric))
+    return numeric
 
 
 def _errors(
