@@ -37,12 +37,11 @@ def output(folder: Path) -> float:
 
 @pytest.mark.slow
 def test_a_changed_cell_is_compiled_anew(tmp_path):
-    shutil.copytree(
-        Path(lstmcore.__file__).parent, tmp_path / "lstmcore", ignore=shutil.ignore_patterns("__pycache__")
-    )
-    before = output(tmp_path)
-    assert output(tmp_path) == before
-    assert list(tmp_path.rglob("*.nbc"))
+    passing = shutil.ignore_patterns("*.tmp", "*.lock", "*.pyc.*")  # what others have in hand
+    shutil.copytree(Path(lstmcore.__file__).parent, tmp_path / "lstmcore", ignore=passing)
+    before = output(tmp_path)  # by kernels that were copied, too, unless there were none yet
+    kernels = {*tmp_path.rglob("*.nbc")}
+    assert kernels
     cell = tmp_path / "lstmcore" / "cell.py"
     text = cell.read_text()
     assert "tanh(c) * o\n" in text
@@ -186,7 +185,7 @@ def test_code_for_other_types_is_not_taken_for_ones_own(start, tmp_path):
 @pytest.mark.slow
 def test_many_first_starts_at_once_one_of_them_killed(start):
     kinds = (["f4"], ["f8"], ["i8"], ["f8", "f4"], ["i8", "f8"])
-    processes = [start(*kinds[k % len(kinds)]) for k in range(8)]
+    processes = [start(*kinds[k % len(kinds)]) for k in range(6)]
     processes[3].kill()
     processes[3].communicate(timeout=120)
     for k, process in enumerate(processes):
