@@ -22,6 +22,19 @@ from tests.experiments.serving.browser import browser, complaints, served
 SHOTS = os.environ.get("LSTMCORE_SCREENSHOTS")  # a folder that screenshots are kept in
 SECONDS = 4.0
 LOW, HIGH = 1.0, 9.0
+# The page holds the sound to its own speed. Here that is multiplied once nothing more is to be done in time.
+HURRY = """(() => {
+  const real = Object.getOwnPropertyDescriptor(HTMLMediaElement.prototype, "playbackRate");
+  let times = 1;
+  Object.defineProperty(HTMLMediaElement.prototype, "playbackRate", {
+    get() { return real.get.call(this) / times; },
+    set(rate) { real.set.call(this, rate * times); },
+  });
+  window.hurry = (factor) => {
+    times = factor;
+    document.getElementById("audio").playbackRate = 1;
+  };
+})()"""
 
 
 @pytest.fixture(scope="module", name="browser")
@@ -60,6 +73,7 @@ def page_of(browser, address, *, width=1280, height=900, dark=False, quiet=True)
         viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
     )
     wrong = complaints(page)
+    page.add_init_script(HURRY)
     page.set_default_timeout(20_000)
     page.goto(address)
     yield page
@@ -90,6 +104,11 @@ def until(page, condition):
 
 def wait_for(page, seconds):
     until(page, lambda: clock(page) >= seconds)
+
+
+def hurry(page, factor=8):
+    """What is left of the song is the same, only sooner: all that goes by the clock of the sound."""
+    page.evaluate("factor => window.hurry(factor)", factor)
 
 
 def clock(page):
@@ -127,6 +146,7 @@ def test_the_table_has_where_the_pointer_was(browser, music):
             wait_for(page, 0.7 + n)
             moves.append((point_at(page, across, up), across, up))
         shot(page, "plane")
+        hurry(page)
         page.wait_for_selector("#next:visible")
         assert page.inner_text("#hint") == "Saved."
         assert page.inner_text("#progress") == "Ann: 1 of 2 done"
@@ -157,11 +177,13 @@ def test_pause_and_going_back_leave_no_gap(browser, music):
         point_at(page, 0.9, 0.5)
         wait_for(page, 1.3)
         page.click("#play")  # a pause
-        page.wait_for_timeout(700)
-        assert clock(page) < 2.5
+        paused = clock(page)
+        page.wait_for_timeout(300)
+        assert clock(page) - paused < 0.1
         point_at(page, 0.1, 0.5)
         page.keyboard.press("Backspace")  # to the beginning, which is less than five seconds away
         assert clock(page) == 0
+        hurry(page)
         page.keyboard.press(" ")
         page.wait_for_selector("#next:visible")
     [song] = rated(music)
@@ -183,6 +205,7 @@ def test_a_song_is_not_skipped_forward(browser, music):
         page.wait_for_timeout(300)
         assert clock(page) < 2
         point_at(page, 0.1, 0.5)
+        hurry(page)
         page.wait_for_selector("#next:visible")
     [song] = rated(music)
     valence = answers(music, "valence", song)
@@ -221,6 +244,7 @@ def test_keys_move_the_point_on_the_slider(browser, music):
         page.keyboard.press("Shift+ArrowUp")
         assert float(page.get_attribute("#pad", "aria-valuenow")) == pytest.approx(value(0.66))
         shot(page, "slider-phone-dark")
+        hurry(page)
         page.wait_for_selector("#next:visible")
         assert page.inner_text("#progress") == "Ann: 1 of 4 done"
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
@@ -246,6 +270,7 @@ def test_who_comes_again_goes_on_within_the_song(browser, music):
             assert "Play goes on there" in page.inner_text("#hint")
             assert clock(page) >= 2
             shot(page, "resumed")
+            hurry(page)
             page.click("#play")
             page.wait_for_selector("#next:visible")
     [song] = rated(music)
@@ -257,6 +282,7 @@ def test_who_comes_again_goes_on_within_the_song(browser, music):
 def test_a_song_without_a_move_is_no_answer(browser, music):
     with rating(music) as address, page_of(browser, address) as page:
         begin(page)
+        hurry(page)
         page.keyboard.press(" ")
         until(page, lambda: "nothing was said" in page.inner_text("#hint"))
         assert page.is_enabled("#play")
@@ -276,6 +302,7 @@ def test_practice_is_not_kept(browser, music):
         point_at(page, 0.3, 0.8)
         wait_for(page, 0.6)
         page.evaluate("document.getElementById('audio').currentTime = 20")
+        hurry(page)
         page.wait_for_selector("#next:visible")
         assert "nothing of it was kept" in page.inner_text("#hint")
         assert not [*(music / "ratings").rglob("*.csv")]
@@ -295,12 +322,14 @@ def test_a_name_that_can_not_be_one_is_refused_in_words(browser, music):
 def test_what_is_said_while_the_server_is_away_is_saved_when_it_is_back(browser, music):
     with rating(music) as address:
         page = browser.new_page()
+        page.add_init_script(HURRY)
         page.goto(address)
         begin(page)
     port = int(address.rpartition(":")[2].partition("/")[0])
     page.click("#play")
     point_at(page, 0.6, 0.2)
     until(page, lambda: "tried again" in page.inner_text("#alert"))
+    hurry(page)
     page.wait_for_selector("#next:visible")
     assert page.inner_text("#next") == "Try again"
     with rating(music, port=port):
@@ -318,13 +347,14 @@ def test_what_was_rated_in_the_browser_trains(browser, tmp_path, monkeypatch):
     music = songs(tmp_path / "music", 4, 2.5)
     with rating(music) as address, page_of(browser, address, dark=True) as page:
         begin(page)
+        hurry(page, 3)
         for n in range(4):
             until(page, lambda n=n: page.inner_text("#what").startswith(f"Song {n + 1} of 4"))
             page.wait_for_selector("#play:enabled")
             page.keyboard.press(" ")
             for step in range(4):
                 point_at(page, 0.1 + 0.2 * n + 0.02 * step, 0.9 - 0.2 * n - 0.03 * step)
-                page.wait_for_timeout(300)
+                page.wait_for_timeout(100)
             page.wait_for_selector("#next:visible")
             until(page, lambda: page.inner_text("#hint").startswith("Saved"))
             page.keyboard.press("Enter")
