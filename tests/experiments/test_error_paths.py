@@ -16,7 +16,6 @@ import gc, sys
 import opensmile
 import lstmcore.experiments.extraction, lstmcore.experiments.prediction.songs
 import lstmcore.experiments.run.experiment, lstmcore.experiments.studies.ablation
-import lstmcore.experiments.report.song
 from lstmcore.experiments.cli import main, main_run
 gc.collect()
 gc.freeze()
