@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import faulthandler
+import gc
 import io
 import os
 import signal
@@ -13,6 +14,8 @@ from collections.abc import Callable
 from contextlib import suppress
 
 _AGAIN_SECONDS = 0.01
+# New objects before the garbage collector looks: Python's own (later versions have more), and ours.
+_USUAL_THRESHOLD, _THRESHOLD = 700, 10_000
 
 
 class Terminated(KeyboardInterrupt):
@@ -45,6 +48,7 @@ def run_command(command: Callable[[], object]) -> None:
     command
         It ends in SystemExit.
     """
+    _collect_rarely()
     came = _end_as_by_ctrl_c()
     _heed_what_is_swallowed()
     _keep_terminal_to_ourselves()
@@ -54,6 +58,13 @@ def run_command(command: Callable[[], object]) -> None:
         if came and end.code == 128 + signal.SIGINT:  # before the work began: typer knows Ctrl-C alone
             end.code = 128 + came[0]
         _leave(end)
+
+
+def _collect_rarely() -> None:
+    """Have the garbage collector look less often: what is imported are many objects, which stay."""
+    first, *others = gc.get_threshold()
+    if _USUAL_THRESHOLD <= first < _THRESHOLD:  # else somebody wants it so
+        gc.set_threshold(_THRESHOLD, *others)
 
 
 def _end_as_by_ctrl_c() -> list[int]:

@@ -45,6 +45,14 @@ def test_who_interrupts_is_told_whether_it_can_go_on(stores, said):
     assert (done.returncode, done.stderr) == (130, b"interrupted; nothing was written. " + said + b"\n")
 
 
+@pytest.mark.parametrize(
+    ("before", "during"), [("", 10_000), ("gc.set_threshold(1)", 1), ("gc.disable()", 10_000)]
+)
+def test_the_collector_looks_less_often_unless_somebody_wants_more(before, during):
+    done = run(f"import gc\n{before}\nrun_command(lambda: print(gc.get_threshold()[0], gc.isenabled()))")
+    assert done.stdout.split() == [b"%d" % during, b"%r" % ("disable" not in before)]
+
+
 def test_without_a_terminal_to_write_to_a_command_runs():
     done = run("sys.stderr = None\nrun_command(lambda: sys.exit(3))")
     assert done.returncode == 3
