@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -89,6 +90,26 @@ def fs1_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     result = CliRunner().invoke(run_app, [str(word) for word in line])
     assert result.exit_code == 0, result.output
     return root / "run"
+
+
+@pytest.fixture
+def drawn() -> None:
+    """For tests that want pictures though those around them don't."""
+
+
+@pytest.fixture
+def undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are made and not drawn: that took half the time of studies, and few tests look at one."""
+    from matplotlib.figure import Figure
+
+    def savefig(_: Figure, file: str | Path | io.StringIO, **__: object) -> None:
+        if isinstance(file, io.StringIO):
+            file.write("<svg></svg>")
+        else:
+            Path(file).touch()
+
+    if "drawn" not in request.fixturenames:
+        monkeypatch.setattr(Figure, "savefig", savefig)
 
 
 @pytest.fixture

@@ -91,6 +91,7 @@ def test_a_killed_process_keeps_nobody_out(tiny):
     assert time.monotonic() - started < 5
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("what", [run_experiment, run_search, run_ablations])
 def test_every_command_that_has_a_folder_waits_for_its_turn(tiny, what):
     (tiny / "tiny.toml").write_text((tiny / "tiny.toml").read_text() + SEARCH)

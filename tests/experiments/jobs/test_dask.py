@@ -21,7 +21,10 @@ from tests.experiments.jobs.test_shared_songs import EXPERIMENT as FROM_AUDIO
 from tests.experiments.run.test_run import Listener, contents
 
 pytest.importorskip("distributed")
-pytestmark = pytest.mark.filterwarnings("ignore")  # Dask's own, not all of which xdist can pass on
+pytestmark = [
+    pytest.mark.usefixtures("undrawn"),
+    pytest.mark.filterwarnings("ignore"),
+]  # Dask's own, not all of which xdist can pass on
 
 LONG = ["training.max_epochs=2000", "training.patience=2000", "ensemble.trials=1"]
 """So that what happens after a job's first epoch happens in its middle."""

@@ -23,6 +23,7 @@ from lstmcore.experiments.terminal.progress import Quiet
 from tests.experiments.jobs.test_alone import SEARCH, Leaving
 from tests.experiments.run.test_run import COMMAND, contents, run
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 TOGETHER = Execution(engine="folder")
 EPOCHS = ("training.max_epochs=40", "training.patience=40")
 ABLATION = """

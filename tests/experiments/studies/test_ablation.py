@@ -21,6 +21,7 @@ from lstmcore.experiments.terminal.progress import Quiet
 from lstmcore.experiments.training.folds import split_like
 from tests.experiments.conftest import EXPERIMENT, write_tiny_deam
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 FAST = ("training.learning_rate=3e-2", "training.max_epochs=8", "training.patience=8")
 
 
@@ -65,6 +66,7 @@ NOISE = "{name='no noise', set={'training.input_noise'=0.0}}"
 LAYER = "{name='one layer', set={'network.hidden'=[3]}}"
 
 
+@pytest.mark.usefixtures("drawn")
 def test_without_a_list_each_part_is_changed(larger):
     listener = Listener()
     ablated = ablate(larger, progress=listener)
@@ -234,6 +236,7 @@ def test_a_rule_that_leaves_a_fold_empty_is_left_out_of_our_own_list_with_a_note
 
 
 @pytest.mark.filterwarnings("ignore:.*(overflow|invalid value).*:RuntimeWarning")
+@pytest.mark.usefixtures("drawn")
 def test_an_ablation_that_diverges_is_told(larger):
     steep = "{name='steep', set={'training.learning_rate'=1e30}}"
     ablated = ablate(larger, "out", ablations(steep, NOISE), "training.max_epochs=30", "training.patience=30")

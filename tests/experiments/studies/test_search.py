@@ -22,6 +22,7 @@ from lstmcore.experiments.studies.search import run_search
 from lstmcore.experiments.studies.search.methods import Optuna, Sequential
 from lstmcore.experiments.terminal.progress import Quiet
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 SEARCH = """
 [search]
 folds = 2
@@ -114,6 +115,7 @@ def test_each_step_goes_on_from_what_was_chosen_before(searching):
         assert t.standard_error == pytest.approx(abs(t.fold_scores[0] - t.fold_scores[1]) / 2)
 
 
+@pytest.mark.usefixtures("drawn")
 def test_what_a_search_leaves(searching):
     searched = search(searching)
     for name in ("search.png", "search.html", "search.csv", "chosen.toml", "config.toml"):
@@ -208,6 +210,7 @@ def test_test_sets_are_not_looked_at(searching):
 
 
 @pytest.mark.filterwarnings("ignore:.*(overflow|invalid value).*:RuntimeWarning")
+@pytest.mark.usefixtures("drawn")
 def test_a_candidate_that_diverges_is_passed_over_and_remembered(searching):
     step = "search.steps=[{key='training.learning_rate', values=[1e30, 1e-3]}]"
     longer = ["training.max_epochs=50", "training.patience=50"]
@@ -240,6 +243,7 @@ def optuna_search(folder, out, *overrides):
     return search(folder, out, "search.method=optuna", "search.optuna_trials=5", steps, *overrides)
 
 
+@pytest.mark.usefixtures("drawn")
 def test_optuna_varies_all_at_once(searching):
     pytest.importorskip("optuna")
     one = optuna_search(searching, "one")
