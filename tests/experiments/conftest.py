@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,11 +10,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import typer.testing
 from typer.testing import CliRunner
 
 from lstmcore.experiments.cli import run_app
 from lstmcore.features import feature_names
 
+# Making typer's command of all that the app has takes as long as many a test: once is enough.
+typer.testing._get_command = functools.cache(typer.testing._get_command)
 DYNAMIC = "annotations/annotations averaged per song/dynamic (per second annotations)"
 EXPERIMENT = """
 name = "tiny"
