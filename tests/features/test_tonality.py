@@ -3,6 +3,7 @@
 import threading
 import tracemalloc
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,6 @@ from tests.features import tonality_plainly
 from tests.features.cadences import RATE, SECONDS, cadence, drums, noise
 
 Write = Callable[..., Path]
-Signal = NDArray[np.float64]
 
 ROWS = 11  # whole windows in 6 s
 LONG = TONALITY_SECONDS.index(10)
@@ -50,9 +50,16 @@ def measures(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     return rows[:, : 4 * windows].reshape(len(rows), windows, 4)
 
 
-def at_the_end(signal: Signal, rate: int = RATE) -> NDArray[np.float64]:
-    """Mode, clarity, entropy and change of the whole cadence."""
-    values: NDArray[np.float64] = measures(tonality_rows(signal, rate, ROWS))[-1, LONG]
+@cache
+def last_row(tonic: int, minor: bool, detuned: float = 0.0) -> NDArray[np.float64]:
+    """All columns at the end of a cadence that nothing sounds beside."""
+    row: NDArray[np.float64] = tonality_rows(cadence(tonic, minor=minor, detuned=detuned), RATE, ROWS)[-1]
+    return row
+
+
+def whole(row: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mode, clarity, entropy and change of the whole cadence, from the last row."""
+    values: NDArray[np.float64] = measures(row[np.newaxis])[0, LONG]
     return values
 
 
@@ -61,7 +68,7 @@ def at_the_end(signal: Signal, rate: int = RATE) -> NDArray[np.float64]:
 )
 def test_the_mode_of_each_key_in_any_tuning(detuned: float, keys: list[tuple[int, bool]]) -> None:
     for tonic, minor in keys:
-        mode, clarity, _, _ = at_the_end(cadence(tonic, minor=minor, detuned=detuned))
+        mode, clarity, _, _ = whole(last_row(tonic, minor, detuned))
         assert (mode < 0) == minor, (tonic, minor)
         assert abs(mode) > 0.05
         assert clarity > 0.8
@@ -72,12 +79,12 @@ def test_the_mode_beside_drums_and_noise(detuned: float, keys: list[tuple[int, b
     for tonic, minor in keys:
         sound = cadence(tonic, minor=minor, detuned=detuned)
         for beside in (drums(), noise(sound, 6.0), noise(sound, 0.0)):
-            assert (at_the_end(sound + beside)[0] < 0) == minor, (tonic, minor)
+            assert (whole(tonality_rows(sound + beside, RATE, ROWS)[-1])[0] < 0) == minor, (tonic, minor)
 
 
 def test_it_is_the_same_for_every_key() -> None:
     for minor in (False, True):
-        values = np.array([at_the_end(cadence(tonic, minor=minor)) for tonic in range(12)])
+        values = np.array([whole(last_row(tonic, minor)) for tonic in range(12)])
         assert (values.std(0) < [0.005, 0.01, 0.02, 0.005]).all(), values.std(0)
 
 
@@ -197,7 +204,7 @@ def test_a_tone_lies_in_its_class() -> None:
 def test_degrees_begin_with_the_tonic() -> None:
     """In all keys alike, and a chord's root is its tonic."""
     for minor in (False, True):
-        rows = np.array([tonality_rows(cadence(tonic, minor=minor), RATE, ROWS)[-1] for tonic in range(12)])
+        rows = np.array([last_row(tonic, minor) for tonic in range(12)])
         degrees = rows[:, -12:]
         assert [name.split("_")[2] for name in TONALITY[-12:]][3:5] == ["b3", "3"]
         np.testing.assert_allclose(degrees.sum(1), 1)
