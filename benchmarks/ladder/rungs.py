@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from benchmarks.measuring import Timing, alternate
+from lstmcore.jit import FLAGS, UNCOUNTED
 
 Array = NDArray[np.floating]
 
@@ -23,7 +24,7 @@ def plain(function: Callable[..., object]) -> Any:
 
 def fast(function: Callable[..., object]) -> Any:
     """Compile with the engine's flags: no check for division by zero, a * b + c in one rounding."""
-    return njit(error_model="numpy", fastmath={"contract"})(function)
+    return njit(**FLAGS, **UNCOUNTED)(function)
 
 
 @dataclass(frozen=True)
