@@ -22,7 +22,7 @@ from lstmcore.sequences import SequenceSet
 
 
 def batches_of(sequences: SequenceSet, parallel_sequences: int) -> Iterator[Batch]:
-    """Put a set together, so many sequences at a time, by rising length."""
+    """Divide a set into batches of so many sequences, by rising length."""
     groups = in_groups(by_rising_length(sequences), parallel_sequences)
     return (choose(sequences, group) for group in groups)
 

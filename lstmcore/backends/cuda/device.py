@@ -22,7 +22,7 @@ from lstmcore.installing import install_extra
 
 TEMPLATES = (memory, team, gemm, scalars, lstm, feedforward, objectives, batch, epoch)
 
-_MOST_BLOCKS = 64  # of a team: on an H200, 1.1 to 1.15 times as fast as 32 for one network
+_MOST_BLOCKS = 64  # of a team: on an H200, 1.08 to 1.14 times as fast as 32 for one network
 _THREADS = 256  # of a block
 _ORDINARY_SHARED = 48 * 1024  # bytes a block may have without being asked for
 _MEMORY_SHARE = 0.9  # of what is free

@@ -133,34 +133,29 @@ def four(typing: Any, pool: Any, index: Any) -> Any:
     return types.UniTuple(pool.dtype, _TOGETHER)(pool, types.int64), code
 
 
-def _on_counter(builder: Any, array: Any, instruction: str) -> Any:
-    """Put in an instruction on the first of some int64 in global memory."""
-    number = ir.IntType(64)
-    kind = ir.FunctionType(number, [number])
-    assembler = ir.InlineAsm(kind, instruction, "=l,l,~{memory}", side_effect=True)
-    return builder.call(assembler, [builder.ptrtoint(array.data, number)])
+def _on_counter(counter: Any, instruction: str) -> Any:
+    """Return what an intrinsic is that puts in an instruction on the first of some int64 in global memory."""
+
+    def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        array = context.make_array(sig.args[0])(context, builder, args[0])
+        number = ir.IntType(64)
+        kind = ir.FunctionType(number, [number])
+        assembler = ir.InlineAsm(kind, instruction, "=l,l,~{memory}", side_effect=True)
+        return builder.call(assembler, [builder.ptrtoint(array.data, number)])
+
+    return types.int64(counter), code
 
 
 @intrinsic
 def arrive(typing: Any, counter: Any) -> Any:
     """Count one more; return what the counter was.  What was written before is seen by who sees the count."""
-
-    def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        array = context.make_array(sig.args[0])(context, builder, args[0])
-        return _on_counter(builder, array, "atom.add.acq_rel.gpu.global.u64 $0, [$1], 1;")
-
-    return types.int64(counter), code
+    return _on_counter(counter, "atom.add.acq_rel.gpu.global.u64 $0, [$1], 1;")
 
 
 @intrinsic
 def arrived(typing: Any, counter: Any) -> Any:
     """Return the counter; what those it counts wrote before is seen from now on."""
-
-    def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        array = context.make_array(sig.args[0])(context, builder, args[0])
-        return _on_counter(builder, array, "ld.acquire.gpu.global.u64 $0, [$1];")
-
-    return types.int64(counter), code
+    return _on_counter(counter, "ld.acquire.gpu.global.u64 $0, [$1];")
 
 
 @intrinsic
